@@ -1,0 +1,127 @@
+"""The project's chores: `nox` alone does what a commit needs, `nox -l` lists them all."""
+
+import os
+import shutil
+import sys
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2026.10"  # passes over a shim on PATH that does not answer
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # nox's last lines name them
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+CODE = ["src", "tests", "examples", "benchmarks", "noxfile.py"]
+
+FLAKE8_ASYNC = [
+    "--select=ASYNC1,ASYNC2,ASYNC3,ASYNC4",  # ASYNC9 forbids async generators altogether
+    # 106: `from anyio import` is fine. 124: a user may pass an async function that never awaits.
+    # 127: httpx is the client that the extra promises.
+    "--extend-ignore=ASYNC106,ASYNC124,ASYNC127",
+    # 102, 103: what these catch goes through `Run.fail` or into the step that is driven, and the
+    # shields are in `_run.py`. In tests whatever can go wrong is done on purpose.
+    "--per-file-ignores=src/anystream/_*.py:ASYNC102,ASYNC103 tests/*:ASYNC1,ASYNC401",
+]
+
+SMOKE_TEST = """
+import anyio, importlib.resources
+from anystream import async_range
+
+squares = async_range(5).map(lambda n: n * n)
+assert anyio.run(squares.collect) == [0, 1, 4, 9, 16]
+assert importlib.resources.files("anystream").joinpath("py.typed").is_file()
+"""
+
+
+def pyenv_folders() -> list[str]:
+    """Find the interpreters that pyenv has: its shims run only those it has switched on."""
+    root = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    return [str(path) for python in PYTHONS for path in root.glob(f"versions/{python}.*/bin")]
+
+
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *pyenv_folders()])
+
+
+def install(session: nox.Session, group: str, *pins: str) -> None:
+    """Install the checkout, all its extras and a dependency group."""
+    session.install("-e", ".[all]", *nox.project.dependency_groups(PYPROJECT, group), *pins)
+
+
+def lowest_versions() -> list[str]:
+    """Pin what the package, its extras and the tests ask for to the lower bounds given."""
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"].values()
+    tools = nox.project.dependency_groups(PYPROJECT, "test")
+    return [
+        f"{requirement.name}=={bound.version}"
+        for requirement in map(Requirement, chain(project["dependencies"], tools, *extras))
+        for bound in requirement.specifier
+        if bound.operator == ">="
+    ]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests on every Python found; every branch must be covered (-- for pytest)."""
+    install(session, "test")
+    session.env["COVERAGE_FILE"] = os.path.join(session.virtualenv.location, "coverage")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    only_some_tests = ["--fail-under=0"] if session.posargs else []
+    session.run("coverage", "report", *only_some_tests)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format with ruff, and the pitfalls of async with flake8-async."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("flake8", *FLAKE8_ASYNC, *CODE)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with pyright and mypy, and that every public name has one."""
+    install(session, "types")
+    session.run("pyright")
+    session.run("mypy")
+    session.run("pyright", "--verifytypes", "anystream", "--ignoreexternal")
+
+
+@nox.session(python=PYTHONS[0])
+def minimums(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that pyproject.toml admits (-- for pytest)."""
+    install(session, "test", *lowest_versions())
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.13"])
+def bench(session: nox.Session) -> None:
+    """Print how fast it is beside its rivals (-- for the benchmarks)."""
+    install(session, "bench")
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build dist/, and try each package in a fresh environment without extras."""
+    session.install("build")
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    for package in Path("dist").iterdir():
+        with TemporaryDirectory() as fresh:
+            python = os.path.join(fresh, "Scripts" if sys.platform == "win32" else "bin", "python")
+            session.run("python", "-m", "venv", fresh)
+            session.run(python, "-m", "pip", "install", "--quiet", str(package), external=True)
+            session.run(python, "-I", "-W", "error", "-c", SMOKE_TEST, external=True)

@@ -1,0 +1,40 @@
+"""Streams for structured concurrency: the same on asyncio and on trio.
+
+A map of the code: `_sources` make a stream, `_stream` is its fluent face, `_operators` change it
+and `_sinks` end it. Beneath, `_run` is one opening of a stream, and `_batches` is the step that it
+is made of, over `_origins`, which items come from, and `_steps`, which await inside of a batch.
+`http` and `_cli` stand beside; nothing imports them.
+"""
+
+from ._errors import (
+    CleanupTimeoutError,
+    EmptyStreamError,
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    StreamError,
+    StreamInterruptedError,
+    WrongTaskError,
+)
+from ._run import Run
+from ._sources import async_range, chain, stream_data, ticker
+from ._stream import Stream
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CleanupTimeoutError",
+    "EmptyStreamError",
+    "Run",
+    "Stream",
+    "StreamBusyError",
+    "StreamClosedError",
+    "StreamConsumedError",
+    "StreamError",
+    "StreamInterruptedError",
+    "WrongTaskError",
+    "async_range",
+    "chain",
+    "stream_data",
+    "ticker",
+]

@@ -1,0 +1,221 @@
+"""The step "next batch": fair slices, and a row of operators over them.
+
+Everything that items come from has one face: `await source.batch()` gives a lazy synchronous
+iterator, or None at the end. A batch holds no item: it computes each one when it is asked for, so
+dropping it, or cancelling around it, loses nothing. A batch may be empty, and may end at any time.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain, islice
+from time import perf_counter as clock
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ._run import Pipeline
+
+MISSING: Any = object()
+"""In the place of an argument that was not given, or of an item that has not come yet."""
+
+QUANTUM = 0.001
+"""Seconds of work between two checkpoints, as near as the items allow."""
+
+PIECE = QUANTUM / 8
+"""Seconds of work between two looks at the clock."""
+
+
+class Source(Protocol):
+    """Where the batches of a segment come from."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether this may come to hold something that only an awaited close can give back."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds something of the kind now."""
+        ...
+
+    async def batch(self) -> Iterator[Any] | None:
+        """The next items, or None at the end. A cancelled call may be repeated."""
+        ...
+
+    async def close(self, pipeline: "Pipeline") -> None:
+        """Give everything back through `pipeline.release`; again is fine."""
+        ...
+
+
+class Recipe(ABC):
+    """What can be opened as a segment of a pipeline: the core's view of a `Stream`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _segment(self, pipeline: "Pipeline") -> "Segment": ...
+
+
+def opened(recipe: Recipe, pipeline: "Pipeline") -> "Segment":
+    """Open `recipe` as a part of `pipeline`."""
+    return recipe._segment(pipeline)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+
+
+class Pace:
+    """Cuts an iterator into pieces, sized by time so that the event loop gets its turn."""
+
+    __slots__ = ("due", "size")
+
+    def __init__(self) -> None:
+        self.size = 1
+        self.due = 0.0
+
+    def start(self) -> None:
+        self.due = clock() + QUANTUM
+
+    def pieces(self, items: Iterator[Any]) -> Generator[Iterable[Any], None, bool]:
+        """Pieces of `items`; returns True if they are exhausted, False if the time is over."""
+        took = PIECE
+        while True:
+            first = next(items, MISSING)
+            if first is MISSING:
+                return True
+            if took < PIECE / 2:  # and the last piece was full, since something came after it
+                self.size *= 2
+            began = clock()
+            yield (first,)
+            yield islice(items, self.size)
+            now = clock()
+            took = now - began
+            if took > 2 * PIECE:
+                self.size = max(1, int(self.size * PIECE / took))
+            if now >= self.due:
+                return False
+
+
+class Operator:
+    """One entry of an open row: a function from batch to batch, with a memory between batches."""
+
+    segment: "Segment"
+    place: int
+    closes: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return False
+
+    def bind(self, segment: "Segment", place: int) -> None:
+        """Called once, before the first batch."""
+        self.segment, self.place = segment, place
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def head(self) -> Iterable[Any]:
+        """What comes before the first item of the source."""
+        return ()
+
+    def tail(self) -> Iterable[Any]:
+        """What comes after the last item of the source: the end of a batch is not the end."""
+        return ()
+
+    def suspended(self) -> None:
+        """Say that the batch ends here because this operator has to wait: `go_on` is called."""
+        self.segment.waiting = self.place
+
+    def ended(self) -> None:
+        """Say that nothing more will come out, whatever the source still has."""
+        self.segment.end(self.place + 1)
+
+    async def go_on(self) -> Iterator[Any]:
+        """Wait, and give the next items. A cancelled call may be repeated."""
+        raise NotImplementedError
+
+    async def close(self, pipeline: "Pipeline") -> None:
+        """Give back what this operator itself has opened."""
+
+
+class Segment:
+    """A source and a row of operators, stepped by one task at a time."""
+
+    def __init__(self, source: Source, row: Iterable[Operator]) -> None:
+        self.source: Source = source
+        self.row: tuple[Operator, ...] = tuple(row)
+        self.waiting: int | None = None  # the operator whose step has suspended
+        self.flushing: int | None = None  # the next operator to give its tail; None: not yet
+        self.complete: bool = True  # whether the last batch came to its proper end
+        self.heads: list[int] = [
+            place for place, operator in enumerate(self.row) if operator.head()
+        ]
+        for place, operator in enumerate(self.row):
+            operator.bind(self, place)
+
+    @property
+    def closes(self) -> bool:
+        return self.source.closes or any(operator.closes for operator in self.row)
+
+    @property
+    def holds(self) -> bool:
+        return self.source.holds or any(operator.holds for operator in self.row)
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.waiting is not None:
+            return await self.go_on(self.waiting)
+        if not self.complete:
+            raise RuntimeError("a function given to an operator raised StopIteration")
+        if self.heads:
+            place = self.heads.pop()
+            return self.through(self.row[place].head(), place + 1)
+        if self.flushing is None:
+            batch = await self.source.batch()
+            if batch is not None:
+                return self.through(batch, 0) if self.row else batch
+            self.end(0)
+        return self.flush()
+
+    async def go_on(self, place: int) -> Iterator[Any]:
+        self.waiting = None
+        try:
+            batch = await self.row[place].go_on()
+        except BaseException:
+            self.waiting = place
+            raise
+        return self.through(batch, place + 1, marked=False)
+
+    def flush(self) -> Iterator[Any] | None:
+        assert self.flushing is not None
+        for place in range(self.flushing, len(self.row)):
+            self.flushing = place + 1
+            if tail := self.row[place].tail():
+                return self.through(tail, place + 1)
+        return None
+
+    def through(self, batch: Iterable[Any], place: int, marked: bool = True) -> Iterator[Any]:
+        """Apply the row from `place` on.
+
+        A function that raises StopIteration looks like the end of a batch to the C iterators, so
+        a mark stands behind the items: a batch that ends without having reached it was cut short.
+        A batch of a waiting operator needs none: it draws on a batch that has one.
+        """
+        if marked:
+            self.complete = False
+            batch = chain(batch, self.mark())
+        for operator in self.row[place:]:
+            batch = operator(iter(batch))
+        return iter(batch)
+
+    def mark(self) -> Iterator[Any]:
+        self.complete = True
+        yield from ()
+
+    def end(self, place: int) -> None:
+        """From here on nothing comes but the tails of the operators from `place` on."""
+        self.flushing = max(place, self.flushing or 0)
+        self.heads = [head for head in self.heads if head >= place]
+        self.complete = True
+
+    async def close(self, pipeline: "Pipeline") -> None:
+        """Close downstream first, then upstream."""
+        row, self.row = self.row, ()  # no cycle is left for the garbage collector
+        for operator in reversed(row):
+            await operator.close(pipeline)
+        await self.source.close(pipeline)

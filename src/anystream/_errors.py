@@ -1,0 +1,72 @@
+"""The errors that the streams themselves raise.
+
+Errors from sources and from functions given to operators come out as they are; only what the
+library finds out by itself has a name of its own::
+
+    StreamError
+    ├── StreamBusyError          two tasks in one step, or a close during a step
+    ├── StreamClosedError        a step of a run that was closed before its end
+    ├── StreamConsumedError      a second opening of a source that can be read only once
+    ├── StreamInterruptedError   the step before this one was cancelled and took the source with it
+    ├── WrongTaskError           `async with` was left in another task than it was entered in
+    ├── EmptyStreamError         (also a ValueError) a terminal call found no item
+    └── CleanupTimeoutError      (also a TimeoutError) a source did not close within the grace
+"""
+
+__all__ = [
+    "CleanupTimeoutError",
+    "EmptyStreamError",
+    "StreamBusyError",
+    "StreamClosedError",
+    "StreamConsumedError",
+    "StreamError",
+    "StreamInterruptedError",
+    "WrongTaskError",
+]
+
+
+class StreamError(Exception):
+    """The base of every error that the library raises about a stream itself."""
+
+
+class StreamBusyError(StreamError):
+    """A run was stepped or closed while another task was waiting in one of its steps."""
+
+
+class StreamClosedError(StreamError):
+    """A run was stepped after it had been closed before its end.
+
+    A run that has come to its end, or has failed, answers every further step with
+    `StopAsyncIteration` instead: nothing is missing there.
+    """
+
+
+class StreamConsumedError(StreamError):
+    """A stream over a source that can be read only once was opened a second time.
+
+    Give `Stream` a function that makes the source, and every opening gets a fresh one.
+    """
+
+
+class StreamInterruptedError(StreamError):
+    """The previous step was cancelled and the source could not survive that.
+
+    Python finalises an async generator when a cancellation passes through it. Going on would
+    look like the end of the stream, with items missing, so the next step raises this error.
+    """
+
+
+class WrongTaskError(StreamError):
+    """An `async with` block of a stream was left in another task than it was entered in.
+
+    The run stays open: only the task that entered can leave. Fixtures and exit stacks that are
+    torn down elsewhere are the usual cause.
+    """
+
+
+class EmptyStreamError(StreamError, ValueError):
+    """`first`, `last`, `min` or `max` of a stream without items, and no default given."""
+
+
+class CleanupTimeoutError(StreamError, TimeoutError):
+    """A source was still closing when its grace period was over, and was cancelled."""

@@ -1,0 +1,36 @@
+"""Operators that join streams: chain."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .._batches import Recipe, Source, opened
+from .._run import Pipeline
+
+
+class Chain:
+    """Sources one after the other; each is closed when it has ended, before the next one starts."""
+
+    def __init__(self, parts: list[Source], pipeline: Pipeline) -> None:
+        self.parts = parts
+        self.pipeline = pipeline
+        self.closes = any(part.closes for part in parts)
+
+    @property
+    def holds(self) -> bool:
+        return any(part.holds for part in self.parts)
+
+    async def batch(self) -> Iterator[Any] | None:
+        while self.parts:
+            batch = await self.parts[0].batch()
+            if batch is not None:
+                return batch
+            await self.pipeline.finish(self.parts.pop(0))
+        return None
+
+    async def close(self, pipeline: Pipeline) -> None:
+        for part in reversed(self.parts):
+            await part.close(pipeline)
+
+
+def chained(streams: Sequence[Recipe]) -> Callable[[Pipeline], Source]:
+    return lambda pipeline: Chain([opened(stream, pipeline) for stream in streams], pipeline)

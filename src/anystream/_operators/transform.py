@@ -1,0 +1,181 @@
+"""Operators that make something of each item: map, tap, accumulate, batched, flatten, and kin."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, starmap
+from typing import Any
+
+from anyio.lowlevel import checkpoint
+
+from .._batches import MISSING, Operator, Pace, Source
+from .._origins import FromIterable, as_source
+from .._run import Pipeline
+from .._steps import EMPTY
+from .calls import Call
+
+
+class Map(Call):
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return map(self.fn, batch)
+
+    def emit(self, item: Any, result: Any) -> Iterable[Any]:
+        return (result,)
+
+
+class Keyed(Call):
+    """Pairs of the function's result and the item."""
+
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            yield self.fn(item), item
+
+    def emit(self, item: Any, result: Any) -> Iterable[Any]:
+        return ((result, item),)
+
+
+class StarMap(Map):
+    def call(self, item: Any) -> Any:
+        return self.fn(*item)
+
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return starmap(self.fn, batch)
+
+
+class Tap(Call):
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            self.fn(item)
+            yield item
+
+    def emit(self, item: Any, result: Any) -> Iterable[Any]:
+        return (item,)
+
+
+class Accumulate(Call):
+    def __init__(self, fn: Callable[[Any, Any], Any], initial: Any = MISSING) -> None:
+        super().__init__(fn)
+        self.initial = self.total = initial
+
+    def head(self) -> Iterable[Any]:
+        return () if self.initial is MISSING else (self.initial,)
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return self.first(batch) if self.total is MISSING else super().__call__(batch)
+
+    def first(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for self.total in batch:
+            yield self.total
+            yield from super().__call__(batch)
+            return
+
+    def call(self, item: Any) -> Any:
+        return self.fn(self.total, item)
+
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            self.total = self.fn(self.total, item)
+            yield self.total
+
+    def emit(self, item: Any, result: Any) -> Iterable[Any]:
+        self.total = result
+        return (result,)
+
+
+class Enumerate(Operator):
+    def __init__(self, start: int) -> None:
+        self.count = start
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            self.count += 1
+            yield self.count - 1, item
+
+
+class Pairwise(Operator):
+    def __init__(self) -> None:
+        self.last = MISSING
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        if self.last is MISSING:
+            for self.last in batch:
+                break
+        for item in batch:
+            pair = self.last, item
+            self.last = item
+            yield pair
+
+
+class Batched(Operator):
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.items: list[Any] = []
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            self.items.extend(islice(batch, self.size - len(self.items)))
+            if len(self.items) < self.size:
+                return
+            full, self.items = tuple(self.items), []
+            yield full
+
+    def tail(self) -> Iterable[Any]:
+        return (tuple(self.items),) if self.items else ()
+
+
+class Flatten(Operator):
+    """The items of each item, one after the other, in the task that steps it."""
+
+    closes = True
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.pace = Pace()
+        self.upstream: Iterator[Any] = EMPTY
+        self.inner: Source | None = None
+        self.current: Iterator[Any] = EMPTY  # what `inner` has given
+        self.spent = True  # whether `current` is exhausted
+        self.awaits = False  # whether `inner` may have more than that
+
+    @property
+    def holds(self) -> bool:
+        return self.inner is not None and self.inner.holds
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        self.upstream = batch
+        return self.items()
+
+    def items(self) -> Iterator[Any]:
+        self.pace.start()
+        return chain.from_iterable(self.pieces())
+
+    def pieces(self) -> Iterator[Iterable[Any]]:
+        while True:
+            self.spent = yield from self.pace.pieces(self.current)
+            if self.awaits or not self.spent:
+                self.suspended()
+                return
+            for item in self.upstream:
+                self.enter(item)
+                break
+            else:
+                return
+
+    def enter(self, item: Any) -> None:
+        self.inner = as_source(item, self.pipeline)
+        if isinstance(self.inner, FromIterable):  # no need to wait for what is there
+            self.current = self.inner.items
+        else:
+            self.awaits = True
+
+    async def go_on(self) -> Iterator[Any]:
+        if self.inner is None or not self.spent:
+            await checkpoint()
+        elif (batch := await self.inner.batch()) is not None:
+            self.current = batch
+        else:
+            inner, self.inner, self.awaits = self.inner, None, False
+            await self.pipeline.finish(inner)
+        return self.items()
+
+    async def close(self, pipeline: Pipeline) -> None:
+        if self.inner is not None:
+            await self.inner.close(pipeline)

@@ -1,0 +1,172 @@
+"""What items come from: an iterable, an async iterable, or a function that makes one of them."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from anyio.lowlevel import checkpoint
+
+from ._batches import Pace, Recipe, Source, opened
+from ._errors import StreamConsumedError, StreamInterruptedError
+from ._run import Pipeline
+from ._steps import EMPTY, Steps, awaits, is_awaitable, stepper
+
+
+class FromIterable:
+    """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
+
+    closes = False
+    holds = False
+
+    def __init__(self, iterable: Iterable[Any]) -> None:
+        self.items = iter(iterable)
+        self.pace = Pace()
+        self.over = False
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.over:
+            return None
+        await checkpoint()
+        self.pace.start()
+        return chain.from_iterable(self.pieces())
+
+    def pieces(self) -> Iterator[Iterable[Any]]:
+        self.over = yield from self.pace.pieces(self.items)
+
+    async def close(self, pipeline: Pipeline) -> None:
+        self.over = True
+        items, self.items = self.items, EMPTY
+        if isinstance(items, Generator):
+            pipeline.guard(items.close)
+
+
+class FromAsync(Steps):
+    """An async iterator: a batch is what it gives without suspending, and ends when it suspends."""
+
+    def __init__(self, iterable: AsyncIterable[Any]) -> None:
+        self.iterator = aiter(iterable)
+        self.aclose = getattr(self.iterator, "aclose", None)
+        self.closes = self.aclose is not None
+        self.pace = Pace()
+        self.over = False
+        self.killed = False
+
+    @property
+    def holds(self) -> bool:
+        return self.aclose is not None and not self.finished()
+
+    def finished(self) -> bool:
+        """Whether Python has finalised the async generator that this is."""
+        return getattr(self.iterator, "ag_frame", self) is None
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.killed:
+            raise StreamInterruptedError(
+                f"a step inside {self.iterator!r} was cancelled, which finalised the generator:"
+                " the items that it still had are lost"
+            )
+        if self.over:
+            return None
+        if self.stepping:
+            items = await self.resume()
+        else:
+            await checkpoint()
+            items = self.run(self.steps()) if self.generator is None else self.ready()
+        self.pace.start()
+        return chain.from_iterable(self.pace.pieces(items))
+
+    @awaits
+    def steps(self) -> Generator[Any, Any, None]:
+        step = stepper(self.iterator)
+        try:
+            while True:
+                self.stepping = True
+                item: Any = yield from step()
+                self.stepping = False
+                yield item
+        except StopAsyncIteration:
+            self.over = True
+        except BaseException:
+            self.stop()
+            self.killed = self.finished()
+            raise
+        finally:
+            self.stepping = False
+
+    async def close(self, pipeline: Pipeline) -> None:
+        self.stop()
+        if self.holds and self.aclose is not None:
+            aclose, self.aclose = self.aclose, None
+            await pipeline.release(aclose)
+
+
+class Deferred:
+    """A function that makes the source; it is called when the first batch is asked for."""
+
+    closes = True
+
+    def __init__(self, make: Any, pipeline: Pipeline) -> None:
+        self.make = make
+        self.pipeline = pipeline
+        self.source: Source | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.source is not None and self.source.holds
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.source is None:
+            made = self.make()
+            if is_awaitable(made):
+                made = await made
+            self.source = as_source(made, self.pipeline)
+        return await self.source.batch()
+
+    async def close(self, pipeline: Pipeline) -> None:
+        if self.source is not None:
+            await self.source.close(pipeline)
+
+
+def as_source(value: Any, pipeline: Pipeline) -> Source:
+    """A stream, an async iterable or an iterable as a source of `pipeline`."""
+    if isinstance(value, Recipe):
+        return opened(value, pipeline)
+    if issubclass(type(value), AsyncIterable):
+        return FromAsync(value)
+    if issubclass(type(value), Iterable):
+        return FromIterable(value)
+    raise TypeError(f"expected a stream, an async iterable or an iterable, got {value!r}")
+
+
+class OneShot:
+    """A source that can be read only once: the run that opens it owns it, started or not."""
+
+    def __init__(self, value: Any, open_it: Callable[[Any, Pipeline], Source]) -> None:
+        self.value = value
+        self.open_it = open_it
+        self.taken = False
+
+    def __call__(self, pipeline: Pipeline) -> Source:
+        if self.taken:
+            raise StreamConsumedError(
+                f"{self.value!r} can be read only once, and was opened before;"
+                " give a function that makes it, to open the stream again"
+            )
+        self.taken = True
+        source = self.open_it(self.value, pipeline)
+        pipeline.owned.append(source)
+        return source
+
+
+def origin(source: Any) -> Callable[[Pipeline], Source]:
+    """A function that opens `source` for a run."""
+    if isinstance(source, (AsyncIterator, Iterator)):
+        return OneShot(source, as_source)
+    if isinstance(source, (Recipe, AsyncIterable, Iterable)):
+        return lambda pipeline: as_source(source, pipeline)
+    if callable(source):
+        return lambda pipeline: Deferred(source, pipeline)
+    raise TypeError(
+        "source must be an async iterable, an iterable, or a function that returns one of these,"
+        f" got {source!r}"
+    )

@@ -1,0 +1,112 @@
+"""The terminal calls: each opens a run of its own, takes what it needs, and closes it."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain, count
+from operator import itemgetter
+from typing import Any
+
+from ._batches import MISSING, Recipe
+from ._errors import EmptyStreamError
+from ._run import Run
+
+
+async def consume(stream: Recipe, take: Callable[[Iterator[Any]], object]) -> None:
+    """Give each batch to `take`, until it returns something true or the stream ends."""
+    async with Run[Any](stream) as run:
+        while (batch := await run.batch()) is not None:
+            try:
+                enough = take(batch)
+            except BaseException as exc:
+                await run.fail_in_batch(exc)
+            if enough:
+                return
+
+
+async def collect(stream: Recipe, into: Callable[[Any], Any]) -> Any:
+    items: list[Any] = []
+    await consume(stream, items.extend)
+    return items if into is list else into(items)
+
+
+async def drain(stream: Recipe) -> None:
+    await consume(stream, deque[Any](maxlen=0).extend)
+
+
+async def number(stream: Recipe) -> int:
+    counter = count()
+    rest = deque[Any](maxlen=0)
+    await consume(stream, lambda batch: rest.extend(zip(batch, counter, strict=False)))
+    return next(counter)
+
+
+async def total(stream: Recipe, start: Any) -> Any:
+    def add(batch: Iterator[Any]) -> None:
+        nonlocal start
+        start = sum(batch, start)
+
+    await consume(stream, add)
+    return start
+
+
+async def first(stream: Recipe, default: Any) -> Any:
+    found = deque[Any](maxlen=1)
+
+    def take(batch: Iterator[Any]) -> bool:
+        for item in batch:
+            found.append(item)
+            return True
+        return False
+
+    await consume(stream, take)
+    return only(found, stream, "first", default)
+
+
+async def last(stream: Recipe, default: Any) -> Any:
+    found = deque[Any](maxlen=1)
+    await consume(stream, found.extend)
+    return only(found, stream, "last", default)
+
+
+async def extreme(stream: Recipe, choose: Callable[..., Any], default: Any) -> Any:
+    """The least or greatest, by `choose`, of pairs of a key and an item."""
+    best: list[Any] = []
+
+    def compare(batch: Iterator[Any]) -> None:
+        for pair in batch:
+            best[:] = [choose(chain(best, (pair,), batch), key=itemgetter(0))]
+
+    await consume(stream, compare)
+    return only([item for _, item in best], stream, choose.__name__, default)
+
+
+async def some(stream: Recipe) -> bool:
+    found = False
+
+    def take(batch: Iterator[Any]) -> bool:
+        nonlocal found
+        found = any(batch)
+        return found
+
+    await consume(stream, take)
+    return found
+
+
+async def every(stream: Recipe) -> bool:
+    failed = False
+
+    def take(batch: Iterator[Any]) -> bool:
+        nonlocal failed
+        failed = not all(batch)
+        return failed
+
+    await consume(stream, take)
+    return not failed
+
+
+def only(found: Any, stream: Recipe, name: str, default: Any) -> Any:
+    for item in found:
+        return item
+    if default is MISSING:
+        raise EmptyStreamError(f"{name}() of {stream!r}, which is empty, and no default was given")
+    return default

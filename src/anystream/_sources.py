@@ -1,0 +1,267 @@
+"""The functions that make a stream: async_range, ticker, stream_data, chain."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast, overload
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from . import _checks as check
+from . import _labels as label
+from ._operators import combine
+from ._origins import FromIterable, OneShot
+from ._run import GRACE, Pipeline
+from ._steps import is_awaitable
+from ._stream import Items, Stream, as_stream, made
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Closeless:
+    """A source that holds nothing."""
+
+    closes = False
+    holds = False
+
+    async def close(self, pipeline: Pipeline) -> None:
+        """There is nothing to close."""
+
+
+@overload
+def async_range(stop: int, /, *, delay: float = 0) -> Stream[int]: ...
+@overload
+def async_range(start: int, stop: int, step: int = 1, /, *, delay: float = 0) -> Stream[int]: ...
+def async_range(*args: int, delay: float = 0) -> Stream[int]:
+    """The integers of `range`, as a stream.
+
+    Takes the arguments of `range` and raises its errors. `delay` is the number of seconds to wait
+    before each item.
+
+    >>> async def main():
+    ...     print([n async for n in async_range(10, 0, -3)])
+    >>> anyio.run(main)
+    [10, 7, 4, 1]
+    """
+    numbers = range(*args)
+    delay = check.seconds("delay", delay)
+    text = label.call("async_range", *args, **({"delay": delay} if delay else {}))
+    if delay:
+        return made(lambda _: Delayed(numbers, delay), text)
+    return made(lambda _: FromIterable(numbers), text)
+
+
+class Delayed(Closeless):
+    """A range with a pause before each item; a cancelled pause starts again."""
+
+    def __init__(self, numbers: range, delay: float) -> None:
+        self.numbers = numbers
+        self.delay = delay
+
+    async def batch(self) -> Iterator[int] | None:
+        if not self.numbers:
+            return None
+        await anyio.sleep(self.delay)
+        first, self.numbers = self.numbers[:1], self.numbers[1:]
+        return iter(first)
+
+
+def ticker(
+    interval: float, count: int | None = None, *, missed: Literal["skip", "burst"] = "skip"
+) -> Stream[float]:
+    """The time of the event loop's clock, every `interval` seconds, `count` times or for ever.
+
+    The first tick comes one interval after the first step. Tick k is due at start + k * interval,
+    however long the consumer takes, so a ticker does not drift. If the consumer is late for a
+    tick, that tick comes at once. If it has missed several, `missed` says what becomes of them:
+    with `"skip"` the latest of them comes and the others are dropped; with `"burst"` they all
+    come, one after the other, without waiting. `count` counts the ticks that come.
+
+    Raises `ValueError` if `interval` is not positive, `count` is negative, or `missed` is none of
+    the two.
+
+    >>> async def main():
+    ...     start = anyio.current_time()
+    ...     print([round(time - start, 1) async for time in ticker(0.1, count=3)])
+    >>> anyio.run(main)
+    [0.1, 0.2, 0.3]
+    """
+    interval = check.seconds("interval", interval, zero=False)
+    ticks = None if count is None else check.integer("count", count, 0)
+    check.choice("missed", missed, ("skip", "burst"))
+    text = label.call(
+        "ticker",
+        interval,
+        *([] if count is None else [count]),
+        **({} if missed == "skip" else {"missed": missed}),
+    )
+    return made(lambda _: Ticks(interval, ticks, missed == "skip"), text)
+
+
+class Ticks(Closeless):
+    def __init__(self, interval: float, left: int | None, skip: bool) -> None:
+        self.interval = interval
+        self.left = left
+        self.skip = skip
+        self.start: float | None = None
+        self.tick = 1  # the next one
+
+    async def batch(self) -> Iterator[float] | None:
+        if self.left == 0:
+            return None
+        if self.start is None:
+            self.start = anyio.current_time()
+        await anyio.sleep_until(self.start + self.tick * self.interval)
+        now = anyio.current_time()
+        if self.skip:
+            self.tick = max(self.tick, int((now - self.start) / self.interval))
+        self.tick += 1
+        if self.left is not None:
+            self.left -= 1
+        return iter((now,))
+
+
+class Readable(Protocol[T_co]):
+    """What `stream_data` reads from: `read()` gives the next data, and nothing at the end."""
+
+    def read(self) -> Awaitable[T_co]: ...
+
+
+class Receivable(Protocol[T_co]):
+    """The same for anyio's streams: `receive()` gives the next data, or raises `EndOfStream`."""
+
+    def receive(self) -> Awaitable[T_co]: ...
+
+
+Connection: TypeAlias = Readable[T] | Receivable[T]
+Opening: TypeAlias = Awaitable[Connection[T]] | AbstractAsyncContextManager[Connection[T]]
+
+
+def stream_data(
+    connect: Callable[[], Opening[T]] | AbstractAsyncContextManager[Connection[T]],
+    *,
+    grace: float = GRACE,
+) -> Stream[T]:
+    """Open a connection, yield what it reads until that is empty, and always close it.
+
+    `connect` is an async function that returns a connection, or a function that returns an async
+    context manager for one. A connection has `read()`, whose empty result is the end, or is an
+    anyio byte stream with `receive()`. It is closed by its context manager, its `aclose()` or its
+    `close()`. Instead of a function `connect` may be a context manager or a byte stream itself;
+    then the stream can be opened only once.
+
+    The connection is opened by the first step. However the stream is left, the close is awaited,
+    shielded from cancellation, for at most `grace` seconds; a close that takes longer is cancelled
+    and a `CleanupTimeoutError` raised. A cancelled read is made again by the next step.
+
+    Raises `TypeError` if `connect` is nothing of the kind, or, at the first step, if the
+    connection has none of these methods.
+
+    >>> class Connection:
+    ...     def __init__(self):
+    ...         self.pieces = [b"one", b"two", b""]
+    ...
+    ...     async def read(self):
+    ...         return self.pieces.pop(0)
+    ...
+    ...     async def aclose(self):
+    ...         print("closed")
+    >>> async def connect():
+    ...     return Connection()
+    >>> async def main():
+    ...     async with stream_data(connect) as pieces:
+    ...         async for piece in pieces:
+    ...             print(piece)
+    >>> anyio.run(main)
+    b'one'
+    b'two'
+    closed
+    """
+    grace = check.seconds("grace", grace)
+    text = label.call("stream_data", connect, **({"grace": grace} if grace != GRACE else {}))
+    if callable(connect):
+        return made(lambda _: Data(connect, grace), text)
+    if not hasattr(connect, "__aenter__"):
+        raise TypeError(
+            "connect must be a function that opens a connection, or an async context manager,"
+            f" got {connect!r}"
+        )
+    return made(OneShot(connect, lambda value, _: Data(lambda: value, grace, value)), text)
+
+
+class Data:
+    """A connection that is opened by the first batch; each batch is one read."""
+
+    closes = True
+
+    def __init__(self, connect: Callable[[], Any], grace: float, handed_over: Any = None) -> None:
+        self.connect = connect
+        self.grace = grace
+        self.read: Callable[[], Any] | None = None
+        self.leave = closer(handed_over)
+        self.over = False
+
+    @property
+    def holds(self) -> bool:
+        return self.leave is not None
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.over:
+            return None
+        await checkpoint()
+        if self.read is None:
+            self.read = await self.open()
+        try:
+            data = await resolved(self.read())
+        except anyio.EndOfStream:
+            data = None
+        self.over = not data
+        return iter((data,) if data else ())
+
+    async def open(self) -> Callable[[], Any]:
+        connection = self.connect()
+        if hasattr(connection, "__aenter__"):
+            manager = connection
+            connection = await manager.__aenter__()
+            self.leave = partial(manager.__aexit__, None, None, None)
+        else:
+            connection = await resolved(connection)
+            self.leave = closer(connection)
+        read = getattr(connection, "read", None) or getattr(connection, "receive", None)
+        if read is None or self.leave is None:
+            raise TypeError(
+                "a connection needs read() or receive(), and aclose() or close(),"
+                f" got {connection!r}"
+            )
+        return cast("Callable[[], Any]", read)
+
+    async def close(self, pipeline: Pipeline) -> None:
+        self.over = True
+        if self.leave is not None:
+            leave, self.leave = self.leave, None
+            await pipeline.release(lambda: resolved(leave()), self.grace)
+
+
+def closer(connection: Any) -> Callable[[], Any] | None:
+    return getattr(connection, "aclose", None) or getattr(connection, "close", None)
+
+
+async def resolved(value: Any) -> Any:
+    """`value`, awaited if it is an awaitable."""
+    return await value if is_awaitable(value) else value
+
+
+def chain(*sources: Items[T]) -> Stream[T]:
+    """The items of each source, one source after the other; each is closed when it has ended.
+
+    The sources may be streams, or whatever `Stream` takes.
+
+    >>> async def main():
+    ...     print(await chain("ab", async_range(2)).collect())
+    >>> anyio.run(main)
+    ['a', 'b', 0, 1]
+    """
+    parts = [as_stream(source) for source in sources]
+    return made(combine.chained(parts), label.call("chain", *sources))

@@ -1,0 +1,152 @@
+"""What a piece of code left behind, on either backend.
+
+asyncio warns of none of these, and trio only of abandoned generators:
+
+abandoned  an async generator that was left to the garbage collector
+open       an async generator that is still suspended
+task       a task that still runs
+unawaited  a coroutine that was kept but never awaited (Python itself warns of dropped ones)
+logged     a record of level ERROR, such as trio's about a generator that it could not close
+"""
+
+import asyncio
+import gc
+import inspect
+import logging
+import sys
+import warnings
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import AsyncGeneratorType
+from typing import Any, Self, TypeAlias
+
+import anyio.lowlevel
+import trio
+
+from .tasks import all_tasks, coroutine_of, running_tasks, task_name
+
+KINDS = ("abandoned", "open", "task", "unawaited", "logged")
+
+_Generator: TypeAlias = AsyncGeneratorType[Any, Any]
+_Hook: TypeAlias = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Leak:
+    kind: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what}"
+
+
+class LeakWatch:
+    """Watches the run it is entered in.
+
+    Example::
+
+        with LeakWatch() as watch:
+            await use_the_library()
+            assert not await watch.leaks()
+    """
+
+    def __enter__(self) -> Self:
+        self._tasks_before = running_tasks()
+        self._started: weakref.WeakSet[_Generator] = weakref.WeakSet()
+        self._abandoned: list[str] = []
+        self._log = _ErrorLog()
+        logging.getLogger().addHandler(self._log)
+        self._install_hooks()
+        # The collector leaves alone what is frozen: to collect the rest is cheap, and finds nothing
+        # that an earlier test is to blame for.
+        gc.freeze()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.unfreeze()
+        self._remove_hooks()
+        logging.getLogger().removeHandler(self._log)
+
+    async def leaks(self) -> list[Leak]:
+        """Return what has been left behind so far."""
+        if self._new_task_names():
+            await _settle()
+        tasks = self._new_task_names()
+        unawaited = _close_unawaited()
+        gc.collect()
+        if self._abandoned:
+            await _settle()
+        still_open = [agen.__qualname__ for agen in self._started if agen.ag_frame is not None]
+        found = {
+            "abandoned": self._abandoned,
+            "open": still_open,
+            "task": tasks,
+            "unawaited": unawaited,
+            "logged": self._log.messages,
+        }
+        return [Leak(kind, what) for kind, names in found.items() for what in names]
+
+    def _new_task_names(self) -> list[str]:
+        return sorted(task_name(task) for task in running_tasks() - self._tasks_before)
+
+    def _install_hooks(self) -> None:
+        self._hooks_before = before = sys.get_asyncgen_hooks()
+
+        def first_iteration(agen: _Generator) -> None:
+            self._started.add(agen)
+            if before.firstiter is not None:
+                before.firstiter(agen)
+
+        def finalize(agen: _Generator) -> None:
+            self._abandoned.append(agen.__qualname__)
+            with warnings.catch_warnings():
+                # trio's own warning would be a second report of the same thing
+                warnings.simplefilter("ignore", ResourceWarning)
+                if before.finalizer is not None:
+                    before.finalizer(agen)
+
+        _set_hooks(first_iteration, finalize)
+
+    def _remove_hooks(self) -> None:
+        _set_hooks(*self._hooks_before)
+
+
+def _set_hooks(firstiter: _Hook | None, finalizer: _Hook | None) -> None:
+    sys.set_asyncgen_hooks(firstiter, finalizer)
+    if not trio.lowlevel.in_trio_run():
+        # A loop makes its own methods the hooks whenever it is run again, and the test runner
+        # runs it once for each fixture and once for the test.
+        methods = vars(asyncio.get_running_loop())
+        methods["_asyncgen_firstiter_hook"] = firstiter
+        methods["_asyncgen_finalizer_hook"] = finalizer
+
+
+def _close_unawaited() -> list[str]:
+    """Return the names of coroutines that were never started; close them, lest Python warns."""
+    of_tasks = {id(coroutine_of(task)) for task in all_tasks()}
+    names: list[str] = []
+    for thing in gc.get_objects():
+        if (
+            inspect.iscoroutine(thing)
+            and inspect.getcoroutinestate(thing) == inspect.CORO_CREATED
+            and id(thing) not in of_tasks
+        ):
+            names.append(thing.__qualname__)
+            thing.close()
+    return names
+
+
+async def _settle() -> None:
+    """Let those end that need no more than a few steps."""
+    for _ in range(10):
+        await anyio.lowlevel.checkpoint()
+
+
+class _ErrorLog(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(f"{record.name}: {record.getMessage()}")

@@ -1,0 +1,117 @@
+"""Time is virtual, worker threads are waited for, and a deadlock is an error."""
+
+import asyncio
+import gc
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import pytest
+import trio
+from harness import Deadlock, backend
+from harness.clock import VirtualClockLoop
+from trio.testing import MockClock
+
+
+async def test_long_sleeps_take_virtual_time_only() -> None:
+    start = anyio.current_time()
+    for _ in range(3):
+        await anyio.sleep(1000)
+    assert anyio.current_time() - start == pytest.approx(3000)
+
+
+async def test_timers_fire_in_order() -> None:
+    order: list[int] = []
+
+    async def note(seconds: int) -> None:
+        await anyio.sleep(seconds)
+        order.append(seconds)
+
+    async with anyio.create_task_group() as tg:
+        for seconds in (3, 1, 2):
+            tg.start_soon(note, seconds)
+    assert order == [1, 2, 3]
+
+
+async def wait_for_an_event() -> None:
+    await anyio.Event().wait()
+
+
+async def wait_for_a_child() -> None:
+    async with anyio.create_task_group() as tg:  # noqa: ASYNC112
+        tg.start_soon(wait_for_an_event)
+
+
+async def wait_under_a_shield() -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.Event().wait()
+
+
+async def wait_after_a_sleep() -> None:
+    await anyio.sleep(10)
+    await anyio.Event().wait()
+
+
+async def wait_after_a_thread() -> None:
+    await anyio.to_thread.run_sync(gc.isenabled)
+    await anyio.Event().wait()
+
+
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        wait_for_an_event,
+        wait_for_a_child,
+        wait_under_a_shield,
+        wait_after_a_sleep,
+        wait_after_a_thread,
+        anyio.sleep_forever,
+    ],
+)
+def test_a_deadlock_is_an_error(program: Callable[[], Awaitable[None]], name: str) -> None:
+    name, options = backend(name)
+    # trio's nurseries put it into groups.
+    with pytest.RaisesGroup(Deadlock, allow_unwrapped=True, flatten_subgroups=True):
+        anyio.run(program, backend=name, backend_options=options)
+
+
+async def test_waiting_until_all_tasks_are_blocked_is_no_deadlock() -> None:
+    event = anyio.Event()
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(event.wait)
+        for _ in range(10):
+            await anyio.wait_all_tasks_blocked()
+        event.set()
+
+
+async def test_the_clock_does_not_run_away_from_a_worker_thread() -> None:
+    with anyio.move_on_after(100) as scope:
+        await anyio.to_thread.run_sync(time.sleep, 0.01)
+    assert not scope.cancel_called
+
+
+async def test_a_worker_thread_may_wait_for_a_timer() -> None:
+    await anyio.to_thread.run_sync(anyio.from_thread.run, anyio.sleep, 0.001)
+
+
+async def test_time_jumps_again_after_a_worker_thread() -> None:
+    await anyio.to_thread.run_sync(gc.isenabled)
+    await anyio.sleep(1000)
+
+
+def time_is_virtual() -> bool:
+    if trio.lowlevel.in_trio_run():
+        return isinstance(trio.lowlevel.current_clock(), MockClock)
+    return isinstance(asyncio.get_running_loop(), VirtualClockLoop)
+
+
+async def test_time_is_virtual_by_default() -> None:
+    assert time_is_virtual()
+
+
+@pytest.mark.real_time
+async def test_time_is_real_where_a_test_says_so() -> None:
+    assert not time_is_virtual()

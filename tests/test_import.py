@@ -1,0 +1,47 @@
+"""Importing the package in the places where people do, with nothing but anyio installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+BLOCK = "import sys; sys.modules.update(dict.fromkeys(['trio', 'httpx', 'rich', 'h11']))\n"
+# anyio itself imports trio only for its own trio backend.
+
+PLACES = {
+    "plain": BLOCK + "import anystream, anystream.http",
+    "asyncio": BLOCK
+    + """
+import asyncio
+async def main():
+    import anystream, anystream.http
+    assert await anystream.async_range(3).map(str).collect() == ["0", "1", "2"]
+asyncio.run(main())
+""",
+    "trio": """
+import trio
+async def main():
+    import sys
+    sys.modules.update(dict.fromkeys(["httpx", "rich", "h11"]))
+    import anystream, anystream.http
+    assert await anystream.async_range(3).map(str).collect() == ["0", "1", "2"]
+trio.run(main)
+""",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_import(place: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-X", "dev", "-c", PLACES[place]], check=True)
+
+
+def test_import_loads_no_backend() -> None:
+    code = """
+import sys
+import anyio
+before = set(sys.modules)
+import anystream, anystream.http
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+assert not new & {"trio", "httpx", "asyncio", "rich", "h11"}, new
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,223 @@
+"""`Stream` itself: what it takes, what it refuses, how it is written down."""
+
+import functools
+import itertools
+import operator
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from rows import FORMS, Function, suspending
+
+import anystream
+from anystream import Stream, async_range, chain, stream_data, ticker
+
+
+async def agen() -> AsyncIterator[int]:
+    yield 1
+    yield 2
+
+
+class Reiterable:
+    def __aiter__(self) -> AsyncIterator[int]:
+        return agen()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [[1, 2], (1, 2), range(1, 3), {1: "a", 2: "b"}, agen, Reiterable(), Reiterable, Stream([1, 2])],
+    ids=["list", "tuple", "range", "dict", "generator", "object", "class", "stream"],
+)
+async def test_sources_that_can_be_opened_again(source: Any) -> None:
+    stream = Stream(source)
+    assert await stream.collect() == [1, 2]
+    assert [n async for n in stream] == [1, 2]
+
+
+@pytest.mark.parametrize("source", [None, 5, 1.5, object()])
+def test_refuses_other_sources(source: Any) -> None:
+    with pytest.raises(TypeError, match="source must be an async iterable, an iterable, or a func"):
+        Stream(source)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["map", "starmap", "filter", "flat_map", "accumulate", "take_while", "skip_while", "tap"],
+)
+def test_refuses_what_is_no_function(name: str) -> None:
+    with pytest.raises(TypeError, match="fn must be a function, plain or async, got 3"):
+        getattr(async_range(3), name)(3)
+
+
+@pytest.mark.parametrize(("name", "least"), [("take", 0), ("skip", 0), ("batched", 1)])
+def test_refuses_bad_counts(name: str, least: int) -> None:
+    operator_of = getattr(async_range(3), name)
+    with pytest.raises(ValueError, match=f"n must be at least {least}, got {least - 1}"):
+        operator_of(least - 1)
+    for value in (1.5, "2", None):
+        with pytest.raises(TypeError, match="n must be an integer, got"):
+            operator_of(value)
+
+
+def test_refuses_a_bad_start_and_bad_parts() -> None:
+    with pytest.raises(TypeError, match="start must be an integer, got 'a'"):
+        async_range(3).enumerate("a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="source must be"):
+        async_range(3).chain(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="source must be"):
+        chain(5)  # type: ignore[arg-type]
+
+
+def test_enumerate_may_start_anywhere() -> None:
+    assert anyio.run(Stream("ab").enumerate(-1).collect) == [(-1, "a"), (0, "b")]
+
+
+async def test_operators_leave_their_stream_as_it_is() -> None:
+    stream = async_range(4)
+    stream.take(1)
+    stream.map(str).filter(None)
+    assert await stream.collect() == [0, 1, 2, 3]
+    assert repr(stream) == "async_range(4)"
+
+
+async def connect() -> Any:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("stream", "text"),
+    [
+        (Stream([1, 2]), "Stream([1, 2])"),
+        (Stream(list(range(100))), "Stream([0, 1, 2, 3, 4, 5, ...])"),
+        (async_range(3), "async_range(3)"),
+        (async_range(0, 10, 2, delay=0.5), "async_range(0, 10, 2, delay=0.5)"),
+        (ticker(1), "ticker(1.0)"),
+        (ticker(0.5, 3, missed="burst"), "ticker(0.5, 3, missed='burst')"),
+        (stream_data(connect), "stream_data(connect)"),
+        (stream_data(connect, grace=3), "stream_data(connect, grace=3.0)"),
+        (chain(async_range(1), "ab"), "chain(async_range(1), 'ab')"),
+        (
+            async_range(9).map(str).filter(None).take(3).batched(2),
+            "async_range(9).map(str).filter(None).take(3).batched(2)",
+        ),
+        (
+            async_range(9).map(functools.partial(pow, exp=2)).filter(lambda n: n > 1),
+            "async_range(9).map(partial(pow, exp=2)).filter(<lambda>)",
+        ),
+        (
+            async_range(9).enumerate().enumerate(1).starmap(operator.add).tap(print),
+            "async_range(9).enumerate().enumerate(1).starmap(add).tap(print)",
+        ),
+        (
+            async_range(9).accumulate().accumulate(operator.mul, initial=2).pairwise(),
+            "async_range(9).accumulate().accumulate(mul, initial=2).pairwise()",
+        ),
+        (
+            Stream("ab").flat_map(str.split).flatten().skip(1).chain("c", [1]),
+            "Stream('ab').flat_map(str.split).flatten().skip(1).chain('c', [1])",
+        ),
+        (
+            async_range(9).take_while(bool).skip_while(bool),
+            "async_range(9).take_while(bool).skip_while(bool)",
+        ),
+    ],
+)
+def test_repr_is_the_pipeline_as_it_was_written(stream: Stream[Any], text: str) -> None:
+    assert repr(stream) == text
+
+
+def stop_iteration(n: int) -> int:
+    if n == 1:
+        raise StopIteration
+    return n
+
+
+def stop_async_iteration(n: int) -> int:
+    if n == 1:
+        raise StopAsyncIteration
+    return n
+
+
+@pytest.mark.parametrize("fn", [stop_iteration, stop_async_iteration])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["map", "filter", "tap", "take_while", "skip_while"])
+async def test_a_function_cannot_end_the_stream(name: str, form: Function, fn: Function) -> None:
+    """`StopIteration` and its like are errors, on the first item as on a later one."""
+    for items in ([1, 2], [2, 1, 3]):
+        stream = getattr(Stream(items), name)(form(fn))
+        with pytest.raises(RuntimeError):
+            await stream.collect()
+        with pytest.raises(RuntimeError):
+            async for _ in stream:
+                pass
+
+
+async def test_a_function_that_raises_stop_iteration_behind_an_awaiting_one() -> None:
+    """The end of a batch that an await has cut is no cover for it."""
+    stream = async_range(3).map(suspending(abs)).map(stop_iteration)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await stream.collect()
+
+
+async def test_a_function_must_stay_plain_or_async() -> None:
+    def changing(n: int) -> Any:
+        return checkpoint() if n == 0 else n
+
+    with pytest.raises(TypeError, match="gave an awaitable first, and now 1"):
+        await async_range(3).map(changing).collect()
+
+
+async def test_a_cancelled_call_is_made_again_with_the_same_item() -> None:
+    calls: list[int] = []
+
+    async def slow(n: int) -> int:
+        calls.append(n)
+        await anyio.sleep(1)
+        return n
+
+    async with async_range(3).map(slow) as items:
+        with anyio.move_on_after(0.5):
+            await anext(items)
+        assert [n async for n in items] == [0, 1, 2]
+    assert calls == [0, 0, 1, 2]
+
+
+async def test_others_get_their_turn_while_a_source_never_waits() -> None:
+    """A batch is cut by the clock, also inside of one long inner iterable."""
+    for stream in (
+        Stream(itertools.count),
+        Stream([itertools.count()]).flatten(),
+        Stream(endless),
+        Stream(itertools.count).filter(lambda n: False),
+        Stream(itertools.count).map(just),
+    ):
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cancel_soon, scope)
+                await stream.drain()
+        assert scope.cancelled_caught
+
+
+async def cancel_soon(scope: anyio.CancelScope) -> None:
+    for _ in range(3):
+        await checkpoint()
+    scope.cancel()
+
+
+async def endless() -> AsyncIterator[int]:
+    while True:
+        yield 1
+
+
+async def just(n: int) -> int:
+    return n
+
+
+def test_the_public_names_are_sorted_and_complete() -> None:
+    assert anystream.__all__ == sorted(anystream.__all__)
+    public = {name for name in vars(anystream) if not name.startswith("_")}
+    assert public - {"http"} == set(anystream.__all__)
+    for name in anystream.__all__:
+        assert getattr(anystream, name).__doc__
