@@ -92,7 +92,7 @@ class Pace:
                 return False
 
 
-class Operator:
+class Operator(ABC):
     """One entry of an open row: a function from batch to batch, with a memory between batches."""
 
     segment: "Segment"
@@ -107,8 +107,8 @@ class Operator:
         """Called once, before the first batch."""
         self.segment, self.place = segment, place
 
-    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]: ...
 
     def head(self) -> Iterable[Any]:
         """What comes before the first item of the source."""
@@ -118,20 +118,24 @@ class Operator:
         """What comes after the last item of the source: the end of a batch is not the end."""
         return ()
 
-    def suspended(self) -> None:
-        """Say that the batch ends here because this operator has to wait: `go_on` is called."""
-        self.segment.waiting = self.place
-
     def ended(self) -> None:
         """Say that nothing more will come out, whatever the source still has."""
         self.segment.end(self.place + 1)
 
+    async def close(self, pipeline: "Pipeline") -> None:  # noqa: B027  # most hold nothing
+        """Give back what this operator itself has opened."""
+
+
+class WaitingOperator(Operator):
+    """An operator that may have to wait in the middle of a batch."""
+
+    def suspended(self) -> None:
+        """Say that the batch ends here because this operator has to wait: `go_on` is called."""
+        self.segment.waiting = self
+
+    @abstractmethod
     async def go_on(self) -> Iterator[Any]:
         """Wait, and give the next items. A cancelled call may be repeated."""
-        raise NotImplementedError
-
-    async def close(self, pipeline: "Pipeline") -> None:
-        """Give back what this operator itself has opened."""
 
 
 class Segment:
@@ -140,7 +144,7 @@ class Segment:
     def __init__(self, source: Source, row: Iterable[Operator]) -> None:
         self.source: Source = source
         self.row: tuple[Operator, ...] = tuple(row)
-        self.waiting: int | None = None  # the operator whose step has suspended
+        self.waiting: WaitingOperator | None = None  # its step has suspended
         self.flushing: int | None = None  # the next operator to give its tail; None: not yet
         self.complete: bool = True  # whether the last batch came to its proper end
         self.heads: list[int] = [
@@ -172,14 +176,14 @@ class Segment:
             self.end(0)
         return self.flush()
 
-    async def go_on(self, place: int) -> Iterator[Any]:
+    async def go_on(self, operator: WaitingOperator) -> Iterator[Any]:
         self.waiting = None
         try:
-            batch = await self.row[place].go_on()
+            batch = await operator.go_on()
         except BaseException:
-            self.waiting = place
+            self.waiting = operator
             raise
-        return self.through(batch, place + 1, marked=False)
+        return self.through(batch, operator.place + 1, marked=False)
 
     def flush(self) -> Iterator[Any] | None:
         assert self.flushing is not None

@@ -1,15 +1,16 @@
 """What all operators share that call a function of the user's, be it plain or async."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from .._batches import Operator
+from .._batches import WaitingOperator
 from .._run import Pipeline
 from .._steps import Steps, awaits, is_awaitable, iterate
 
 
-class Call(Operator, Steps):
+class Call(WaitingOperator, Steps):
     """An operator that calls a function for each item; its first result decides how.
 
     A plain function is then called by `plain`, which is as fast as the builtins make it. An async
@@ -27,13 +28,13 @@ class Call(Operator, Steps):
     def call(self, item: Any) -> Any:
         return self.fn(item)
 
+    @abstractmethod
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         """The row's next iterator, for a plain function."""
-        raise NotImplementedError
 
+    @abstractmethod
     def emit(self, item: Any, result: Any) -> Iterable[Any]:
         """What comes out for `item` when the function has given `result`; may set `done`."""
-        raise NotImplementedError
 
     def rest(self, batch: Iterator[Any]) -> Iterable[Any]:
         """What comes out once the function is `done`: nothing, and that is the end."""

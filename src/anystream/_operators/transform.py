@@ -6,7 +6,7 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from .._batches import MISSING, Operator, Pace, Source
+from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
 from .._origins import FromIterable, as_source
 from .._run import Pipeline
 from .._steps import EMPTY
@@ -121,7 +121,7 @@ class Batched(Operator):
         return (tuple(self.items),) if self.items else ()
 
 
-class Flatten(Operator):
+class Flatten(WaitingOperator):
     """The items of each item, one after the other, in the task that steps it."""
 
     closes = True
