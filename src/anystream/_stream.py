@@ -4,7 +4,16 @@ import builtins
 import operator
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, overload
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    TypeVarTuple,
+    overload,
+)
 
 from anyio import get_current_task
 
@@ -22,6 +31,7 @@ T_co = TypeVar("T_co", covariant=True)
 K = TypeVar("K")
 V = TypeVar("V")
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 Items: TypeAlias = AsyncIterable[T] | Iterable[T]
 Maker: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
@@ -127,10 +137,14 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return self._then(label.call("map", fn), lambda _: transform.Map(fn))
 
     @overload
+    def starmap(self: "Stream[tuple[*Ts]]", fn: Callable[[*Ts], Awaitable[R]]) -> "Stream[R]": ...
+    @overload
+    def starmap(self: "Stream[tuple[*Ts]]", fn: Callable[[*Ts], R]) -> "Stream[R]": ...
+    @overload
     def starmap(self: "Stream[Iterable[Any]]", fn: Callable[..., Awaitable[R]]) -> "Stream[R]": ...
     @overload
     def starmap(self: "Stream[Iterable[Any]]", fn: Callable[..., R]) -> "Stream[R]": ...
-    def starmap(self: "Stream[Iterable[Any]]", fn: Callable[..., Any]) -> "Stream[Any]":
+    def starmap(self: "Stream[Any]", fn: Callable[..., Any]) -> "Stream[Any]":
         """The result of `fn(*item)` for each item.
 
         >>> async def main():

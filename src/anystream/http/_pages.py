@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio.to_thread
 
 from .. import _labels as label
 from .._operators.transform import Flatten
@@ -26,10 +28,12 @@ def fetch_all_pages(
 
     Each page is a JSON object with a list under `items_key`, whose items come out one by one. The
     number of the page is sent as `page_param`, beside the query that `base_url` and the client
-    have. Without a `client` the stream opens one for each run, which follows redirects, and closes
-    it however the run ends. A client of yours stays open, and may be of any library whose
-    `AsyncClient` has the face of httpx's. The next page is asked for when the items of the last
-    one have been taken. A cancelled step asks for the same page again.
+    have. The next page is asked for when the items of the last one have been taken; a cancelled
+    step asks for the same page again.
+
+    Without a `client` the stream opens one for each run, which follows redirects and obeys the
+    proxies of the environment, and closes it however the run ends. A client of yours stays open,
+    and may be of any library whose `AsyncClient` has the face of httpx's.
 
     Raises `ImportError` if there is no `client` and httpx is not installed. A step raises
     `PageStatusError` for a status of 400 or more and `PageDataError` for a body that is no JSON or
@@ -83,7 +87,9 @@ class Pages:
         return iter((items,))
 
     async def fetch(self, page: int) -> list[Any]:
-        client = self.opened()
+        if self.client is None:
+            await anyio.to_thread.run_sync(self.open_client)
+        client = cast("httpx.AsyncClient", self.client)
         request = client.build_request("GET", self.base_url)
         # A client with a query of its own would drop that of the URL.
         own_query = type(request.url)(self.base_url).params
@@ -109,12 +115,11 @@ class Pages:
         found: list[Any] = items
         return found
 
-    def opened(self) -> "httpx.AsyncClient":
-        if self.client is None:
-            import httpx
+    def open_client(self) -> None:
+        """Takes a tenth of a second or more, most of it for the certificates."""
+        import httpx
 
-            self.client = self.own = httpx.AsyncClient(follow_redirects=True)
-        return self.client
+        self.client = self.own = httpx.AsyncClient(follow_redirects=True)
 
     async def close(self, pipeline: Pipeline) -> None:
         if self.own is not None:
