@@ -80,7 +80,7 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.map(str), Stream[str])
     assert_type(ints.map(lambda n: n / 2), Stream[float])
     assert_type(ints.map(text), Stream[str])
-    assert_type(ints.enumerate().starmap(operator.add), Stream[Any])
+    assert_type(ints.enumerate().starmap(operator.add), Stream[int])
     assert_type(ints.enumerate().starmap(lambda count, n: str(count + n)), Stream[str])
     assert_type(ints.enumerate().starmap(add), Stream[float])
     assert_type(ints.tap(print), Stream[int])
