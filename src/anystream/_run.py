@@ -24,7 +24,7 @@ from ._steps import EMPTY
 T_co = TypeVar("T_co", covariant=True)
 
 GRACE = 1.0
-"""Seconds that the sources of a run may take, all together, to close."""
+"""Seconds that a source may take to close."""
 
 
 class Pipeline:
