@@ -72,6 +72,7 @@ class Pages:
         self.items_key = items_key
         self.client = client
         self.own: httpx.AsyncClient | None = None
+        self.prefix: str | None = None  # the URL of a page without its number
         self.page: int | None = 1
         self.closes = client is None
 
@@ -90,28 +91,39 @@ class Pages:
         if self.client is None:
             await anyio.to_thread.run_sync(self.open_client)
         client = cast("httpx.AsyncClient", self.client)
-        request = client.build_request("GET", self.base_url)
-        # A client with a query of its own would drop that of the URL.
-        own_query = type(request.url)(self.base_url).params
-        request.url = request.url.copy_merge_params(own_query).copy_set_param(self.page_param, page)
+        if self.prefix is None:
+            self.prefix = self.without_page(client)
+        url = f"{self.prefix}{page}"
+        request = client.build_request("GET", url)
+        if client.params:  # which httpx has put in the place of the query
+            request.url = type(request.url)(url)
         try:
             response = await client.send(request)
         except Exception as exc:
-            exc.add_note(f"while fetching page {page} of {request.url}")
+            exc.add_note(f"while fetching page {page} of {url}")
             raise
         return self.items(response, page)
 
+    def without_page(self, client: "httpx.AsyncClient") -> str:
+        """The URL up to the number of the page, with the query of `base_url` and the client."""
+        url = client.build_request("GET", self.base_url).url
+        own = type(url)(self.base_url).params
+        query = client.params.merge(own).remove(self.page_param).set(self.page_param, "")
+        return str(url.copy_with(params=query))
+
     def items(self, response: "httpx.Response", page: int) -> list[Any]:
-        url = str(response.url)
         if response.status_code >= 400:
-            raise PageStatusError(response.status_code, response.reason_phrase, url, page)
+            status, reason = response.status_code, response.reason_phrase
+            raise PageStatusError(status, reason, str(response.url), page)
         try:
             body: Any = response.json()
         except ValueError as exc:
-            raise PageDataError(f"the body is no JSON ({exc})", url, page) from exc
+            problem = f"the body is no JSON ({exc})"
+            raise PageDataError(problem, str(response.url), page) from exc
         items: Any = body.get(self.items_key) if issubclass(type(body), dict) else None
         if not issubclass(type(items), list):
-            raise PageDataError(f"the body has no list {self.items_key!r}", url, page)
+            problem = f"the body has no list {self.items_key!r}"
+            raise PageDataError(problem, str(response.url), page)
         found: list[Any] = items
         return found
 
