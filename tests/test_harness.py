@@ -34,6 +34,10 @@ def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
         async def test_property_leaks(number):
             await leave_a_generator_open()
 
+        async def test_forgets_to_close_something_in_a_cycle():
+            cycle = []
+            cycle += [cycle, *anyio.create_memory_object_stream()]
+
         @pytest.mark.leaks_expected("open")
         async def test_leaks_and_says_so():
             await leave_a_generator_open()
@@ -59,5 +63,5 @@ def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
     result = pytester.runpytest_inprocess()
     kept.clear()
     # Each async test counts twice. A leaking test passes, and its teardown is an error.
-    result.assert_outcomes(passed=6 + 2 + 2 + 1, failed=4, errors=6 + 2)
+    result.assert_outcomes(passed=8 + 2 + 2 + 1, failed=4, errors=8 + 2)
     result.stdout.fnmatch_lines(["  open: numbers"])

@@ -154,12 +154,22 @@ async def test_what_was_there_before_is_no_leak() -> None:
     await agen.aclose()
 
 
-async def test_a_watch_leaves_no_trace() -> None:
-    def state() -> object:
-        return sys.get_asyncgen_hooks(), logging.getLogger().handlers.copy(), gc.get_freeze_count()
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_watches_leave_no_trace(name: str) -> None:
+    async def watched() -> None:
+        loop = {} if trio.lowlevel.in_trio_run() else vars(asyncio.get_running_loop())
 
-    gc.unfreeze()
-    before = state()
-    with LeakWatch():
-        assert state() != before
-    assert state() == before
+        def state() -> list[object]:
+            return [sys.get_asyncgen_hooks(), loop.copy(), logging.getLogger().handlers.copy()]
+
+        unwatched = state()
+        with LeakWatch():
+            watched = state()
+            with LeakWatch():
+                assert state() != watched != unwatched
+            assert state() == watched
+        assert state() == unwatched
+        assert gc.get_freeze_count() == 0
+
+    name, options = backend(name)
+    anyio.run(watched, backend=name, backend_options=options)

@@ -37,6 +37,11 @@ class Source(Protocol):
         """Whether it holds something of the kind now."""
         ...
 
+    @property
+    def busy(self) -> bool:
+        """Whether it is in the middle of an await of the user's."""
+        ...
+
     async def batch(self) -> Iterator[Any] | None:
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
@@ -103,6 +108,10 @@ class Operator(ABC):
     def holds(self) -> bool:
         return False
 
+    @property
+    def busy(self) -> bool:
+        return False
+
     def bind(self, segment: "Segment", place: int) -> None:
         """Called once, before the first batch."""
         self.segment, self.place = segment, place
@@ -160,6 +169,10 @@ class Segment:
     @property
     def holds(self) -> bool:
         return self.source.holds or any(operator.holds for operator in self.row)
+
+    @property
+    def busy(self) -> bool:
+        return self.source.busy or any(operator.busy for operator in self.row)
 
     async def batch(self) -> Iterator[Any] | None:
         if self.waiting is not None:
@@ -219,7 +232,7 @@ class Segment:
 
     async def close(self, pipeline: "Pipeline") -> None:
         """Close downstream first, then upstream."""
-        row, self.row = self.row, ()  # no cycle is left for the garbage collector
+        row, self.row, self.waiting = self.row, (), None  # no cycle is left for the collector
         for operator in reversed(row):
             await operator.close(pipeline)
         await self.source.close(pipeline)

@@ -1,5 +1,6 @@
 """What items come from: an iterable, an async iterable, or a function that makes one of them."""
 
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -17,6 +18,7 @@ class FromIterable:
 
     closes = False
     holds = False
+    busy = False
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self.items = iter(iterable)
@@ -54,6 +56,10 @@ class FromAsync(Steps):
     @property
     def holds(self) -> bool:
         return self.aclose is not None and not self.finished()
+
+    @property
+    def busy(self) -> bool:
+        return self.stepping
 
     def finished(self) -> bool:
         """Whether Python has finalised the async generator that this is."""
@@ -97,7 +103,7 @@ class FromAsync(Steps):
         self.stop()
         if self.holds and self.aclose is not None:
             aclose, self.aclose = self.aclose, None
-            await pipeline.release(aclose)
+            await pipeline.release(aclose, generator=inspect.isasyncgen(self.iterator))
 
 
 class Deferred:
@@ -113,6 +119,10 @@ class Deferred:
     @property
     def holds(self) -> bool:
         return self.source is not None and self.source.holds
+
+    @property
+    def busy(self) -> bool:
+        return self.source is not None and self.source.busy
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:

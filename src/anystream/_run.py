@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
-from anyio import CancelScope, current_time, get_cancelled_exc_class
+from anyio import CancelScope, current_time, get_cancelled_exc_class, get_current_task
 
 from ._batches import Recipe, Segment, Source, opened
 from ._errors import (
@@ -18,6 +18,7 @@ from ._errors import (
     StreamBusyError,
     StreamClosedError,
     StreamInterruptedError,
+    WrongTaskError,
 )
 from ._steps import EMPTY
 
@@ -35,10 +36,11 @@ class Pipeline:
         self.segment: Segment | None = None
         self.owned: list[Source] = []  # sources that were handed over, whether started or not
         self.scope: CancelScope | None = None
-        self.shield: CancelScope  # of the cleanup that is under way
+        self.shield: CancelScope | None = None  # for all of the cleanup that is under way
         self.errors: list[BaseException] = []  # of cleanup
         self.late: BaseException | None = None  # a native cancel that arrived during cleanup
         self.closed: bool = False
+        self.task: int | None = None  # that has to close
 
     def top(self) -> Segment:
         if self.segment is None:
@@ -46,35 +48,49 @@ class Pipeline:
         return self.segment
 
     async def open(self) -> None:
-        """Open in the caller's task; whoever calls this also calls `close`.
+        """Open in the caller's task, which has to `leave`.
 
-        The scope is entered before the first step and left after the close, so that it lies
+        The scope is entered before the first step and left after the last close, so that it lies
         outside of every scope that a generator in this pipeline may hold across a `yield`.
         """
         try:
             closes = self.top().closes
         except BaseException as exc:
-            await self.close(exc)
+            await self.close()
+            self.settle(exc)
             raise
         if closes:
             self.scope = CancelScope()
             self.scope.__enter__()
+        self.task = get_current_task().id
 
     @property
     def holds(self) -> bool:
-        sources = self.owned if self.segment is None else (self.segment,)
-        return not self.closed and any(source.holds for source in sources)
+        sources = [*([] if self.segment is None else [self.segment]), *self.owned]
+        return any(source.holds for source in sources)
 
-    async def close(self, error: BaseException | None = None) -> None:
-        """Close everything, and raise if that failed; `error` is what is on its way already."""
-        if self.closed:
-            return
-        holds = self.holds
+    async def leave(self, *, busy: bool) -> None:
+        """Close what is still open, unless somebody is `busy` with it, and leave the scope."""
+        self.shield, self.scope = self.scope, None
+        if self.shield is not None:
+            self.shield.shield = True
+        try:
+            if not busy:
+                await self.close()
+        finally:
+            if self.shield is not None:
+                self.shield.__exit__(None, None, None)
+                self.shield = None
+
+    async def close_cancelled(self) -> None:
+        """Close while a cancellation is on its way, which must not come to the cleanup."""
+        with CancelScope(shield=True) as self.shield:
+            await self.close()
+        self.shield = None
+
+    async def close(self) -> None:
+        """Close every source, downstream first; `settle` raises what they have raised."""
         self.closed = True
-        await self.shut(self.close_sources, holds, self.scope)
-        self.settle(error)
-
-    async def close_sources(self) -> None:
         segment, self.segment = self.segment, None
         if segment is not None:
             await segment.close(self)
@@ -83,44 +99,44 @@ class Pipeline:
 
     async def finish(self, part: Source) -> None:
         """Close one part of the pipeline that has ended, while the rest goes on."""
-        await self.shut(lambda: part.close(self), part.holds, None)
+        await part.close(self)
+        self.owned = [source for source in self.owned if source.holds]
         self.settle(None)
-
-    async def shut(
-        self, close: Callable[[], Awaitable[None]], holds: bool, scope: CancelScope | None
-    ) -> None:
-        """Await `close()`, under a shield if there is anything to wait for; leave `scope`."""
-        if scope is None and holds:
-            scope = CancelScope()
-            scope.__enter__()
-        if scope is None:
-            return await close()
-        scope.shield = True
-        self.shield = scope
-        try:
-            await close()
-        finally:
-            scope.__exit__(None, None, None)
 
     def guard(self, close: Callable[[], object]) -> None:
         """Call `close()` and keep what it raises for `settle`."""
         try:
             close()
-        except Exception as exc:
+        except BaseException as exc:
             self.errors.append(exc)
 
-    async def release(self, close: Callable[[], Awaitable[object]], grace: float = GRACE) -> None:
-        """Await `close()` for at most `grace` seconds and keep what it raises for `settle`."""
-        outer = self.shield
-        if not outer.cancel_called:
-            await self.attempt(close, grace)
-            return
-        with CancelScope(shield=True) as self.shield:  # a close that hung has used up the outer one
-            await self.attempt(close, grace)
-        self.shield = outer
+    async def release(
+        self,
+        close: Callable[[], Awaitable[object]],
+        grace: float = GRACE,
+        *,
+        generator: bool = False,
+    ) -> None:
+        """Await `close()` for at most `grace` seconds and keep what it raises for `settle`.
 
-    async def attempt(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
-        self.shield.deadline = current_time() + grace
+        An async generator may hold scopes across its yields, and a scope that is entered after
+        them must not enclose its close. So it goes without one in the middle of a run, where no
+        scope from before its first step is to be had.
+        """
+        shield = self.shield
+        if shield is None and generator:
+            await self.attempt(close, None, grace)
+        elif shield is None or shield.cancel_called:  # by a close that hung
+            with CancelScope(shield=True) as fresh:
+                await self.attempt(close, fresh, grace)
+        else:
+            await self.attempt(close, shield, grace)
+
+    async def attempt(
+        self, close: Callable[[], Awaitable[object]], shield: CancelScope | None, grace: float
+    ) -> None:
+        if shield is not None:
+            shield.deadline = current_time() + grace
         try:
             await close()
         except BaseExceptionGroup as group:
@@ -129,14 +145,15 @@ class Pipeline:
             rest = group.split(GeneratorExit)[1]
             if rest is not None:
                 self.errors.append(rest)
-        except Exception as exc:
-            self.errors.append(exc)
-        except BaseException as exc:
-            if self.shield.cancel_called and isinstance(exc, get_cancelled_exc_class()):
-                late = CleanupTimeoutError(f"{self.stream!r} did not close within {grace} s")
-                self.errors.append(late)
-            else:
+        except get_cancelled_exc_class() as exc:
+            if shield is None or not shield.cancel_called:
                 self.late = exc
+            else:
+                self.errors.append(
+                    CleanupTimeoutError(f"{self.stream!r} did not close within {grace} s")
+                )
+        except BaseException as exc:
+            self.errors.append(exc)
 
     def settle(self, error: BaseException | None) -> None:
         """Raise what cleanup has left; `error` is on its way already and goes on if this returns.
@@ -155,10 +172,15 @@ class Pipeline:
         if len(errors) > 1:
             failure = BaseExceptionGroup(f"{self.stream!r} failed, and so did its cleanup", errors)
             failure.__suppress_context__ = True
-        if late is not None:
-            raise late from failure
-        if failure is not None:
-            raise failure
+        try:
+            if late is not None:
+                raise late from failure
+            if isinstance(failure, StopAsyncIteration):
+                raise RuntimeError("closing a source raised StopAsyncIteration") from failure
+            if failure is not None:
+                raise failure
+        finally:
+            del error, errors, late, failure  # which refer to this frame, once raised
 
 
 class Run(AsyncIterator[T_co]):
@@ -188,7 +210,12 @@ class Run(AsyncIterator[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close(error)
+        busy = self.stepping
+        self.items = EMPTY
+        await self.pipeline.leave(busy=busy)
+        if busy:
+            raise self.busy()
+        self.pipeline.settle(error)
 
     def __aiter__(self) -> "Run[T_co]":
         return self
@@ -226,7 +253,7 @@ class Run(AsyncIterator[T_co]):
         if items is None:
             self.over = True
             if self.bare:
-                await self.close()
+                await self.aclose()
         return items
 
     def no_more(self) -> None:
@@ -249,15 +276,27 @@ class Run(AsyncIterator[T_co]):
                     f"a step of {self.pipeline.stream!r} was cancelled, and in a bare `async for`"
                     " that closes the stream; `async with stream as items` can go on"
                 )
-            await self.close(error)
-        raise error
+            if self.over:
+                await self.pipeline.close()
+            else:
+                await self.pipeline.close_cancelled()
+            self.pipeline.settle(error)
+        try:
+            raise error
+        finally:
+            del error  # which refers to this frame
 
     async def fail_in_batch(self, error: BaseException) -> NoReturn:
         """Taking an item out of a batch raised `error`, and so the run is over."""
+        if self.inside():  # Python's error of a generator that is running already
+            raise self.busy() from None
         self.over = True
         if not isinstance(error, Exception):
             self.lost = f"a step of {self.pipeline.stream!r} lost its item to {error!r}"
-        await self.fail(error)
+        try:
+            await self.fail(error)
+        finally:
+            del error
 
     @staticmethod
     def not_the_end(stop: StopAsyncIteration) -> RuntimeError:
@@ -272,24 +311,32 @@ class Run(AsyncIterator[T_co]):
         sources raised: one error as it is, several as an `ExceptionGroup`. `StreamBusyError` if
         another task is waiting in a step.
         """
-        if self.bare and not self.pipeline.closed:
-            self.pipeline.top()  # what was handed over is ours to close, even without a step
-        await self.close()
-
-    async def close(self, error: BaseException | None = None) -> None:
-        if self.stepping:
+        pipeline = self.pipeline
+        if pipeline.task not in (None, get_current_task().id):
+            raise WrongTaskError(f"{self!r} was entered in another task, which has to close it")
+        if self.stepping or self.inside():
             raise self.busy()
         self.items = EMPTY
-        await self.pipeline.close(error)
+        try:
+            if not pipeline.closed:
+                pipeline.top()  # what was handed over is ours to close, even without a step
+        finally:
+            await pipeline.close()
+            pipeline.settle(None)
+
+    def inside(self) -> bool:
+        """Whether this is called by a function or a source of the run itself."""
+        segment = self.pipeline.segment
+        return segment is not None and segment.busy
 
     def busy(self) -> StreamBusyError:
-        return StreamBusyError(f"{self!r} is waiting in a step of another task")
+        return StreamBusyError(f"{self!r} is in the middle of a step, here or in another task")
 
     def __repr__(self) -> str:
         return f"<run of {self.pipeline.stream!r}>"
 
     def __del__(self) -> None:
-        if self.pipeline.holds:
+        if not self.pipeline.closed and self.pipeline.holds:
             warnings.warn(
                 f"{self.pipeline.stream!r} was dropped while it still held something open; use"
                 " `async with stream as items`, or a terminal call such as `collect()`",

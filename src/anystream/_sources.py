@@ -25,6 +25,7 @@ class Closeless:
 
     closes = False
     holds = False
+    busy = False
 
     async def close(self, pipeline: Pipeline) -> None:
         """There is nothing to close."""
@@ -195,6 +196,7 @@ class Data:
     """A connection that is opened by the first batch; each batch is one read."""
 
     closes = True
+    busy = False
 
     def __init__(self, connect: Callable[[], Any], grace: float, handed_over: Any = None) -> None:
         self.connect = connect

@@ -80,7 +80,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if not isinstance(source, Parts):
             source = Parts(origin(source), (), label.call("Stream", source))
         self._parts = source
-        self._runs: dict[int, list[Run[T_co]]] = {}  # of `async with`, by the task that entered
+        self._runs: dict[
+            int | None, list[Run[T_co]]
+        ] = {}  # of `async with`, by the task that entered
 
     def _then(self, text: str, *makers: Callable[[Pipeline], Operator]) -> "Stream[Any]":
         """This stream with more operators; no text for what the user has not written."""
@@ -98,7 +100,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     async def __aenter__(self) -> Run[T_co]:
         run = Run[T_co](self)
         await run.__aenter__()
-        self._runs.setdefault(get_current_task().id, []).append(run)
+        self._runs.setdefault(run.pipeline.task, []).append(run)
         return run
 
     async def __aexit__(
@@ -114,7 +116,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         run = runs.pop()
         if not runs:
             del self._runs[task]
-        await run.close(error)
+        await run.__aexit__(kind, error, traceback)
 
     def __aiter__(self) -> Run[T_co]:
         return Run[T_co](self, bare=True)

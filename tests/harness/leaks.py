@@ -5,21 +5,21 @@ asyncio warns of none of these, and trio only of abandoned generators:
 abandoned  an async generator that was left to the garbage collector
 open       an async generator that is still suspended
 task       a task that still runs
-unawaited  a coroutine that was kept but never awaited (Python itself warns of dropped ones)
+unawaited  a coroutine that was kept and not awaited (Python itself warns of dropped ones)
 logged     a record of level ERROR, such as trio's about a generator that it could not close
 """
 
 import asyncio
 import gc
 import inspect
+import itertools
 import logging
 import sys
 import warnings
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import AsyncGeneratorType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import anyio.lowlevel
 import trio
@@ -28,8 +28,8 @@ from .tasks import all_tasks, coroutine_of, running_tasks, task_name
 
 KINDS = ("abandoned", "open", "task", "unawaited", "logged")
 
-_Generator: TypeAlias = AsyncGeneratorType[Any, Any]
-_Hook: TypeAlias = Callable[[Any], None]
+_watches = itertools.count(1)
+_LOOP_HOOKS = ("_asyncgen_firstiter_hook", "_asyncgen_finalizer_hook")
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,13 @@ class LeakWatch:
 
     def __enter__(self) -> Self:
         self._tasks_before = running_tasks()
-        self._started: weakref.WeakSet[_Generator] = weakref.WeakSet()
+        self._started: weakref.WeakSet[AsyncGeneratorType[Any, Any]] = weakref.WeakSet()
         self._abandoned: list[str] = []
         self._log = _ErrorLog()
         logging.getLogger().addHandler(self._log)
         self._install_hooks()
+        if next(_watches) % 100 == 0:
+            gc.collect()  # Python starts no full collection of its own while leaks() forestalls it
         # The collector leaves alone what is frozen: to collect the rest is cheap, and finds nothing
         # that an earlier test is to blame for.
         gc.freeze()
@@ -93,12 +95,12 @@ class LeakWatch:
     def _install_hooks(self) -> None:
         self._hooks_before = before = sys.get_asyncgen_hooks()
 
-        def first_iteration(agen: _Generator) -> None:
+        def first_iteration(agen: Any) -> None:
             self._started.add(agen)
             if before.firstiter is not None:
                 before.firstiter(agen)
 
-        def finalize(agen: _Generator) -> None:
+        def finalize(agen: Any) -> None:
             self._abandoned.append(agen.__qualname__)
             with warnings.catch_warnings():
                 # trio's own warning would be a second report of the same thing
@@ -106,24 +108,22 @@ class LeakWatch:
                 if before.finalizer is not None:
                     before.finalizer(agen)
 
-        _set_hooks(first_iteration, finalize)
-
-    def _remove_hooks(self) -> None:
-        _set_hooks(*self._hooks_before)
-
-
-def _set_hooks(firstiter: _Hook | None, finalizer: _Hook | None) -> None:
-    sys.set_asyncgen_hooks(firstiter, finalizer)
-    if not trio.lowlevel.in_trio_run():
+        sys.set_asyncgen_hooks(first_iteration, finalize)
         # A loop makes its own methods the hooks whenever it is run again, and the test runner
         # runs it once for each fixture and once for the test.
-        methods = vars(asyncio.get_running_loop())
-        methods["_asyncgen_firstiter_hook"] = firstiter
-        methods["_asyncgen_finalizer_hook"] = finalizer
+        self._loop = {} if trio.lowlevel.in_trio_run() else vars(asyncio.get_running_loop())
+        self._loop_before = {name: self._loop[name] for name in _LOOP_HOOKS if name in self._loop}
+        self._loop.update(zip(_LOOP_HOOKS, (first_iteration, finalize), strict=True))
+
+    def _remove_hooks(self) -> None:
+        sys.set_asyncgen_hooks(*self._hooks_before)
+        for name in _LOOP_HOOKS:
+            del self._loop[name]
+        self._loop.update(self._loop_before)
 
 
 def _close_unawaited() -> list[str]:
-    """Return the names of coroutines that were never started; close them, lest Python warns."""
+    """Return the names of new coroutines that were never started; close them, lest Python warns."""
     of_tasks = {id(coroutine_of(task)) for task in all_tasks()}
     names: list[str] = []
     for thing in gc.get_objects():

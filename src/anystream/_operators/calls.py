@@ -25,6 +25,10 @@ class Call(WaitingOperator, Steps):
         self.item: Any = None
         self.upstream: Iterator[Any]
 
+    @property
+    def busy(self) -> bool:
+        return self.stepping
+
     def call(self, item: Any) -> Any:
         return self.fn(item)
 

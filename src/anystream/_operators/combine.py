@@ -19,6 +19,10 @@ class Chain:
     def holds(self) -> bool:
         return any(part.holds for part in self.parts)
 
+    @property
+    def busy(self) -> bool:
+        return any(part.busy for part in self.parts)
+
     async def batch(self) -> Iterator[Any] | None:
         while self.parts:
             batch = await self.parts[0].batch()

@@ -132,12 +132,15 @@ class Flatten(WaitingOperator):
         self.upstream: Iterator[Any] = EMPTY
         self.inner: Source | None = None
         self.current: Iterator[Any] = EMPTY  # what `inner` has given
-        self.spent = True  # whether `current` is exhausted
         self.awaits = False  # whether `inner` may have more than that
 
     @property
     def holds(self) -> bool:
         return self.inner is not None and self.inner.holds
+
+    @property
+    def busy(self) -> bool:
+        return self.inner is not None and self.inner.busy
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         self.upstream = batch
@@ -149,8 +152,11 @@ class Flatten(WaitingOperator):
 
     def pieces(self) -> Iterator[Iterable[Any]]:
         while True:
-            self.spent = yield from self.pace.pieces(self.current)
-            if self.awaits or not self.spent:
+            if self.awaits:  # its batches are short, and one may end within a step
+                yield self.current
+                self.suspended()
+                return
+            if not (yield from self.pace.pieces(self.current)):
                 self.suspended()
                 return
             for item in self.upstream:
@@ -167,7 +173,7 @@ class Flatten(WaitingOperator):
             self.awaits = True
 
     async def go_on(self) -> Iterator[Any]:
-        if self.inner is None or not self.spent:
+        if self.inner is None or not self.awaits:  # in the middle of a long iterable
             await checkpoint()
         elif (batch := await self.inner.batch()) is not None:
             self.current = batch

@@ -60,6 +60,8 @@ def fetch_all_pages(
 class Pages:
     """The lists of items of the pages, one batch each."""
 
+    busy = False
+
     def __init__(
         self,
         base_url: "str | httpx.URL",
