@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median, quantiles
 from time import perf_counter, process_time, thread_time
@@ -60,19 +61,22 @@ def same(ours: object, theirs: object) -> None:
         raise AssertionError(f"the two sides differ: {ours!r} and {theirs!r}")
 
 
-async def cpu_seconds(work: Work, items: int) -> float:
-    """The processor time of this process for one run of `work`.
-
-    The garbage collector is off meanwhile, so that one side does not pay for the other's litter.
-    """
-    gc.collect()
+@contextmanager
+def no_garbage_collector() -> Generator[None, None, None]:
+    """So that one side does not pay for the other's litter; it catches up between the runs."""
     gc.disable()
     try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def cpu_seconds(work: Work, items: int) -> float:
+    """The processor time of this process for one run of `work`."""
+    with no_garbage_collector():
         start = process_time()
         await work(items)
         return process_time() - start
-    finally:
-        gc.enable()
 
 
 async def compare(ours: Work, theirs: Work, items: int, pairs: int) -> Figure:
@@ -132,17 +136,12 @@ async def longest_steps(
     """The longest step of each run, in milliseconds of processor time; a shorter run warms up.
 
     On a quiet machine that is also the time which passes; on a busy one, a step from which the
-    processor was taken away says nothing about the work. The garbage collector is off: how long
-    it stops a program depends on the whole program.
+    processor was taken away says nothing about the work.
     """
     await work(items // 100)
     longest = [Longest() for _ in range(runs)]
     for each in longest:
-        gc.collect()
-        gc.disable()
-        try:
+        with no_garbage_collector():
             same(await each.watch(work(items)), expected)
-        finally:
-            gc.enable()
     wall = median(each.wall for each in longest)
     return Figure([each.cpu * 1000 for each in longest], f"{wall * 1000:.2f} ms on the wall clock")
