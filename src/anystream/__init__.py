@@ -1,14 +1,15 @@
 """Streams for structured concurrency: the same on asyncio and on trio.
 
 A map of the code: `_sources` make a stream, `_stream` is its fluent face, `_operators` change it
-and `_sinks` end it. Beneath, `_run` is one opening of a stream, and `_batches` is the step that it
-is made of, over `_origins`, which items come from, and `_steps`, which await inside of a batch.
+and `_sinks` end it. Beneath, `_run` is one opening of a stream, with `_mailbox` between its tasks,
+and `_batches` is the step that it is made of, over `_origins` and `_steps`.
 `http` and `_cli` stand beside; nothing imports them.
 """
 
 from ._errors import (
     CleanupTimeoutError,
     EmptyStreamError,
+    NeedsTasksError,
     StreamBusyError,
     StreamClosedError,
     StreamConsumedError,
@@ -17,7 +18,7 @@ from ._errors import (
     WrongTaskError,
 )
 from ._run import Run
-from ._sources import async_range, chain, stream_data, ticker
+from ._sources import async_range, chain, merge, stream_data, ticker
 from ._stream import Stream
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
+    "NeedsTasksError",
     "Run",
     "Stream",
     "StreamBusyError",
@@ -35,6 +37,7 @@ __all__ = [
     "WrongTaskError",
     "async_range",
     "chain",
+    "merge",
     "stream_data",
     "ticker",
 ]

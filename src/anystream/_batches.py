@@ -12,7 +12,7 @@ from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ._run import Pipeline
+    from ._run import Host
 
 MISSING: Any = object()
 """In the place of an argument that was not given, or of an item that has not come yet."""
@@ -46,23 +46,31 @@ class Source(Protocol):
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
 
-    async def close(self, pipeline: "Pipeline") -> None:
-        """Give everything back through `pipeline.release`; again is fine."""
+    async def close(self, host: "Host") -> None:
+        """Give everything back through `host.release`; again is fine."""
         ...
 
 
 class Recipe(ABC):
-    """What can be opened as a segment of a pipeline: the core's view of a `Stream`."""
+    """What can be opened as a segment of a host: the core's view of a `Stream`."""
 
     __slots__ = ()
 
     @abstractmethod
-    def _segment(self, pipeline: "Pipeline") -> "Segment": ...
+    def _segment(self, host: "Host") -> "Segment": ...
+
+    @abstractmethod
+    def _needs_tasks(self) -> bool: ...
 
 
-def opened(recipe: Recipe, pipeline: "Pipeline") -> "Segment":
-    """Open `recipe` as a part of `pipeline`."""
-    return recipe._segment(pipeline)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+def opened(recipe: Recipe, host: "Host") -> "Segment":
+    """Open `recipe` as a part of `host`."""
+    return recipe._segment(host)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+
+
+def needs_tasks(recipe: Recipe) -> bool:
+    """Whether `recipe` runs in tasks of its own."""
+    return recipe._needs_tasks()  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 class Pace:
@@ -131,7 +139,7 @@ class Operator(ABC):
         """Say that nothing more will come out, whatever the source still has."""
         self.segment.end(self.place + 1)
 
-    async def close(self, pipeline: "Pipeline") -> None:  # noqa: B027  # most hold nothing
+    async def close(self, host: "Host") -> None:  # noqa: B027  # most hold nothing
         """Give back what this operator itself has opened."""
 
 
@@ -230,9 +238,9 @@ class Segment:
         self.heads = [head for head in self.heads if head >= place]
         self.complete = True
 
-    async def close(self, pipeline: "Pipeline") -> None:
+    async def close(self, host: "Host") -> None:
         """Close downstream first, then upstream."""
         row, self.row, self.waiting = self.row, (), None  # no cycle is left for the collector
         for operator in reversed(row):
-            await operator.close(pipeline)
-        await self.source.close(pipeline)
+            await operator.close(host)
+        await self.source.close(host)

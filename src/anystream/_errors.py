@@ -9,6 +9,7 @@ library finds out by itself has a name of its own::
     ├── StreamConsumedError      a second opening of a source that can be read only once
     ├── StreamInterruptedError   the step before this one was cancelled and took the source with it
     ├── WrongTaskError           `async with` was left in another task than it was entered in
+    ├── NeedsTasksError          a bare `async for` over a stream that needs tasks
     ├── EmptyStreamError         (also a ValueError) a terminal call found no item
     └── CleanupTimeoutError      (also a TimeoutError) a source did not close within the grace
 """
@@ -16,6 +17,7 @@ library finds out by itself has a name of its own::
 __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
+    "NeedsTasksError",
     "StreamBusyError",
     "StreamClosedError",
     "StreamConsumedError",
@@ -61,6 +63,14 @@ class WrongTaskError(StreamError):
 
     The run stays open: only the task that entered can leave. Fixtures and exit stacks that are
     torn down elsewhere are the usual cause.
+    """
+
+
+class NeedsTasksError(StreamError):
+    """A stream that needs tasks was opened in a way that has none.
+
+    A bare `async for` has no end that somebody would be told of, so it cannot have tasks behind
+    it. `async with stream as items` and the terminal calls can.
     """
 
 

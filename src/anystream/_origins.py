@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 
 from ._batches import Pace, Recipe, Source, opened
 from ._errors import StreamConsumedError, StreamInterruptedError
-from ._run import Pipeline
+from ._run import Host
 from ._steps import EMPTY, Steps, awaits, is_awaitable, stepper
 
 
@@ -35,17 +35,18 @@ class FromIterable:
     def pieces(self) -> Iterator[Iterable[Any]]:
         self.over = yield from self.pace.pieces(self.items)
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         self.over = True
         items, self.items = self.items, EMPTY
         if isinstance(items, Generator):
-            pipeline.guard(items.close)
+            host.guard(items.close)
 
 
 class FromAsync(Steps):
     """An async iterator: a batch is what it gives without suspending, and ends when it suspends."""
 
     def __init__(self, iterable: AsyncIterable[Any]) -> None:
+        super().__init__()
         self.iterator = aiter(iterable)
         self.aclose = getattr(self.iterator, "aclose", None)
         self.closes = self.aclose is not None
@@ -99,11 +100,11 @@ class FromAsync(Steps):
         finally:
             self.stepping = False
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         self.stop()
         if self.holds and self.aclose is not None:
             aclose, self.aclose = self.aclose, None
-            await pipeline.release(aclose, generator=inspect.isasyncgen(self.iterator))
+            await host.release(aclose, generator=inspect.isasyncgen(self.iterator))
 
 
 class Deferred:
@@ -111,9 +112,9 @@ class Deferred:
 
     closes = True
 
-    def __init__(self, make: Any, pipeline: Pipeline) -> None:
+    def __init__(self, make: Any, host: Host) -> None:
         self.make = make
-        self.pipeline = pipeline
+        self.host = host
         self.source: Source | None = None
 
     @property
@@ -129,18 +130,18 @@ class Deferred:
             made = self.make()
             if is_awaitable(made):
                 made = await made
-            self.source = as_source(made, self.pipeline)
+            self.source = as_source(made, self.host)
         return await self.source.batch()
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         if self.source is not None:
-            await self.source.close(pipeline)
+            await self.source.close(host)
 
 
-def as_source(value: Any, pipeline: Pipeline) -> Source:
-    """A stream, an async iterable or an iterable as a source of `pipeline`."""
+def as_source(value: Any, host: Host) -> Source:
+    """A stream, an async iterable or an iterable as a source of `host`."""
     if isinstance(value, Recipe):
-        return opened(value, pipeline)
+        return opened(value, host)
     if issubclass(type(value), AsyncIterable):
         return FromAsync(value)
     if issubclass(type(value), Iterable):
@@ -151,31 +152,31 @@ def as_source(value: Any, pipeline: Pipeline) -> Source:
 class OneShot:
     """A source that can be read only once: the run that opens it owns it, started or not."""
 
-    def __init__(self, value: Any, open_it: Callable[[Any, Pipeline], Source]) -> None:
+    def __init__(self, value: Any, open_it: Callable[[Any, Host], Source]) -> None:
         self.value = value
         self.open_it = open_it
         self.taken = False
 
-    def __call__(self, pipeline: Pipeline) -> Source:
+    def __call__(self, host: Host) -> Source:
         if self.taken:
             raise StreamConsumedError(
                 f"{self.value!r} can be read only once, and was opened before;"
                 " give a function that makes it, to open the stream again"
             )
         self.taken = True
-        source = self.open_it(self.value, pipeline)
-        pipeline.owned.append(source)
+        source = self.open_it(self.value, host)
+        host.pipeline.owned.append(source)
         return source
 
 
-def origin(source: Any) -> Callable[[Pipeline], Source]:
+def origin(source: Any) -> Callable[[Host], Source]:
     """A function that opens `source` for a run."""
     if isinstance(source, (AsyncIterator, Iterator)):
         return OneShot(source, as_source)
     if isinstance(source, (Recipe, AsyncIterable, Iterable)):
-        return lambda pipeline: as_source(source, pipeline)
+        return lambda host: as_source(source, host)
     if callable(source):
-        return lambda pipeline: Deferred(source, pipeline)
+        return lambda host: Deferred(source, host)
     raise TypeError(
         "source must be an async iterable, an iterable, or a function that returns one of these,"
         f" got {source!r}"

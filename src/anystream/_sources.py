@@ -1,4 +1,4 @@
-"""The functions that make a stream: async_range, ticker, stream_data, chain."""
+"""The functions that make a stream: async_range, ticker, stream_data, chain, merge."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -10,11 +10,11 @@ from anyio.lowlevel import checkpoint
 
 from . import _checks as check
 from . import _labels as label
-from ._operators import combine
+from ._operators import combine, concurrent
 from ._origins import FromIterable, OneShot
-from ._run import GRACE, Pipeline
+from ._run import GRACE, Host
 from ._steps import is_awaitable
-from ._stream import Items, Stream, as_stream, made
+from ._stream import Items, Stream, as_stream, joined, made
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -27,7 +27,7 @@ class Closeless:
     holds = False
     busy = False
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         """There is nothing to close."""
 
 
@@ -239,11 +239,11 @@ class Data:
             )
         return cast("Callable[[], Any]", read)
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         self.over = True
         if self.leave is not None:
             leave, self.leave = self.leave, None
-            await pipeline.release(lambda: resolved(leave()), self.grace)
+            await host.release(lambda: resolved(leave()), self.grace)
 
 
 def closer(connection: Any) -> Callable[[], Any] | None:
@@ -266,4 +266,26 @@ def chain(*sources: Items[T]) -> Stream[T]:
     ['a', 'b', 0, 1]
     """
     parts = [as_stream(source) for source in sources]
-    return made(combine.chained(parts), label.call("chain", *sources))
+    return joined(combine.chained(parts), label.call("chain", *sources), parts)
+
+
+def merge(*sources: Items[T], buffer: int = 0) -> Stream[T]:
+    """The items of all sources as they come, each source in a task of its own.
+
+    The sources may be streams, or whatever `Stream` takes. Those that have something are served in
+    turn, and no more than `buffer` items of each are read ahead: with 0 a source is asked for an
+    item only while a reader waits. Ends when all have ended. An error of one of them comes after
+    the items that have come before it, and stops the others.
+
+    Raises `ValueError` if `buffer` is negative.
+
+    >>> async def main():
+    ...     async with merge("abc", async_range(2)) as items:
+    ...         print(sorted([str(item) async for item in items]))
+    >>> anyio.run(main)
+    ['0', '1', 'a', 'b', 'c']
+    """
+    bound = check.integer("buffer", buffer, 0)
+    parts = [as_stream(source) for source in sources]
+    text = label.call("merge", *sources, **({"buffer": buffer} if buffer else {}))
+    return joined(concurrent.merged(parts, bound), text, parts, tasks=True)

@@ -20,11 +20,11 @@ from anyio import get_current_task
 from . import _checks as check
 from . import _labels as label
 from . import _sinks
-from ._batches import MISSING, Operator, Recipe, Segment, Source
-from ._errors import EmptyStreamError, WrongTaskError
-from ._operators import combine, select, transform
+from ._batches import MISSING, Operator, Recipe, Segment, Source, needs_tasks
+from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
+from ._operators import combine, concurrent, select, transform
 from ._origins import origin
-from ._run import Pipeline, Run
+from ._run import Host, Run
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -40,9 +40,10 @@ Maker: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
 class Parts(NamedTuple):
     """What a stream is made of: its source and operators, for each run anew, and its text."""
 
-    origin: Callable[[Pipeline], Source]
-    row: tuple[Callable[[Pipeline], Operator], ...]
+    origin: Callable[[Host], Source]
+    row: tuple[Callable[[Host], Operator], ...]
     text: str
+    tasks: bool  # whether it needs tasks
 
 
 class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
@@ -78,19 +79,23 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     def __init__(self, source: "Items[T_co] | Maker[T_co] | Parts") -> None:
         if not isinstance(source, Parts):
-            source = Parts(origin(source), (), label.call("Stream", source))
+            tasks = isinstance(source, Recipe) and needs_tasks(source)
+            source = Parts(origin(source), (), label.call("Stream", source), tasks)
         self._parts = source
         self._runs: dict[
             int | None, list[Run[T_co]]
         ] = {}  # of `async with`, by the task that entered
 
-    def _then(self, text: str, *makers: Callable[[Pipeline], Operator]) -> "Stream[Any]":
+    def _then(self, text: str, *makers: Callable[[Host], Operator]) -> "Stream[Any]":
         """This stream with more operators; no text for what the user has not written."""
-        origin, row, whole = self._parts
-        return made(origin, f"{whole}.{text}" if text else whole, *row, *makers)
+        origin, row, whole, tasks = self._parts
+        return made(origin, f"{whole}.{text}" if text else whole, *row, *makers, tasks=tasks)
 
-    def _segment(self, pipeline: Pipeline) -> Segment:
-        return Segment(self._parts.origin(pipeline), [make(pipeline) for make in self._parts.row])
+    def _segment(self, host: Host) -> Segment:
+        return Segment(self._parts.origin(host), [make(host) for make in self._parts.row])
+
+    def _needs_tasks(self) -> bool:
+        return self._parts.tasks
 
     def __repr__(self) -> str:
         return self._parts.text
@@ -119,6 +124,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         await run.__aexit__(kind, error, traceback)
 
     def __aiter__(self) -> Run[T_co]:
+        if self._parts.tasks:
+            raise NeedsTasksError(
+                f"{self!r} needs tasks, and a bare `async for` has none:"
+                " use `async with stream as items`, and `async for item in items` inside of it"
+            )
         return Run[T_co](self, bare=True)
 
     # -- one item at a time -----------------------------------------------------------------
@@ -340,7 +350,42 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         ['a', 'b', 'c', 'd', 0, 1]
         """
         parts = [self, *(as_stream(other) for other in others)]
-        return made(combine.chained(parts), f"{self!r}.{label.call('chain', *others)}")
+        text = f"{self!r}.{label.call('chain', *others)}"
+        return joined(combine.chained(parts), text, parts)
+
+    # -- tasks ------------------------------------------------------------------------------
+
+    def buffer(self, size: int) -> "Stream[T_co]":
+        """Run everything up to here in a task of its own, at most `size` items ahead of the reader.
+
+        With 0 it is strictly on demand: an item is asked for only while a reader waits for it.
+        What runs in a task of its own survives a cancelled step of the reader, and may hold cancel
+        scopes and task groups across its yields.
+
+        A stream with a buffer needs `async with` or a terminal call. Raises `ValueError` if `size`
+        is negative.
+
+        >>> async def main():
+        ...     print(await async_range(3).buffer(2).collect())
+        >>> anyio.run(main)
+        [0, 1, 2]
+        """
+        size = check.integer("size", size, 0)
+        text = f"{self!r}.{label.call('buffer', size)}"
+        return joined(concurrent.merged([self], size), text, [self], tasks=True)
+
+    def merge(self, *others: Items[R], buffer: int = 0) -> "Stream[T_co | R]":
+        """The items of this stream and of the others as they come; see `anystream.merge`.
+
+        >>> async def main():
+        ...     print(sorted(await async_range(2).merge([5, 6]).collect()))
+        >>> anyio.run(main)
+        [0, 1, 5, 6]
+        """
+        bound = check.integer("buffer", buffer, 0)
+        parts = [self, *(as_stream(other) for other in others)]
+        call = label.call("merge", *others, **({"buffer": buffer} if buffer else {}))
+        return joined(concurrent.merged(parts, bound), f"{self!r}.{call}", parts, tasks=True)
 
     # -- terminal calls ---------------------------------------------------------------------
 
@@ -533,7 +578,21 @@ def as_stream(source: Any) -> Stream[Any]:
 
 
 def made(
-    origin: Callable[[Pipeline], Source], text: str, *row: Callable[[Pipeline], Operator]
+    origin: Callable[[Host], Source],
+    text: str,
+    *row: Callable[[Host], Operator],
+    tasks: bool = False,
 ) -> Stream[Any]:
     """A stream whose source is what `origin` makes for each run, written down as `text`."""
-    return Stream(Parts(origin, row, text))
+    return Stream(Parts(origin, row, text, tasks))
+
+
+def joined(
+    origin: Callable[[Host], Source],
+    text: str,
+    parts: Iterable[Stream[Any]],
+    *,
+    tasks: bool = False,
+) -> Stream[Any]:
+    """A stream of several; it needs tasks if one of its parts does."""
+    return made(origin, text, tasks=tasks or any(map(needs_tasks, parts)))

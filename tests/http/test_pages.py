@@ -78,6 +78,11 @@ async def test_the_query_of_the_url_and_of_the_client_are_kept(server: Server) -
     ]
 
 
+async def test_a_fragment_is_not_sent(server: Server, client: httpx.AsyncClient) -> None:
+    assert await ids(fetch_all_pages(f"{server.url}/users?a=1#top", client=client)) == IDS
+    assert server.requests[1] == "/users?a=1&page=2"
+
+
 async def test_a_url_relative_to_that_of_the_client(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
         assert await ids(fetch_all_pages("/users?a=1", client=client)) == IDS

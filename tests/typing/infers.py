@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_type
 
 import anyio
 
-from anystream import Run, Stream, async_range, chain, stream_data, ticker
+from anystream import Run, Stream, async_range, chain, merge, stream_data, ticker
 from anystream.http import fetch_all_pages
 
 
@@ -69,6 +69,7 @@ def sources() -> None:
     assert_type(stream_data(connect), Stream[bytes])
     assert_type(stream_data(connect_tcp), Stream[bytes])
     assert_type(chain([1], async_range(3)), Stream[int])
+    assert_type(merge([1], async_range(3), buffer=2), Stream[int])
     assert_type(fetch_all_pages("https://example.com"), Stream[Any])
     Stream(5)  # pyright: ignore[reportArgumentType]
     async_range()  # pyright: ignore[reportCallIssue]
@@ -101,6 +102,8 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.flat_map(later_words), Stream[str])
     assert_type(ints.flat_map(async_range), Stream[int])
     assert_type(ints.chain(strings, ["a"]), Stream[int | str])
+    assert_type(ints.buffer(3), Stream[int])
+    assert_type(ints.merge(strings), Stream[int | str])
     ints.map(3)  # pyright: ignore[reportArgumentType, reportCallIssue]
     ints.take("3")  # pyright: ignore[reportArgumentType]
     ints.flatten()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from .._batches import WaitingOperator
-from .._run import Pipeline
+from .._run import Host
 from .._steps import Steps, awaits, is_awaitable, iterate
 
 
@@ -19,6 +19,7 @@ class Call(WaitingOperator, Steps):
     """
 
     def __init__(self, fn: Callable[..., Any]) -> None:
+        super().__init__()
         self.fn = fn
         self.awaits: bool | None = None
         self.done = False
@@ -88,5 +89,5 @@ class Call(WaitingOperator, Steps):
             return self.awaiting(chain((self.item,), self.upstream))
         return await self.resume()
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         self.stop()

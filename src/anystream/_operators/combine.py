@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .._batches import Recipe, Source, opened
-from .._run import Pipeline
+from .._run import Host
 
 
 class Chain:
     """Sources one after the other; each is closed when it has ended, before the next one starts."""
 
-    def __init__(self, parts: list[Source], pipeline: Pipeline) -> None:
+    def __init__(self, parts: list[Source], host: Host) -> None:
         self.parts = parts
-        self.pipeline = pipeline
+        self.host = host
         self.closes = any(part.closes for part in parts)
 
     @property
@@ -28,13 +28,13 @@ class Chain:
             batch = await self.parts[0].batch()
             if batch is not None:
                 return batch
-            await self.pipeline.finish(self.parts.pop(0))
+            await self.host.finish(self.parts.pop(0))
         return None
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         for part in reversed(self.parts):
-            await part.close(pipeline)
+            await part.close(host)
 
 
-def chained(streams: Sequence[Recipe]) -> Callable[[Pipeline], Source]:
-    return lambda pipeline: Chain([opened(stream, pipeline) for stream in streams], pipeline)
+def chained(streams: Sequence[Recipe]) -> Callable[[Host], Source]:
+    return lambda host: Chain([opened(stream, host) for stream in streams], host)

@@ -8,7 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
 from .._origins import FromIterable, as_source
-from .._run import Pipeline
+from .._run import Host
 from .._steps import EMPTY
 from .calls import Call
 
@@ -126,8 +126,9 @@ class Flatten(WaitingOperator):
 
     closes = True
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        host.pipeline.may_spawn = True
         self.pace = Pace()
         self.upstream: Iterator[Any] = EMPTY
         self.inner: Source | None = None
@@ -166,7 +167,7 @@ class Flatten(WaitingOperator):
                 return
 
     def enter(self, item: Any) -> None:
-        self.inner = as_source(item, self.pipeline)
+        self.inner = as_source(item, self.host)
         if isinstance(self.inner, FromIterable):  # no need to wait for what is there
             self.current = self.inner.items
         else:
@@ -179,9 +180,9 @@ class Flatten(WaitingOperator):
             self.current = batch
         else:
             inner, self.inner, self.awaits = self.inner, None, False
-            await self.pipeline.finish(inner)
+            await self.host.finish(inner)
         return self.items()
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         if self.inner is not None:
-            await self.inner.close(pipeline)
+            await self.inner.close(host)

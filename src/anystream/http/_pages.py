@@ -9,7 +9,7 @@ import anyio.to_thread
 
 from .. import _labels as label
 from .._operators.transform import Flatten
-from .._run import Pipeline
+from .._run import Host
 from .._stream import Stream, made
 from ._errors import PageDataError, PageStatusError
 
@@ -111,7 +111,7 @@ class Pages:
         url = client.build_request("GET", self.base_url).url
         own = type(url)(self.base_url).params
         query = client.params.merge(own).remove(self.page_param).set(self.page_param, "")
-        return str(url.copy_with(params=query))
+        return str(url.copy_with(params=query, fragment=None))
 
     def items(self, response: "httpx.Response", page: int) -> list[Any]:
         if response.status_code >= 400:
@@ -135,7 +135,7 @@ class Pages:
 
         self.client = self.own = httpx.AsyncClient(follow_redirects=True)
 
-    async def close(self, pipeline: Pipeline) -> None:
+    async def close(self, host: Host) -> None:
         if self.own is not None:
             own, self.own = self.own, None
-            await pipeline.release(own.aclose)
+            await host.release(own.aclose)
