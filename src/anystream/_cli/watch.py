@@ -13,7 +13,7 @@ import anyio
 
 from .server import Server
 
-SETTLE = 1.0
+SETTLE = 3.0
 """Seconds in which the server has to see that its connections were closed."""
 
 
