@@ -608,3 +608,16 @@ async def test_a_closed_run_leaves_nothing_for_the_garbage_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+async def test_the_error_for_a_killed_generator_names_the_remedy() -> None:
+    source = TrackedSource(range(3), pause=1)
+    async with Stream(source.generator) as items:
+        with anyio.move_on_after(0.5):
+            await anext(items)
+        with pytest.raises(StreamInterruptedError, match=r"generator object.*buffer\(0\)"):
+            await anext(items)
+    async with Stream(source.generator).buffer(0) as items:
+        with anyio.move_on_after(0.5):
+            await anext(items)
+        assert [n async for n in items] == [0, 1, 2]

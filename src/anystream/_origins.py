@@ -69,8 +69,8 @@ class FromAsync(Steps):
     async def batch(self) -> Iterator[Any] | None:
         if self.killed:
             raise StreamInterruptedError(
-                f"a step inside {self.iterator!r} was cancelled, which finalised the generator:"
-                " the items that it still had are lost"
+                f"a step inside {self.iterator!r} was cancelled, which finalised the generator, and"
+                " the items that it still had are lost; buffer(0) behind it keeps that away from it"
             )
         if self.over:
             return None
