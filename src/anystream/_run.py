@@ -179,11 +179,11 @@ class Pump(Host):
 
     def __init__(self, host: Host) -> None:
         super().__init__()
-        self.whole = host.pipeline
-        self.outer = CancelScope(shield=True)
-        self.inner = CancelScope()
-        self.done = self.whole.new_event()
-        self.interrupting = False
+        self.whole: Pipeline = host.pipeline
+        self.outer: CancelScope = CancelScope(shield=True)
+        self.inner: CancelScope = CancelScope()
+        self.done: Event = self.whole.new_event()
+        self.interrupting: bool = False
         self.body: Callable[[], Coroutine[Any, Any, None]]
 
     @property
@@ -223,7 +223,7 @@ class Pump(Host):
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""
         self.protect()
-        self.shield = self.inner
+        self.shield: CancelScope | None = self.inner
         await segment.close(self)
 
     async def run(self) -> None:
