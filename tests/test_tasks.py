@@ -499,3 +499,38 @@ async def test_a_mailbox_holds_the_tasks_that_fill_it() -> None:
         await anyio.sleep(1)
         assert not items.pipeline.holds
         assert [n async for n in items] == [0, 1]
+
+
+async def test_the_grace_of_one_close_does_not_run_on_while_the_next_one_closes() -> None:
+    """Each has a second of its own, and together they may take longer."""
+    upstream = TrackedSource(range(5), cleanup=0.9)
+    inner = TrackedSource(range(5), cleanup=0.3)
+    for stream in (
+        Stream(upstream.generator).buffer(1).flat_map(lambda _: inner.iterator()),
+        Stream(upstream.generator)
+        .buffer(1)
+        .buffer(1)
+        .flat_map(lambda _: inner.iterator())
+        .buffer(1),
+    ):
+        async with stream as items:
+            await anext(items)
+        with anyio.move_on_after(1) as scope:
+            await anyio.sleep(2)
+        assert scope.cancelled_caught
+    assert upstream.open_runs == inner.open_runs == 0
+
+
+async def test_leaving_after_the_grace_of_the_first_close_is_over() -> None:
+    """The scope that has shielded it must not cancel what is left to do."""
+    entered = TrackedSource(range(5), cleanup=0.1)
+    slow = TrackedSource(range(5), cleanup=0.95)
+    stream = merge(*(Stream(slow.generator) for _ in range(3))).flat_map(
+        lambda _: entered.iterator()
+    )
+    async with stream as items:
+        await anext(items)
+        scope = items.pipeline.scope
+    assert scope is not None
+    assert not scope.cancel_called
+    assert entered.open_runs == slow.open_runs == 0

@@ -18,6 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from functools import cached_property
+from math import inf
 from types import TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -120,6 +121,9 @@ class Host(ABC):
                 )
         except BaseException as exc:
             self.errors.append(exc)
+        finally:
+            if shield is not None:
+                shield.deadline = inf  # the next close has a period of its own
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""
