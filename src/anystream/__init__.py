@@ -1,7 +1,8 @@
 """Streams for structured concurrency: the same on asyncio and on trio.
 
-A map of the code: `_sources` make a stream, `_stream` is its fluent face, `_operators` change it
-and `_sinks` end it. Beneath, `_run` is one opening of a stream, with `_mailbox` between its tasks,
+A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluent face, `_operators` change it
+and `_sinks` end it. Beneath, `_run` is one opening of a stream, with `_mailbox` between its tasks
+and `_reader` at its end,
 and `_batches` is the step that it is made of, over `_origins` and `_steps`.
 `http` and `_cli` stand beside; nothing imports them.
 """
@@ -15,10 +16,12 @@ from ._errors import (
     StreamConsumedError,
     StreamError,
     StreamInterruptedError,
+    StreamOverflowError,
     WrongTaskError,
 )
-from ._run import Run
-from ._sources import async_range, chain, merge, stream_data, ticker
+from ._joins import chain, combine_latest, merge, race, zip
+from ._reader import Run
+from ._sources import async_range, stream_data, ticker
 from ._stream import Stream
 
 __version__ = "0.1.0"
@@ -34,10 +37,14 @@ __all__ = [
     "StreamConsumedError",
     "StreamError",
     "StreamInterruptedError",
+    "StreamOverflowError",
     "WrongTaskError",
     "async_range",
     "chain",
+    "combine_latest",
     "merge",
+    "race",
     "stream_data",
     "ticker",
+    "zip",
 ]

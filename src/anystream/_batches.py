@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MISSING: Any = object()
 """In the place of an argument that was not given, or of an item that has not come yet."""
 
+GRACE = 1.0
+"""Seconds that a source may take to close, if nobody has said how many."""
+
 QUANTUM = 0.001
 """Seconds of work between two checkpoints, as near as the items allow."""
 
@@ -42,6 +45,11 @@ class Source(Protocol):
         """Whether it is in the middle of an await of the user's."""
         ...
 
+    @property
+    def any_task(self) -> bool:
+        """Whether several tasks may step it in turn: nothing stays suspended between batches."""
+        ...
+
     async def batch(self) -> Iterator[Any] | None:
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
@@ -62,6 +70,9 @@ class Recipe(ABC):
     @abstractmethod
     def _needs_tasks(self) -> bool: ...
 
+    @abstractmethod
+    def _grace(self) -> float: ...
+
 
 def opened(recipe: Recipe, host: "Host") -> "Segment":
     """Open `recipe` as a part of `host`."""
@@ -71,6 +82,11 @@ def opened(recipe: Recipe, host: "Host") -> "Segment":
 def needs_tasks(recipe: Recipe) -> bool:
     """Whether `recipe` runs in tasks of its own."""
     return recipe._needs_tasks()  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+def grace_of(recipe: Recipe) -> float:
+    """How many seconds each source of `recipe` may take to close."""
+    return recipe._grace()  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 class Pace:
@@ -111,6 +127,7 @@ class Operator(ABC):
     segment: "Segment"
     place: int
     closes: bool = False
+    any_task: bool = True
 
     @property
     def holds(self) -> bool:
@@ -145,6 +162,8 @@ class Operator(ABC):
 
 class WaitingOperator(Operator):
     """An operator that may have to wait in the middle of a batch."""
+
+    any_task: bool = False
 
     def suspended(self) -> None:
         """Say that the batch ends here because this operator has to wait: `go_on` is called."""
@@ -181,6 +200,10 @@ class Segment:
     @property
     def busy(self) -> bool:
         return self.source.busy or any(operator.busy for operator in self.row)
+
+    @property
+    def any_task(self) -> bool:
+        return self.source.any_task and all(operator.any_task for operator in self.row)
 
     async def batch(self) -> Iterator[Any] | None:
         if self.waiting is not None:

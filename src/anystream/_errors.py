@@ -10,6 +10,7 @@ library finds out by itself has a name of its own::
     ├── StreamInterruptedError   the step before this one was cancelled and took the source with it
     ├── WrongTaskError           `async with` was left in another task than it was entered in
     ├── NeedsTasksError          a bare `async for` over a stream that needs tasks
+    ├── StreamOverflowError      an item came, there was no room, and overflow is "error"
     ├── EmptyStreamError         (also a ValueError) a terminal call found no item
     └── CleanupTimeoutError      (also a TimeoutError) a source did not close within the grace
 """
@@ -23,6 +24,7 @@ __all__ = [
     "StreamConsumedError",
     "StreamError",
     "StreamInterruptedError",
+    "StreamOverflowError",
     "WrongTaskError",
 ]
 
@@ -72,6 +74,10 @@ class NeedsTasksError(StreamError):
     A bare `async for` has no end that somebody would be told of, so it cannot have tasks behind
     it. `async with stream as items` and the terminal calls can.
     """
+
+
+class StreamOverflowError(StreamError):
+    """More items came than there was room for, where the overflow policy is `"error"`."""
 
 
 class EmptyStreamError(StreamError, ValueError):

@@ -15,6 +15,11 @@ def call(name: str, *args: Any, **kwargs: Any) -> str:
     return f"{name}({', '.join(parts)})"
 
 
+def options(**given: tuple[Any, Any]) -> dict[str, Any]:
+    """Of arguments, each with its default, those that somebody would have written."""
+    return {name: value for name, (value, default) in given.items() if value != default}
+
+
 def value(arg: Any) -> str:
     if isinstance(arg, partial):
         return call("partial", arg.func, *arg.args, **arg.keywords)

@@ -15,69 +15,137 @@ from typing import TYPE_CHECKING, Any
 from anyio import Event
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from ._batches import QUANTUM
-from ._errors import StreamClosedError
+from ._batches import MISSING, QUANTUM
+from ._errors import StreamClosedError, StreamOverflowError
 
 if TYPE_CHECKING:
     from ._run import Host, Pump
 
+OVERFLOWS = ("wait", "drop_oldest", "drop_newest", "error")
+"""What a lane can do when an item comes and there is no room."""
+
 
 class Lane:
-    """One producer's way into a mailbox: at most `bound` items wait in it.
+    """One way into a mailbox; producers wait while it is full.
 
-    With a bound of 0 there is room for one item, and only while a reader waits for it.
+    At most `bound` items wait in it or are promised to it. With a bound of 0 there is room for one
+    item, and only while a reader waits for it. A producer that waits is woken when the items are
+    down to `low`, and not for every single place.
     """
 
-    def __init__(self, box: "Mailbox", bound: int) -> None:
+    def __init__(self, box: "Mailbox", bound: int, low: int | None = None) -> None:
         self.box = box
         self.bound = bound
+        self.low = bound // 2 if low is None else low
         self.items: deque[Any] = deque()
+        self.promised = 0  # places that are kept for what is being computed
+        self.stopped = False  # there is no room any more, and nobody waits for it
+        self.over = False  # nothing more will come
         self.parked: list[Event] = [] if bound else box.parked
 
     def room(self) -> int:
         """How many items may be put in now."""
-        if self.box.stopped:
+        if self.stopped:
             return 0
-        return (self.bound or self.box.wanted) - len(self.items)
+        return (self.bound or self.box.wanted) - len(self.items) - self.promised
 
-    async def wait_for_room(self) -> bool:
-        """Wait until there is room; False if nothing will be read any more."""
-        while not self.box.stopped:
-            if self.room() > 0:
+    def takes(self) -> bool:
+        """Whether the producer may go on now."""
+        return self.room() > 0
+
+    async def wait_for_room(self, pump: "Pump") -> bool:
+        """Wait until there is room; False if the pump has to stop."""
+        while not (self.stopped or pump.stopping):
+            if self.takes():
                 return True
-            event = self.box.new_event()
+            pump.parked = event = self.box.new_event()
             self.parked.append(event)
             try:
                 await event.wait()
             finally:
+                pump.parked = None
                 if event in self.parked:
                     self.parked.remove(event)
         return False
 
+    def put(self, item: Any) -> None:
+        """Put one item in, for which there is room."""
+        self.items.append(item)
+        if len(self.items) == 1:
+            self.box.arrived(self)
+
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
         room, before = self.room(), len(self.items)
+        self.extend(islice(batch, room))
+        return len(self.items) - before < room
+
+    def extend(self, items: Iterator[Any]) -> None:
+        before = len(self.items)
         try:
-            self.items.extend(islice(batch, room))
+            self.items.extend(items)
         finally:
             if not before and self.items:
                 self.box.arrived(self)
-        return len(self.items) - before < room
 
     def taken(self) -> None:
         """An item has been read: wake a producer, but not for every single place."""
-        if self.parked and self.bound and len(self.items) <= self.bound // 2:
+        if self.bound and len(self.items) + self.promised <= self.low:
             self.parked.pop(0).set()
+
+    def stop(self) -> None:
+        self.stopped = True
+        for event in self.parked:
+            event.set()
 
     def finish(self, error: BaseException | None = None) -> None:
         """Nothing more will come through this lane; an error comes after what is in it."""
-        box = self.box
-        box.open_lanes -= 1
-        if error is not None and box.error is None:
-            box.error = error
-            box.stop()
-        elif box.waiting is not None and not box.open_lanes:
-            box.waiting.set()
+        self.over = True
+        self.box.finished(self, error)
+
+
+class KeepLatest(Lane):
+    """A lane whose oldest item makes room for the newest."""
+
+    def __init__(self, box: "Mailbox", bound: int) -> None:
+        super().__init__(box, bound)
+        self.items = deque(maxlen=bound)
+
+    def takes(self) -> bool:
+        return not self.stopped
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        self.extend(batch)
+        return True
+
+
+class KeepFirst(Lane):
+    """A lane that drops what comes while it is full."""
+
+    def takes(self) -> bool:
+        return not self.stopped
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        if not super().fill(batch):
+            deque[Any](maxlen=0).extend(batch)
+        return True
+
+
+class Refuse(Lane):
+    """A lane that fails when an item comes while it is full."""
+
+    def takes(self) -> bool:
+        return not self.stopped
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        if not super().fill(batch) and next(batch, MISSING) is not MISSING:
+            raise StreamOverflowError(f"an item came while {self.bound} waited to be read")
+        return True
+
+
+LANES: dict[str, Callable[["Mailbox", int], Lane]] = dict(
+    zip(OVERFLOWS, (Lane, KeepLatest, KeepFirst, Refuse), strict=True)
+)
 
 
 class Mailbox:
@@ -85,6 +153,7 @@ class Mailbox:
 
     closes = True
     busy = False
+    any_task = True
 
     def __init__(self, new_event: Callable[[], Event]) -> None:
         self.new_event = new_event
@@ -94,7 +163,7 @@ class Mailbox:
         self.wanted = 0  # how many items a reader waits for
         self.open_lanes = 0
         self.error: BaseException | None = None
-        self.stopped = False
+        self.closed = False
         self.lanes: list[Lane] = []
         self.pumps: list[Pump] = []
 
@@ -102,40 +171,73 @@ class Mailbox:
     def holds(self) -> bool:
         return not all(pump.done.is_set() for pump in self.pumps)
 
-    def lane(self, bound: int) -> Lane:
+    def lane(self, bound: int, overflow: str = "wait", low: int | None = None) -> Lane:
+        lane = Lane(self, bound, low) if overflow == "wait" else LANES[overflow](self, bound)
         self.open_lanes += 1
-        lane = Lane(self, bound)
         self.lanes.append(lane)
         return lane
 
+    # -- from the lanes ---------------------------------------------------------------------
+
     def arrived(self, lane: Lane) -> None:
+        """The first item has come into a lane."""
         self.ready.append(lane)
-        if self.waiting is not None:
-            self.waiting.set()
+        self.wake()
+
+    def finished(self, lane: Lane, error: BaseException | None) -> None:
+        self.open_lanes -= 1
+        if error is not None:
+            self.fail(error)
+        elif not self.open_lanes:
+            self.wake()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop everything; the reader gets the error after the items that wait for it."""
+        if self.error is None:
+            self.error = error
+            self.stop()
+
+    def end(self) -> None:
+        """Stop everything; the reader gets the end after the items that wait for it."""
+        self.open_lanes = 0
+        self.stop()
 
     def stop(self) -> None:
-        """Nothing will be read any more: there is no room, and nobody waits for it."""
-        self.stopped = True
+        """Tell those who fill this mailbox that nothing more will be read."""
         for lane in self.lanes:
-            for event in lane.parked:
-                event.set()
+            lane.stop()
+        for pump in self.pumps:
+            pump.interrupt()
+        self.wake()
+
+    def wake(self) -> None:
         if self.waiting is not None:
             self.waiting.set()
 
+    # -- for the reader ---------------------------------------------------------------------
+
     async def batch(self) -> Iterator[Any] | None:
-        if self.ready:
+        if self.available():
             await checkpoint()  # before the take; waiting is a checkpoint, too
-        while not self.ready:
+        while not self.available():
             if self.error is not None:
                 error, self.error, self.open_lanes = self.error, None, 0
                 raise error
-            if self.stopped:
+            if self.closed:
                 raise StreamClosedError("the stream was closed while it was read")
-            if not self.open_lanes:
+            if self.ended():
                 return None
             await checkpoint_if_cancelled()  # asyncio may wake us before it delivers a cancellation
             await self.wait()
         return self.items()
+
+    def available(self) -> bool:
+        """Whether there is something to read now."""
+        return bool(self.ready)
+
+    def ended(self) -> bool:
+        """Whether nothing will come, now that nothing is there; may raise an error."""
+        return self.open_lanes <= 0
 
     async def wait(self) -> None:
         self.wanted, self.waiting = 1, self.new_event()
@@ -149,17 +251,22 @@ class Mailbox:
 
     def items(self) -> Iterator[Any]:
         due = clock() + QUANTUM
-        while self.ready:
-            lane = self.ready.popleft()
+        ready = self.ready
+        while ready:
+            lane = ready[0]
             item = lane.items.popleft()
             if lane.items:
-                self.ready.append(lane)
-            lane.taken()
+                ready.rotate(-1)
+            else:
+                ready.popleft()
+            if lane.parked:
+                lane.taken()
             yield item
             if clock() > due:
                 return
 
     async def close(self, host: "Host") -> None:
         """Stop those who fill this mailbox, and wait until they have closed what they read."""
+        self.closed = True
         self.stop()
-        await host.stop(self.pumps)
+        await host.stopped(self.pumps)

@@ -19,6 +19,7 @@ class FromIterable:
     closes = False
     holds = False
     busy = False
+    any_task = True
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self.items = iter(iterable)
@@ -44,6 +45,8 @@ class FromIterable:
 
 class FromAsync(Steps):
     """An async iterator: a batch is what it gives without suspending, and ends when it suspends."""
+
+    any_task = False
 
     def __init__(self, iterable: AsyncIterable[Any]) -> None:
         super().__init__()
@@ -111,6 +114,7 @@ class Deferred:
     """A function that makes the source; it is called when the first batch is asked for."""
 
     closes = True
+    any_task = False
 
     def __init__(self, make: Any, host: Host) -> None:
         self.make = make

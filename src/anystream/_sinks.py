@@ -8,7 +8,7 @@ from typing import Any
 
 from ._batches import MISSING, Recipe
 from ._errors import EmptyStreamError
-from ._run import Run
+from ._reader import Run
 
 
 async def consume(stream: Recipe, take: Callable[[Iterator[Any]], object]) -> None:

@@ -1,4 +1,4 @@
-"""The functions that make a stream: async_range, ticker, stream_data, chain, merge."""
+"""The functions that make a stream from nothing: async_range, ticker, stream_data."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -10,11 +10,11 @@ from anyio.lowlevel import checkpoint
 
 from . import _checks as check
 from . import _labels as label
-from ._operators import combine, concurrent
 from ._origins import FromIterable, OneShot
-from ._run import GRACE, Host
-from ._steps import is_awaitable
-from ._stream import Items, Stream, as_stream, joined, made
+from ._batches import GRACE
+from ._run import Host
+from ._steps import resolved
+from ._stream import Stream, made
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -26,6 +26,7 @@ class Closeless:
     closes = False
     holds = False
     busy = False
+    any_task = True
 
     async def close(self, host: Host) -> None:
         """There is nothing to close."""
@@ -197,6 +198,7 @@ class Data:
 
     closes = True
     busy = False
+    any_task = False
 
     def __init__(self, connect: Callable[[], Any], grace: float, handed_over: Any = None) -> None:
         self.connect = connect
@@ -248,44 +250,3 @@ class Data:
 
 def closer(connection: Any) -> Callable[[], Any] | None:
     return getattr(connection, "aclose", None) or getattr(connection, "close", None)
-
-
-async def resolved(value: Any) -> Any:
-    """`value`, awaited if it is an awaitable."""
-    return await value if is_awaitable(value) else value
-
-
-def chain(*sources: Items[T]) -> Stream[T]:
-    """The items of each source, one source after the other; each is closed when it has ended.
-
-    The sources may be streams, or whatever `Stream` takes.
-
-    >>> async def main():
-    ...     print(await chain("ab", async_range(2)).collect())
-    >>> anyio.run(main)
-    ['a', 'b', 0, 1]
-    """
-    parts = [as_stream(source) for source in sources]
-    return joined(combine.chained(parts), label.call("chain", *sources), parts)
-
-
-def merge(*sources: Items[T], buffer: int = 0) -> Stream[T]:
-    """The items of all sources as they come, each source in a task of its own.
-
-    The sources may be streams, or whatever `Stream` takes. Those that have something are served in
-    turn, and no more than `buffer` items of each are read ahead: with 0 a source is asked for an
-    item only while a reader waits. Ends when all have ended. An error of one of them comes after
-    the items that have come before it, and stops the others.
-
-    Raises `ValueError` if `buffer` is negative.
-
-    >>> async def main():
-    ...     async with merge("abc", async_range(2)) as items:
-    ...         print(sorted([str(item) async for item in items]))
-    >>> anyio.run(main)
-    ['0', '1', 'a', 'b', 'c']
-    """
-    bound = check.integer("buffer", buffer, 0)
-    parts = [as_stream(source) for source in sources]
-    text = label.call("merge", *sources, **({"buffer": buffer} if buffer else {}))
-    return joined(concurrent.merged(parts, bound), text, parts, tasks=True)

@@ -95,6 +95,11 @@ def is_awaitable(value: object) -> bool:
     return hasattr(type(value), "__await__")
 
 
+async def resolved(value: Any) -> Any:
+    """`value`, awaited if it is an awaitable."""
+    return await value if is_awaitable(value) else value
+
+
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:
     """What a function that `awaits` can `yield from` in order to await `awaitable`."""
     steps: Any = awaitable if inspect.iscoroutine(awaitable) else awaitable.__await__()

@@ -2,7 +2,7 @@
 
 import builtins
 import operator
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import (
     Any,
@@ -20,11 +20,13 @@ from anyio import get_current_task
 from . import _checks as check
 from . import _labels as label
 from . import _sinks
-from ._batches import MISSING, Operator, Recipe, Segment, Source, needs_tasks
+from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
-from ._operators import combine, concurrent, select, transform
+from ._mailbox import OVERFLOWS
+from ._operators import combine, concurrent, select, switch, transform, workers
 from ._origins import origin
-from ._run import Host, Run
+from ._reader import Run
+from ._run import Host
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -44,6 +46,26 @@ class Parts(NamedTuple):
     row: tuple[Callable[[Host], Operator], ...]
     text: str
     tasks: bool  # whether it needs tasks
+    grace: float = GRACE  # seconds that each source may take to close
+
+
+class Workers(NamedTuple):
+    """How a function is called in several tasks."""
+
+    concurrency: int
+    ordered: bool
+    ahead: int
+    given: dict[str, Any]  # as the user has written it
+
+    @classmethod
+    def checked(cls, concurrency: int, ordered: bool, ahead: int | None) -> "Workers | None":
+        """None if no tasks are needed."""
+        count = check.integer("concurrency", concurrency, 1)
+        finished = count if ahead is None else check.integer("ahead", ahead, 0)
+        given = label.options(
+            concurrency=(count, 1), ordered=(ordered, True), ahead=(ahead, None)
+        )
+        return None if count == 1 and ahead is None else cls(count, ordered, finished, given)
 
 
 class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
@@ -79,8 +101,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     def __init__(self, source: "Items[T_co] | Maker[T_co] | Parts") -> None:
         if not isinstance(source, Parts):
-            tasks = isinstance(source, Recipe) and needs_tasks(source)
-            source = Parts(origin(source), (), label.call("Stream", source), tasks)
+            text = label.call("Stream", source)
+            if isinstance(source, Recipe):
+                source = Parts(origin(source), (), text, needs_tasks(source), grace_of(source))
+            else:
+                source = Parts(origin(source), (), text, tasks=False)
         self._parts = source
         self._runs: dict[
             int | None, list[Run[T_co]]
@@ -88,14 +113,18 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     def _then(self, text: str, *makers: Callable[[Host], Operator]) -> "Stream[Any]":
         """This stream with more operators; no text for what the user has not written."""
-        origin, row, whole, tasks = self._parts
-        return made(origin, f"{whole}.{text}" if text else whole, *row, *makers, tasks=tasks)
+        parts = self._parts
+        whole = f"{parts.text}.{text}" if text else parts.text
+        return Stream(parts._replace(row=(*parts.row, *makers), text=whole))
 
     def _segment(self, host: Host) -> Segment:
         return Segment(self._parts.origin(host), [make(host) for make in self._parts.row])
 
     def _needs_tasks(self) -> bool:
         return self._parts.tasks
+
+    def _grace(self) -> float:
+        return self._parts.grace
 
     def __repr__(self) -> str:
         return self._parts.text
@@ -121,7 +150,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         run = runs.pop()
         if not runs:
             del self._runs[task]
-        await run.__aexit__(kind, error, traceback)
+        await run.leave(error)
 
     def __aiter__(self) -> Run[T_co]:
         if self._parts.tasks:
@@ -131,22 +160,101 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             )
         return Run[T_co](self, bare=True)
 
+    def open(self, *, grace: float | None = None) -> Run[T_co]:
+        """Open a run, as `async with stream` does, with a grace period of its own.
+
+        After a stop, a failure or a cancellation each source has `grace` seconds to close, shielded
+        from cancellation; one that takes longer is cancelled, and a `CleanupTimeoutError` is
+        raised. The default is that of the stream: a second, or what `with_grace` says.
+
+        Raises `ValueError` if `grace` is not positive.
+
+        >>> async def main():
+        ...     async with async_range(3).buffer(1).open(grace=5) as items:
+        ...         print([n async for n in items])
+        >>> anyio.run(main)
+        [0, 1, 2]
+        """
+        seconds = None if grace is None else check.seconds("grace", grace, zero=False)
+        return Run[T_co](self, grace=seconds)
+
+    def with_grace(self, seconds: float) -> "Stream[T_co]":
+        """The same stream, whose sources have so many seconds to close, however it is opened.
+
+        Of several streams that are joined, the longest period holds for all. Raises `ValueError`
+        if `seconds` is not positive.
+
+        >>> async def main():
+        ...     print(await async_range(3).with_grace(5).collect())
+        >>> anyio.run(main)
+        [0, 1, 2]
+        """
+        grace = check.seconds("seconds", seconds, zero=False)
+        text = f"{self!r}.{label.call('with_grace', seconds)}"
+        return Stream(self._parts._replace(text=text, grace=grace))
+
     # -- one item at a time -----------------------------------------------------------------
 
     @overload
-    def map(self, fn: Callable[[T_co], Awaitable[R]]) -> "Stream[R]": ...
+    def map(
+        self,
+        fn: Callable[[T_co], Awaitable[R]],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[R]": ...
     @overload
-    def map(self, fn: Callable[[T_co], R]) -> "Stream[R]": ...
-    def map(self, fn: Callable[[T_co], Any]) -> "Stream[Any]":
+    def map(
+        self,
+        fn: Callable[[T_co], R],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[R]": ...
+    def map(
+        self,
+        fn: Callable[[T_co], Any],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[Any]":
         """The result of `fn(item)` for each item.
+
+        With a `concurrency` of more than 1, or with `ahead`, that many tasks call `fn`, each for
+        one item at a time. The results come in the order of the items, or with `ordered=False` as
+        they are ready. At most `concurrency` calls run, and no more than `ahead` results wait
+        beyond what the running calls will give; by default as many as `concurrency`. So at most
+        `concurrency + ahead` items have been taken and not yet read.
+
+        An error of `fn` stops the other calls. In order, it arrives after the results of the items
+        before its own, which are waited for; those after it are cancelled and dropped. Leaving
+        cancels the calls that run, and each has the grace period for its cleanup.
+
+        Raises `ValueError` if `concurrency` is less than 1 or `ahead` negative.
 
         >>> async def main():
         ...     print(await async_range(4).map(str).collect())
+        ...     double = async_range(4).map(slow_double, concurrency=4)
+        ...     print(await double.collect())
+        >>> async def slow_double(n):
+        ...     await anyio.sleep(0.1 / (n + 1))
+        ...     return 2 * n
         >>> anyio.run(main)
         ['0', '1', '2', '3']
+        [0, 2, 4, 6]
         """
         check.function("fn", fn)
-        return self._then(label.call("map", fn), lambda _: transform.Map(fn))
+        pool = Workers.checked(concurrency, ordered, ahead)
+        if pool is None:
+            return self._then(label.call("map", fn), lambda _: transform.Map(fn))
+        return self._in_workers(label.call("map", fn, **pool.given), pool, fn)
+
+    def _in_workers(self, call: str, pool: "Workers", fn: Callable[[Any], Any]) -> "Stream[Any]":
+        origin = workers.mapped(self, fn, pool.concurrency, pool.ordered, pool.ahead)
+        return joined(origin, f"{self!r}.{call}", [self], tasks=True)
 
     @overload
     def starmap(self: "Stream[tuple[*Ts]]", fn: Callable[[*Ts], Awaitable[R]]) -> "Stream[R]": ...
@@ -193,8 +301,17 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     # -- some of the items ------------------------------------------------------------------
 
-    def filter(self, fn: Callable[[T_co], object] | None) -> "Stream[T_co]":
+    def filter(
+        self,
+        fn: Callable[[T_co], object] | None,
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[T_co]":
         """The items for which `fn(item)` is true; with None, those that are true themselves.
+
+        `concurrency`, `ordered` and `ahead` are as for `map`.
 
         >>> async def main():
         ...     print(await async_range(6).filter(lambda n: n % 2).collect())
@@ -203,7 +320,16 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         keep = bool if fn is None else fn
         check.function("fn", keep)
-        return self._then(label.call("filter", fn), lambda _: select.Filter(keep))
+        pool = Workers.checked(concurrency, ordered, ahead)
+        if pool is None:
+            return self._then(label.call("filter", fn), lambda _: select.Filter(keep))
+        call = label.call("filter", fn, **pool.given)
+        pairs = self._in_workers(call, pool, workers.paired(keep))
+        return pairs._then(
+            "",
+            lambda _: select.Filter(operator.itemgetter(0)),
+            lambda _: transform.Map(operator.itemgetter(1)),
+        )
 
     def take(self, n: int) -> "Stream[T_co]":
         """The first `n` items; the source is never asked for one more.
@@ -322,13 +448,21 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return self._then("flatten()", transform.Flatten)
 
     @overload
-    def flat_map(self, fn: Callable[[T_co], AsyncIterable[R] | Iterable[R]]) -> "Stream[R]": ...
+    def flat_map(
+        self, fn: Callable[[T_co], Items[R]], *, concurrency: int = 1
+    ) -> "Stream[R]": ...
     @overload
     def flat_map(
-        self, fn: Callable[[T_co], Awaitable[AsyncIterable[R] | Iterable[R]]]
+        self, fn: Callable[[T_co], Awaitable[Items[R]]], *, concurrency: int = 1
     ) -> "Stream[R]": ...
-    def flat_map(self, fn: Callable[[T_co], Any]) -> "Stream[Any]":
+    def flat_map(self, fn: Callable[[T_co], Any], *, concurrency: int = 1) -> "Stream[Any]":
         """The items of `fn(item)` for each item, one after the other: `map`, then `flatten`.
+
+        With a `concurrency` of more than 1 up to that many of the inner streams are open at a time,
+        each in a task of its own, and those that have something are served in turn. Each is asked
+        for an item only while a reader waits. An error of one stops the others.
+
+        Raises `ValueError` if `concurrency` is less than 1.
 
         >>> async def main():
         ...     print(await async_range(4).flat_map(async_range).collect())
@@ -336,8 +470,85 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [0, 0, 1, 0, 1, 2]
         """
         check.function("fn", fn)
-        text = label.call("flat_map", fn)
-        return self._then(text, lambda _: transform.Map(fn), transform.Flatten)
+        tasks = check.integer("concurrency", concurrency, 1)
+        text = label.call("flat_map", fn, **label.options(concurrency=(tasks, 1)))
+        if tasks == 1:
+            return self._then(text, lambda _: transform.Map(fn), transform.Flatten)
+        origin = workers.flattened(self, fn, tasks)
+        return joined(origin, f"{self!r}.{text}", [self], tasks=True)
+
+    @overload
+    def switch_map(self, fn: Callable[[T_co], Items[R]]) -> "Stream[R]": ...
+    @overload
+    def switch_map(self, fn: Callable[[T_co], Awaitable[Items[R]]]) -> "Stream[R]": ...
+    def switch_map(self, fn: Callable[[T_co], Any]) -> "Stream[Any]":
+        """The items of `fn(item)` for the newest item: the next item cancels the inner stream.
+
+        This stream is read as fast as it comes, in a task of its own, and of items that are there
+        at once only the last counts. The old inner stream has closed before the new one begins. An
+        inner stream is asked for an item only while a reader waits. The end comes with that of the
+        last inner stream; any error ends it all.
+
+        >>> async def search(text):
+        ...     yield f"results for {text}"
+        >>> async def main():
+        ...     print(await Stream(["a", "ab", "abc"]).switch_map(search).collect())
+        >>> anyio.run(main)
+        ['results for abc']
+        """
+        check.function("fn", fn)
+        origin = switch.switched(self, switch.streaming(fn))
+        return joined(origin, f"{self!r}.{label.call('switch_map', fn)}", [self], tasks=True)
+
+    @overload
+    def map_latest(self, fn: Callable[[T_co], Awaitable[R]]) -> "Stream[R]": ...
+    @overload
+    def map_latest(self, fn: Callable[[T_co], R]) -> "Stream[R]": ...
+    def map_latest(self, fn: Callable[[T_co], Any]) -> "Stream[Any]":
+        """The result of `fn(item)` for the newest item: the next item cancels the running call.
+
+        This stream is read as fast as it comes, in a task of its own, and of items that are there
+        at once only the last counts. A result that nobody has read when the next item comes is
+        dropped. The end comes after the last result; any error ends it all.
+
+        >>> async def main():
+        ...     print(await Stream(["a", "ab", "abc"]).map_latest(str.upper).collect())
+        >>> anyio.run(main)
+        ['ABC']
+        """
+        check.function("fn", fn)
+        origin = switch.switched(self, switch.calling(fn))
+        return joined(origin, f"{self!r}.{label.call('map_latest', fn)}", [self], tasks=True)
+
+    def on_close(self, fn: Callable[[], object]) -> "Stream[T_co]":
+        """Call `fn()` once for each run, when this part of it closes, however it is left.
+
+        That is after everything below has closed, and before what is above. An async function has
+        the grace period, shielded from cancellation. An error that it raises comes out of the
+        block or the terminal call.
+
+        >>> async def main():
+        ...     async with async_range(9).on_close(lambda: print("closed")) as items:
+        ...         print(await anext(items))
+        >>> anyio.run(main)
+        0
+        closed
+        """
+        check.function("fn", fn)
+        return self._then(label.call("on_close", fn), lambda _: transform.OnClose(fn))
+
+    # -- with other streams -----------------------------------------------------------------
+
+    def _with(
+        self,
+        call: str,
+        others: Iterable[Any],
+        make: Callable[[list["Stream[Any]"]], Callable[[Host], Source]],
+        *,
+        tasks: bool = True,
+    ) -> "Stream[Any]":
+        parts = [self, *(as_stream(other) for other in others)]
+        return joined(make(parts), f"{self!r}.{call}", parts, tasks=tasks)
 
     def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of this stream, then those of the others; each closed when it has ended.
@@ -349,32 +560,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['a', 'b', 'c', 'd', 0, 1]
         """
-        parts = [self, *(as_stream(other) for other in others)]
-        text = f"{self!r}.{label.call('chain', *others)}"
-        return joined(combine.chained(parts), text, parts)
+        return self._with(label.call("chain", *others), others, combine.chained, tasks=False)
 
-    # -- tasks ------------------------------------------------------------------------------
-
-    def buffer(self, size: int) -> "Stream[T_co]":
-        """Run everything up to here in a task of its own, at most `size` items ahead of the reader.
-
-        With 0 it is strictly on demand: an item is asked for only while a reader waits for it.
-        What runs in a task of its own survives a cancelled step of the reader, and may hold cancel
-        scopes and task groups across its yields.
-
-        A stream with a buffer needs `async with` or a terminal call. Raises `ValueError` if `size`
-        is negative.
-
-        >>> async def main():
-        ...     print(await async_range(3).buffer(2).collect())
-        >>> anyio.run(main)
-        [0, 1, 2]
-        """
-        size = check.integer("size", size, 0)
-        text = f"{self!r}.{label.call('buffer', size)}"
-        return joined(concurrent.merged([self], size), text, [self], tasks=True)
-
-    def merge(self, *others: Items[R], buffer: int = 0) -> "Stream[T_co | R]":
+    def merge(
+        self, *others: Items[R], buffer: int = 0, until: Literal["all", "any"] = "all"
+    ) -> "Stream[T_co | R]":
         """The items of this stream and of the others as they come; see `anystream.merge`.
 
         >>> async def main():
@@ -382,10 +572,129 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [0, 1, 5, 6]
         """
-        bound = check.integer("buffer", buffer, 0)
-        parts = [self, *(as_stream(other) for other in others)]
-        call = label.call("merge", *others, **({"buffer": buffer} if buffer else {}))
-        return joined(concurrent.merged(parts, bound), f"{self!r}.{call}", parts, tasks=True)
+        make, options = concurrent.merging(buffer, until)
+        return self._with(label.call("merge", *others, **options), others, make)
+
+    def race(self, *others: Items[R]) -> "Stream[T_co | R]":
+        """The items of whichever stream gives one first; see `anystream.race`.
+
+        >>> async def main():
+        ...     print(await async_range(9, delay=1).race(ticker(60)).first())
+        >>> anyio.run(main)
+        0
+        """
+        return self._with(label.call("race", *others), others, concurrent.racing)
+
+    @overload
+    def zip(self, a: Items[R], /, *, strict: bool = False) -> "Stream[tuple[T_co, R]]": ...
+    @overload
+    def zip(
+        self, a: Items[R], b: Items[K], /, *, strict: bool = False
+    ) -> "Stream[tuple[T_co, R, K]]": ...
+    @overload
+    def zip(self, *others: Items[Any], strict: bool = False) -> "Stream[tuple[Any, ...]]": ...
+    def zip(self, *others: Items[Any], strict: bool = False) -> "Stream[Any]":
+        """Tuples of an item of each stream, asked for at the same time; see `anystream.zip`.
+
+        >>> async def main():
+        ...     print(await async_range(5).zip("abc").collect())
+        >>> anyio.run(main)
+        [(0, 'a'), (1, 'b'), (2, 'c')]
+        """
+        call = label.call("zip", *others, **label.options(strict=(strict, False)))
+        return self._with(call, others, combine.zipping(strict))
+
+    @overload
+    def combine_latest(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
+    @overload
+    def combine_latest(self, a: Items[R], b: Items[K], /) -> "Stream[tuple[T_co, R, K]]": ...
+    @overload
+    def combine_latest(self, *others: Items[Any]) -> "Stream[tuple[Any, ...]]": ...
+    def combine_latest(self, *others: Items[Any]) -> "Stream[Any]":
+        """Tuples of the latest items, whenever there is a new one; see `anystream.combine_latest`.
+
+        >>> async def main():
+        ...     print(await Stream(["a"]).combine_latest(async_range(3, delay=0.1)).collect())
+        >>> anyio.run(main)
+        [('a', 0), ('a', 1), ('a', 2)]
+        """
+        tagged = self._with(label.call("combine_latest", *others), others, latest_of)
+        return tagged._then("", lambda _: combine.Latest(len(others) + 1))
+
+    @overload
+    def with_latest_from(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
+    @overload
+    def with_latest_from(self, a: Items[R], b: Items[K], /) -> "Stream[tuple[T_co, R, K]]": ...
+    @overload
+    def with_latest_from(self, *others: Items[Any]) -> "Stream[tuple[Any, ...]]": ...
+    def with_latest_from(self, *others: Items[Any]) -> "Stream[Any]":
+        """Each item, with the latest item of each of the others; ends with this stream.
+
+        The others are read as fast as they come, in tasks of their own, and keep only their latest
+        item. Items of this stream that come before each of the others has given one are dropped.
+
+        >>> async def main():
+        ...     keys = async_range(2, delay=0.2)
+        ...     print(await keys.with_latest_from(["a", "b"]).collect())
+        >>> anyio.run(main)
+        [(0, 'b'), (1, 'b')]
+        """
+        call = label.call("with_latest_from", *others)
+        tagged = self._with(call, others, sampled_of)
+        return tagged._then("", lambda _: combine.Sampled(len(others) + 1))
+
+    # -- tasks ------------------------------------------------------------------------------
+
+    def buffer(
+        self,
+        size: int,
+        overflow: Literal["wait", "drop_oldest", "drop_newest", "error"] = "wait",
+    ) -> "Stream[T_co]":
+        """Run everything up to here in a task of its own, at most `size` items ahead of the reader.
+
+        With 0 it is strictly on demand: an item is asked for only while a reader waits for it.
+        What runs in a task of its own survives a cancelled step of the reader, and may hold cancel
+        scopes and task groups across its yields.
+
+        `overflow` says what happens when `size` items wait and another one comes. `"wait"` lets the
+        source wait. With the others it runs on: `"drop_oldest"` and `"drop_newest"` drop an item,
+        and `"error"` raises `StreamOverflowError` after those that wait.
+
+        A stream with a buffer needs `async with` or a terminal call. Raises `ValueError` if `size`
+        is negative, or 0 with another policy than `"wait"`.
+
+        >>> async def main():
+        ...     print(await async_range(3).buffer(2).collect())
+        ...     print(await async_range(9).buffer(2, "drop_oldest").collect())
+        >>> anyio.run(main)
+        [0, 1, 2]
+        [7, 8]
+        """
+        check.choice("overflow", overflow, OVERFLOWS)
+        size = check.integer("size", size, 0 if overflow == "wait" else 1)
+        text = label.call("buffer", size, *([] if overflow == "wait" else [overflow]))
+        origin = concurrent.merged([self], size, overflow)
+        return joined(origin, f"{self!r}.{text}", [self], tasks=True)
+
+    def concurrently(self, background: Items[Any]) -> "Stream[T_co]":
+        """This stream, with a background stream that lives and dies with it.
+
+        The background is drained in a task of its own from the opening on, and stopped when this
+        stream ends or is left. If it ends first, nothing happens; if it fails, its error is raised
+        by the next step.
+
+        >>> async def main():
+        ...     beat = ticker(0.2).tap(lambda _: print("beat"))
+        ...     await async_range(2, delay=0.25).concurrently(beat).for_each(print)
+        >>> anyio.run(main)
+        beat
+        0
+        beat
+        1
+        """
+        other = as_stream(background)
+        text = f"{self!r}.{label.call('concurrently', background)}"
+        return joined(concurrent.beside(self, other), text, [self, other], tasks=True)
 
     # -- terminal calls ---------------------------------------------------------------------
 
@@ -419,8 +728,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         await _sinks.drain(self)
 
-    async def for_each(self, fn: Callable[[T_co], object]) -> None:
+    async def for_each(self, fn: Callable[[T_co], object], *, concurrency: int = 1) -> None:
         """Call `fn(item)` for each item; an async function is awaited before the next item.
+
+        With a `concurrency` of more than 1 that many tasks call it, each for one item at a time,
+        and an error of one stops the others.
 
         >>> async def main():
         ...     await async_range(2).for_each(print)
@@ -428,7 +740,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         0
         1
         """
-        await _sinks.drain(self.map(fn))
+        await _sinks.drain(self.map(fn, concurrency=concurrency, ordered=False))
 
     @overload
     async def reduce(self: "Stream[T]", fn: Callable[[T, T], T | Awaitable[T]]) -> T: ...
@@ -577,14 +889,24 @@ def as_stream(source: Any) -> Stream[Any]:
     return stream
 
 
+def latest_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:
+    return concurrent.merged([tagged(*pair) for pair in enumerate(parts)], 0)
+
+
+def sampled_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:
+    lead, *others = (tagged(number, part, number == 0) for number, part in enumerate(parts))
+    return combine.sampled(lead, others)
+
+
+def tagged(number: int, part: Stream[Any], ends: bool = True) -> Stream[Any]:
+    return part._then("", lambda _: combine.Tag(number, ends))  # pyright: ignore[reportPrivateUsage]
+
+
 def made(
-    origin: Callable[[Host], Source],
-    text: str,
-    *row: Callable[[Host], Operator],
-    tasks: bool = False,
+    origin: Callable[[Host], Source], text: str, *row: Callable[[Host], Operator]
 ) -> Stream[Any]:
     """A stream whose source is what `origin` makes for each run, written down as `text`."""
-    return Stream(Parts(origin, row, text, tasks))
+    return Stream(Parts(origin, row, text, tasks=False))
 
 
 def joined(
@@ -595,4 +917,7 @@ def joined(
     tasks: bool = False,
 ) -> Stream[Any]:
     """A stream of several; it needs tasks if one of its parts does."""
-    return made(origin, text, tasks=tasks or any(map(needs_tasks, parts)))
+    parts = list(parts)
+    tasks = tasks or any(map(needs_tasks, parts))
+    grace = max(map(grace_of, parts), default=GRACE)
+    return Stream(Parts(origin, (), text, tasks, grace))

@@ -1,10 +1,14 @@
-"""Operators that join streams: chain."""
+"""Operators that join streams item by item: chain, zip, combine_latest, with_latest_from."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
+from time import perf_counter as clock
 from typing import Any
 
-from .._batches import Recipe, Source, opened
+from .._batches import MISSING, QUANTUM, Operator, Recipe, Source, opened
+from .._mailbox import Lane, Mailbox
 from .._run import Host
+from .concurrent import feed, merged
 
 
 class Chain:
@@ -23,6 +27,10 @@ class Chain:
     def busy(self) -> bool:
         return any(part.busy for part in self.parts)
 
+    @property
+    def any_task(self) -> bool:
+        return all(part.any_task for part in self.parts)
+
     async def batch(self) -> Iterator[Any] | None:
         while self.parts:
             batch = await self.parts[0].batch()
@@ -38,3 +46,113 @@ class Chain:
 
 def chained(streams: Sequence[Recipe]) -> Callable[[Host], Source]:
     return lambda host: Chain([opened(stream, host) for stream in streams], host)
+
+
+class Rows(Mailbox):
+    """Gives a row as soon as there is an item in every lane; a lane that has ended ends it all."""
+
+    def arrived(self, lane: Lane) -> None:
+        if self.available():
+            self.wake()
+
+    def finished(self, lane: Lane, error: BaseException | None) -> None:
+        super().finished(lane, error)
+        self.wake()
+
+    def available(self) -> bool:
+        return bool(self.lanes) and all(lane.items for lane in self.lanes)
+
+    def ended(self) -> bool:
+        if any(map(exhausted, self.lanes)):
+            self.end()
+        return super().ended()
+
+    def items(self) -> Iterator[Any]:
+        due = clock() + QUANTUM
+        while self.available():
+            yield tuple([lane.items.popleft() for lane in self.lanes])
+            if clock() > due:
+                return
+
+
+class StrictRows(Rows):
+    """The same, but all lanes have to end together."""
+
+    def ended(self) -> bool:
+        short = [exhausted(lane) for lane in self.lanes]
+        if any(short) and any(lane.items for lane in self.lanes):
+            longer = next(place for place, lane in enumerate(self.lanes) if lane.items)
+            raise ValueError(
+                f"zip(strict=True): source {short.index(True)} ended before source {longer} did"
+            )
+        return all(short)
+
+
+def zipping(strict: bool) -> Callable[[Sequence[Recipe]], Callable[[Host], Source]]:
+    box_type = StrictRows if strict else Rows
+    return lambda parts: merged(parts, 0, box_type=box_type)
+
+
+def exhausted(lane: Lane) -> bool:
+    return lane.over and not lane.items
+
+
+class Tag(Operator):
+    """Pairs of a number and the item; after the last item, of the number and MISSING."""
+
+    def __init__(self, number: int, ends: bool = True) -> None:
+        self.number = number
+        self.ends = ends
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return zip(repeat(self.number), batch, strict=False)
+
+    def tail(self) -> Iterable[Any]:
+        return ((self.number, MISSING),) if self.ends else ()
+
+
+class Latest(Operator):
+    """Of tagged items, the latest of each stream, whenever one of them has a new one."""
+
+    def __init__(self, count: int) -> None:
+        self.latest = [MISSING] * count
+        self.unseen = set(range(count))
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for number, item in batch:
+            if item is not MISSING:
+                self.latest[number] = item
+                self.unseen.discard(number)
+                if not self.unseen:
+                    yield tuple(self.latest)
+            elif number in self.unseen:  # and so no tuple will ever be complete
+                self.ended()
+                return
+
+
+class Sampled(Latest):
+    """Of tagged items, those of the first stream, each with the latest of the others."""
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        self.unseen.discard(0)
+        for number, item in batch:
+            if item is MISSING:
+                self.ended()
+                return
+            self.latest[number] = item
+            self.unseen.discard(number)
+            if number == 0 and not self.unseen:
+                yield tuple(self.latest)
+
+
+def sampled(lead: Recipe, others: Sequence[Recipe]) -> Callable[[Host], Source]:
+    """The tagged items of `lead`, on demand, and the newest ones of the others at any time."""
+
+    def origin(host: Host) -> Source:
+        box = Mailbox(host.pipeline.new_event)
+        feed(host, lead, box, box.lane(0))
+        for other in others:
+            feed(host, other, box, box.lane(1, "drop_oldest"))
+        return box
+
+    return origin

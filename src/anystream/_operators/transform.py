@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
 from .._origins import FromIterable, as_source
 from .._run import Host
-from .._steps import EMPTY
+from .._steps import EMPTY, resolved
 from .calls import Call
 
 
@@ -119,6 +119,27 @@ class Batched(Operator):
 
     def tail(self) -> Iterable[Any]:
         return (tuple(self.items),) if self.items else ()
+
+
+class OnClose(Operator):
+    """Calls a function when it is closed."""
+
+    closes = True
+
+    def __init__(self, fn: Callable[[], Any]) -> None:
+        self.fn: Callable[[], Any] | None = fn
+
+    @property
+    def holds(self) -> bool:
+        return self.fn is not None
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return batch
+
+    async def close(self, host: Host) -> None:
+        fn, self.fn = self.fn, None
+        if fn is not None:
+            await host.release(lambda: resolved(fn()))
 
 
 class Flatten(WaitingOperator):

@@ -61,6 +61,7 @@ class Pages:
     """The lists of items of the pages, one batch each."""
 
     busy = False
+    any_task = False
 
     def __init__(
         self,

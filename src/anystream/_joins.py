@@ -1,0 +1,126 @@
+"""The functions that make one stream of several: chain, merge, race, zip, combine_latest."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar, overload
+
+from . import _labels as label
+from ._batches import Source
+from ._operators import combine, concurrent
+from ._run import Host
+from ._stream import Items, Stream, as_stream, joined, latest_of
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+
+def of_all(
+    call: str,
+    sources: Iterable[Any],
+    make: Callable[[list[Stream[Any]]], Callable[[Host], Source]],
+    *,
+    tasks: bool = True,
+) -> Stream[Any]:
+    parts = [as_stream(source) for source in sources]
+    return joined(make(parts), call, parts, tasks=tasks)
+
+
+def chain(*sources: Items[T]) -> Stream[T]:
+    """The items of each source, one source after the other; each is closed when it has ended.
+
+    The sources may be streams, or whatever `Stream` takes.
+
+    >>> async def main():
+    ...     print(await chain("ab", async_range(2)).collect())
+    >>> anyio.run(main)
+    ['a', 'b', 0, 1]
+    """
+    return of_all(label.call("chain", *sources), sources, combine.chained, tasks=False)
+
+
+def merge(
+    *sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all"
+) -> Stream[T]:
+    """The items of all sources as they come, each source in a task of its own.
+
+    The sources may be streams, or whatever `Stream` takes. Those that have something are served in
+    turn, and no more than `buffer` items of each are read ahead: with 0 a source is asked for an
+    item only while a reader waits. Ends when all have ended, or with `until="any"` when the first
+    has: the others are stopped then, and what they have given before is still read. An error of
+    one of them comes after the items that have come before it, and stops the others.
+
+    Raises `ValueError` if `buffer` is negative, or `until` is none of the two.
+
+    >>> async def main():
+    ...     async with merge("abc", async_range(2)) as items:
+    ...         print(sorted([str(item) async for item in items]))
+    >>> anyio.run(main)
+    ['0', '1', 'a', 'b', 'c']
+    """
+    make, options = concurrent.merging(buffer, until)
+    return of_all(label.call("merge", *sources, **options), sources, make)
+
+
+def race(*sources: Items[T]) -> Stream[T]:
+    """The items of the source that is the first to give one; the others are closed then.
+
+    The sources may be streams, or whatever `Stream` takes. Each runs in a task of its own, from
+    the first step on. One that ends without an item is out of the race, and the end comes when all
+    are. An error before there is a winner ends the race, and stops the others.
+
+    >>> async def main():
+    ...     print(await race(async_range(5, 7, delay=0.1), ticker(60)).collect())
+    >>> anyio.run(main)
+    [5, 6]
+    """
+    return of_all(label.call("race", *sources), sources, concurrent.racing)
+
+
+@overload
+def zip(a: Items[A], b: Items[B], /, *, strict: bool = False) -> Stream[tuple[A, B]]: ...
+@overload
+def zip(
+    a: Items[A], b: Items[B], c: Items[C], /, *, strict: bool = False
+) -> Stream[tuple[A, B, C]]: ...
+@overload
+def zip(*sources: Items[T], strict: bool = False) -> Stream[tuple[T, ...]]: ...
+def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # noqa: A001  # its namesake
+    """Tuples of an item of each source, which are asked for at the same time.
+
+    The sources may be streams, or whatever `Stream` takes. Each runs in a task of its own, and is
+    asked for an item only while a reader waits. Ends when one of them ends: the others are stopped
+    then, and what they have given for the tuple that is not complete is dropped. With `strict` all
+    have to end together, or `ValueError` is raised, as by the builtin `zip`.
+
+    >>> async def main():
+    ...     print(await zip("abc", async_range(10)).collect())
+    >>> anyio.run(main)
+    [('a', 0), ('b', 1), ('c', 2)]
+    """
+    call = label.call("zip", *sources, **label.options(strict=(strict, False)))
+    return of_all(call, sources, combine.zipping(strict))
+
+
+@overload
+def combine_latest(a: Items[A], b: Items[B], /) -> Stream[tuple[A, B]]: ...
+@overload
+def combine_latest(a: Items[A], b: Items[B], c: Items[C], /) -> Stream[tuple[A, B, C]]: ...
+@overload
+def combine_latest(*sources: Items[T]) -> Stream[tuple[T, ...]]: ...
+def combine_latest(*sources: Items[Any]) -> Stream[Any]:
+    """Tuples of the latest item of each source, whenever one of them has a new one.
+
+    The sources may be streams, or whatever `Stream` takes. Each runs in a task of its own, and is
+    asked for an item only while a reader waits. The first tuple comes when each has given an item.
+    Ends when all have ended, or when one ends without an item.
+
+    >>> async def main():
+    ...     print(await combine_latest("a", async_range(2, delay=0.1)).collect())
+    >>> anyio.run(main)
+    [('a', 0), ('a', 1)]
+    """
+    tagged = of_all(label.call("combine_latest", *sources), sources, latest_of)
+    return tagged._then(  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+        "", lambda _: combine.Latest(len(sources))
+    )

@@ -1,0 +1,84 @@
+"""Operators in which a new item ends what the last one has started: switch_map, map_latest."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from .._batches import Recipe, Source, opened
+from .._mailbox import Lane, Mailbox
+from .._origins import as_source
+from .._run import Host, Pump
+from .._steps import resolved
+from .concurrent import leave, transfer
+
+Inner = Callable[[Pump, Lane, Any], Awaitable[None]]
+"""What a pump does for one item: it fills the lane, and closes what it has opened."""
+
+
+def switched(stream: Recipe, inner: Inner) -> Callable[[Host], Source]:
+    """A mailbox that is filled by `inner` for the newest item of `stream`."""
+
+    def origin(host: Host) -> Source:
+        box = Mailbox(host.pipeline.new_event)
+        pump = Pump(host)
+        box.pumps.append(pump)
+        pump.start(partial(switch, pump, opened(stream, pump), box.lane(0), inner))
+        return box
+
+    return origin
+
+
+async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
+    """The body of a pump: it reads on at once, and each item replaces what the last one began."""
+    error: BaseException | None = None
+    running: list[Pump] = []
+    try:
+        while (batch := await source.batch()) is not None:
+            for item in deque(batch, maxlen=1):  # none but the last would live to see the next line
+                await pump.stop(running)
+                running = [Pump(pump)]
+                running[0].start(partial(guarded, running[0], lane, inner, item))
+        for last in running:
+            await last.done.wait()
+    except BaseException as exc:
+        error = pump.unless_stopped(exc)
+    await pump.stop(running)
+    await leave(pump, lane, error, source)
+
+
+async def guarded(pump: Pump, lane: Lane, inner: Inner, item: Any) -> None:
+    """The body of the pump for one item."""
+    try:
+        if not pump.stopping:  # before it has begun
+            await inner(pump, lane, item)
+    except BaseException as exc:
+        error = pump.unless_stopped(exc)
+        if error is not None and pump.stopping:
+            pump.errors.append(error)
+        elif error is not None:
+            lane.box.fail(error)
+
+
+def streaming(fn: Callable[[Any], Any]) -> Inner:
+    """The items of the stream that `fn` gives."""
+
+    async def inner(pump: Pump, lane: Lane, item: Any) -> None:
+        source = as_source(await resolved(fn(item)), pump)
+        try:
+            await transfer(pump, source, lane)
+        finally:
+            await pump.close(source)
+
+    return inner
+
+
+def calling(fn: Callable[[Any], Any]) -> Inner:
+    """The result of `fn`."""
+
+    async def inner(pump: Pump, lane: Lane, item: Any) -> None:
+        result = await resolved(fn(item))
+        if lane.takes() or await lane.wait_for_room(pump):
+            lane.put(result)
+
+    return inner

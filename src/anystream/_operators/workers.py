@@ -1,0 +1,218 @@
+"""Operators that call a function in several tasks at a time: map, filter, flat_map."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import inf
+from types import CoroutineType
+from typing import Any
+
+from .._batches import MISSING, Recipe, Source, opened
+from .._mailbox import Lane, Mailbox
+from .._origins import as_source
+from .._reader import Turns
+from .._run import Host, Pump
+from .._steps import EMPTY, is_awaitable, resolved
+from .concurrent import leave, move, transfer
+
+
+class Feed:
+    """The items of a stream, one at a time to whichever worker asks first.
+
+    A plain source is stepped by the workers themselves. Any other one keeps a task of its own, and
+    is asked for an item only when a worker waits for it.
+    """
+
+    def __init__(self, stream: Recipe, host: Host, workers: int) -> None:
+        self.workers = workers
+        self.new_event = host.pipeline.new_event
+        self.items: Iterator[Any] = EMPTY
+        self.turns = Turns()
+        self.over = False
+        pump = Pump(host)
+        self.source: Source = opened(stream, pump)
+        if not self.source.any_task:
+            box = Mailbox(self.new_event)
+            box.pumps.append(pump)
+            pump.start(partial(move, pump, self.source, box.lane(0)))
+            self.source = box
+
+    async def next(self) -> Any:
+        """The next item, or MISSING at the end; an error is told once, and is the end for others."""
+        try:
+            while not self.over:
+                for item in self.items:
+                    return item
+                if self.turns.taken:
+                    await self.turns.wait(self.new_event)
+                else:
+                    await self.refill()
+        except BaseException:
+            self.over = True
+            raise
+        return MISSING
+
+    async def refill(self) -> None:
+        self.turns.taken = True
+        try:
+            batch = await self.source.batch()
+        finally:
+            self.turns.end()
+        self.over = batch is None
+        self.items = EMPTY if batch is None else batch
+
+
+    def left(self) -> list[Source]:
+        """A worker leaves; the last one has to close what this returns."""
+        self.workers -= 1
+        return [] if self.workers else [self.source]
+
+
+class Failure:
+    """In the place of a result: the function has failed."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Pool:
+    """Workers that call a function, and a lane for its results.
+
+    A place in the lane is promised before an item is taken, so that no more than `bound` items are
+    taken and not yet read, be they in work, waiting for an earlier one, or finished.
+    """
+
+    def __init__(
+        self, fn: Callable[[Any], Any], feed: Feed, box: Mailbox, bound: int, ordered: bool
+    ) -> None:
+        self.fn = fn
+        self.feed = feed
+        self.box = box
+        self.lane = box.lane(bound, low=bound - 1)
+        self.ordered = ordered
+        self.started = 0  # how many items have been taken
+        self.delivered = 0  # how many results have gone into the lane
+        self.early: dict[int, Any] = {}  # results by place that wait for those before them
+        self.places: dict[Pump, float] = {}  # of the workers' items
+        self.error: BaseException | None = None  # of the feed, which comes after the last result
+
+    def hire(self, host: Host) -> None:
+        pump = Pump(host)
+        self.box.pumps.append(pump)
+        self.places[pump] = inf
+        pump.start(partial(self.work, pump))
+
+    async def work(self, pump: Pump) -> None:
+        """The body of a worker."""
+        try:
+            await self.serve(pump)
+        except BaseException as exc:
+            error = pump.unless_stopped(exc)
+            if error is not None:
+                self.failed(pump, error)
+        pump.stopping = True
+        del self.places[pump]
+        for source in self.feed.left():
+            await leave(pump, self.lane, self.error, source)
+
+    async def serve(self, pump: Pump) -> None:
+        lane, feed, places, fn = self.lane, self.feed, self.places, self.fn
+        while lane.room() > 0 or await lane.wait_for_room(pump):
+            lane.promised += 1
+            for item in feed.items:
+                break
+            else:
+                item = await feed.next()
+                if item is MISSING or lane.stopped:  # nothing would interrupt the function then
+                    return
+            places[pump] = place = self.started
+            self.started = place + 1
+            result = fn(item)
+            if type(result) is CoroutineType or is_awaitable(result):
+                result = await result
+            self.finished(place, result)
+            places[pump] = inf
+
+    def finished(self, place: int, result: Any) -> None:
+        if self.ordered and place != self.delivered:
+            self.early[place] = result
+            return
+        self.deliver(result)
+        while self.early and self.delivered in self.early:
+            self.deliver(self.early.pop(self.delivered))
+
+    def deliver(self, result: Any) -> None:
+        self.delivered += 1
+        if type(result) is Failure:
+            self.box.fail(result.error)
+        else:
+            self.lane.promised -= 1
+            self.lane.put(result)
+
+    def failed(self, pump: Pump, error: BaseException) -> None:
+        """What comes before a failed item is still wanted; what comes after it is stopped."""
+        place = self.places[pump]
+        if pump.stopping:
+            pump.errors.append(error)
+        elif place == inf:
+            self.error = error
+        else:
+            self.finished(place, Failure(error))
+            self.lane.stop()
+            for other, at in self.places.items():
+                if at > place:
+                    other.interrupt()
+
+
+def mapped(
+    stream: Recipe, fn: Callable[[Any], Any], workers: int, ordered: bool, ahead: int
+) -> Callable[[Host], Source]:
+    """The results of a function that so many workers call at a time."""
+
+    def origin(host: Host) -> Source:
+        box = Mailbox(host.pipeline.new_event)
+        pool = Pool(fn, Feed(stream, host, workers), box, workers + ahead, ordered)
+        for _ in range(workers):
+            pool.hire(host)
+        return box
+
+    return origin
+
+
+def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`fn`, but giving its result and the item."""
+
+    async def call(item: Any) -> tuple[Any, Any]:
+        return await resolved(fn(item)), item
+
+    return call
+
+
+def flattened(
+    stream: Recipe, fn: Callable[[Any], Any], workers: int
+) -> Callable[[Host], Source]:
+    """The items of the streams that `fn` gives, so many of them open at a time."""
+
+    def origin(host: Host) -> Source:
+        box = Mailbox(host.pipeline.new_event)
+        feed = Feed(stream, host, workers)
+        for _ in range(workers):
+            pump = Pump(host)
+            box.pumps.append(pump)
+            pump.start(partial(expand, pump, fn, feed, box.lane(0)))
+        return box
+
+    return origin
+
+
+async def expand(pump: Pump, fn: Callable[[Any], Any], feed: Feed, lane: Lane) -> None:
+    """The body of a pump: one inner stream after the other, into a lane of its own."""
+    error: BaseException | None = None
+    inner: list[Source] = []
+    try:
+        while (item := await feed.next()) is not MISSING and not lane.stopped:
+            inner = [as_source(await resolved(fn(item)), pump)]
+            await transfer(pump, inner[0], lane)
+            await pump.finish(inner.pop())
+    except BaseException as exc:
+        error = pump.unless_stopped(exc)
+    await leave(pump, lane, error, *inner, *feed.left())
