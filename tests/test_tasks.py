@@ -1,5 +1,6 @@
 """Streams with tasks behind them: buffer and merge through every guarantee."""
 
+import itertools
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -19,7 +20,9 @@ from anystream import (
     StreamInterruptedError,
     async_range,
     chain,
+    combine_latest,
     merge,
+    ticker,
 )
 
 ITEMS = [3, 0, 1, 2, 5, 4, 7, 1]
@@ -38,6 +41,19 @@ FORMS: dict[str, Form] = {
     "flat_map": lambda s: Stream([s.buffer(1)]).flatten(),
     "chain": lambda s: chain([], s.buffer(1)),
     "stream of a stream": lambda s: Stream(s.buffer(0)),
+    "map ordered": lambda s: s.map(suspending(int), concurrency=3),
+    "map strict": lambda s: s.map(suspending(int), concurrency=3, ahead=0),
+    "map by one": lambda s: s.map(suspending(int), ahead=1),
+    "map ordered, plain": lambda s: s.map(int, concurrency=2),
+    "map of a buffer": lambda s: s.buffer(2).map(suspending(int), concurrency=2),
+    "filter": lambda s: s.filter(suspending(lambda n: True), concurrency=3),
+    "merge until any": lambda s: merge(s, until="any"),
+    "race": lambda s: s.race(Stream([1]).filter(lambda n: False)),
+    "zip": lambda s: s.zip(Stream(itertools.count)).map(lambda pair: pair[0]),
+    "zip strict": lambda s: s.zip(ITEMS, strict=True).map(lambda pair: pair[0]),
+    "combine_latest": lambda s: combine_latest(s).map(lambda row: row[0]),
+    "with_latest_from": lambda s: s.with_latest_from().map(lambda row: row[0]),
+    "concurrently": lambda s: s.concurrently(ticker(0.3)),
 }
 IN_ORDER = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 KINDS = pytest.mark.parametrize("kind", ["generator", "iterator"])

@@ -5,8 +5,8 @@ that opened it; a `Pump` is a task behind it. Both are a `Host` to the segments 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
-from functools import cached_property
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from functools import cache, cached_property
 from math import inf
 from types import coroutine
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,12 @@ from ._mailbox import Mailbox
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+
+
+@cache
+def classes(cancelled: type[BaseException]) -> tuple[type[Event], type[CancelScope]]:
+    """The classes of the backend with that exception: anyio's own ask which it is, every time."""
+    return type(Event()), type(CancelScope())
 
 
 class Host(ABC):
@@ -176,9 +182,9 @@ class Pump(Host):
     def __init__(self, host: Host) -> None:
         super().__init__()
         self.whole: Pipeline = host.pipeline
-        self.outer: CancelScope = CancelScope(shield=True)
+        self.outer: CancelScope = self.whole.new_scope(shield=True)
         self.inner: CancelScope | None = None
-        self.done: Event = self.whole.new_event()
+        self.done: Event = self.whole.new_event()  # set when all is closed
         self.begun: bool = False
         self.parked: Event | None = None  # if it waits for nothing but room
         self.stopping: bool = False
@@ -299,6 +305,7 @@ class Pipeline(Host):
         self.may_spawn: bool = False  # whether a part that is opened later may need tasks
         self.closed: bool = False
         self.task: int | None = None  # that has to close
+        self.last: Sequence[Pump] = ()  # those that the group may wait for
 
     @property
     def pipeline(self) -> "Pipeline":
@@ -306,8 +313,11 @@ class Pipeline(Host):
 
     @cached_property
     def new_event(self) -> type[Event]:
-        """The backend's own class: anyio's `Event()` asks which backend it is, every time."""
-        return type(Event())
+        return classes(get_cancelled_exc_class())[0]
+
+    @property
+    def new_scope(self) -> type[CancelScope]:
+        return classes(get_cancelled_exc_class())[1]
 
     def top(self) -> Segment:
         if self.segment is None:
@@ -376,6 +386,9 @@ class Pipeline(Host):
         self.shield = scope
         if scope is not None:
             scope.shield = True
+        box = None if self.segment is None else self.segment.source
+        if isinstance(box, Mailbox) and not self.owned:
+            self.last = box.pumps
         try:
             if not busy:
                 await self.close()
@@ -384,10 +397,22 @@ class Pipeline(Host):
                 await self.stop([*self.pumps])
         finally:
             if group is not None:
-                await group.__aexit__(None, None, None)  # its tasks have ended, and none can fail
+                await self.leave_group(group)
             elif scope is not None:
                 scope.__exit__(None, None, None)
             self.shield = None
+
+    async def leave_group(self, group: "TaskGroup") -> None:
+        """Wait for the tasks, none of which can fail."""
+        try:
+            await group.__aexit__(None, None, None)
+        except get_cancelled_exc_class() as exc:
+            self.late = exc
+
+    async def stopped(self, pumps: Iterable[Pump]) -> None:
+        """Leave it to the group to wait if nothing is closed after them."""
+        if pumps is not self.last:
+            await super().stopped(pumps)
 
     async def close_cancelled(self) -> None:
         """Close while a cancellation is on its way, which must not come to the cleanup."""
