@@ -1,9 +1,9 @@
 """Streams for structured concurrency: the same on asyncio and on trio.
 
-A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluent face, `_operators` change it
-and `_sinks` end it. Beneath, `_run` is one opening of a stream, with `_mailbox` between its tasks
-and `_reader` at its end,
-and `_batches` is the step that it is made of, over `_origins` and `_steps`.
+A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluent face,
+`_operators` change it and `_sinks` end it. Beneath, `_run` is one opening of a stream, with
+`_mailbox` between its tasks and `_reader` at its end, and `_batches` is the step that it is made
+of, over `_origins` and `_steps`.
 `http` and `_cli` stand beside; nothing imports them.
 """
 
@@ -14,6 +14,7 @@ from ._errors import (
     StreamBusyError,
     StreamClosedError,
     StreamConsumedError,
+    StreamDeadlockError,
     StreamError,
     StreamInterruptedError,
     StreamOverflowError,
@@ -21,7 +22,7 @@ from ._errors import (
 )
 from ._joins import chain, combine_latest, merge, race, zip
 from ._reader import Run
-from ._sources import async_range, stream_data, ticker
+from ._sources import async_range, stream, stream_data, ticker
 from ._stream import Stream
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "StreamBusyError",
     "StreamClosedError",
     "StreamConsumedError",
+    "StreamDeadlockError",
     "StreamError",
     "StreamInterruptedError",
     "StreamOverflowError",
@@ -44,6 +46,7 @@ __all__ = [
     "combine_latest",
     "merge",
     "race",
+    "stream",
     "stream_data",
     "ticker",
     "zip",

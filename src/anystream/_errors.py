@@ -11,6 +11,7 @@ library finds out by itself has a name of its own::
     ├── WrongTaskError           `async with` was left in another task than it was entered in
     ├── NeedsTasksError          a bare `async for` over a stream that needs tasks
     ├── StreamOverflowError      an item came, there was no room, and overflow is "error"
+    ├── StreamDeadlockError      a reader waits for what cannot come unless another part is read
     ├── EmptyStreamError         (also a ValueError) a terminal call found no item
     └── CleanupTimeoutError      (also a TimeoutError) a source did not close within the grace
 """
@@ -22,6 +23,7 @@ __all__ = [
     "StreamBusyError",
     "StreamClosedError",
     "StreamConsumedError",
+    "StreamDeadlockError",
     "StreamError",
     "StreamInterruptedError",
     "StreamOverflowError",
@@ -73,6 +75,14 @@ class NeedsTasksError(StreamError):
 
     A bare `async for` has no end that somebody would be told of, so it cannot have tasks behind
     it. `async with stream as items` and the terminal calls can.
+    """
+
+
+class StreamDeadlockError(StreamError):
+    """Readers of parts of one stream wait for each other.
+
+    Somebody has waited for a second, while another part of the same source is full, and has no
+    reader or one that waits as well. `share`, `partition` and `group_by` find that out.
     """
 
 

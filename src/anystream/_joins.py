@@ -39,9 +39,7 @@ def chain(*sources: Items[T]) -> Stream[T]:
     return of_all(label.call("chain", *sources), sources, combine.chained, tasks=False)
 
 
-def merge(
-    *sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all"
-) -> Stream[T]:
+def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all") -> Stream[T]:
     """The items of all sources as they come, each source in a task of its own.
 
     The sources may be streams, or whatever `Stream` takes. Those that have something are served in
@@ -85,7 +83,7 @@ def zip(
 ) -> Stream[tuple[A, B, C]]: ...
 @overload
 def zip(*sources: Items[T], strict: bool = False) -> Stream[tuple[T, ...]]: ...
-def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # noqa: A001  # its namesake
+def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its namesake
     """Tuples of an item of each source, which are asked for at the same time.
 
     The sources may be streams, or whatever `Stream` takes. Each runs in a task of its own, and is

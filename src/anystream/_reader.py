@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from anyio import Event, get_current_task
 
@@ -60,9 +60,7 @@ class Run(AsyncIterator[T_co]):
     `StreamInterruptedError`. After its end, or an error, a run stays ended.
     """
 
-    def __init__(
-        self, stream: Recipe, *, bare: bool = False, grace: float | None = None
-    ) -> None:
+    def __init__(self, stream: Recipe, *, bare: bool = False, grace: float | None = None) -> None:
         self.pipeline: Pipeline = Pipeline(stream, grace_of(stream) if grace is None else grace)
         self.bare: bool = bare  # nobody will close this run if it does not do so by itself
         self.items: Iterator[T_co] = EMPTY

@@ -6,7 +6,7 @@ that opened it; a `Pump` is a task behind it. Both are a `Host` to the segments 
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from math import inf
 from types import coroutine
 from typing import TYPE_CHECKING, Any
@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 
-@cache
-def classes(cancelled: type[BaseException]) -> tuple[type[Event], type[CancelScope]]:
-    """The classes of the backend with that exception: anyio's own ask which it is, every time."""
-    return type(Event()), type(CancelScope())
+CLASSES: dict[type[BaseException], tuple[type[Event], type[CancelScope]]] = {}
+
+
+def classes() -> tuple[type[Event], type[CancelScope]]:
+    """The backend's own classes: to make one with anyio's own asks which it is, every time."""
+    cancelled = get_cancelled_exc_class()
+    if cancelled not in CLASSES:
+        CLASSES[cancelled] = type(Event()), type(CancelScope())
+    return CLASSES[cancelled]
 
 
 class Host(ABC):
@@ -173,10 +178,10 @@ class Pump(Host):
     """A task behind a mailbox: it runs a segment, or calls functions, and fills a lane.
 
     Two scopes are entered before its first step and left after its last close. The outer one is
-    shielded, so that a cancellation of the reader does not come here. A pump that is parked is woken
-    to stop. Wherever else it waits, the outer scope is cancelled. That interrupts once: then the
-    inner one is shielded, for what has been interrupted to clean up and for the segment to be
-    closed. A pump that awaits nothing of the user's has nothing to protect, and does without.
+    shielded, so that a cancellation of the reader does not come here. To stop a pump that is
+    parked, it is woken. Wherever else it waits, the outer scope is cancelled. That interrupts once:
+    then the inner one is shielded, for what has been interrupted to clean up and for the segment
+    to be closed. A pump that awaits nothing of the user's has nothing to protect, and does without.
     """
 
     def __init__(self, host: Host) -> None:
@@ -232,6 +237,13 @@ class Pump(Host):
         )
         lost.__cause__ = error
         return lost
+
+    async def at_most(self, seconds: float, wait: Callable[[], Awaitable[object]]) -> bool:
+        """Await `wait()`; False if it was cancelled because the time was over."""
+        with CancelScope(deadline=current_time() + seconds):
+            await wait()
+            return True
+        return False
 
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""
@@ -313,11 +325,11 @@ class Pipeline(Host):
 
     @cached_property
     def new_event(self) -> type[Event]:
-        return classes(get_cancelled_exc_class())[0]
+        return classes()[0]
 
     @property
     def new_scope(self) -> type[CancelScope]:
-        return classes(get_cancelled_exc_class())[1]
+        return classes()[1]
 
     def top(self) -> Segment:
         if self.segment is None:

@@ -1,23 +1,73 @@
-"""The functions that make a stream from nothing: async_range, ticker, stream_data."""
+"""The functions that make a stream from nothing: async_range, ticker, stream_data, @stream."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from functools import partial
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast, overload
+from functools import partial, wraps
+from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from . import _checks as check
 from . import _labels as label
-from ._origins import FromIterable, OneShot
 from ._batches import GRACE
+from ._origins import FromAsync, FromIterable, OneShot
 from ._run import Host
 from ._steps import resolved
 from ._stream import Stream, made
 
+P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+
+@overload
+def stream(fn: Callable[P, AsyncIterator[T]], /) -> Callable[P, Stream[T]]: ...
+@overload
+def stream(
+    *, buffer: int | None = None
+) -> Callable[[Callable[P, AsyncIterator[T]]], Callable[P, Stream[T]]]: ...
+def stream(fn: Callable[..., Any] | None = None, /, *, buffer: int | None = None) -> Any:
+    """Make an async generator function return a `Stream` with everything that one can do.
+
+    Each opening calls the function anew, with the arguments of the call. It runs in the caller's
+    task; with `@stream(buffer=n)` it has one of its own, as `Stream.buffer` gives it, and may hold
+    cancel scopes and task groups across its yields.
+
+    Raises `TypeError` if `fn` is no async generator function, `ValueError` if `buffer` is negative,
+    and at a call what a wrong call of the function raises.
+
+    >>> @stream
+    ... async def countdown(n):
+    ...     while n:
+    ...         yield n
+    ...         n -= 1
+    >>> async def main():
+    ...     print(await countdown(5).map(str).collect())
+    >>> anyio.run(main)
+    ['5', '4', '3', '2', '1']
+    """
+    size = None if buffer is None else check.integer("buffer", buffer, 0)
+    return decorated(size) if fn is None else decorated(size)(fn)
+
+
+def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., Stream[Any]]]:
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
+        if not inspect.isasyncgenfunction(fn):
+            raise TypeError(f"@stream needs an async generator function, got {fn!r}")
+        signature = inspect.signature(fn)
+
+        @wraps(fn)
+        def make(*args: Any, **kwargs: Any) -> Stream[Any]:
+            signature.bind(*args, **kwargs)
+            text = label.call(label.value(fn), *args, **kwargs)
+            items = made(lambda _: FromAsync(fn(*args, **kwargs)), text)
+            return items if size is None else items.buffer(size)
+
+        return make
+
+    return decorate
 
 
 class Closeless:

@@ -23,7 +23,8 @@ from . import _sinks
 from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
 from ._mailbox import OVERFLOWS
-from ._operators import combine, concurrent, select, switch, transform, workers
+from ._operators import combine, concurrent, select, share, switch, transform, workers
+from ._operators.share import Owner
 from ._origins import origin
 from ._reader import Run
 from ._run import Host
@@ -37,6 +38,9 @@ Ts = TypeVarTuple("Ts")
 
 Items: TypeAlias = AsyncIterable[T] | Iterable[T]
 Maker: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
+
+
+Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
 
 
 class Parts(NamedTuple):
@@ -62,9 +66,7 @@ class Workers(NamedTuple):
         """None if no tasks are needed."""
         count = check.integer("concurrency", concurrency, 1)
         finished = count if ahead is None else check.integer("ahead", ahead, 0)
-        given = label.options(
-            concurrency=(count, 1), ordered=(ordered, True), ahead=(ahead, None)
-        )
+        given = label.options(concurrency=(count, 1), ordered=(ordered, True), ahead=(ahead, None))
         return None if count == 1 and ahead is None else cls(count, ordered, finished, given)
 
 
@@ -251,6 +253,10 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if pool is None:
             return self._then(label.call("map", fn), lambda _: transform.Map(fn))
         return self._in_workers(label.call("map", fn, **pool.given), pool, fn)
+
+    def _call(self, name: str, *args: Any, **options: tuple[Any, Any]) -> str:
+        """The text of this stream with a call behind it; each option with its default."""
+        return f"{self!r}.{label.call(name, *args, **label.options(**options))}"
 
     def _in_workers(self, call: str, pool: "Workers", fn: Callable[[Any], Any]) -> "Stream[Any]":
         origin = workers.mapped(self, fn, pool.concurrency, pool.ordered, pool.ahead)
@@ -448,9 +454,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return self._then("flatten()", transform.Flatten)
 
     @overload
-    def flat_map(
-        self, fn: Callable[[T_co], Items[R]], *, concurrency: int = 1
-    ) -> "Stream[R]": ...
+    def flat_map(self, fn: Callable[[T_co], Items[R]], *, concurrency: int = 1) -> "Stream[R]": ...
     @overload
     def flat_map(
         self, fn: Callable[[T_co], Awaitable[Items[R]]], *, concurrency: int = 1
@@ -645,11 +649,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     # -- tasks ------------------------------------------------------------------------------
 
-    def buffer(
-        self,
-        size: int,
-        overflow: Literal["wait", "drop_oldest", "drop_newest", "error"] = "wait",
-    ) -> "Stream[T_co]":
+    def buffer(self, size: int, overflow: Overflow = "wait") -> "Stream[T_co]":
         """Run everything up to here in a task of its own, at most `size` items ahead of the reader.
 
         With 0 it is strictly on demand: an item is asked for only while a reader waits for it.
@@ -670,8 +670,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         [7, 8]
         """
-        check.choice("overflow", overflow, OVERFLOWS)
-        size = check.integer("size", size, 0 if overflow == "wait" else 1)
+        size = checked_size("size", size, overflow)
         text = label.call("buffer", size, *([] if overflow == "wait" else [overflow]))
         origin = concurrent.merged([self], size, overflow)
         return joined(origin, f"{self!r}.{text}", [self], tasks=True)
@@ -695,6 +694,115 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         other = as_stream(background)
         text = f"{self!r}.{label.call('concurrently', background)}"
         return joined(concurrent.beside(self, other), text, [self, other], tasks=True)
+
+    # -- several readers --------------------------------------------------------------------
+
+    def share(
+        self, buffer: int = 16, overflow: Overflow = "wait", *, replay: int = 0
+    ) -> "Owner[Stream[T_co]]":
+        """One run of this stream for several readers: `async with stream.share() as shared`.
+
+        `shared` is a stream that can be opened any number of times while the block is open, in any
+        task, and each opening is a reader. This stream is opened with the first reader and closed
+        with the last; the next reader opens it anew. A reader gets the items from its opening on,
+        after the last `replay` items.
+
+        At most `buffer` items wait for each reader. When another one comes, `overflow` decides, as
+        in `Stream.buffer`: by default the slowest reader holds up all of them, and with `"error"`
+        only the reader that is too slow fails. For a reader with a policy of its own, put a
+        `buffer` behind `shared`.
+
+        An error of this stream comes to every reader. Leaving the block ends all readers with
+        `StreamClosedError`. If one reader waits while the queue of another is full that is read by
+        the same task, all get a `StreamDeadlockError` after a second.
+
+        Raises `ValueError` if `buffer` or `replay` is negative.
+
+        >>> async def main():
+        ...     async with async_range(3).share() as shared, shared as a, shared as b:
+        ...         print([n async for n in a], [n async for n in b])
+        >>> anyio.run(main)
+        [0, 1, 2] [0, 1, 2]
+        """
+        size = checked_size("buffer", buffer, overflow)
+        last = check.integer("replay", replay, 0)
+        text = self._call("share", buffer=(size, 16), overflow=(overflow, "wait"), replay=(last, 0))
+        owned = joined(
+            lambda host: share.Share(host, self, size, overflow, last), text, [self], tasks=True
+        )
+        return Owner(owned, lambda hub: made(hub.join, text))
+
+    def partition(
+        self, fn: Callable[[T_co], object], buffer: int = 64, overflow: Overflow = "wait"
+    ) -> "Owner[tuple[Stream[T_co], Stream[T_co]]]":
+        """Two streams: of the items for which `fn(item)` is true, and of the others.
+
+        `async with stream.partition(fn) as (true, false)` gives them, each for one reader. This
+        stream is opened with the first of them. At most `buffer` items of each wait, and one is in
+        hand; when another one comes, `overflow` decides, as in `Stream.buffer`: by default both
+        wait for the reader of the one that is full. When one is left, its items are dropped.
+
+        Read both in tasks of their own: if one is waited for while the other one is full, and that
+        has no reader or the same, both get a `StreamDeadlockError` after a second.
+
+        >>> async def main():
+        ...     async with async_range(6).partition(lambda n: n % 2) as (odd, even):
+        ...         print(await odd.collect(), await even.collect())
+        >>> anyio.run(main)
+        [1, 3, 5] [0, 2, 4]
+        """
+        check.function("fn", fn)
+        size = checked_size("buffer", buffer, overflow)
+        text = self._call("partition", fn, buffer=(size, 64), overflow=(overflow, "wait"))
+        owned = joined(
+            lambda host: share.Partition(host, self, fn, size, overflow), text, [self], tasks=True
+        )
+        return Owner(
+            owned,
+            lambda hub: (made(hub.open_true, f"{text}[0]"), made(hub.open_false, f"{text}[1]")),
+        )
+
+    @overload
+    def group_by(
+        self, fn: Callable[[T_co], Awaitable[K]], buffer: int = 64, overflow: Overflow = "wait"
+    ) -> "Stream[tuple[K, Stream[T_co]]]": ...
+    @overload
+    def group_by(
+        self, fn: Callable[[T_co], K], buffer: int = 64, overflow: Overflow = "wait"
+    ) -> "Stream[tuple[K, Stream[T_co]]]": ...
+    def group_by(
+        self, fn: Callable[[T_co], Any], buffer: int = 64, overflow: Overflow = "wait"
+    ) -> "Stream[tuple[Any, Stream[T_co]]]":
+        """Pairs of a key and the stream of the items for which `fn(item)` is that key.
+
+        A pair comes with the first item of its key, and its stream is for one reader, while this
+        one is open. At most `buffer` pairs, and as many items of each key, wait to be read, and one
+        is in hand; when another item comes, `overflow` decides, as in `Stream.buffer`: by default
+        all wait for the reader of the one that is full. When a group is left, what waits there is
+        dropped, and the next item of its key comes in a new pair. Memory grows with the number of
+        keys.
+
+        Read the groups in tasks of their own: if something is waited for while a group is full that
+        has no reader, or one that waits as well, all get a `StreamDeadlockError` after a second.
+
+        >>> async def main():
+        ...     async with async_range(6).group_by(lambda n: n % 2) as groups:
+        ...         pairs = [pair async for pair in groups]
+        ...         print([(key, await group.collect()) for key, group in pairs])
+        >>> anyio.run(main)
+        [(0, [0, 2, 4]), (1, [1, 3, 5])]
+        """
+        check.function("fn", fn)
+        size = checked_size("buffer", buffer, overflow)
+        text = self._call("group_by", fn, buffer=(size, 64), overflow=(overflow, "wait"))
+
+        def stream_of(branch: share.Branch, key: object) -> Stream[T_co]:
+            return made(lambda _: branch.opened_once(), f"{text}[{label.value(key)}]")
+
+        def origin(host: Host) -> Source:
+            return share.Groups(host, self, fn, size, overflow, stream_of).opened()
+
+        return joined(origin, text, [self], tasks=True)
 
     # -- terminal calls ---------------------------------------------------------------------
 
@@ -887,6 +995,12 @@ def identity(item: Any) -> Any:
 def as_stream(source: Any) -> Stream[Any]:
     stream: Stream[Any] = source if issubclass(type(source), Stream) else Stream(source)
     return stream
+
+
+def checked_size(name: str, size: int, overflow: str) -> int:
+    """Only a queue that can wait may have no place at all."""
+    check.choice("overflow", overflow, OVERFLOWS)
+    return check.integer(name, size, 0 if overflow == "wait" else 1)
 
 
 def latest_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:

@@ -99,9 +99,7 @@ async def transfer(pump: Pump, source: Source, lane: Lane) -> None:
             batch = following
 
 
-async def leave(
-    pump: Pump, lane: Lane, error: BaseException | None, *sources: Source
-) -> None:
+async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: Source) -> None:
     """Close the sources and end the lane, with the error of the step or of the cleanup.
 
     The reader hears of a failed step before the close, which may take its time. When nobody reads

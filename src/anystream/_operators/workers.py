@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from math import inf
+from sys import maxsize
 from types import CoroutineType
 from typing import Any
 
@@ -37,7 +37,7 @@ class Feed:
             self.source = box
 
     async def next(self) -> Any:
-        """The next item, or MISSING at the end; an error is told once, and is the end for others."""
+        """The next item, or MISSING at the end; an error is told once, and ends it for the rest."""
         try:
             while not self.over:
                 for item in self.items:
@@ -60,11 +60,14 @@ class Feed:
         self.over = batch is None
         self.items = EMPTY if batch is None else batch
 
-
     def left(self) -> list[Source]:
         """A worker leaves; the last one has to close what this returns."""
         self.workers -= 1
         return [] if self.workers else [self.source]
+
+
+IDLE = maxsize
+"""In the place of a place: a worker that has no item."""
 
 
 class Failure:
@@ -92,13 +95,13 @@ class Pool:
         self.started = 0  # how many items have been taken
         self.delivered = 0  # how many results have gone into the lane
         self.early: dict[int, Any] = {}  # results by place that wait for those before them
-        self.places: dict[Pump, float] = {}  # of the workers' items
+        self.places: dict[Pump, int] = {}  # of the workers' items
         self.error: BaseException | None = None  # of the feed, which comes after the last result
 
     def hire(self, host: Host) -> None:
         pump = Pump(host)
         self.box.pumps.append(pump)
-        self.places[pump] = inf
+        self.places[pump] = IDLE
         pump.start(partial(self.work, pump))
 
     async def work(self, pump: Pump) -> None:
@@ -118,19 +121,17 @@ class Pool:
         lane, feed, places, fn = self.lane, self.feed, self.places, self.fn
         while lane.room() > 0 or await lane.wait_for_room(pump):
             lane.promised += 1
-            for item in feed.items:
-                break
-            else:
+            if (item := next(feed.items, MISSING)) is MISSING:
                 item = await feed.next()
                 if item is MISSING or lane.stopped:  # nothing would interrupt the function then
                     return
             places[pump] = place = self.started
             self.started = place + 1
             result = fn(item)
-            if type(result) is CoroutineType or is_awaitable(result):
+            if isinstance(result, CoroutineType) or is_awaitable(result):
                 result = await result
             self.finished(place, result)
-            places[pump] = inf
+            places[pump] = IDLE
 
     def finished(self, place: int, result: Any) -> None:
         if self.ordered and place != self.delivered:
@@ -153,7 +154,7 @@ class Pool:
         place = self.places[pump]
         if pump.stopping:
             pump.errors.append(error)
-        elif place == inf:
+        elif place == IDLE:
             self.error = error
         else:
             self.finished(place, Failure(error))
@@ -187,9 +188,7 @@ def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
 
 
-def flattened(
-    stream: Recipe, fn: Callable[[Any], Any], workers: int
-) -> Callable[[Host], Source]:
+def flattened(stream: Recipe, fn: Callable[[Any], Any], workers: int) -> Callable[[Host], Source]:
     """The items of the streams that `fn` gives, so many of them open at a time."""
 
     def origin(host: Host) -> Source:

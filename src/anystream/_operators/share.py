@@ -1,0 +1,317 @@
+"""Operators that deal one stream out to several readers: share, partition, group_by."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from anyio import get_current_task
+
+from .._batches import Recipe, Source, opened
+from .._errors import (
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    StreamDeadlockError,
+    StreamOverflowError,
+)
+from .._mailbox import Lane, Mailbox
+from .._reader import Run
+from .._run import Host, Pump
+from .._steps import EMPTY, resolved
+
+T = TypeVar("T")
+PATIENCE = 1.0
+"""Seconds after which readers that wait for what nobody can bring are told so."""
+
+
+class Branch(Mailbox):
+    """One reader's mailbox, which the task of a hub fills."""
+
+    def __init__(self, hub: "Hub", size: int, overflow: str) -> None:
+        super().__init__(hub.host.pipeline.new_event)
+        self.hub = hub
+        self.way = self.lane(size, overflow)
+        self.task: int | None = None  # that reads here
+
+    @property
+    def holds(self) -> bool:
+        return not self.closed
+
+    def opened(self) -> "Branch":
+        self.task = get_current_task().id
+        return self
+
+    def opened_once(self) -> "Branch":
+        if self.task is not None:
+            raise StreamConsumedError(f"a part of {self.hub.stream!r} can be read only once")
+        self.hub.start()
+        return self.opened()
+
+    async def batch(self) -> Iterator[Any] | None:
+        self.task = get_current_task().id
+        return await super().batch()
+
+    async def close(self, host: Host) -> None:
+        if not self.closed:
+            await super().close(host)
+            await self.hub.left(self, host)
+
+
+class Hub(ABC):
+    """One opening of a stream, in a task that deals its items out to branches."""
+
+    def __init__(self, host: Host, stream: Recipe, size: int, overflow: str) -> None:
+        self.host = host
+        self.stream = stream
+        self.size = size
+        self.overflow = overflow
+        self.pump = Pump(host)
+        self.source = opened(stream, self.pump)
+        self.branches: list[Branch] = []
+        self.started = False
+        self.over = False
+        self.error: BaseException | None = None
+
+    def start(self) -> None:
+        if not self.started:
+            self.started = True
+            self.pump.start(self.run)
+
+    def branch(self) -> Branch:
+        branch = Branch(self, self.size, self.overflow)
+        self.branches.append(branch)
+        return branch
+
+    @abstractmethod
+    async def deal(self, item: Any) -> None:
+        """Put an item where it belongs."""
+
+    async def demand(self) -> None:  # noqa: B027  # most know only when they have it
+        """Wait until the next item is wanted."""
+
+    async def left(self, branch: Branch, host: Host) -> None:
+        """The reader of a branch has left; the source stops with the last one."""
+        self.branches.remove(branch)
+        if not self.branches:
+            await host.stop([self.pump])
+
+    async def run(self) -> None:
+        """The body of the pump."""
+        error: BaseException | None = None
+        try:
+            await self.deal_all()
+        except BaseException as exc:
+            error = self.pump.unless_stopped(exc)
+        self.pump.stopping = True  # nobody interrupts the close
+        if error is not None:
+            self.end(error)
+        await self.pump.close(self.source)
+        if error is None:
+            self.end(self.pump.failure())
+
+    async def deal_all(self) -> None:
+        batch: Iterator[Any] = EMPTY
+        while not self.pump.stopping:
+            await self.demand()
+            for item in batch:
+                await self.deal(item)
+                break
+            else:
+                following = await self.source.batch()
+                if following is None:
+                    return
+                batch = following
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell all readers; an error that nobody hears is kept for those who close."""
+        self.over = True
+        self.error = error
+        if error is not None and not self.branches:
+            self.pump.errors.append(error)
+        for branch in self.branches:
+            branch.way.finish(error)
+
+    async def put(self, lane: Lane, item: Any) -> None:
+        if await self.room(lane):
+            lane.fill(iter((item,)))
+
+    async def room(self, lane: Lane) -> bool:
+        """Wait until there is room; False if the item is not wanted any more."""
+        while not (lane.stopped or self.pump.stopping):
+            if lane.takes():
+                return True
+            if not await self.pump.at_most(PATIENCE, partial(lane.wait_for_room, self.pump)):
+                self.fail_if_stuck(lane.box)
+        return False
+
+    def fail_if_stuck(self, full: Mailbox) -> None:
+        """Raise if somebody waits here, and so nobody will read from the branch that is full."""
+        waiting = {branch.task for branch in self.branches if branch.waiting is not None}
+        reader = next((branch.task for branch in self.branches if branch is full), None)
+        if waiting and (reader is None or reader in waiting):
+            raise StreamDeadlockError(
+                f"a part of {self.stream!r} is full ({self.size} items) and has no reader, or one"
+                " that waits for another part; read the parts in tasks of their own, or choose a"
+                " larger buffer or another overflow policy"
+            )
+
+    async def close(self, host: Host) -> None:
+        for branch in self.branches:
+            branch.closed = True
+            branch.stop()
+        await host.stop([self.pump] if self.started else [])
+
+
+class Owned:
+    """A source that nobody reads from: an `Owner` holds it open for those who read elsewhere."""
+
+    closes = True
+    holds = False
+    busy = False
+    any_task = True
+
+    async def batch(self) -> Iterator[Any] | None:
+        return None
+
+
+class Owner(Generic[T]):
+    """An async context manager that holds a run open for the streams that come out of it."""
+
+    def __init__(self, stream: Recipe, give: Callable[[Any], T]) -> None:
+        self.stream = stream
+        self.give = give
+        self.run: Run[Any] | None = None
+
+    async def __aenter__(self) -> T:
+        if self.run is not None:
+            raise StreamBusyError(f"{self.stream!r} has been entered and not left")
+        run = Run[Any](self.stream)
+        await run.__aenter__()
+        self.run = run
+        return self.give(run.pipeline.top().source)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self.run is not None
+        await self.run.__aexit__(kind, error, traceback)
+        self.run = None
+
+    def __repr__(self) -> str:
+        return repr(self.stream)
+
+
+class Share(Owned):
+    """The hub of those who read now: it comes with the first of them and goes with the last."""
+
+    def __init__(self, host: Host, stream: Recipe, size: int, overflow: str, replay: int) -> None:
+        host.pipeline.may_spawn = True
+        self.make = partial(Broadcast, host, stream, size, overflow, replay)
+        self.hub = self.make()
+        self.closed = False
+
+    def join(self, host: Host) -> Source:
+        if self.closed:
+            raise StreamClosedError("the block of share() that this stream belongs to was left")
+        if self.hub.started and not self.hub.branches:
+            self.hub = self.make()
+        return self.hub.join()
+
+    async def close(self, host: Host) -> None:
+        self.closed = True
+        await self.hub.close(host)
+
+
+class Broadcast(Hub):
+    """Every item goes to every branch."""
+
+    def __init__(self, host: Host, stream: Recipe, size: int, overflow: str, replay: int) -> None:
+        super().__init__(host, stream, size, overflow)
+        self.replay = deque[Any](maxlen=replay)
+
+    def join(self) -> Source:
+        branch = self.branch()
+        branch.way.extend(iter(self.replay))
+        if self.over:
+            branch.way.finish(self.error)
+        self.start()
+        return branch.opened()
+
+    async def demand(self) -> None:
+        """The slowest reader that is not to miss an item decides."""
+        for branch in [*self.branches]:
+            await self.room(branch.way)
+
+    async def deal(self, item: Any) -> None:
+        self.replay.append(item)
+        for branch in [*self.branches]:
+            try:
+                await self.put(branch.way, item)
+            except StreamOverflowError as exc:
+                branch.way.finish(exc)
+
+
+class Partition(Hub, Owned):
+    """Two branches: of the items for which a function is true, and of the others."""
+
+    def __init__(
+        self, host: Host, stream: Recipe, fn: Callable[[Any], Any], size: int, overflow: str
+    ) -> None:
+        super().__init__(host, stream, size, overflow)
+        host.pipeline.may_spawn = True
+        self.fn = fn
+        self.true, self.false = self.branch(), self.branch()
+
+    def open_true(self, host: Host) -> Source:
+        return self.true.opened_once()
+
+    def open_false(self, host: Host) -> Source:
+        return self.false.opened_once()
+
+    async def deal(self, item: Any) -> None:
+        part = self.true if await resolved(self.fn(item)) else self.false
+        await self.put(part.way, item)
+
+
+class Groups(Hub):
+    """A branch for each key, and one for the pairs of a key and the stream of its items."""
+
+    def __init__(
+        self,
+        host: Host,
+        stream: Recipe,
+        fn: Callable[[Any], Any],
+        size: int,
+        overflow: str,
+        stream_of: Callable[[Branch, Any], Recipe],
+    ) -> None:
+        super().__init__(host, stream, size, overflow)
+        self.fn = fn
+        self.stream_of = stream_of
+        self.outer = Branch(self, size, "wait")
+        self.branches.append(self.outer)
+        self.groups: dict[Any, Branch] = {}
+
+    def opened(self) -> Source:
+        self.start()
+        return self.outer.opened()
+
+    async def deal(self, item: Any) -> None:
+        key = await resolved(self.fn(item))
+        group = self.groups.get(key)
+        if group is None or group.closed:  # its reader has left: this one starts anew
+            group = self.groups[key] = self.branch()
+            await self.put(self.outer.way, (key, self.stream_of(group, key)))
+        await self.put(group.way, item)
+
+    async def left(self, branch: Branch, host: Host) -> None:
+        if branch is self.outer:
+            await self.close(host)
+        else:
+            self.branches.remove(branch)
