@@ -107,9 +107,7 @@ class Host(ABC):
             if shield is None or not shield.cancel_called:
                 self.late = exc
             else:
-                self.errors.append(
-                    CleanupTimeoutError(f"{self.pipeline.stream!r} did not close within {grace} s")
-                )
+                self.errors.append(self.pipeline.hung(grace))
         except BaseException as exc:
             self.errors.append(exc)
         finally:
@@ -225,11 +223,14 @@ class Pump(Host):
     def unless_stopped(self, error: BaseException) -> BaseException | None:
         """The error that ended the body, for the reader; our own interruption is none.
 
-        A cancellation that is not ours comes from a scope that a generator holds across a `yield`,
+        After that there is the grace period for what it has interrupted. A cancellation that is
+        not ours comes from a scope that a generator holds across a `yield`,
         or from an event loop that shuts down.
         """
         if not isinstance(error, get_cancelled_exc_class()):
             return error
+        if self.stopping and self.inner is not None and self.inner.cancel_called:
+            return self.pipeline.hung(self.pipeline.grace)
         if self.stopping:
             return None
         lost = StreamInterruptedError(
@@ -330,6 +331,9 @@ class Pipeline(Host):
     @property
     def new_scope(self) -> type[CancelScope]:
         return classes()[1]
+
+    def hung(self, grace: float) -> CleanupTimeoutError:
+        return CleanupTimeoutError(f"{self.stream!r} did not close within {grace:g} s")
 
     def top(self) -> Segment:
         if self.segment is None:

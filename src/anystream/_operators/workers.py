@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from sys import maxsize
-from types import CoroutineType
 from typing import Any
 
 from .._batches import MISSING, Recipe, Source, opened
@@ -128,7 +127,7 @@ class Pool:
             places[pump] = place = self.started
             self.started = place + 1
             result = fn(item)
-            if isinstance(result, CoroutineType) or is_awaitable(result):
+            if is_awaitable(result):
                 result = await result
             self.finished(place, result)
             places[pump] = IDLE

@@ -1,0 +1,387 @@
+"""Functions called by several tasks at a time: map, filter, for_each and flat_map."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from harness import TrackedSource, every_cut
+
+from anystream import CleanupTimeoutError, Stream, StreamInterruptedError, async_range
+
+
+class Calls:
+    """An async function that takes its time, and counts."""
+
+    def __init__(
+        self,
+        seconds: dict[int, float] | None = None,
+        errors: dict[int, BaseException] | None = None,
+        cleanup: float = 0,
+    ) -> None:
+        self.seconds = seconds or {}
+        self.errors = errors or {}
+        self.cleanup = cleanup
+        self.running = self.most = 0
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+        self.cleaned: list[int] = []
+
+    async def __call__(self, n: int) -> int:
+        self.begun.append(n)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await anyio.sleep(self.seconds.get(n, 1))
+            if n in self.errors:
+                raise self.errors[n]
+            self.ended.append(n)
+            return n * n
+        finally:
+            self.running -= 1
+            if self.cleanup:
+                await anyio.sleep(self.cleanup)
+                self.cleaned.append(n)
+
+
+SQUARES = [n * n for n in range(10)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 10, 50])
+@pytest.mark.parametrize("ahead", [None, 0, 1])
+async def test_results_come_in_order(workers: int, ahead: int | None) -> None:
+    calls = Calls({n: (n * 7) % 4 for n in range(10)})
+    stream = async_range(10).map(calls, concurrency=workers, ahead=ahead)
+    assert await stream.collect() == SQUARES
+    assert calls.most <= workers
+    assert calls.begun == list(range(10))
+
+
+async def test_unordered_results_come_as_they_are_ready() -> None:
+    calls = Calls({0: 5, 1: 1, 2: 3})
+    stream = async_range(3).map(calls, concurrency=3, ordered=False)
+    assert await stream.collect() == [1, 4, 0]
+
+
+async def test_as_many_calls_run_as_were_asked_for() -> None:
+    for ordered in (True, False):
+        calls = Calls()
+        start = anyio.current_time()
+        await async_range(10).map(calls, concurrency=5, ordered=ordered).drain()
+        assert calls.most == 5
+        assert anyio.current_time() - start == pytest.approx(2)
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterator", "plain"])
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("ahead", [None, 0, 2])
+async def test_no_more_is_taken_than_workers_and_ahead(
+    kind: str, ordered: bool, ahead: int | None
+) -> None:
+    taken = 0
+
+    def plain() -> Any:
+        nonlocal taken
+        for n in range(100):
+            taken += 1
+            yield n
+
+    async def generator() -> AsyncIterator[int]:
+        for n in plain():
+            yield n
+
+    source = Stream(plain) if kind == "plain" else Stream(generator)
+    if kind == "iterator":
+        source = source.buffer(0)
+    bound = 3 + (3 if ahead is None else ahead)
+    async with source.map(Calls(), concurrency=3, ordered=ordered, ahead=ahead) as items:
+        await anyio.sleep(20)
+        assert taken == bound
+        for read in range(1, 20):
+            await anext(items)
+            await anyio.sleep(5)
+            assert taken == bound + read
+
+
+async def test_a_plain_function_may_be_given() -> None:
+    assert await async_range(9).map(str, concurrency=4).collect() == list("012345678")
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_filter(ordered: bool) -> None:
+    async def odd(n: int) -> bool:
+        await anyio.sleep(n % 3)
+        return n % 2 == 1
+
+    stream = async_range(10).filter(odd, concurrency=4, ordered=ordered)
+    assert sorted(await stream.collect()) == [1, 3, 5, 7, 9]
+    kept = Stream([0, 3, "", "a"]).filter(None, concurrency=2)
+    assert await kept.collect() == [3, "a"]
+
+
+async def test_for_each() -> None:
+    calls = Calls()
+    start = anyio.current_time()
+    await async_range(10).for_each(calls, concurrency=10)
+    assert sorted(calls.ended) == list(range(10))
+    assert anyio.current_time() - start == pytest.approx(1)
+
+
+# -- errors ---------------------------------------------------------------------------------
+
+
+async def test_an_error_comes_in_its_place_and_stops_what_comes_after_it() -> None:
+    error = ValueError("two")
+    calls = Calls({0: 5, 1: 4, 2: 1, 3: 100, 4: 100}, {2: error}, cleanup=0.5)
+    got: list[int] = []
+    with pytest.raises(ValueError, match="two") as caught:
+        async with async_range(100).map(calls, concurrency=5) as items:
+            async for item in items:
+                got.append(item)
+    assert caught.value is error
+    assert got == [0, 1]
+    assert calls.begun == [0, 1, 2, 3, 4]
+    assert sorted(calls.ended) == [0, 1]
+    assert sorted(calls.cleaned) == [0, 1, 2, 3, 4]
+    assert anyio.current_time() < 10
+
+
+async def test_the_first_error_in_order_wins() -> None:
+    calls = Calls({0: 3, 1: 2, 2: 1}, {0: KeyError(0), 2: ValueError(2)})
+    with pytest.raises(KeyError):
+        await async_range(3).map(calls, concurrency=3).collect()
+
+
+async def test_an_unordered_error_stops_the_others() -> None:
+    calls = Calls({0: 1, 1: 2, 2: 50, 3: 50}, {1: ValueError("one")}, cleanup=0.5)
+    got: list[int] = []
+    with pytest.raises(ValueError, match="one"):
+        async with async_range(100).map(calls, concurrency=3, ordered=False) as items:
+            async for item in items:
+                got.append(item)
+    assert got == [0]
+    assert sorted(calls.cleaned) == sorted(calls.begun)
+    assert anyio.current_time() < 10
+
+
+async def test_an_error_of_a_stopped_call_comes_too() -> None:
+    async def call(n: int) -> None:
+        try:
+            await anyio.sleep(1 if n == 0 else 50)
+        finally:
+            raise ValueError(n)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await async_range(2).map(call, concurrency=2, ordered=False).collect()
+    assert sorted(error.args[0] for error in caught.value.exceptions) == [0, 1]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterator"])
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_an_error_of_the_source_comes_after_the_results(kind: str, ordered: bool) -> None:
+    error = OSError("source")
+    source = TrackedSource(range(10), errors={4: error})
+    calls = Calls({0: 5})
+    stream = Stream(getattr(source, kind)).map(calls, concurrency=3, ordered=ordered)
+    got: list[int] = []
+    with pytest.raises(OSError, match="source") as caught:
+        async with stream as items:
+            async for item in items:
+                got.append(item)
+    assert caught.value is error
+    assert sorted(got) == [0, 1, 4, 9]
+    assert source.open_runs == 0
+
+
+async def test_an_error_of_a_plain_source() -> None:
+    def numbers() -> Any:
+        yield 1
+        yield 2
+        raise OSError("plain")
+
+    got: list[int] = []
+    with pytest.raises(OSError, match="plain"):
+        async with Stream(numbers).map(Calls(), concurrency=5) as items:
+            async for item in items:
+                got.append(item)
+    assert got == [1, 4]
+
+
+async def test_a_cancelled_error_of_the_function_is_no_quiet_end() -> None:
+    """A scope or a native cancel in the function that is not ours is told to the reader."""
+
+    async def call(n: int) -> int:
+        if n == 1:
+            raise anyio.get_cancelled_exc_class()  # as awaiting a cancelled task does on asyncio
+        return n
+
+    if anyio.get_cancelled_exc_class().__module__.startswith("trio"):
+        pytest.skip("trio lets nobody raise its Cancelled")
+    with pytest.raises(StreamInterruptedError):
+        await async_range(3).map(call, concurrency=2).collect()
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
+async def test_an_end_of_iteration_in_the_function_is_an_error(error: type[Exception]) -> None:
+    def call(n: int) -> int:
+        if n == 2:
+            raise error
+        return n
+
+    with pytest.raises(RuntimeError):
+        await async_range(5).map(call, concurrency=2).collect()
+
+
+# -- leaving --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterator"])
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_leaving_interrupts_the_calls_and_closes_the_source(kind: str, ordered: bool) -> None:
+    source = TrackedSource(range(100), cleanup=0.5)
+    calls = Calls({n: 1 + 10 * (n > 2) for n in range(100)}, cleanup=0.5)
+    async with Stream(getattr(source, kind)).map(calls, concurrency=3, ordered=ordered) as items:
+        await anext(items)
+        await anyio.sleep(1)
+    assert source.open_runs == 0
+    assert sorted(calls.cleaned) == sorted(calls.begun)
+    assert len(source.closed_by) == 1
+    assert anyio.current_time() < 4
+
+
+async def test_a_call_that_hangs_in_its_cleanup_is_cut_off() -> None:
+    calls = Calls(cleanup=1000)
+    with pytest.raises(CleanupTimeoutError):
+        async with async_range(3).map(calls, concurrency=1, ahead=0).open(grace=3):
+            await anyio.sleep(0.5)
+    assert anyio.current_time() == pytest.approx(3.5)
+
+
+async def test_workers_are_as_many_tasks_as_were_asked_for() -> None:
+    from harness import current_task
+
+    tasks = set()
+
+    async def call(n: int) -> None:
+        tasks.add(current_task())
+        await checkpoint()
+
+    await async_range(200).map(call, concurrency=4).drain()
+    assert len(tasks) == 4
+
+
+def test_bad_arguments() -> None:
+    numbers = async_range(3)
+    with pytest.raises(ValueError, match="concurrency must be at least 1, got 0"):
+        numbers.map(str, concurrency=0)
+    with pytest.raises(TypeError, match="concurrency must be an integer, got None"):
+        numbers.filter(str, concurrency=None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="ahead must be at least 0, got -1"):
+        numbers.map(str, ahead=-1)
+    with pytest.raises(ValueError, match="concurrency must be at least 1, got -1"):
+        numbers.flat_map(async_range, concurrency=-1)
+    with pytest.raises(TypeError, match="fn must be a function"):
+        numbers.map(3, concurrency=2)  # type: ignore[call-overload]
+
+
+def test_text() -> None:
+    numbers = async_range(3)
+    assert repr(numbers.map(str, concurrency=2)) == "async_range(3).map(str, concurrency=2)"
+    text = "async_range(3).filter(None, concurrency=2, ordered=False, ahead=0)"
+    assert repr(numbers.filter(None, concurrency=2, ordered=False, ahead=0)) == text
+    assert repr(numbers.flat_map(str, concurrency=2)) == "async_range(3).flat_map(str, concurrency=2)"
+
+
+# -- flat_map -------------------------------------------------------------------------------
+
+
+async def test_inner_streams_take_turns() -> None:
+    def letters(n: int) -> str:
+        return "abcdef"[n] * 3
+
+    got = await async_range(6).flat_map(letters, concurrency=2).collect()
+    assert sorted(got) == sorted("aaabbbcccdddeeefff")
+    assert sorted(got[:4]) == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize("workers", [2, 3, 20])
+async def test_so_many_inner_streams_are_open(workers: int) -> None:
+    now = most = 0
+
+    async def inner(n: int) -> AsyncIterator[int]:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        try:
+            for k in range(3):
+                await anyio.sleep(1)
+                yield 10 * n + k
+        finally:
+            await anyio.sleep(0.5)
+            now -= 1
+
+    got = await async_range(10).flat_map(inner, concurrency=workers).collect()
+    assert sorted(got) == sorted(10 * n + k for n in range(10) for k in range(3))
+    assert most == min(workers, 10)
+    assert now == 0
+
+
+async def test_inner_streams_with_tasks_and_async_functions() -> None:
+    async def inner(n: int) -> Stream[int]:
+        await anyio.sleep(1)
+        return async_range(n).buffer(2)
+
+    got = await async_range(5).flat_map(inner, concurrency=3).collect()
+    assert sorted(got) == sorted(k for n in range(5) for k in range(n))
+
+
+async def test_an_error_of_an_inner_stream_stops_the_others() -> None:
+    source = TrackedSource([1, 2, 3], pause=1, cleanup=0.5)
+    failing = TrackedSource([1], errors={1: OSError("inner")}, cleanup=0.5)
+    with pytest.raises(OSError, match="inner"):
+        async with Stream([source, failing, source]).flat_map(
+            lambda each: each.generator(), concurrency=2
+        ) as items:
+            async for _ in items:
+                pass
+    assert source.open_runs == failing.open_runs == 0
+
+
+async def test_an_error_of_the_outer_stream_stops_the_inner_ones() -> None:
+    outer = TrackedSource([1, 2], errors={2: OSError("outer")})
+    inner = TrackedSource(range(100), pause=1, cleanup=0.5)
+    with pytest.raises(OSError, match="outer"):
+        await Stream(outer.generator).flat_map(lambda _: inner.iterator(), concurrency=3).drain()
+    assert inner.open_runs == outer.open_runs == 0
+
+
+async def test_leaving_closes_the_inner_streams_first() -> None:
+    order: list[str] = []
+
+    async def source(name: str) -> AsyncIterator[str]:
+        try:
+            while True:
+                await anyio.sleep(1)
+                yield name
+        finally:
+            await anyio.sleep(0.1)
+            order.append(name)
+
+    async with Stream(lambda: source("outer")).flat_map(source, concurrency=2) as items:
+        assert await anext(items) == "outer"
+    assert order == ["outer"] * len(order)
+    assert len(order) >= 2
+
+
+async def test_a_function_that_gives_no_stream() -> None:
+    with pytest.raises(TypeError, match="expected a stream, an async iterable or an iterable"):
+        await async_range(3).flat_map(lambda n: n, concurrency=2).collect()  # type: ignore[arg-type,return-value]
+
+
+async def test_a_cancelled_step_loses_no_result() -> None:
+    for cut in every_cut():
+        got: list[int] = []
+        async with async_range(6).map(Calls({n: n % 3 for n in range(6)}), concurrency=3) as items:
+            await cut.collect(items, got)
+        assert got == SQUARES[:6]
