@@ -52,7 +52,7 @@ class Rows(Mailbox):
     """Gives a row as soon as there is an item in every lane; a lane that has ended ends it all."""
 
     def arrived(self, lane: Lane) -> None:
-        if self.available():
+        if self.available() or any(map(exhausted, self.lanes)):
             self.wake()
 
     def finished(self, lane: Lane, error: BaseException | None) -> None:
