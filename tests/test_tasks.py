@@ -18,6 +18,8 @@ from anystream import (
     StreamClosedError,
     StreamConsumedError,
     StreamInterruptedError,
+    StreamOverflowError,
+    WrongTaskError,
     async_range,
     chain,
     combine_latest,
@@ -550,3 +552,96 @@ async def test_leaving_after_the_grace_of_the_first_close_is_over() -> None:
     assert scope is not None
     assert not scope.cancel_called
     assert entered.open_runs == slow.open_runs == 0
+
+
+# -- overflow -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("overflow", "wanted"), [("drop_oldest", [0, 8, 9]), ("drop_newest", [0, 1, 2])]
+)
+async def test_a_buffer_that_drops(overflow: Any, wanted: list[int]) -> None:
+    async with async_range(10, delay=1).buffer(2, overflow) as items:
+        await anyio.sleep(1.5)
+        got = [await anext(items)]
+        await anyio.sleep(100)
+        got += [item async for item in items]
+    assert got == wanted
+
+
+@pytest.mark.parametrize(("overflow", "wanted"), [("drop_oldest", [8, 9]), ("drop_newest", [0, 1])])
+async def test_a_buffer_that_drops_from_a_source_that_never_waits(
+    overflow: Any, wanted: list[int]
+) -> None:
+    assert await async_range(10).buffer(2, overflow).collect() == wanted
+
+
+async def test_a_buffer_that_overflows() -> None:
+    source = TrackedSource(range(10), pause=1, cleanup=0.5)
+    got: list[int] = []
+    with pytest.raises(StreamOverflowError, match="an item came while 2 waited to be read"):
+        async with Stream(source.generator).buffer(2, "error") as items:
+            await anyio.sleep(10)
+            assert source.open_runs == 0
+            async for item in items:
+                got.append(item)
+    assert got == [0, 1]
+
+
+async def test_a_buffer_that_is_read_in_time_does_not_overflow() -> None:
+    assert await async_range(9, delay=1).buffer(1, "error").collect() == list(range(9))
+
+
+def test_a_policy_needs_room() -> None:
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        async_range(3).buffer(0, "drop_oldest")
+    with pytest.raises(ValueError, match="overflow must be one of 'wait', 'drop_oldest'"):
+        async_range(3).buffer(1, "explode")  # type: ignore[arg-type]
+    assert repr(async_range(3).buffer(1, "error")) == "async_range(3).buffer(1, 'error')"
+
+
+# -- grace ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterator"])
+async def test_the_grace_of_the_opening_and_of_the_stream(kind: str) -> None:
+    source = TrackedSource(ITEMS, pause=1, cleanup=1000)
+    stream = over(source, kind)
+    for opened, seconds in (
+        (stream.open(grace=3), 3),
+        (stream.buffer(1).open(grace=4), 4),
+        (stream.with_grace(5).open(), 5),
+        (stream.with_grace(5).map(str).buffer(2).open(), 5),
+        (stream.with_grace(5).open(grace=2), 2),
+        (merge([], stream.with_grace(6)).open(), 6),
+        (Stream(stream.with_grace(7)).open(), 7),
+        (stream.open(), 1),
+    ):
+        async with anyio.create_task_group():
+            with pytest.raises(CleanupTimeoutError, match=f"did not close within {seconds} s"):
+                async with opened as items:
+                    await anext(items)
+                    start = anyio.current_time()
+        assert anyio.current_time() - start == pytest.approx(seconds)
+
+
+async def test_a_run_is_left_by_the_task_that_entered() -> None:
+    run = async_range(3).open()
+    async with run as items:
+        assert await anext(items) == 0
+        async with anyio.create_task_group() as group:
+
+            async def leave() -> None:
+                with pytest.raises(WrongTaskError):
+                    await run.__aexit__(None, None, None)
+
+            group.start_soon(leave)
+        assert await anext(items) == 1
+
+
+def test_bad_graces() -> None:
+    with pytest.raises(ValueError, match="grace must be finite and more than 0 seconds, got 0"):
+        async_range(3).open(grace=0)
+    with pytest.raises(TypeError, match="seconds must be a number of seconds, got None"):
+        async_range(3).with_grace(None)  # type: ignore[arg-type]
+    assert repr(async_range(3).with_grace(2)) == "async_range(3).with_grace(2)"

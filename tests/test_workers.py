@@ -290,7 +290,9 @@ def test_text() -> None:
     assert repr(numbers.map(str, concurrency=2)) == "async_range(3).map(str, concurrency=2)"
     text = "async_range(3).filter(None, concurrency=2, ordered=False, ahead=0)"
     assert repr(numbers.filter(None, concurrency=2, ordered=False, ahead=0)) == text
-    assert repr(numbers.flat_map(str, concurrency=2)) == "async_range(3).flat_map(str, concurrency=2)"
+    assert (
+        repr(numbers.flat_map(str, concurrency=2)) == "async_range(3).flat_map(str, concurrency=2)"
+    )
 
 
 # -- flat_map -------------------------------------------------------------------------------

@@ -703,9 +703,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """One run of this stream for several readers: `async with stream.share() as shared`.
 
         `shared` is a stream that can be opened any number of times while the block is open, in any
-        task, and each opening is a reader. This stream is opened with the first reader and closed
-        with the last; the next reader opens it anew. A reader gets the items from its opening on,
-        after the last `replay` items.
+        task, and each opening is a reader. This stream is opened by the first step of a reader and
+        closed with the last reader; the next one opens it anew. A reader gets the items from its
+        opening on, after the last `replay` items.
 
         At most `buffer` items wait for each reader. When another one comes, `overflow` decides, as
         in `Stream.buffer`: by default the slowest reader holds up all of them, and with `"error"`
@@ -738,9 +738,10 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """Two streams: of the items for which `fn(item)` is true, and of the others.
 
         `async with stream.partition(fn) as (true, false)` gives them, each for one reader. This
-        stream is opened with the first of them. At most `buffer` items of each wait, and one is in
-        hand; when another one comes, `overflow` decides, as in `Stream.buffer`: by default both
-        wait for the reader of the one that is full. When one is left, its items are dropped.
+        stream is opened by the first step of one of them. At most `buffer` items of each wait, and
+        one is in hand; when another one comes, `overflow` decides, as in `Stream.buffer`: by
+        default both wait for the reader of the one that is full. When one is left, its items are
+        dropped.
 
         Read both in tasks of their own: if one is waited for while the other one is full, and that
         has no reader or the same, both get a `StreamDeadlockError` after a second.

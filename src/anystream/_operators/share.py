@@ -33,7 +33,7 @@ class Branch(Mailbox):
     def __init__(self, hub: "Hub", size: int, overflow: str) -> None:
         super().__init__(hub.host.pipeline.new_event)
         self.hub = hub
-        self.way = self.lane(size, overflow)
+        self.way = self.lane(size, overflow, low=size - 1)  # since others wait for room here
         self.task: int | None = None  # that reads here
 
     @property
@@ -47,11 +47,11 @@ class Branch(Mailbox):
     def opened_once(self) -> "Branch":
         if self.task is not None:
             raise StreamConsumedError(f"a part of {self.hub.stream!r} can be read only once")
-        self.hub.start()
         return self.opened()
 
     async def batch(self) -> Iterator[Any] | None:
         self.task = get_current_task().id
+        self.hub.start()
         return await super().batch()
 
     async def close(self, host: Host) -> None:
@@ -64,6 +64,7 @@ class Hub(ABC):
     """One opening of a stream, in a task that deals its items out to branches."""
 
     def __init__(self, host: Host, stream: Recipe, size: int, overflow: str) -> None:
+        host.pipeline.may_spawn = True
         self.host = host
         self.stream = stream
         self.size = size
@@ -96,6 +97,10 @@ class Hub(ABC):
         """The reader of a branch has left; the source stops with the last one."""
         self.branches.remove(branch)
         if not self.branches:
+            await self.stop(host)
+
+    async def stop(self, host: Host) -> None:
+        if self.started:
             await host.stop([self.pump])
 
     async def run(self) -> None:
@@ -162,7 +167,7 @@ class Hub(ABC):
         for branch in self.branches:
             branch.closed = True
             branch.stop()
-        await host.stop([self.pump] if self.started else [])
+        await self.stop(host)
 
 
 class Owned:
@@ -211,7 +216,6 @@ class Share(Owned):
     """The hub of those who read now: it comes with the first of them and goes with the last."""
 
     def __init__(self, host: Host, stream: Recipe, size: int, overflow: str, replay: int) -> None:
-        host.pipeline.may_spawn = True
         self.make = partial(Broadcast, host, stream, size, overflow, replay)
         self.hub = self.make()
         self.closed = False
@@ -240,7 +244,6 @@ class Broadcast(Hub):
         branch.way.extend(iter(self.replay))
         if self.over:
             branch.way.finish(self.error)
-        self.start()
         return branch.opened()
 
     async def demand(self) -> None:
@@ -264,7 +267,6 @@ class Partition(Hub, Owned):
         self, host: Host, stream: Recipe, fn: Callable[[Any], Any], size: int, overflow: str
     ) -> None:
         super().__init__(host, stream, size, overflow)
-        host.pipeline.may_spawn = True
         self.fn = fn
         self.true, self.false = self.branch(), self.branch()
 
@@ -299,7 +301,6 @@ class Groups(Hub):
         self.groups: dict[Any, Branch] = {}
 
     def opened(self) -> Source:
-        self.start()
         return self.outer.opened()
 
     async def deal(self, item: Any) -> None:

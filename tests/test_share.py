@@ -1,0 +1,434 @@
+"""One stream for several readers: share, partition and group_by."""
+
+import itertools
+from typing import Any
+
+import anyio
+import pytest
+from anyio.abc import TaskStatus
+from anyio.lowlevel import checkpoint
+from harness import MODES, TrackedSource, every_cut
+from test_joins import timed
+
+from anystream import (
+    Stream,
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    StreamDeadlockError,
+    StreamOverflowError,
+    WrongTaskError,
+    async_range,
+)
+
+
+async def read(
+    stream: Stream[Any],
+    into: list[Any],
+    go: anyio.Event | None = None,
+    *,
+    task_status: TaskStatus[None],
+) -> None:
+    """A reader that has joined when it says so."""
+    async with stream as items:
+        task_status.started()
+        if go is not None:
+            await go.wait()
+        async for item in items:
+            into.append(item)
+
+
+# -- share ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterator"])
+@pytest.mark.parametrize("buffer", [0, 1, 16])
+async def test_every_reader_gets_every_item(kind: str, buffer: int) -> None:
+    source = TrackedSource(range(20), cleanup=0.5)
+    got: list[list[int]] = [[], [], []]
+    async with Stream(getattr(source, kind)).share(buffer) as shared:
+        async with anyio.create_task_group() as group:
+            go = anyio.Event()
+            for each in got:
+                await group.start(read, shared, each, go)
+            go.set()
+        assert source.opened == 1
+        assert source.open_runs == 0, "closed with the last reader"
+    assert got == [list(range(20))] * 3
+
+
+async def test_the_source_comes_with_the_first_reader_and_goes_with_the_last() -> None:
+    source = TrackedSource(range(99), pause=1, cleanup=0.5)
+    async with Stream(source.generator).share() as shared:
+        await anyio.sleep(5)
+        assert source.opened == 0
+        async with shared as a:
+            assert await anext(a) == 0
+            async with shared as b:
+                assert await anext(b) == 1
+            await anyio.sleep(3)
+            assert source.open_runs == 1
+        assert source.opened == 1
+        assert source.open_runs == 0
+        async with shared as c:
+            assert await anext(c) == 0
+            assert source.opened == 2
+    assert source.open_runs == 0
+
+
+async def test_a_shared_stream_can_be_used_like_any_other() -> None:
+    async with async_range(9).share() as shared:
+        assert await shared.map(str).take(3).collect() == ["0", "1", "2"]
+        assert [n async for n in shared] == list(range(9))
+        assert repr(shared) == "async_range(9).share()"
+
+
+async def test_replay() -> None:
+    letters = timed((1, "a"), (2, "b"), (3, "c"), (5, "d"))
+    async with letters.share(replay=2) as shared, shared as first:
+        assert await anext(first) == "a"
+        await anyio.sleep(2.5)
+        assert await shared.collect() == ["b", "c", "d"]
+        assert await shared.collect() == ["c", "d"], "after the end, while the first stays"
+        assert [item async for item in first] == ["b", "c", "d"]
+
+
+async def test_the_slowest_reader_holds_up_all() -> None:
+    source = TrackedSource(range(99))
+    async with Stream(source.generator).share(3) as shared, shared as fast, shared as slow:
+        for n in range(3):
+            assert await anext(fast) == n
+        with anyio.move_on_after(0.5):
+            await anext(fast)
+            raise AssertionError("ahead of its bound")
+        assert source.steps == 3
+        assert await anext(slow) == 0
+        assert await anext(fast) == 3
+
+
+async def test_drop_policies() -> None:
+    numbers = async_range(10, delay=1)
+    async with numbers.share(3, "drop_oldest") as shared, shared as a:
+        assert await anext(a) == 0
+        await anyio.sleep(100)
+        assert [n async for n in a] == [7, 8, 9]
+    async with numbers.share(3, "drop_newest") as shared, shared as a:
+        assert await anext(a) == 0
+        await anyio.sleep(100)
+        assert [n async for n in a] == [1, 2, 3]
+
+
+async def test_only_the_reader_that_is_too_slow_fails() -> None:
+    async with async_range(10, delay=1).share(3, "error") as shared, shared as fast, shared as slow:
+        assert [n async for n in fast] == list(range(10))
+        got: list[int] = []
+        with pytest.raises(StreamOverflowError):
+            async for n in slow:
+                got.append(n)
+        assert got == [0, 1, 2]
+
+
+async def test_a_reader_with_a_policy_of_its_own() -> None:
+    async with async_range(10).share(1) as shared, shared.buffer(2, "drop_oldest") as lossy:
+        assert await shared.collect() == list(range(10))
+        assert [n async for n in lossy] == [8, 9]
+
+
+async def test_an_error_comes_to_every_reader() -> None:
+    error = OSError("source")
+    source = TrackedSource(range(9), errors={2: error})
+    async with Stream(source.generator).share() as shared, shared as a, shared as b:
+        for items in (a, b):
+            got: list[int] = []
+            with pytest.raises(OSError, match="source") as caught:
+                async for item in items:
+                    got.append(item)
+            assert caught.value is error
+            assert got == [0, 1]
+
+
+async def test_an_error_of_the_cleanup() -> None:
+    source = TrackedSource(range(2), cleanup_error=OSError("cleanup"))
+    with pytest.raises(OSError, match="cleanup"):
+        async with Stream(source.generator).share() as shared:
+            await shared.collect()
+    stopped = TrackedSource(range(99), cleanup_error=OSError("cleanup"))
+    with pytest.raises(OSError, match="cleanup"):
+        async with Stream(stopped.generator).share() as shared:
+            assert await shared.first() == 0
+
+
+async def test_leaving_the_block_ends_the_readers() -> None:
+    source = TrackedSource(range(99), pause=1, cleanup=0.5)
+    owner = Stream(source.generator).share()
+    async with owner as shared:
+        items = aiter(shared)
+        assert await anext(items) == 0
+    assert source.open_runs == 0
+    with pytest.raises(StreamClosedError):
+        await anext(items)
+    with pytest.raises(StreamClosedError, match="block of share"):
+        await shared.collect()
+    async with owner as again:
+        assert await again.first() == 0
+        with pytest.raises(StreamBusyError):
+            await owner.__aenter__()
+
+
+async def test_leaving_the_block_in_another_task() -> None:
+    owner = async_range(9).share()
+    await owner.__aenter__()
+    async with anyio.create_task_group() as group:
+
+        async def leave() -> None:
+            with pytest.raises(WrongTaskError):
+                await owner.__aexit__(None, None, None)
+
+        group.start_soon(leave)
+    await owner.__aexit__(None, None, None)
+
+
+async def test_two_readers_in_one_task_that_would_wait_for_ever() -> None:
+    async with async_range(99).share(2) as shared, shared as a, shared as b:
+        start = anyio.current_time()
+        with pytest.raises(StreamDeadlockError, match="is full"):
+            async for _ in a:
+                pass
+        assert anyio.current_time() - start == pytest.approx(1)
+        with pytest.raises(StreamDeadlockError):
+            async for _ in b:
+                pass
+
+
+async def test_a_slow_reader_in_another_task_is_no_deadlock() -> None:
+    slow_items: list[int] = []
+    async with async_range(5).share(1) as shared, anyio.create_task_group() as group:
+
+        async def slow(*, task_status: TaskStatus[None]) -> None:
+            async with shared as items:
+                task_status.started()
+                async for item in items:
+                    slow_items.append(item)
+                    await anyio.sleep(10)
+
+        await group.start(slow)
+        assert await shared.collect() == list(range(5))
+    assert slow_items == list(range(5))
+
+
+async def test_what_was_handed_over_is_closed_though_nobody_reads() -> None:
+    source = TrackedSource(range(9), cleanup=0.5)
+    iterator = source.iterator()
+    async with Stream(iterator).share():
+        pass
+    assert source.open_runs == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_share_cancelled_anywhere(mode: Any) -> None:
+    for cut in every_cut():
+        source = TrackedSource(range(4), cleanup=0.25)
+        got: list[int] = []
+
+        async def program(source: TrackedSource[int] = source, got: list[int] = got) -> None:
+            async with Stream(source.iterator).share(1) as shared, shared as a, shared as b:
+                for _ in range(3):
+                    got.append(await anext(a))
+                    assert await anext(b) == got[-1]
+
+        await cut.run(program(), mode)
+        assert got == list(range(len(got)))
+        assert source.open_runs == 0
+
+
+# -- partition ------------------------------------------------------------------------------
+
+
+def odd(n: int) -> bool:
+    return n % 2 == 1
+
+
+async def later_odd(n: int) -> bool:
+    await checkpoint()
+    return odd(n)
+
+
+@pytest.mark.parametrize("fn", [odd, later_odd])
+@pytest.mark.parametrize("buffer", [0, 1, 64])
+async def test_partition(fn: Any, buffer: int) -> None:
+    source = TrackedSource(range(20), cleanup=0.5)
+    got: list[list[int]] = [[], []]
+    async with Stream(source.generator).partition(fn, buffer) as (true, false):
+        async with anyio.create_task_group() as group:
+            await group.start(read, true, got[0])
+            await group.start(read, false, got[1])
+        assert source.open_runs == 0
+    assert got == [list(range(1, 20, 2)), list(range(0, 20, 2))]
+
+
+async def test_a_part_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
+    async with async_range(99).partition(odd, 5) as (true, false):
+        with pytest.raises(StreamDeadlockError):
+            await true.collect()
+        with pytest.raises(StreamDeadlockError):
+            await false.collect()
+
+
+async def test_a_part_that_was_left_holds_up_nobody() -> None:
+    async with async_range(20).partition(odd, 2) as (true, false):
+        async with false:
+            pass
+        assert await true.collect() == list(range(1, 20, 2))
+
+
+async def test_a_part_can_be_read_once() -> None:
+    async with async_range(20).partition(odd) as (true, _):
+        await true.collect()
+        with pytest.raises(StreamConsumedError):
+            await true.collect()
+
+
+async def test_an_overflow_in_a_part() -> None:
+    async with async_range(99).partition(odd, 5, "error") as (true, false):
+        got: list[int] = []
+        with pytest.raises(StreamOverflowError):
+            async for n in true:
+                got.append(n)
+        assert got == [1, 3, 5, 7, 9]
+        with pytest.raises(StreamOverflowError):
+            await false.collect()
+
+
+async def test_an_error_of_the_function() -> None:
+    def fail(n: int) -> bool:
+        return bool(1 // (2 - n))
+
+    async with async_range(9).partition(fail) as (true, false):
+        with pytest.raises(ZeroDivisionError):
+            await true.collect()
+        with pytest.raises(ZeroDivisionError):
+            await false.collect()
+
+
+async def test_leaving_without_reading() -> None:
+    source = TrackedSource(range(9), cleanup=0.5)
+    async with Stream(source.iterator()).partition(odd):
+        pass
+    assert source.open_runs == 0
+
+
+# -- group_by -------------------------------------------------------------------------------
+
+
+def third(n: int) -> int:
+    return n % 3
+
+
+async def later_third(n: int) -> int:
+    await checkpoint()
+    return n % 3
+
+
+@pytest.mark.parametrize("fn", [third, later_third])
+@pytest.mark.parametrize("buffer", [0, 1, 64])
+async def test_group_by_in_tasks(fn: Any, buffer: int) -> None:
+    source = TrackedSource(range(20), cleanup=0.5)
+    got: dict[int, list[int]] = {}
+    async with (
+        Stream(source.generator).group_by(fn, buffer) as groups,
+        anyio.create_task_group() as tasks,
+    ):
+        async for key, group in groups:
+            await tasks.start(read, group, got.setdefault(key, []))
+    assert got == {key: list(range(key, 20, 3)) for key in range(3)}
+    assert source.open_runs == 0
+
+
+async def test_group_by_of_sorted_items_one_after_the_other() -> None:
+    words = sorted(["pear", "apple", "plum", "fig", "avocado"])
+    async with Stream(words).group_by(lambda word: word[0]) as groups:
+        got = [(key, await group.collect()) async for key, group in groups]
+    assert got == [(key, list(group)) for key, group in itertools.groupby(words, lambda w: w[0])]
+
+
+async def test_a_group_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
+    async with async_range(99).group_by(third, 5) as groups:
+        with pytest.raises(StreamDeadlockError):
+            async for _key, _group in groups:
+                pass
+
+
+async def test_a_group_that_was_left_comes_again() -> None:
+    async with timed((1, 0), (2, 3), (3, 1), (4, 6)).group_by(third) as groups:
+        key, group = await anext(groups)
+        assert (key, await group.first()) == (0, 0)
+        key, other = await anext(groups)
+        assert (key, await other.collect()) == (0, [3, 6])
+        key, last = await anext(groups)
+        assert (key, await last.collect()) == (1, [1])
+
+
+async def test_leaving_the_run_ends_the_groups() -> None:
+    source = TrackedSource(range(99), pause=1, cleanup=0.5)
+    async with Stream(source.generator).group_by(third) as groups:
+        _, group = await anext(groups)
+        items = aiter(group)
+        assert await anext(items) == 0
+    assert source.open_runs == 0
+    with pytest.raises(StreamClosedError):
+        await anext(items)
+
+
+async def test_an_error_comes_to_the_groups_and_to_the_run() -> None:
+    source = TrackedSource(range(9), errors={4: OSError("source")})
+    async with Stream(source.generator).group_by(third) as groups:
+        got = []
+        with pytest.raises(OSError, match="source"):
+            async for pair in groups:
+                got.append(pair)
+        assert [key for key, _ in got] == [0, 1, 2]
+        for key, group in got:
+            with pytest.raises(OSError, match="source"):
+                await group.for_each(lambda n, key=key: None)
+
+
+async def test_the_run_can_be_left_at_once() -> None:
+    source = TrackedSource(range(9), cleanup=0.5)
+    async with Stream(source.iterator).group_by(third):
+        pass
+    assert source.open_runs == 0
+
+
+def test_bad_arguments() -> None:
+    numbers = async_range(3)
+    with pytest.raises(ValueError, match="buffer must be at least 0, got -1"):
+        numbers.share(-1)
+    with pytest.raises(ValueError, match="buffer must be at least 1, got 0"):
+        numbers.share(0, "drop_oldest")
+    with pytest.raises(ValueError, match="replay must be at least 0, got -1"):
+        numbers.share(replay=-1)
+    with pytest.raises(ValueError, match="overflow must be one of 'wait', 'drop_oldest'"):
+        numbers.partition(odd, overflow="never")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="fn must be a function"):
+        numbers.group_by("key")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="fn must be a function"):
+        numbers.partition(None)  # type: ignore[arg-type]
+
+
+async def test_texts() -> None:
+    numbers = async_range(3)
+    assert repr(numbers.share(3, replay=1)) == "async_range(3).share(buffer=3, replay=1)"
+    async with numbers.partition(odd) as (true, false):
+        assert repr((true, false)) == (
+            "(async_range(3).partition(odd)[0], async_range(3).partition(odd)[1])"
+        )
+    async with numbers.group_by(third) as groups:
+        assert repr((await anext(groups))[1]) == "async_range(3).group_by(third)[0]"
+
+
+async def test_a_group_can_be_read_once() -> None:
+    async with async_range(3).group_by(third) as groups:
+        _, group = await anext(groups)
+        assert await group.first() == 0
+        with pytest.raises(StreamConsumedError):
+            await group.first()
