@@ -445,7 +445,7 @@ async def test_cleanup_is_shielded_from_the_cancellation_that_caused_it() -> Non
 async def test_cleanup_that_hangs_is_cut_off() -> None:
     source = TrackedSource(range(3), cleanup=float("inf"))
     start = anyio.current_time()
-    with pytest.raises(CleanupTimeoutError, match=r"within 1\.0 s"):
+    with pytest.raises(CleanupTimeoutError, match=r"within 1 s"):
         async with Stream(source.generator) as items:
             await anext(items)
     assert anyio.current_time() - start == pytest.approx(1, abs=0.01)

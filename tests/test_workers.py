@@ -194,7 +194,9 @@ async def test_an_error_of_the_source_comes_after_the_results(kind: str, ordered
     assert source.open_runs == 0
 
 
-async def test_an_error_of_a_plain_source() -> None:
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("fn", [Calls(), lambda n: n * n])
+async def test_an_error_of_a_plain_source(workers: int, fn: Any) -> None:
     def numbers() -> Any:
         yield 1
         yield 2
@@ -202,7 +204,7 @@ async def test_an_error_of_a_plain_source() -> None:
 
     got: list[int] = []
     with pytest.raises(OSError, match="plain"):
-        async with Stream(numbers).map(Calls(), concurrency=5) as items:
+        async with Stream(numbers).map(fn, concurrency=workers, ahead=1) as items:
             async for item in items:
                 got.append(item)
     assert got == [1, 4]

@@ -58,15 +58,22 @@ class Lane:
         while not (self.stopped or pump.stopping):
             if self.takes():
                 return True
-            pump.parked = event = self.box.new_event()
-            self.parked.append(event)
+            pump.parked = event = self.gate()
             try:
                 await event.wait()
             finally:
                 pump.parked = None
-                if event in self.parked:
+                if self.bound and event in self.parked:
                     self.parked.remove(event)
         return False
+
+    def gate(self) -> Event:
+        """An event to wait for: of one's own, or with a bound of 0 the same for all."""
+        if not self.bound and self.parked and not self.parked[-1].is_set():
+            return self.parked[-1]
+        event = self.box.new_event()
+        self.parked.append(event)
+        return event
 
     def put(self, item: Any) -> None:
         """Put one item in, for which there is room."""

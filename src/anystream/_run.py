@@ -278,27 +278,25 @@ class Pump(Host):
         would take our cancellation for its own if ours were shielded already.
         """
         cancelled = get_cancelled_exc_class()  # noqa: ASYNC118  # looked up once, used often
-        value: Any = None
-        error: BaseException | None = None
-        hit = False
-        while True:
-            try:
-                trap = body.send(value) if error is None else body.throw(error)
-            except StopIteration:
-                return
-            if hit:
-                hit = False
-                self.protect()
-                inner.deadline = current_time() + self.pipeline.grace
-            value = error = None
-            try:
-                value = yield trap
-            except BaseException as exc:  # asyncio throws
-                error = exc
-                hit = self.interrupting and isinstance(exc, cancelled)
-            else:
-                if self.interrupting:  # trio sends an outcome
-                    hit = isinstance(getattr(value, "error", None), cancelled)
+        send = body.send
+        try:
+            trap = send(None)
+            while True:
+                try:
+                    value = yield trap
+                except BaseException as exc:  # asyncio throws
+                    hit = self.interrupting and isinstance(exc, cancelled)
+                    trap = body.throw(exc)
+                else:  # trio sends an outcome
+                    hit = self.interrupting and isinstance(
+                        getattr(value, "error", None), cancelled
+                    )
+                    trap = send(value)
+                if hit:
+                    self.protect()
+                    inner.deadline = current_time() + self.pipeline.grace
+        except StopIteration:
+            return
 
 
 class Pipeline(Host):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from sys import maxsize
+from types import CoroutineType
 from typing import Any
 
 from .._batches import MISSING, Recipe, Source, opened
@@ -27,6 +28,7 @@ class Feed:
         self.items: Iterator[Any] = EMPTY
         self.turns = Turns()
         self.over = False
+        self.error: BaseException | None = None
         pump = Pump(host)
         self.source: Source = opened(stream, pump)
         if not self.source.any_task:
@@ -35,8 +37,16 @@ class Feed:
             pump.start(partial(move, pump, self.source, box.lane(0)))
             self.source = box
 
+    def now(self) -> Any:
+        """The next item if it is there, or MISSING; an error is told once, and is the end."""
+        try:
+            return next(self.items, MISSING)
+        except BaseException as exc:
+            self.over, self.error = True, exc
+            raise
+
     async def next(self) -> Any:
-        """The next item, or MISSING at the end; an error is told once, and ends it for the rest."""
+        """The next item, or MISSING at the end; an error as by `now`."""
         try:
             while not self.over:
                 for item in self.items:
@@ -45,8 +55,8 @@ class Feed:
                     await self.turns.wait(self.new_event)
                 else:
                     await self.refill()
-        except BaseException:
-            self.over = True
+        except BaseException as exc:
+            self.over, self.error = True, exc
             raise
         return MISSING
 
@@ -64,6 +74,8 @@ class Feed:
         self.workers -= 1
         return [] if self.workers else [self.source]
 
+
+COROUTINE: type = CoroutineType
 
 IDLE = maxsize
 """In the place of a place: a worker that has no item."""
@@ -117,46 +129,56 @@ class Pool:
             await leave(pump, self.lane, self.error, source)
 
     async def serve(self, pump: Pump) -> None:
-        lane, feed, places, fn = self.lane, self.feed, self.places, self.fn
-        while lane.room() > 0 or await lane.wait_for_room(pump):
+        lane, items, places, fn = self.lane, self.lane.items, self.places, self.fn
+        bound = lane.bound
+        while (lane.promised + len(items) < bound and not lane.stopped) or await self.room(pump):
             lane.promised += 1
-            if (item := next(feed.items, MISSING)) is MISSING:
-                item = await feed.next()
+            item = self.feed.now()
+            if item is MISSING:
+                places[pump] = IDLE
+                item = await self.feed.next()
                 if item is MISSING or lane.stopped:  # nothing would interrupt the function then
                     return
             places[pump] = place = self.started
             self.started = place + 1
             result = fn(item)
-            if is_awaitable(result):
+            if type(result) is COROUTINE or is_awaitable(result):
                 result = await result
-            self.finished(place, result)
-            places[pump] = IDLE
+            if place == self.delivered or not self.ordered:
+                self.deliver(result)
+            else:
+                self.early[place] = result
 
-    def finished(self, place: int, result: Any) -> None:
-        if self.ordered and place != self.delivered:
-            self.early[place] = result
-            return
-        self.deliver(result)
-        while self.early and self.delivered in self.early:
-            self.deliver(self.early.pop(self.delivered))
+    async def room(self, pump: Pump) -> bool:
+        self.places[pump] = IDLE
+        return await self.lane.wait_for_room(pump)
 
     def deliver(self, result: Any) -> None:
+        """A result whose turn it is, and those that have waited for it."""
+        self.put(result)
+        while self.early and self.delivered in self.early:
+            result = self.early.pop(self.delivered)
+            if isinstance(result, Failure):
+                self.box.fail(result.error)
+                return
+            self.put(result)
+
+    def put(self, result: Any) -> None:
         self.delivered += 1
-        if type(result) is Failure:
-            self.box.fail(result.error)
-        else:
-            self.lane.promised -= 1
-            self.lane.put(result)
+        self.lane.promised -= 1
+        self.lane.put(result)
 
     def failed(self, pump: Pump, error: BaseException) -> None:
         """What comes before a failed item is still wanted; what comes after it is stopped."""
         place = self.places[pump]
         if pump.stopping:
             pump.errors.append(error)
-        elif place == IDLE:
+        elif place == IDLE or error is self.feed.error:
             self.error = error
         else:
-            self.finished(place, Failure(error))
+            if place == self.delivered or not self.ordered:
+                self.box.fail(error)
+            self.early[place] = Failure(error)
             self.lane.stop()
             for other, at in self.places.items():
                 if at > place:
