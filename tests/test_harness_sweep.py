@@ -1,7 +1,7 @@
-"""The sweep hits every suspension and tells a safe program from an unsafe one."""
+"""The sweep hits every suspension or step, and tells a safe program from an unsafe one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +16,9 @@ from harness import (
     count_suspensions,
     drive,
     every_cut,
+    every_cut_anywhere,
     running_tasks,
+    scheduled,
 )
 
 both_modes = pytest.mark.parametrize("mode", MODES)
@@ -79,9 +81,10 @@ async def test_errors_of_the_program_are_raised(mode: Mode) -> None:
         await Cut(1).run(broken(), mode)
 
 
-async def test_a_cut_must_be_used() -> None:
+@pytest.mark.parametrize("sweep", [every_cut, every_cut_anywhere])
+async def test_a_cut_must_be_used(sweep: Callable[[], Iterator[Cut]]) -> None:
     with pytest.raises(RuntimeError, match="was not used"):
-        for _ in every_cut():
+        for _ in sweep():
             pass
 
 
@@ -125,6 +128,157 @@ async def losses(kind: type[Forgetful]) -> list[int]:
 async def test_cancelled_steps_tell_a_safe_iterator_from_an_unsafe_one() -> None:
     assert await losses(Forgetful) == [2, 4, 6]
     assert await losses(Careful) == []
+
+
+# -- at steps of any task -------------------------------------------------------------------------
+
+
+async def wait_for_five_steps_elsewhere(log: list[int]) -> str:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(five_suspensions, log)
+    return "done"
+
+
+@both_modes
+async def test_cuts_anywhere_hit_the_steps_of_other_tasks(mode: Mode) -> None:
+    hits = 0
+    for cut in every_cut_anywhere(seeds=[0]):
+        log: list[int] = []
+        result = await cut.run(wait_for_five_steps_elsewhere(log), mode)
+        assert cut.cancelled or result == "done"
+        assert cut.hit or log == [0, 1, 2, 3, 4]
+        hits += cut.hit
+    # The program itself waits only for the group: once for all of them, and once to leave it.
+    assert await count_suspensions(wait_for_five_steps_elsewhere([])) <= 2
+    assert hits > 5
+
+
+async def test_cuts_anywhere_come_once_for_each_seed() -> None:
+    if not trio.lowlevel.in_trio_run():
+        pytest.skip("asyncio has only one schedule")
+    seeds: list[int | None] = []
+    for cut in every_cut_anywhere(seeds=[3, 8]):
+        await cut.run(five_suspensions([]))
+        if not cut.hit:
+            seeds.append(cut.seed)
+        assert repr(cut).startswith(f"<Cut at={cut.at} anywhere seed={cut.seed} ")
+    assert seeds == [3, 8]
+
+
+async def order_of_turns() -> list[int]:
+    turns: list[int] = []
+
+    async def take_turns(number: int) -> None:
+        for _ in range(3):
+            turns.append(number)
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(8):
+            tasks.start_soon(take_turns, number)
+    return turns
+
+
+async def test_a_seed_decides_on_the_schedule() -> None:
+    """This fails when trio changes the private names that ``scheduled`` relies on."""
+    if not trio.lowlevel.in_trio_run():
+        pytest.skip("asyncio has only one schedule")
+    orders: list[tuple[int, ...]] = []
+    for seed in range(10):
+        repeats: set[tuple[int, ...]] = set()
+        for _ in range(3):
+            with scheduled(seed):
+                repeats.add(tuple(await order_of_turns()))
+        assert len(repeats) == 1
+        orders += repeats
+    assert len({*orders}) == len(orders)
+
+
+async def test_behind_a_seed_chance_decides_again() -> None:
+    if not trio.lowlevel.in_trio_run():
+        pytest.skip("asyncio has only one schedule")
+    orders: set[tuple[int, ...]] = set()
+    for _ in range(20):
+        with scheduled(1):
+            await anyio.lowlevel.checkpoint()
+        orders.add(tuple(await order_of_turns()))
+    assert len(orders) > 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_native_cancel_between_the_wake_up_and_the_woken() -> None:
+    """What is given to a waiting task may come too late; its suspensions alone do not show that."""
+
+    async def give(given: list[int], come: anyio.Event) -> None:
+        await anyio.sleep(1)
+        given.append(1)
+        come.set()
+
+    async def program(given: list[int], received: list[int]) -> None:
+        come = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(give, given, come)
+            await come.wait()
+            received += given
+
+    lost: list[int] = []
+    for cuts in (every_cut(), every_cut_anywhere()):
+        outcomes: list[bool] = []
+        for cut in cuts:
+            given: list[int] = []
+            received: list[int] = []
+            await cut.run(program(given, received), "native")
+            outcomes.append(given != received)
+        lost.append(sum(outcomes))
+    assert lost == [0, 2]  # just before and just after it was given
+
+
+async def test_the_middle_of_what_goes_on_elsewhere() -> None:
+    """The program is cut in its one long wait, at the one moment that matters."""
+
+    async def elsewhere(state: list[str]) -> None:
+        await anyio.sleep(1)
+        state.append("begun")
+        await anyio.sleep(1)
+        state.append("done")
+        await anyio.sleep(1)
+
+    async def program(state: list[str]) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(elsewhere, state)
+
+    found: list[set[int]] = []
+    for cuts in (every_cut(), every_cut_anywhere()):
+        lengths: set[int] = set()
+        for cut in cuts:
+            state: list[str] = []
+            await cut.run(program(state))
+            lengths.add(len(state))
+        found.append(lengths)
+    assert found == [{0, 2}, {0, 1, 2}]
+
+
+async def test_a_cancelled_step_anywhere() -> None:
+    """A step is cancelled while another task works for it, and asked for again."""
+    steps_elsewhere: set[int] = set()
+    for cut in every_cut_anywhere(seeds=[0, 1]):
+        log: list[int] = []
+        received: list[int] = []
+        source = TrackedSource([0, 1, 2], pause=3)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(five_suspensions, log)
+            await cut.collect(source.iterator(), received)
+        assert received == [0, 1, 2]
+        steps_elsewhere.add(cut.at)
+    assert len(steps_elsewhere) > await count_suspensions(drain(TrackedSource([0, 1, 2])))
+
+
+async def drain(source: TrackedSource[int]) -> None:
+    async for _ in source.iterator():
+        pass
+
+
+# -- soundness ------------------------------------------------------------------------------------
 
 
 async def test_a_task_left_behind_is_not_sound() -> None:

@@ -1,4 +1,4 @@
-"""A program cancelled at each of its suspensions in turn.
+"""A program cancelled at each of its suspensions, or at each step of any task, in turn.
 
 Example::
 
@@ -10,19 +10,27 @@ Example::
         assert source.open_runs == 0
 
 The first cut hits the first suspension, the next one the second, until a run ends without having
-been hit. A suspension is one of the task that runs the program; tasks that it starts are not cut.
+been hit. A suspension is one of the task that runs the program.
+
+``every_cut_anywhere()`` does the same before each step of any task. That is what finds out about
+the moments between a wake-up and what is woken, and about the middle of what goes on elsewhere
+while the program waits once and for long. What is cancelled is the same: the program, or its step.
+On trio, which deals the turns by chance, the sweep is done with each of ten schedules.
 """
 
 import asyncio
 import itertools
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import anyio
 import pytest
 import trio
+from trio._core import _run as trio_run  # pyright: ignore[reportPrivateUsage]
 
 from .tasks import Task, running_tasks, task_name
 
@@ -30,6 +38,9 @@ T = TypeVar("T")
 
 Mode: TypeAlias = Literal["scope", "native"]
 MODES: tuple[Mode, ...] = ("scope", "native")
+
+SEEDS = range(10)
+"""Of the schedules that ``every_cut_anywhere`` tries on trio."""
 
 
 @types.coroutine
@@ -65,10 +76,90 @@ async def count_suspensions(program: Awaitable[object]) -> int:
     return count
 
 
+@contextmanager
+def steps_watched(hook: Callable[[], object]) -> Generator[None]:
+    """Call ``hook`` before each step of any task.
+
+    On asyncio these are the steps that are scheduled from now on.
+    """
+    if not trio.lowlevel.in_trio_run():
+        watch = _AsyncioWatch(asyncio.get_running_loop(), hook)
+        try:
+            yield
+        finally:
+            watch.stop()
+        return
+    instrument = _TrioWatch(hook)
+    trio.lowlevel.add_instrument(instrument)
+    try:
+        yield
+    finally:
+        trio.lowlevel.remove_instrument(instrument)
+
+
+class _AsyncioWatch:
+    """Stands before ``call_soon``, through which tasks schedule their steps."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, hook: Callable[[], object]) -> None:
+        self._attributes = vars(loop)
+        self._schedule: Callable[..., asyncio.Handle] = loop.call_soon
+        self._hook: Callable[[], object] | None = hook
+        self._attributes["call_soon"] = self._call_soon
+
+    def stop(self) -> None:
+        self._hook = None  # some steps may be scheduled still
+        del self._attributes["call_soon"]
+
+    def _call_soon(self, callback: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
+        if isinstance(getattr(callback, "__self__", None), asyncio.Task):
+            return self._schedule(self._step, callback, *args, **kwargs)
+        return self._schedule(callback, *args, **kwargs)
+
+    def _step(self, callback: Callable[..., object], *args: Any) -> None:
+        if self._hook is not None:
+            self._hook()
+        callback(*args)
+
+
+class _TrioWatch(trio.abc.Instrument):
+    def __init__(self, hook: Callable[[], object]) -> None:
+        self._hook = hook
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._hook()
+
+
+@contextmanager
+def scheduled(seed: int) -> Generator[None]:
+    """Let trio deal the turns in an order that the seed decides.
+
+    There is no public way: if the private one changes, a test in test_harness_sweep.py fails.
+    """
+    private: Any = trio_run
+    allowed, state = private._ALLOW_DETERMINISTIC_SCHEDULING, private._r.getstate()
+    private._ALLOW_DETERMINISTIC_SCHEDULING = True
+    private._r.seed(seed)
+    try:
+        yield
+    finally:
+        private._ALLOW_DETERMINISTIC_SCHEDULING = allowed
+        private._r.setstate(state)
+
+
 def every_cut() -> Iterator["Cut"]:
     """Yield one cut after the other, up to and including the first one that hits nothing."""
+    return _sweep(Cut)
+
+
+def every_cut_anywhere(seeds: Iterable[int] = SEEDS) -> Iterator["Cut"]:
+    """Yield cuts at steps of any task in the same way, on trio once for each seed."""
+    for seed in seeds if trio.lowlevel.in_trio_run() else (None,):
+        yield from _sweep(partial(Cut, anywhere=True, seed=seed))
+
+
+def _sweep(make: Callable[[int], "Cut"]) -> Iterator["Cut"]:
     for at in itertools.count(1):
-        cut = Cut(at)
+        cut = make(at)
         yield cut
         if not cut.used:
             raise RuntimeError(f"{cut} was not used, so the sweep would end too early")
@@ -77,22 +168,31 @@ def every_cut() -> Iterator["Cut"]:
 
 
 class Cut:
-    """A cancellation at the n-th suspension.
+    """A cancellation at the n-th suspension, or before the n-th step of any task.
+
+    Args:
+        at: which one is meant, counted from 1.
+        anywhere: whether steps of any task are counted, and not the program's suspensions.
+        seed: of the schedule, on trio.
 
     Attributes:
-        at: the suspension that is meant, counted from 1.
         hit: whether the program got that far.
         cancelled: whether the cancellation took effect, that is, the program or the step did
             not go on as if nothing had happened.
     """
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, *, anywhere: bool = False, seed: int | None = None) -> None:
         self.at = at
+        self.anywhere = anywhere
+        self.seed = seed
         self.used = self.hit = self.cancelled = False
         self._seen = 0
+        self._cancel: Callable[[], object] | None = None
 
     def __repr__(self) -> str:
-        return f"<Cut at={self.at} hit={self.hit} cancelled={self.cancelled}>"
+        where = "" if not self.anywhere else " anywhere"
+        where += "" if self.seed is None else f" seed={self.seed}"
+        return f"<Cut at={self.at}{where} hit={self.hit} cancelled={self.cancelled}>"
 
     async def run(self, program: Awaitable[T], mode: Mode = "scope") -> T | None:
         """Run a whole program and cut it: its result, or None if it was cancelled.
@@ -104,10 +204,11 @@ class Cut:
                 test is skipped on trio).
         """
         tasks_before = running_tasks()
-        if mode == "scope":
-            result = await self._run_in_scope(program)
-        else:
-            result = await self._run_in_native_task(program)
+        with self._watching():
+            if mode == "scope":
+                result = await self._run_in_scope(program)
+            else:
+                result = await self._run_in_native_task(program)
         await assert_sound(tasks_before)
         return result
 
@@ -117,29 +218,30 @@ class Cut:
         Each step has a scope of its own, so it is the step that is cancelled and nothing else.
         """
         tasks_before = running_tasks()
-        while True:
-            try:
-                item = await self._step(iterator)
-            except StopAsyncIteration:
-                break
-            into.extend(item)
+        with self._watching():
+            while True:
+                try:
+                    item = await self._step(iterator)
+                except StopAsyncIteration:
+                    break
+                into.extend(item)
         await assert_sound(tasks_before)
 
     async def _step(self, iterator: AsyncIterator[T]) -> list[T]:
         with anyio.CancelScope() as scope:
-            return [await drive(anext(iterator), self._hook(scope.cancel))]
+            return [await self._cuttable(anext(iterator), scope.cancel)]
         self.cancelled = True
         return []
 
     async def _run_in_scope(self, program: Awaitable[T]) -> T | None:
         with anyio.CancelScope() as scope:
-            return await drive(program, self._hook(scope.cancel))
+            return await self._cuttable(program, scope.cancel)
         self.cancelled = True
         return None
 
     async def _run_in_native_task(self, program: Awaitable[T]) -> T | None:
         async def body() -> T:
-            return await drive(program, self._hook(task.cancel))
+            return await self._cuttable(program, task.cancel)
 
         if trio.lowlevel.in_trio_run():
             pytest.skip("only asyncio has Task.cancel()")
@@ -148,15 +250,26 @@ class Cut:
         self.cancelled = task.cancelled()
         return None if self.cancelled else task.result()
 
-    def _hook(self, action: Callable[[], object]) -> Callable[[], None]:
-        def hook() -> None:
+    async def _cuttable(self, awaitable: Awaitable[T], cancel: Callable[[], object]) -> T:
+        self.used = True
+        self._cancel = cancel
+        try:
+            return await (awaitable if self.anywhere else drive(awaitable, self._count))
+        finally:
+            self._cancel = None
+
+    def _count(self) -> None:
+        if self._cancel is not None:
             self._seen += 1
             if self._seen == self.at:
                 self.hit = True
-                action()
+                self._cancel()
 
-        self.used = True
-        return hook
+    @contextmanager
+    def _watching(self) -> Generator[None]:
+        schedule = nullcontext() if self.seed is None else scheduled(self.seed)
+        with schedule, steps_watched(self._count) if self.anywhere else nullcontext():
+            yield
 
 
 async def assert_sound(tasks_before: AbstractSet[Task]) -> None:
