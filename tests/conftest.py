@@ -1,11 +1,15 @@
 """Every async test runs on asyncio and on trio, in virtual time, and is checked for leaks."""
 
 import inspect
+from collections import Counter
 from collections.abc import AsyncIterator, Generator
 from typing import Any
 
 import pytest
 from harness import KINDS, LeakWatch, backend
+
+SWEPT = ("points", "bad")
+"""What a sweep says of itself, by pytest's `record_property`."""
 
 _ended_early = pytest.StashKey[bool]()
 
@@ -34,6 +38,16 @@ def pytest_runtest_makereport(
     if call.when == "call":
         item.stash[_ended_early] = call.excinfo is not None
     return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the sweeps have swept, from what their tests have recorded."""
+    totals = Counter[str]()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            totals.update({name: n for name, n in report.user_properties if name in SWEPT})
+    if totals:
+        terminalreporter.write_line(f"swept {totals['points']:,} points, {totals['bad']:,} bad")
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -14,6 +14,7 @@ from .leaks import Leak as Leak
 from .leaks import LeakWatch as LeakWatch
 from .sources import TrackedSource as TrackedSource
 from .sweep import MODES as MODES
+from .sweep import SEEDS as SEEDS
 from .sweep import Cut as Cut
 from .sweep import Mode as Mode
 from .sweep import assert_sound as assert_sound

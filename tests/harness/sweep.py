@@ -177,6 +177,7 @@ class Cut:
 
     Attributes:
         hit: whether the program got that far.
+        on_hit: what to call then, just before the cancellation.
         cancelled: whether the cancellation took effect, that is, the program or the step did
             not go on as if nothing had happened.
     """
@@ -186,6 +187,7 @@ class Cut:
         self.anywhere = anywhere
         self.seed = seed
         self.used = self.hit = self.cancelled = False
+        self.on_hit: Callable[[], object] = int
         self._seen = 0
         self._cancel: Callable[[], object] | None = None
 
@@ -263,6 +265,7 @@ class Cut:
             self._seen += 1
             if self._seen == self.at:
                 self.hit = True
+                self.on_hit()
                 self._cancel()
 
     @contextmanager

@@ -1,0 +1,223 @@
+"""Every form of pipeline, cut at every suspension of its reader and before every step of any task.
+
+A form is a line in the table. What it makes of its sources is found out by running it undisturbed,
+and its checker says which part of that a reader may have received at a cut.
+"""
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import anyio
+import pytest
+import trio
+from harness import (
+    SEEDS,
+    Cut,
+    TrackedSource,
+    assert_sound,
+    every_cut,
+    every_cut_anywhere,
+    running_tasks,
+)
+from rows import suspending
+
+from anystream import Stream, StreamInterruptedError, chain, merge
+
+LENGTH = 3
+CLEANUP = 0.3
+
+Kind: TypeAlias = Literal["generator", "iterator"]
+Mode: TypeAlias = Literal["scope", "native", "step"]
+Check: TypeAlias = Callable[[list[Any], list[Any], bool], None]
+
+
+def in_order(received: list[Any], everything: list[Any], ended: bool) -> None:
+    """A prefix, and nothing less than everything if the stream has ended."""
+    assert received == everything[: len(received)]
+    assert not ended or len(received) == len(everything), "ended quietly, with items missing"
+
+
+def in_order_of_each(received: list[int], everything: list[int], ended: bool) -> None:
+    """The same for what has come from each source: the tens tell them apart."""
+    for source in {item // 10 for item in [*received, *everything]}:
+        of_source = [n for n in received if n // 10 == source]
+        in_order(of_source, [n for n in everything if n // 10 == source], ended)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A pipeline over as many sources as `make` has parameters.
+
+    `behind_tasks` says whether all of its sources run in tasks of their own, so that a cancelled
+    step does not come to them.
+    """
+
+    name: str
+    make: Callable[..., Stream[Any]]
+    check: Check = in_order
+    behind_tasks: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    def sources(self, pause: float) -> list[TrackedSource[int]]:
+        """Sources of different pace, so that no two of their timers are due at the same time."""
+        return [
+            TrackedSource(
+                range(10 * n, 10 * n + LENGTH), pause=pause * (1 + n / 8), cleanup=CLEANUP
+            )
+            for n in range(len(inspect.signature(self.make).parameters))
+        ]
+
+    def over(self, sources: list[TrackedSource[int]], kind: Kind) -> Stream[Any]:
+        return self.make(*(Stream(getattr(source, kind)) for source in sources))
+
+
+def twice(stream: Stream[int]) -> Stream[int]:
+    return Stream([1, 2]).flat_map(lambda _: stream)
+
+
+add_one = suspending(lambda n: n + 1)
+
+FORMS = (
+    Form("row", lambda s: s.map(add_one).filter(bool).map(str), behind_tasks=False),
+    Form("flat_map", lambda s: twice(s.map(add_one)), behind_tasks=False),
+    Form("flat_map that ends early", lambda s: twice(s.take(2)), behind_tasks=False),
+    Form("chain", lambda s, t: chain(s, t), behind_tasks=False),
+    Form("buffer 0", lambda s: s.buffer(0)),
+    Form("buffer 1", lambda s: s.buffer(1)),
+    Form("buffer 2", lambda s: s.buffer(2)),
+    Form("two buffers", lambda s: s.buffer(2).buffer(0)),
+    Form("row in a task", lambda s: s.map(add_one).flat_map(lambda n: [n, -n]).buffer(2)),
+    Form("row behind a task", lambda s: s.buffer(2).map(add_one).batched(2)),
+    Form("rows everywhere", lambda s: s.map(add_one).buffer(0).map(add_one).buffer(1).map(add_one)),
+    Form("take", lambda s: s.buffer(1).take(2)),
+    Form("take in a task", lambda s: s.take(2).buffer(1)),
+    Form("chain of buffers", lambda s, t: chain(s.buffer(1), [9], t.buffer(0))),
+    Form("flat_map of buffers", lambda s: twice(s.buffer(1))),
+    Form("flat_map of buffers that end early", lambda s: twice(s.buffer(1).take(2))),
+    Form("flat_map of buffers in a task", lambda s: twice(s.buffer(0)).buffer(1)),
+    Form("merge 0", lambda s, t: merge(s, t), in_order_of_each),
+    Form("merge 2", lambda s, t: merge(s, t, buffer=2), in_order_of_each),
+    Form("merge of a row", lambda s, t: merge(s.map(add_one), [20, 21], t), in_order_of_each),
+    Form("merge of merges", lambda s, t: merge(merge(s).buffer(1), t), in_order_of_each),
+    Form("flat_map of merges", lambda s: twice(merge(s, [20], buffer=1)), in_order_of_each),
+)
+
+
+class Reading:
+    """One reading of a form that is cut somewhere, and the verdict on it."""
+
+    def __init__(self, form: Form, kind: Kind, pause: float, everything: list[Any]) -> None:
+        self.form = form
+        self.kind = kind
+        self.everything = everything
+        self.sources = form.sources(pause)
+        self.stream = form.over(self.sources, kind)
+        self.received: list[Any] = []
+        self.ended = self.killed = False
+        self.left_at = 0.0
+        # At the cut:
+        self.cut_at: float | None = None
+        self.closing: set[TrackedSource[int]] = set()
+
+    async def cut_by(self, cut: Cut, mode: Mode) -> None:
+        cut.on_hit = self.note
+        tasks_before = running_tasks()
+        if mode == "step":
+            await self.read_in_steps(cut)
+            await assert_sound(tasks_before)
+        else:
+            await cut.run(self.read(), mode)
+            assert self.ended or cut.cancelled
+        self.form.check(self.received, self.everything, self.ended)
+        self.check_sources(mode)
+        self.check_time()
+
+    async def read(self) -> None:
+        try:
+            async with self.stream as items:
+                async for item in items:
+                    self.received.append(item)
+                self.ended = True
+        finally:
+            self.left_at = anyio.current_time()
+
+    async def read_in_steps(self, cut: Cut) -> None:
+        """Cut one of the steps and go on, if that was not in a generator that is over then."""
+        async with self.stream as items:
+            try:
+                await cut.collect(items, self.received)
+            except StreamInterruptedError:
+                assert self.reaches_a_generator, "a cancelled step has killed its source"
+            else:
+                self.ended = True
+        self.left_at = anyio.current_time()
+
+    def note(self) -> None:
+        self.cut_at = anyio.current_time()
+        self.closing = {s for s in self.sources if s.closes_started > s.closes_finished}
+
+    @property
+    def reaches_a_generator(self) -> bool:
+        """Whether a cancellation comes to a generator, which Python finalises then."""
+        return self.kind == "generator" and not self.form.behind_tasks
+
+    def check_sources(self, mode: Mode) -> None:
+        for source in self.sources:
+            assert source.closes_started == source.opened, "not closed exactly once"
+            cut_short = source.closes_started - source.closes_finished
+            assert cut_short <= self.may_be_cut_short(source, mode), "its cleanup was cut short"
+
+    def may_be_cut_short(self, source: TrackedSource[int], mode: Mode) -> int:
+        """How many cleanups of a source there is no way to save.
+
+        An interruption comes to whatever waits, be it the cleanup of a generator that has come to
+        its own end, or one that Python makes a generator do in the scope that is cancelled. And a
+        native cancellation comes to the task, which may be closing something.
+        """
+        if self.cut_at is None:
+            return 0
+        if self.kind == "generator" and source.steps % (LENGTH + 1) == 0:
+            return 1
+        if mode == "native":
+            return source in self.closing and not self.form.behind_tasks
+        return self.reaches_a_generator
+
+    def check_time(self) -> None:
+        """Nothing but cleanup may keep a program that was cancelled."""
+        if self.cut_at is not None and not self.ended:
+            cleanups = CLEANUP * sum(source.opened for source in self.sources)
+            assert self.left_at - self.cut_at < cleanups + 0.001, "it was slow to stop"
+
+
+def cuts() -> Iterator[tuple[float, Cut]]:
+    """Cuts with the pause before each item: on trio one half of the schedules has none."""
+    seeds = {0: SEEDS[::2], 1: SEEDS[1::2]}
+    for pause in (0, 1):
+        for cut in itertools.chain(every_cut(), every_cut_anywhere(seeds[pause])):
+            yield pause, cut
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("kind", ["generator", "iterator"])
+async def test_cut_anywhere(
+    form: Form, kind: Kind, record_property: Callable[[str, object], None]
+) -> None:
+    everything = await form.over(form.sources(0), kind).collect()
+    on_trio = trio.lowlevel.in_trio_run()
+    modes: tuple[Mode, ...] = ("scope", "step") if on_trio else ("scope", "native", "step")
+    points, bad = 0, list[str]()
+    for mode in modes:
+        for pause, cut in cuts():
+            try:
+                await Reading(form, kind, pause, everything).cut_by(cut, mode)
+            except Exception as error:
+                bad.append(f"{mode}, pause {pause}, {cut}: {error!r}")
+            points += cut.hit
+    record_property("points", points)
+    record_property("bad", len(bad))
+    assert not bad, f"{len(bad)} of {points} points are bad, such as\n" + "\n".join(bad[:5])
