@@ -132,16 +132,16 @@ async def test_h6_a_source_that_was_never_stepped_is_closed(place: Place) -> Non
 async def test_h7_the_whole_chain_is_closed_downstream_first(place: Place) -> None:
     log: list[str] = []
 
-    async def part(name: str) -> AsyncGenerator[int, None]:
+    async def part(name: str, cleanup: float) -> AsyncGenerator[int, None]:
         try:
             for item in ITEMS:
                 yield item
         finally:
-            await checkpoint()
+            await anyio.sleep(cleanup)
             log.append(name)
 
-    inner = place(Stream(lambda: part("down")))
-    await take_one(place(place(Stream(lambda: part("up"))).flat_map(lambda _: inner)))
+    inner = place(Stream(lambda: part("down", 0.5)))
+    await take_one(place(place(Stream(lambda: part("up", 0.1))).flat_map(lambda _: inner)))
     assert log == ["down", "up"]
 
 
@@ -357,6 +357,14 @@ async def test_h18_a_timed_out_step_loses_nothing() -> None:
         assert timeouts
 
 
+async def test_h18b_nor_does_it_look_like_the_end_where_it_kills_the_source() -> None:
+    async with Stream(TrackedSource(ITEMS, pause=1).generator) as items:
+        with anyio.move_on_after(0.4):
+            await anext(items)
+        with pytest.raises(StreamInterruptedError, match="buffer"):
+            await anext(items)
+
+
 async def slowly(item: int) -> int:
     await anyio.sleep(1)
     return item
@@ -481,6 +489,18 @@ async def test_h22_a_cleanup_has_a_deadline(place: Place) -> None:
     with pytest.raises(CleanupTimeoutError):
         await take_one(place(Stream(source.generator)))
     assert anyio.current_time() - start == pytest.approx(1, abs=0.01)
+
+
+async def test_h22b_and_so_has_that_of_an_interrupted_step() -> None:
+    source = TrackedSource(ITEMS, pause=60, cleanup=60)
+    start = 0.0
+    with suppress(CleanupTimeoutError):
+        async with Stream(source.generator).buffer(0) as items:
+            with anyio.move_on_after(1):
+                await anext(items)
+            start = anyio.current_time()
+    assert anyio.current_time() - start == pytest.approx(1, abs=0.01)
+    assert source.closes_finished == 0
 
 
 @in_either_task
