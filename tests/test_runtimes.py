@@ -1,0 +1,199 @@
+"""Pipelines with tasks in other runtimes than those of all the other tests, and an interrupt there.
+
+Each test starts a run of its own, on the real clock of the runtime.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, NamedTuple
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from harness import TrackedSource, assert_sound, running_tasks
+
+from anystream import Stream, async_range, chain, merge
+
+ITEMS = [0, 1, 2, 3, 4]
+CLEANUP = 0.001
+
+
+def eager_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    factory: Any = vars(asyncio)["eager_task_factory"]
+    loop.set_task_factory(factory)
+    return loop
+
+
+class Runtime(NamedTuple):
+    backend: str
+    options: dict[str, Any]
+    needs: Callable[[], object] = int  # skips where it is not to be had
+
+    def run(self, program: Callable[[], Awaitable[None]]) -> None:
+        self.needs()
+        anyio.run(program, backend=self.backend, backend_options=self.options)
+
+
+def python_312() -> None:
+    if sys.version_info < (3, 12):
+        pytest.skip("asyncio has had eager tasks since Python 3.12")
+
+
+def uvloop() -> None:
+    pytest.importorskip("uvloop", reason="an alternative event loop, which need not be installed")
+
+
+RUNTIMES = {
+    "asyncio": Runtime("asyncio", {}),
+    "debug mode": Runtime("asyncio", {"debug": True}),
+    "eager tasks": Runtime("asyncio", {"loop_factory": eager_loop}, python_312),
+    "uvloop": Runtime("asyncio", {"use_uvloop": True}, uvloop),
+    "trio": Runtime("trio", {}),
+}
+everywhere = pytest.mark.parametrize("runtime", RUNTIMES.values(), ids=RUNTIMES.keys())
+
+
+async def ends() -> None:
+    source = TrackedSource(ITEMS, cleanup=CLEANUP)
+    for size in (0, 1, 10):
+        assert await Stream(source.generator).buffer(size).map(str).collect() == list("01234")
+    inner = Stream(source.generator).buffer(1)
+    assert await async_range(2).flat_map(lambda _: inner).buffer(1).collect() == ITEMS * 2
+    assert (source.opened, source.open_runs) == (5, 0)
+
+
+async def is_left() -> None:
+    for pause in (0, 60):
+        source = TrackedSource(ITEMS, pause=pause, cleanup=CLEANUP)
+        async with chain([7], Stream(source.generator).buffer(1)) as items:
+            assert await anext(items) == 7
+            await anyio.sleep(0.01)
+        assert (source.opened, source.open_runs) == (1, 0)
+
+
+async def merges_and_fails() -> None:
+    sources = [TrackedSource(ITEMS, pause=60, cleanup=CLEANUP) for _ in range(3)]
+    failing = TrackedSource(ITEMS, errors={3: OSError("one")}, cleanup=CLEANUP)
+    streams = [Stream(source.generator) for source in (*sources, failing)]
+    with pytest.raises(OSError, match="one"):
+        await merge(*streams, buffer=1).drain()
+    assert all(source.open_runs == 0 for source in (*sources, failing))
+
+
+async def holds_scopes() -> None:
+    async def numbers() -> AsyncGenerator[int, None]:
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(anyio.sleep_forever)
+                for item in ITEMS:
+                    await checkpoint()
+                    yield item
+                tasks.cancel_scope.cancel()
+
+    stream = Stream(numbers).buffer(0)
+    assert await stream.collect() == ITEMS
+    async with stream as first, stream as second:
+        for item in ITEMS[:3]:
+            with anyio.fail_after(60):
+                assert await anext(first) == await anext(second) == item
+
+
+async def is_timed_out() -> None:
+    source = TrackedSource(ITEMS, pause=0.02, cleanup=CLEANUP)
+    got: list[int] = []
+    async with Stream(source.generator).buffer(0) as items:
+        while len(got) < 3:
+            with anyio.move_on_after(0.005):
+                got.append(await anext(items))
+    assert got == [0, 1, 2]
+    assert source.open_runs == 0
+
+
+async def is_cancelled() -> None:
+    source = TrackedSource(ITEMS, pause=60, cleanup=CLEANUP)
+    stream = merge(Stream(source.generator), Stream(source.generator))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.drain)
+        while source.opened < 2:
+            await checkpoint()
+        tasks.cancel_scope.cancel()
+    assert source.open_runs == 0
+
+
+@everywhere
+@pytest.mark.parametrize(
+    "program", [ends, is_left, merges_and_fails, holds_scopes, is_timed_out, is_cancelled]
+)
+def test_a_pipeline_with_tasks(
+    runtime: Runtime, program: Callable[[], Awaitable[None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        before = running_tasks()
+        await program()
+        await assert_sound(before)
+
+    runtime.run(main)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def interrupt(item: int) -> int:
+    if item == 1:
+        signal.raise_signal(signal.SIGINT)
+    return item
+
+
+async def never_mind(item: int) -> int:
+    await checkpoint()
+    return item
+
+
+@everywhere
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: s.map(interrupt).map(never_mind),
+        lambda s: s.buffer(1).map(interrupt).map(never_mind),
+        lambda s: s.map(interrupt).buffer(1),
+        lambda s: s.map(interrupt).map(never_mind).buffer(0).map(never_mind).buffer(1),
+        lambda s: merge(s, s.map(interrupt)),
+    ],
+    ids=["segment", "segment behind a task", "task", "task of two", "one of the merged"],
+)
+def test_an_interrupt_comes_bare_with_every_source_closed(
+    runtime: Runtime, make: Callable[[Stream[int]], Stream[int]]
+) -> None:
+    source = TrackedSource(ITEMS)
+    left: list[str] = []
+
+    async def main() -> None:
+        try:
+            async with make(Stream(source.iterator)) as items:
+                async for _ in items:
+                    pass
+                await anyio.sleep(1)  # asyncio tells the main task at its next step
+            left.append("as if nothing had happened")
+        finally:
+            left.append("closed" if source.open_runs == 0 else "open")
+
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(main)
+    assert left == ["closed"]
+
+
+@everywhere
+def test_an_interrupt_of_the_body(runtime: Runtime) -> None:
+    source = TrackedSource(ITEMS, cleanup=CLEANUP)
+
+    async def main() -> None:
+        async with Stream(source.generator).buffer(1).buffer(0) as items:
+            await anext(items)
+            signal.raise_signal(signal.SIGINT)
+            await anyio.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(main)
+    assert (source.opened, source.open_runs) == (1, 0)
