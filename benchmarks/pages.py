@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import anyio
 import httpx
-from measure import Figure, Work, compare
+from measure import Case, Figure, Work, compare
 
 from anystream._cli.server import serve
 from anystream.http import fetch_all_pages
@@ -56,7 +56,7 @@ async def compare_pages(backend: str, quick: bool) -> Figure:
     """Both with one and the same client, so that neither pays for opening a connection."""
     with server() as url:
         async with httpx.AsyncClient(trust_env=False) as client:
-            pages, pairs = (PAGES // 4, 9) if quick else (PAGES, 25)
+            pages, pairs = (PAGES // 4, 9) if quick else (PAGES, 15)
             return await compare(streamed(client, url), by_hand(client, url), pages * SIZE, pairs)
 
 
@@ -67,6 +67,17 @@ def server() -> Generator[str, None, None]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
+
+
+CASES = (
+    Case(
+        "pages",
+        "fetch_all_pages, 200 pages of 100 items",
+        "a hand-written httpx loop",
+        {(3, 11): 1.05},
+        compare_pages,
+    ),
+)
 
 
 async def main() -> None:
