@@ -21,6 +21,8 @@ Version = tuple[int, int]
 Work = Callable[[int], Awaitable[object]]
 """One side of a case: does something with so many items, and returns what came of it."""
 
+Clock = Callable[[], float]
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -35,6 +37,8 @@ class Figure:
 
     @property
     def quartiles(self) -> tuple[float, float]:
+        if len(self.samples) == 1:
+            return self.middle, self.middle
         low, _, high = quantiles(self.samples, method="inclusive")
         return low, high
 
@@ -71,38 +75,44 @@ def no_garbage_collector() -> Generator[None, None, None]:
         gc.enable()
 
 
-async def cpu_seconds(work: Work, items: int) -> float:
-    """The processor time of this process for one run of `work`."""
+async def seconds(work: Work, items: int, clock: Clock) -> float:
+    """The time that one run of `work` takes."""
     with no_garbage_collector():
-        start = process_time()
+        start = clock()
         await work(items)
-        return process_time() - start
+        return clock() - start
 
 
-async def compare(ours: Work, theirs: Work, items: int, pairs: int) -> Figure:
+async def compare(
+    ours: Work, theirs: Work, items: int, pairs: int, clock: Clock = process_time
+) -> Figure:
     """Our time divided by theirs, of pairs of runs that take turns in going first.
 
-    Both have run once before, which warms them up and shows that they do the same work.
+    Both have run once before, which warms them up and shows that they do the same work. The clock
+    is that of the processor time of this process, unless another one is given.
     """
     same(await ours(items), await theirs(items))
     times: list[tuple[float, float]] = []
     for pair in range(pairs):
         if pair % 2:
-            their_time = await cpu_seconds(theirs, items)
-            our_time = await cpu_seconds(ours, items)
+            their_time = await seconds(theirs, items, clock)
+            our_time = await seconds(ours, items, clock)
         else:
-            our_time = await cpu_seconds(ours, items)
-            their_time = await cpu_seconds(theirs, items)
+            our_time = await seconds(ours, items, clock)
+            their_time = await seconds(theirs, items, clock)
         times.append((our_time, their_time))
     per_item = (f"{median(side) / items * 1e9:,.0f}" for side in zip(*times, strict=True))
     return Figure([a / b for a, b in times], " / ".join(per_item) + " ns an item")
 
 
-def ratio(ours: Work, theirs: Work, items: int) -> Callable[[str, bool], Awaitable[Figure]]:
+def ratio(
+    ours: Work, theirs: Work, items: int, clock: Clock = process_time
+) -> Callable[[str, bool], Awaitable[Figure]]:
     """A measurement of two sides that need nothing but the number of items."""
 
     async def measure(backend: str, quick: bool) -> Figure:
-        return await compare(ours, theirs, items // 4 if quick else items, 9 if quick else 21)
+        few, pairs = (items // 4, 9) if quick else (items, 21)
+        return await compare(ours, theirs, few, pairs, clock)
 
     return measure
 

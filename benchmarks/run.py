@@ -14,9 +14,9 @@ import anyio
 from cases import CASES
 from measure import BACKENDS, Case
 
-PACKAGES = ("anyio", "trio", "httpx", "aiostream", "uvloop")
+PACKAGES = ("anyio", "trio", "httpx", "aiostream", "streamable", "uvloop")
 DEFAULT_BACKENDS = ["asyncio", "trio"]
-LINE = "{:18} {:54} {:36} {:>8} {:>14} {:>8}  {:9} {}"
+LINE = "{:18} {:54} {:39} {:>8} {:>14} {:>8}  {:9} {}"
 
 
 def main() -> int:
@@ -102,7 +102,7 @@ def in_words(row: dict[str, Any], case: Case) -> str:
         case.against,
         f"{row['median']:.3f}",
         "{:.3f}-{:.3f}".format(*row["quartiles"]),
-        f"{row['limit']:g} {case.unit}".strip(),
+        f"{row['limit']:.3g} {case.unit}".strip(),
         "ok" if row["ok"] else "MISSED",
         row["remark"],
     )
