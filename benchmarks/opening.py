@@ -43,9 +43,13 @@ HOLDERS = 100
 EACH = 100  # open in one holder: cancel scopes that lie in one another make anyio search them all
 
 
+STREAM = async_range(2).buffer(1)
+"""One recipe for all of them: each opening of it is a pipeline of its own."""
+
+
 async def enter_pipeline(stack: AsyncExitStack, _: list[Event]) -> None:
     """Its task waits for room: it has filled the buffer, and has one item left."""
-    await stack.enter_async_context(async_range(2).buffer(1))
+    await stack.enter_async_context(STREAM)
 
 
 async def enter_group(stack: AsyncExitStack, over: list[Event]) -> None:

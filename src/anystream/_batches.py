@@ -65,7 +65,7 @@ class Recipe(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def _segment(self, host: "Host") -> "Segment": ...
+    def _open(self, host: "Host") -> Source: ...
 
     @abstractmethod
     def _needs_tasks(self) -> bool: ...
@@ -74,9 +74,9 @@ class Recipe(ABC):
     def _grace(self) -> float: ...
 
 
-def opened(recipe: Recipe, host: "Host") -> "Segment":
-    """Open `recipe` as a part of `host`."""
-    return recipe._segment(host)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+def opened(recipe: Recipe, host: "Host") -> Source:
+    """Open `recipe` as a part of `host`: a segment, or the source itself if there is no row."""
+    return recipe._open(host)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
 
 
 def needs_tasks(recipe: Recipe) -> bool:
@@ -176,6 +176,8 @@ class WaitingOperator(Operator):
 
 class Segment:
     """A source and a row of operators, stepped by one task at a time."""
+
+    __slots__ = ("complete", "flushing", "heads", "row", "source", "waiting")
 
     def __init__(self, source: Source, row: Iterable[Operator]) -> None:
         self.source: Source = source

@@ -16,7 +16,7 @@ C = TypeVar("C")
 
 
 def of_all(
-    call: str,
+    call: label.Label,
     sources: Iterable[Any],
     make: Callable[[list[Stream[Any]]], Callable[[Host], Source]],
     *,
@@ -120,5 +120,5 @@ def combine_latest(*sources: Items[Any]) -> Stream[Any]:
     """
     tagged = of_all(label.call("combine_latest", *sources), sources, latest_of)
     return tagged._then(  # pyright: ignore[reportPrivateUsage]  # hidden from users only
-        "", lambda _: combine.Latest(len(sources))
+        None, lambda _: combine.Latest(len(sources))
     )

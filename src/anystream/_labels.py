@@ -8,11 +8,31 @@ short = reprlib.Repr()
 short.maxstring = short.maxother = 60
 
 
-def call(name: str, *args: Any, **kwargs: Any) -> str:
-    """`name(1, fn, key=2)`, as somebody would have written it."""
-    parts = [value(arg) for arg in args]
-    parts += [f"{key}={value(arg)}" for key, arg in kwargs.items()]
-    return f"{name}({', '.join(parts)})"
+class Label:
+    """A call as somebody would have written it; it is put into words when it is asked for."""
+
+    __slots__ = ("args", "before", "kwargs", "name")
+
+    def __init__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+        self.before: object = None  # what the method was called on
+
+    def after(self, before: object) -> "Label":
+        self.before = before
+        return self
+
+    def __str__(self) -> str:
+        parts = [value(arg) for arg in self.args]
+        parts += [f"{key}={value(arg)}" for key, arg in self.kwargs.items()]
+        text = f"{self.name}({', '.join(parts)})"
+        return text if self.before is None else f"{self.before}.{text}"
+
+
+def call(name: str, *args: Any, **kwargs: Any) -> Label:
+    """`name(1, fn, key=2)`"""
+    return Label(name, args, kwargs)
 
 
 def options(**given: tuple[Any, Any]) -> dict[str, Any]:
@@ -22,7 +42,7 @@ def options(**given: tuple[Any, Any]) -> dict[str, Any]:
 
 def value(arg: Any) -> str:
     if isinstance(arg, partial):
-        return call("partial", arg.func, *arg.args, **arg.keywords)
+        return str(call("partial", arg.func, *arg.args, **arg.keywords))
     name = getattr(arg, "__qualname__", None)
     if isinstance(name, str):
         return name.rpartition("<locals>.")[2]

@@ -21,6 +21,12 @@ from ._errors import StreamClosedError, StreamOverflowError
 if TYPE_CHECKING:
     from ._run import Host, Pump
 
+SHORT = 64
+"""Up to so many items a list is as fast as a deque, and much smaller."""
+
+LONG = 8
+"""From so many items on it pays for a producer to look twice before it parks."""
+
 OVERFLOWS = ("wait", "drop_oldest", "drop_newest", "error")
 """What a lane can do when an item comes and there is no room."""
 
@@ -33,11 +39,13 @@ class Lane:
     down to `low`, and not for every single place.
     """
 
+    __slots__ = ("bound", "box", "items", "low", "over", "parked", "promised", "stopped")
+
     def __init__(self, box: "Mailbox", bound: int, low: int | None = None) -> None:
         self.box = box
         self.bound = bound
         self.low = bound // 2 if low is None else low
-        self.items: deque[Any] = deque()
+        self.items: list[Any] | deque[Any] = [] if bound <= SHORT else deque()
         self.promised = 0  # places that are kept for what is being computed
         self.stopped = False  # there is no room any more, and nobody waits for it
         self.over = False  # nothing more will come
@@ -55,6 +63,8 @@ class Lane:
 
     async def wait_for_room(self, pump: "Pump") -> bool:
         """Wait until there is room; False if the pump has to stop."""
+        if self.bound >= LONG and not self.stopped:
+            await checkpoint()  # a reader that is ready empties the lane meanwhile
         while not (self.stopped or pump.stopping):
             if self.takes():
                 return True
@@ -114,6 +124,8 @@ class Lane:
 class KeepLatest(Lane):
     """A lane whose oldest item makes room for the newest."""
 
+    __slots__ = ()
+
     def __init__(self, box: "Mailbox", bound: int) -> None:
         super().__init__(box, bound)
         self.items = deque(maxlen=bound)
@@ -129,6 +141,8 @@ class KeepLatest(Lane):
 class KeepFirst(Lane):
     """A lane that drops what comes while it is full."""
 
+    __slots__ = ()
+
     def takes(self) -> bool:
         return not self.stopped
 
@@ -140,6 +154,8 @@ class KeepFirst(Lane):
 
 class Refuse(Lane):
     """A lane that fails when an item comes while it is full."""
+
+    __slots__ = ()
 
     def takes(self) -> bool:
         return not self.stopped
@@ -158,13 +174,25 @@ LANES: dict[str, Callable[["Mailbox", int], Lane]] = dict(
 class Mailbox:
     """The source of the segment behind it: what the lanes bring, fairly."""
 
+    __slots__ = (
+        "closed",
+        "error",
+        "lanes",
+        "new_event",
+        "open_lanes",
+        "parked",
+        "pumps",
+        "ready",
+        "waiting",
+        "wanted",
+    )
     closes = True
     busy = False
     any_task = True
 
     def __init__(self, new_event: Callable[[], Event]) -> None:
         self.new_event = new_event
-        self.ready: deque[Lane] = deque()  # lanes with items, in turn
+        self.ready: list[Lane] = []  # lanes with items, in turn
         self.parked: list[Event] = []  # producers that wait for a reader
         self.waiting: Event | None = None  # the reader, if it waits
         self.wanted = 0  # how many items a reader waits for
@@ -176,7 +204,7 @@ class Mailbox:
 
     @property
     def holds(self) -> bool:
-        return not all(pump.done.is_set() for pump in self.pumps)
+        return not all(pump.done for pump in self.pumps)
 
     def lane(self, bound: int, overflow: str = "wait", low: int | None = None) -> Lane:
         lane = Lane(self, bound, low) if overflow == "wait" else LANES[overflow](self, bound)
@@ -235,7 +263,14 @@ class Mailbox:
             if self.ended():
                 return None
             await checkpoint_if_cancelled()  # asyncio may wake us before it delivers a cancellation
-            await self.wait()
+            self.wanted, self.waiting = 1, self.new_event()
+            for event in self.parked:
+                event.set()
+            self.parked.clear()
+            try:
+                await self.waiting.wait()
+            finally:
+                self.wanted, self.waiting = 0, None  # a cancelled reader withdraws its demand
         return self.items()
 
     def available(self) -> bool:
@@ -246,26 +281,18 @@ class Mailbox:
         """Whether nothing will come, now that nothing is there; may raise an error."""
         return self.open_lanes <= 0
 
-    async def wait(self) -> None:
-        self.wanted, self.waiting = 1, self.new_event()
-        for event in self.parked:
-            event.set()
-        self.parked.clear()
-        try:
-            await self.waiting.wait()
-        finally:
-            self.wanted, self.waiting = 0, None  # a cancelled reader withdraws its demand
-
     def items(self) -> Iterator[Any]:
         due = clock() + QUANTUM
         ready = self.ready
         while ready:
             lane = ready[0]
-            item = lane.items.popleft()
-            if lane.items:
-                ready.rotate(-1)
-            else:
-                ready.popleft()
+            items = lane.items
+            item = items[0]
+            del items[0]
+            if not items:
+                del ready[0]
+            elif len(ready) > 1:
+                ready.append(ready.pop(0))
             if lane.parked:
                 lane.taken()
             yield item

@@ -16,6 +16,7 @@ from ._steps import EMPTY, Steps, awaits, is_awaitable, stepper
 class FromIterable:
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
+    __slots__ = ("items", "over", "pace")
     closes = False
     holds = False
     busy = False
@@ -169,7 +170,7 @@ class OneShot:
             )
         self.taken = True
         source = self.open_it(self.value, host)
-        host.pipeline.owned.append(source)
+        host.pipeline.owned += (source,)
         return source
 
 

@@ -5,7 +5,6 @@ so that a handle that is dropped is noticed at once.
 """
 
 import warnings
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import NoReturn, TypeVar
@@ -26,9 +25,11 @@ class Turns:
     Whoever leaves wakes the next, since waking them all costs several times as much.
     """
 
+    __slots__ = ("queue", "taken")
+
     def __init__(self) -> None:
         self.taken: bool = False
-        self.queue: deque[Event] = deque()
+        self.queue: list[Event] = []
 
     def end(self) -> None:
         self.taken = False
@@ -59,6 +60,8 @@ class Run(AsyncIterator[T_co]):
     went through a source that cannot survive it: then the next step raises
     `StreamInterruptedError`. After its end, or an error, a run stays ended.
     """
+
+    __slots__ = ("bare", "items", "lost", "over", "pipeline", "turns")
 
     def __init__(self, stream: Recipe, *, bare: bool = False, grace: float | None = None) -> None:
         self.pipeline: Pipeline = Pipeline(stream, grace_of(stream) if grace is None else grace)
@@ -184,9 +187,10 @@ class Run(AsyncIterator[T_co]):
     async def aclose(self) -> None:
         """Close every source, downstream first; a second call does nothing.
 
-        Each source has the grace period for it, shielded from cancellation. Raises what the
-        sources raised: one error as it is, several as an `ExceptionGroup`. `StreamBusyError` if
-        another task is waiting in a step.
+        Each source has the grace period for it, shielded from cancellation; only an async
+        generator in the caller's own task has neither before the block is left, since it may hold
+        scopes. Raises what the sources raised: one error as it is, several as an
+        `ExceptionGroup`. `StreamBusyError` if another task is waiting in a step.
         """
         pipeline = self.pipeline
         if pipeline.task not in (None, get_current_task().id):

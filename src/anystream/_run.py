@@ -6,7 +6,6 @@ that opened it; a `Pump` is a task behind it. Both are a `Host` to the segments 
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
-from functools import cached_property
 from math import inf
 from types import coroutine
 from typing import TYPE_CHECKING, Any
@@ -42,9 +41,11 @@ def classes() -> tuple[type[Event], type[CancelScope]]:
 class Host(ABC):
     """A task that segments run in: what they hold is opened, stepped and closed there."""
 
+    __slots__ = ("errors", "late", "shield")
+
     def __init__(self) -> None:
         self.shield: CancelScope | None = None  # for all of the cleanup that is under way
-        self.errors: list[BaseException] = []  # of cleanup
+        self.errors: tuple[BaseException, ...] = ()  # of cleanup
         self.late: BaseException | None = None  # a native cancel that arrived during cleanup
 
     @property
@@ -62,7 +63,7 @@ class Host(ABC):
         try:
             close()
         except BaseException as exc:
-            self.errors.append(exc)
+            self.errors += (exc,)
 
     async def release(
         self,
@@ -102,22 +103,22 @@ class Host(ABC):
             # back in a group.
             rest = group.split(GeneratorExit)[1]
             if rest is not None:
-                self.errors.append(rest)
+                self.errors += (rest,)
         except get_cancelled_exc_class() as exc:
             if shield is None or not shield.cancel_called:
                 self.late = exc
             else:
-                self.errors.append(self.pipeline.hung(grace))
+                self.errors += (self.pipeline.hung(grace),)
         except BaseException as exc:
-            self.errors.append(exc)
+            self.errors += (exc,)
         finally:
             if shield is not None:
                 shield.deadline = inf  # the next close has a period of its own
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""
-        errors = self.errors if error is None else [error, *self.errors]
-        self.errors = []
+        errors = self.errors if error is None else (error, *self.errors)
+        self.errors = ()
         if len(errors) < 2:
             return errors[0] if errors else None
         group = BaseExceptionGroup(
@@ -156,18 +157,18 @@ class Host(ABC):
 
     async def stopped(self, pumps: "Iterable[Pump]") -> None:
         """Wait until pumps that have been stopped have closed what they hold, whatever comes."""
-        waiting = [pump for pump in pumps if not pump.done.is_set()]
+        waiting = [pump for pump in pumps if not pump.done]
         if waiting and (self.shield is None or self.shield.cancel_called):  # by a close that hung
             with CancelScope(shield=True):  # each pump has its own grace period
-                await self.join(waiting)
+                await self.join_all(waiting)
         else:
-            await self.join(waiting)
+            await self.join_all(waiting)
 
-    async def join(self, pumps: "Iterable[Pump]") -> None:
+    async def join_all(self, pumps: "Iterable[Pump]") -> None:
         for pump in pumps:
-            while not pump.done.is_set():
+            while not pump.done:
                 try:
-                    await pump.done.wait()
+                    await pump.join()
                 except get_cancelled_exc_class() as exc:
                     self.late = exc
 
@@ -182,12 +183,27 @@ class Pump(Host):
     to be closed. A pump that awaits nothing of the user's has nothing to protect, and does without.
     """
 
+    __slots__ = (
+        "awaited",
+        "awaits",
+        "begun",
+        "body",
+        "done",
+        "inner",
+        "interrupting",
+        "outer",
+        "parked",
+        "stopping",
+        "whole",
+    )
+
     def __init__(self, host: Host) -> None:
         super().__init__()
         self.whole: Pipeline = host.pipeline
         self.outer: CancelScope = self.whole.new_scope(shield=True)
         self.inner: CancelScope | None = None
-        self.done: Event = self.whole.new_event()  # set when all is closed
+        self.done: bool = False  # whether all is closed
+        self.awaited: Event | None = None  # set then, if somebody waits for it
         self.begun: bool = False
         self.parked: Event | None = None  # if it waits for nothing but room
         self.stopping: bool = False
@@ -203,6 +219,13 @@ class Pump(Host):
         self.body = body
         self.awaits = awaits
         self.pipeline.start(self)
+
+    async def join(self) -> None:
+        """Wait until all is closed."""
+        while not self.done:
+            if self.awaited is None:
+                self.awaited = self.whole.new_event()
+            await self.awaited.wait()
 
     def interrupt(self) -> None:
         """Stop it, unless it has been: once."""
@@ -264,7 +287,9 @@ class Pump(Host):
         finally:
             self.pipeline.errors += self.errors
             self.pipeline.pumps.discard(self)
-            self.done.set()
+            self.done = True
+            if self.awaited is not None:
+                self.awaited.set()
 
     @coroutine
     def once(
@@ -288,9 +313,7 @@ class Pump(Host):
                     hit = self.interrupting and isinstance(exc, cancelled)
                     trap = body.throw(exc)
                 else:  # trio sends an outcome
-                    hit = self.interrupting and isinstance(
-                        getattr(value, "error", None), cancelled
-                    )
+                    hit = self.interrupting and isinstance(getattr(value, "error", None), cancelled)
                     trap = send(value)
                 if hit:
                     self.protect()
@@ -302,15 +325,31 @@ class Pump(Host):
 class Pipeline(Host):
     """What one opening of a stream holds, and how it is closed: the host in the caller's task."""
 
+    __slots__ = (
+        "closed",
+        "grace",
+        "group",
+        "last",
+        "may_spawn",
+        "opening",
+        "owned",
+        "pumps",
+        "scope",
+        "segment",
+        "stream",
+        "task",
+        "unstarted",
+    )
+
     def __init__(self, stream: Recipe, grace: float) -> None:
         super().__init__()
         self.stream: Recipe = stream
         self.grace: float = grace  # seconds that a source may take to close
-        self.segment: Segment | None = None
-        self.owned: list[Source] = []  # sources that were handed over, whether started or not
+        self.segment: Source | None = None
+        self.owned: tuple[Source, ...] = ()  # sources that were handed over, whether started or not
         self.scope: CancelScope | None = None
         self.group: TaskGroup | None = None
-        self.unstarted: list[Pump] = []
+        self.unstarted: tuple[Pump, ...] = ()
         self.pumps: set[Pump] = set()  # those that run
         self.opening: bool = False
         self.may_spawn: bool = False  # whether a part that is opened later may need tasks
@@ -322,7 +361,7 @@ class Pipeline(Host):
     def pipeline(self) -> "Pipeline":
         return self
 
-    @cached_property
+    @property
     def new_event(self) -> type[Event]:
         return classes()[0]
 
@@ -333,10 +372,15 @@ class Pipeline(Host):
     def hung(self, grace: float) -> CleanupTimeoutError:
         return CleanupTimeoutError(f"{self.stream!r} did not close within {grace:g} s")
 
-    def top(self) -> Segment:
+    def top(self) -> Source:
         if self.segment is None:
             self.segment = opened(self.stream, self)
         return self.segment
+
+    @property
+    def bottom(self) -> Source | None:
+        """What the segment in the caller's task reads from."""
+        return self.segment.source if isinstance(self.segment, Segment) else self.segment
 
     async def open(self) -> None:
         """Open in the caller's task, which has to `leave`.
@@ -357,8 +401,9 @@ class Pipeline(Host):
             self.group = create_task_group()
             await self.group.__aenter__()
             self.scope = self.group.cancel_scope
-            while self.unstarted:
-                self.start(self.unstarted.pop(0))
+            unstarted, self.unstarted = self.unstarted, ()
+            for pump in unstarted:
+                self.start(pump)
         elif closes:
             self.scope = CancelScope()
             self.scope.__enter__()
@@ -366,12 +411,12 @@ class Pipeline(Host):
 
     def start(self, pump: Pump) -> None:
         if self.opening:
-            self.unstarted.append(pump)
+            self.unstarted += (pump,)
         elif self.group is not None:
             self.pumps.add(pump)
             self.group.start_soon(pump.run)
         else:
-            pump.done.set()  # it has never begun
+            pump.done = True  # it has never begun
             raise NeedsTasksError(
                 f"{self.stream!r} came to a stream that needs tasks, which the bare `async for` and"
                 " a function given to Stream do not have; use `async with stream as items` and"
@@ -385,13 +430,13 @@ class Pipeline(Host):
 
     def forget(self) -> None:
         """Keep only those of the sources handed over that there is something to close of."""
-        self.owned = [source for source in self.owned if source.holds]
+        self.owned = tuple(source for source in self.owned if source.holds)
 
     @property
     def waits_for_tasks(self) -> bool:
         """Whether a step that waits now waits for a mailbox, which can end the wait."""
         segment = self.segment
-        return segment is not None and not segment.busy and isinstance(segment.source, Mailbox)
+        return segment is not None and not segment.busy and isinstance(self.bottom, Mailbox)
 
     async def leave(self, *, busy: bool) -> None:
         """Close what is still open, unless somebody is `busy` with it, and leave the scope."""
@@ -400,7 +445,7 @@ class Pipeline(Host):
         self.shield = scope
         if scope is not None:
             scope.shield = True
-        box = None if self.segment is None else self.segment.source
+        box = self.bottom
         if isinstance(box, Mailbox) and not self.owned:
             self.last = box.pumps
         try:

@@ -48,7 +48,7 @@ class Parts(NamedTuple):
 
     origin: Callable[[Host], Source]
     row: tuple[Callable[[Host], Operator], ...]
-    text: str
+    text: object  # its label
     tasks: bool  # whether it needs tasks
     grace: float = GRACE  # seconds that each source may take to close
 
@@ -109,18 +109,18 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             else:
                 source = Parts(origin(source), (), text, tasks=False)
         self._parts = source
-        self._runs: dict[
-            int | None, list[Run[T_co]]
-        ] = {}  # of `async with`, by the task that entered
+        # Those of `async with`, by the task that entered.
+        self._runs: dict[int | None, list[Run[T_co]]] | None = None
 
-    def _then(self, text: str, *makers: Callable[[Host], Operator]) -> "Stream[Any]":
-        """This stream with more operators; no text for what the user has not written."""
-        parts = self._parts
-        whole = f"{parts.text}.{text}" if text else parts.text
-        return Stream(parts._replace(row=(*parts.row, *makers), text=whole))
+    def _then(self, call: label.Label | None, *makers: Callable[[Host], Operator]) -> "Stream[Any]":
+        """This stream with more operators; no label for what the user has not written."""
+        origin, row, text, tasks, grace = self._parts
+        whole = text if call is None else call.after(text)
+        return Stream(Parts(origin, (*row, *makers), whole, tasks, grace))
 
-    def _segment(self, host: Host) -> Segment:
-        return Segment(self._parts.origin(host), [make(host) for make in self._parts.row])
+    def _open(self, host: Host) -> Source:
+        source, row = self._parts.origin(host), self._parts.row
+        return Segment(source, [make(host) for make in row]) if row else source
 
     def _needs_tasks(self) -> bool:
         return self._parts.tasks
@@ -129,13 +129,15 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return self._parts.grace
 
     def __repr__(self) -> str:
-        return self._parts.text
+        return str(self._parts.text)
 
     # -- opening ----------------------------------------------------------------------------
 
     async def __aenter__(self) -> Run[T_co]:
         run = Run[T_co](self)
         await run.__aenter__()
+        if self._runs is None:
+            self._runs = {}
         self._runs.setdefault(run.pipeline.task, []).append(run)
         return run
 
@@ -146,8 +148,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         traceback: TracebackType | None,
     ) -> None:
         task = get_current_task().id
-        runs = self._runs.get(task)
-        if not runs:
+        runs = None if self._runs is None else self._runs.get(task)
+        if self._runs is None or not runs:
             raise WrongTaskError(f"{self!r} was entered in another task, which has to leave it")
         run = runs.pop()
         if not runs:
@@ -192,7 +194,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         grace = check.seconds("seconds", seconds, zero=False)
-        text = f"{self!r}.{label.call('with_grace', seconds)}"
+        text = label.call("with_grace", seconds).after(self._parts.text)
         return Stream(self._parts._replace(text=text, grace=grace))
 
     # -- one item at a time -----------------------------------------------------------------
@@ -254,13 +256,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             return self._then(label.call("map", fn), lambda _: transform.Map(fn))
         return self._in_workers(label.call("map", fn, **pool.given), pool, fn)
 
-    def _call(self, name: str, *args: Any, **options: tuple[Any, Any]) -> str:
-        """The text of this stream with a call behind it; each option with its default."""
-        return f"{self!r}.{label.call(name, *args, **label.options(**options))}"
-
-    def _in_workers(self, call: str, pool: "Workers", fn: Callable[[Any], Any]) -> "Stream[Any]":
+    def _in_workers(
+        self, call: label.Label, pool: "Workers", fn: Callable[[Any], Any]
+    ) -> "Stream[Any]":
         origin = workers.mapped(self, fn, pool.concurrency, pool.ordered, pool.ahead)
-        return joined(origin, f"{self!r}.{call}", [self], tasks=True)
+        return joined(origin, call.after(self._parts.text), [self], tasks=True)
 
     @overload
     def starmap(self: "Stream[tuple[*Ts]]", fn: Callable[[*Ts], Awaitable[R]]) -> "Stream[R]": ...
@@ -332,7 +332,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         call = label.call("filter", fn, **pool.given)
         pairs = self._in_workers(call, pool, workers.paired(keep))
         return pairs._then(
-            "",
+            None,
             lambda _: select.Filter(operator.itemgetter(0)),
             lambda _: transform.Map(operator.itemgetter(1)),
         )
@@ -436,7 +436,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [('a', 'b'), ('b', 'c')]
         """
-        return self._then("pairwise()", lambda _: transform.Pairwise())
+        return self._then(label.call("pairwise"), lambda _: transform.Pairwise())
 
     # -- streams of streams -----------------------------------------------------------------
 
@@ -451,7 +451,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [1, 2, 3]
         """
-        return self._then("flatten()", transform.Flatten)
+        return self._then(label.call("flatten"), transform.Flatten)
 
     @overload
     def flat_map(self, fn: Callable[[T_co], Items[R]], *, concurrency: int = 1) -> "Stream[R]": ...
@@ -479,7 +479,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if tasks == 1:
             return self._then(text, lambda _: transform.Map(fn), transform.Flatten)
         origin = workers.flattened(self, fn, tasks)
-        return joined(origin, f"{self!r}.{text}", [self], tasks=True)
+        return joined(origin, text.after(self._parts.text), [self], tasks=True)
 
     @overload
     def switch_map(self, fn: Callable[[T_co], Items[R]]) -> "Stream[R]": ...
@@ -502,7 +502,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         origin = switch.switched(self, switch.streaming(fn))
-        return joined(origin, f"{self!r}.{label.call('switch_map', fn)}", [self], tasks=True)
+        return joined(
+            origin, label.call("switch_map", fn).after(self._parts.text), [self], tasks=True
+        )
 
     @overload
     def map_latest(self, fn: Callable[[T_co], Awaitable[R]]) -> "Stream[R]": ...
@@ -522,7 +524,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         origin = switch.switched(self, switch.calling(fn))
-        return joined(origin, f"{self!r}.{label.call('map_latest', fn)}", [self], tasks=True)
+        return joined(
+            origin, label.call("map_latest", fn).after(self._parts.text), [self], tasks=True
+        )
 
     def on_close(self, fn: Callable[[], object]) -> "Stream[T_co]":
         """Call `fn()` once for each run, when this part of it closes, however it is left.
@@ -545,14 +549,14 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     def _with(
         self,
-        call: str,
+        call: label.Label,
         others: Iterable[Any],
         make: Callable[[list["Stream[Any]"]], Callable[[Host], Source]],
         *,
         tasks: bool = True,
     ) -> "Stream[Any]":
         parts = [self, *(as_stream(other) for other in others)]
-        return joined(make(parts), f"{self!r}.{call}", parts, tasks=tasks)
+        return joined(make(parts), call.after(self._parts.text), parts, tasks=tasks)
 
     def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of this stream, then those of the others; each closed when it has ended.
@@ -623,7 +627,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [('a', 0), ('a', 1), ('a', 2)]
         """
         tagged = self._with(label.call("combine_latest", *others), others, latest_of)
-        return tagged._then("", lambda _: combine.Latest(len(others) + 1))
+        return tagged._then(None, lambda _: combine.Latest(len(others) + 1))
 
     @overload
     def with_latest_from(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
@@ -645,7 +649,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         call = label.call("with_latest_from", *others)
         tagged = self._with(call, others, sampled_of)
-        return tagged._then("", lambda _: combine.Sampled(len(others) + 1))
+        return tagged._then(None, lambda _: combine.Sampled(len(others) + 1))
 
     # -- tasks ------------------------------------------------------------------------------
 
@@ -673,7 +677,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         size = checked_size("size", size, overflow)
         text = label.call("buffer", size, *([] if overflow == "wait" else [overflow]))
         origin = concurrent.merged([self], size, overflow)
-        return joined(origin, f"{self!r}.{text}", [self], tasks=True)
+        return joined(origin, text.after(self._parts.text), [self], tasks=True)
 
     def concurrently(self, background: Items[Any]) -> "Stream[T_co]":
         """This stream, with a background stream that lives and dies with it.
@@ -692,7 +696,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         1
         """
         other = as_stream(background)
-        text = f"{self!r}.{label.call('concurrently', background)}"
+        text = label.call("concurrently", background).after(self._parts.text)
         return joined(concurrent.beside(self, other), text, [self, other], tasks=True)
 
     # -- several readers --------------------------------------------------------------------
@@ -726,7 +730,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         size = checked_size("buffer", buffer, overflow)
         last = check.integer("replay", replay, 0)
-        text = self._call("share", buffer=(size, 16), overflow=(overflow, "wait"), replay=(last, 0))
+        given = label.options(buffer=(size, 16), overflow=(overflow, "wait"), replay=(last, 0))
+        text = label.call("share", **given).after(self._parts.text)
         owned = joined(
             lambda host: share.Share(host, self, size, overflow, last), text, [self], tasks=True
         )
@@ -754,7 +759,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
-        text = self._call("partition", fn, buffer=(size, 64), overflow=(overflow, "wait"))
+        given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
+        text = label.call("partition", fn, **given).after(self._parts.text)
         owned = joined(
             lambda host: share.Partition(host, self, fn, size, overflow), text, [self], tasks=True
         )
@@ -795,7 +801,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
-        text = self._call("group_by", fn, buffer=(size, 64), overflow=(overflow, "wait"))
+        given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
+        text = label.call("group_by", fn, **given).after(self._parts.text)
 
         def stream_of(branch: share.Branch, key: object) -> Stream[T_co]:
             return made(lambda _: branch.opened_once(), f"{text}[{label.value(key)}]")
@@ -867,7 +874,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         120
         """
         check.function("fn", fn)
-        totals = self._then("", lambda _: transform.Accumulate(fn, initial))
+        totals = self._then(None, lambda _: transform.Accumulate(fn, initial))
         try:
             return await _sinks.last(totals, MISSING)
         except EmptyStreamError:
@@ -966,7 +973,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     def _keyed(self, key: Callable[[T_co], Any] | None) -> "Stream[Any]":
         by: Callable[[T_co], Any] = identity if key is None else key
         check.function("key", by)
-        return self._then("", lambda _: transform.Keyed(by))
+        return self._then(None, lambda _: transform.Keyed(by))
 
     async def any(self) -> bool:
         """Whether any item is true; no more items are asked for than it takes to know.
@@ -1014,11 +1021,11 @@ def sampled_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:
 
 
 def tagged(number: int, part: Stream[Any], ends: bool = True) -> Stream[Any]:
-    return part._then("", lambda _: combine.Tag(number, ends))  # pyright: ignore[reportPrivateUsage]
+    return part._then(None, lambda _: combine.Tag(number, ends))  # pyright: ignore[reportPrivateUsage]
 
 
 def made(
-    origin: Callable[[Host], Source], text: str, *row: Callable[[Host], Operator]
+    origin: Callable[[Host], Source], text: object, *row: Callable[[Host], Operator]
 ) -> Stream[Any]:
     """A stream whose source is what `origin` makes for each run, written down as `text`."""
     return Stream(Parts(origin, row, text, tasks=False))
@@ -1026,7 +1033,7 @@ def made(
 
 def joined(
     origin: Callable[[Host], Source],
-    text: str,
+    text: object,
     parts: Iterable[Stream[Any]],
     *,
     tasks: bool = False,

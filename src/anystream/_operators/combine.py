@@ -70,7 +70,10 @@ class Rows(Mailbox):
     def items(self) -> Iterator[Any]:
         due = clock() + QUANTUM
         while self.available():
-            yield tuple([lane.items.popleft() for lane in self.lanes])
+            row = tuple([lane.items[0] for lane in self.lanes])
+            for lane in self.lanes:
+                del lane.items[0]
+            yield row
             if clock() > due:
                 return
 

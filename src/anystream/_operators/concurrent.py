@@ -74,9 +74,9 @@ def feed(host: Host, stream: Recipe, box: Mailbox, lane: Lane) -> None:
     """Open `stream` in a task of its own, from which its items go into the lane."""
     pump = Pump(host)
     box.pumps.append(pump)
-    segment = opened(stream, pump)
-    awaits = segment.closes or not segment.any_task
-    pump.start(partial(move, pump, segment, lane), awaits)
+    source = opened(stream, pump)
+    awaits = source.closes or not source.any_task
+    pump.start(partial(move, pump, source, lane), awaits)
 
 
 async def move(pump: Pump, source: Source, lane: Lane) -> None:
@@ -110,7 +110,7 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
     if error is not None and read:
         lane.finish(error)
     elif error is not None:
-        pump.errors.append(error)
+        pump.errors += (error,)
     for source in sources:
         await pump.close(source)
     if error is None or not read:

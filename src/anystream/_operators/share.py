@@ -135,7 +135,7 @@ class Hub(ABC):
         self.over = True
         self.error = error
         if error is not None and not self.branches:
-            self.pump.errors.append(error)
+            self.pump.errors += (error,)
         for branch in self.branches:
             branch.way.finish(error)
 
@@ -196,7 +196,7 @@ class Owner(Generic[T]):
         run = Run[Any](self.stream)
         await run.__aenter__()
         self.run = run
-        return self.give(run.pipeline.top().source)
+        return self.give(run.pipeline.top())
 
     async def __aexit__(
         self,

@@ -40,7 +40,7 @@ async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
                 running = [Pump(pump)]
                 running[0].start(partial(guarded, running[0], lane, inner, item))
         for last in running:
-            await last.done.wait()
+            await last.join()
     except BaseException as exc:
         error = pump.unless_stopped(exc)
     await pump.stop(running)
@@ -55,7 +55,7 @@ async def guarded(pump: Pump, lane: Lane, inner: Inner, item: Any) -> None:
     except BaseException as exc:
         error = pump.unless_stopped(exc)
         if error is not None and pump.stopping:
-            pump.errors.append(error)
+            pump.errors += (error,)
         elif error is not None:
             lane.box.fail(error)
 

@@ -172,7 +172,7 @@ class Pool:
         """What comes before a failed item is still wanted; what comes after it is stopped."""
         place = self.places[pump]
         if pump.stopping:
-            pump.errors.append(error)
+            pump.errors += (error,)
         elif place == IDLE or error is self.feed.error:
             self.error = error
         else:
