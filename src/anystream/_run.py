@@ -466,7 +466,7 @@ class Pipeline(Host):
         try:
             await group.__aexit__(None, None, None)
         except get_cancelled_exc_class() as exc:
-            self.late = exc
+            self.late: BaseException | None = exc
 
     async def stopped(self, pumps: Iterable[Pump]) -> None:
         """Leave it to the group to wait if nothing is closed after them."""

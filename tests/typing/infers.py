@@ -4,13 +4,25 @@ A line with an ignore must fail: pyright reports an ignore that is not needed.
 """
 
 import operator
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Literal, assert_type
 
 import anyio
 
-from anystream import Run, Stream, async_range, chain, merge, stream_data, ticker
+import anystream
+from anystream import (
+    Run,
+    Stream,
+    async_range,
+    chain,
+    combine_latest,
+    merge,
+    race,
+    stream,
+    stream_data,
+    ticker,
+)
 from anystream.http import fetch_all_pages
 
 
@@ -104,16 +116,76 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.chain(strings, ["a"]), Stream[int | str])
     assert_type(ints.buffer(3), Stream[int])
     assert_type(ints.merge(strings), Stream[int | str])
+    assert_type(ints.on_close(print), Stream[int])
+    assert_type(ints.with_grace(3), Stream[int])
     ints.map(3)  # pyright: ignore[reportArgumentType, reportCallIssue]
     ints.take("3")  # pyright: ignore[reportArgumentType]
     ints.flatten()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     strings.map(operator.neg)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
+def tasks(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> None:
+    assert_type(ints.buffer(3, "drop_oldest"), Stream[int])
+    assert_type(ints.map(text, concurrency=3), Stream[str])
+    assert_type(ints.map(words, concurrency=3, ordered=False, ahead=0), Stream[list[str]])
+    assert_type(ints.filter(is_odd, concurrency=3), Stream[int])
+    assert_type(ints.flat_map(words, concurrency=3), Stream[str])
+    assert_type(ints.flat_map(later_words, concurrency=3), Stream[str])
+    assert_type(ints.switch_map(words), Stream[str])
+    assert_type(ints.switch_map(later_words), Stream[str])
+    assert_type(ints.map_latest(text), Stream[str])
+    assert_type(ints.map_latest(str), Stream[str])
+    assert_type(ints.merge(strings, until="any"), Stream[int | str])
+    assert_type(ints.race(strings), Stream[int | str])
+    assert_type(race(ints, ints), Stream[int])
+    assert_type(ints.zip(strings), Stream[tuple[int, str]])
+    assert_type(ints.zip(strings, floats, strict=True), Stream[tuple[int, str, float]])
+    assert_type(ints.zip(strings, floats, ints), Stream[tuple[Any, ...]])
+    assert_type(anystream.zip(ints, strings), Stream[tuple[int, str]])
+    assert_type(anystream.zip(ints, strings, "ab"), Stream[tuple[int, str, str]])
+    assert_type(anystream.zip(ints, ints, ints, ints), Stream[tuple[int, ...]])
+    assert_type(ints.combine_latest(strings), Stream[tuple[int, str]])
+    assert_type(combine_latest(ints, strings, floats), Stream[tuple[int, str, float]])
+    assert_type(ints.with_latest_from(strings), Stream[tuple[int, str]])
+    assert_type(ints.concurrently(strings), Stream[int])
+    ints.buffer(3, "drop")  # pyright: ignore[reportArgumentType]
+    ints.merge(strings, until="some")  # pyright: ignore[reportArgumentType]
+    ints.switch_map(text(3))  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def readers(ints: Stream[int]) -> None:
+    async with ints.share(3, replay=1) as shared:
+        assert_type(shared, Stream[int])
+    async with ints.partition(is_odd) as (odd, even):
+        assert_type(odd, Stream[int])
+        assert_type(even, Stream[int])
+    assert_type(ints.group_by(str), Stream[tuple[str, Stream[int]]])
+    assert_type(ints.group_by(text), Stream[tuple[str, Stream[int]]])
+
+
+@stream
+async def letters(word: str, *, times: int = 1) -> AsyncIterator[str]:
+    yield word * times
+
+
+@stream(buffer=1)
+async def counted(n: int) -> AsyncGenerator[int, None]:
+    yield n
+
+
+def decorated() -> None:
+    assert_type(letters("a", times=2), Stream[str])
+    assert_type(counted(1), Stream[int])
+    letters(1)  # pyright: ignore[reportArgumentType]
+    counted()  # pyright: ignore[reportCallIssue]
+
+
 async def opening(ints: Stream[int]) -> None:
     async with ints as items:
         assert_type(items, Run[int])
         assert_type(await anext(items), int)
+    async with ints.open(grace=3) as items:
+        assert_type(items, Run[int])
     async for item in ints:
         assert_type(item, int)
     async with aclosing(aiter(ints)) as closing:
