@@ -432,3 +432,20 @@ async def test_a_group_can_be_read_once() -> None:
         assert await group.first() == 0
         with pytest.raises(StreamConsumedError):
             await group.first()
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterator"])
+async def test_an_error_of_the_cleanup_when_the_groups_are_left(kind: str) -> None:
+    source = TrackedSource(range(9), pause=1, cleanup_error=OSError("cleanup"))
+    with pytest.raises(OSError, match="cleanup"):
+        async with Stream(getattr(source, kind)).group_by(third) as groups:
+            await anext(groups)
+
+
+async def test_one_error_that_several_readers_hear_is_one_error() -> None:
+    error = OSError("source")
+    source = TrackedSource(range(9), errors={2: error})
+    grouped = Stream(source.iterator).group_by(third)
+    with pytest.raises(OSError, match="source") as caught:
+        await grouped.flat_map(lambda pair: pair[1], concurrency=2).collect()
+    assert caught.value is error

@@ -451,3 +451,28 @@ def test_what_cannot_be_decorated() -> None:
         stream(len)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="buffer must be at least 0, got -1"):
         stream(buffer=-1)
+
+
+@pytest.mark.parametrize("form", ["bare", "chain", "flat_map"])
+async def test_a_context_manager_that_holds_scopes_may_close_in_the_middle(form: str) -> None:
+    @asynccontextmanager
+    async def managed() -> AsyncIterator[Any]:
+        connection = Pieces([b"one", b""])
+        async with anyio.create_task_group():
+            yield connection
+
+    pieces = stream_data(managed)
+    if form == "bare":
+        assert [piece async for piece in pieces] == [b"one"]
+    elif form == "chain":
+        assert await pieces.chain([b"two"]).collect() == [b"one", b"two"]
+    else:
+        assert await pieces.flat_map(lambda _: stream_data(managed)).collect() == [b"one"]
+
+
+class Pieces:
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+
+    async def read(self) -> bytes:
+        return self.pieces.pop(0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from harness import TrackedSource
 from test_joins import timed
 
@@ -132,3 +133,33 @@ async def test_a_function_that_gives_no_stream() -> None:
         await async_range(3).switch_map(lambda n: n).collect()  # type: ignore[arg-type,return-value]
     with pytest.raises(TypeError, match="fn must be a function"):
         async_range(3).switch_map(3)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("steps", range(16))
+async def test_leaving_while_the_next_item_is_begun(steps: int) -> None:
+    class Numbers:
+        n = 0
+
+        def __aiter__(self) -> "Numbers":
+            return self
+
+        async def __anext__(self) -> int:
+            self.n += 1
+            await checkpoint()
+            return self.n
+
+    inner = TrackedSource(range(3), cleanup=0.1)
+    async with Stream(Numbers).switch_map(lambda _: inner.generator()):
+        for _ in range(steps):
+            await checkpoint()
+    assert inner.open_runs == 0
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_leaving_while_the_source_waits_in_a_step(steps: int) -> None:
+    """What was begun in a batch is gone on with, or cancelled, before the source is closed."""
+    outer = TrackedSource(range(9), pause=0, cleanup=0.1)
+    async with Stream(outer.generator).switch_map(lambda n: async_range(3, delay=1)):
+        for _ in range(steps):
+            await checkpoint()
+    assert outer.open_runs == 0

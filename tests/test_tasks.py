@@ -390,6 +390,25 @@ async def test_an_error_of_the_cleanup_comes_at_the_end_of_the_stream() -> None:
     assert got == [0, 1]
 
 
+async def test_an_error_of_a_cleanup_that_nobody_has_come_to() -> None:
+    source = TrackedSource(range(3), cleanup_error=OSError("cleanup"))
+    with pytest.raises(OSError, match="cleanup"):
+        async with Stream(source.iterator).buffer(9) as items:
+            assert await anext(items) == 0
+            await anyio.sleep(1)
+            assert source.closes_started == 1
+
+
+async def test_two_cleanups_that_fail_one_after_the_other() -> None:
+    sources = [
+        TrackedSource[int]([], cleanup=seconds, cleanup_error=OSError(seconds))
+        for seconds in (0.1, 0.2)
+    ]
+    with pytest.raises(ExceptionGroup) as caught:
+        await merge(*(source.iterator for source in sources)).collect()
+    assert [error.args for error in caught.value.exceptions] == [(0.1,), (0.2,)]
+
+
 async def test_errors_of_the_body_and_of_the_cleanup_come_together() -> None:
     source = TrackedSource(range(5), cleanup_error=OSError("cleanup"))
     with pytest.RaisesGroup(KeyError, OSError):
@@ -645,3 +664,18 @@ def test_bad_graces() -> None:
     with pytest.raises(TypeError, match="seconds must be a number of seconds, got None"):
         async_range(3).with_grace(None)  # type: ignore[arg-type]
     assert repr(async_range(3).with_grace(2)) == "async_range(3).with_grace(2)"
+
+
+async def test_waiting_for_several_cleanups_takes_as_long_as_they_take() -> None:
+    source = TrackedSource(range(9), cleanup=0.8)
+
+    async def slow(n: int) -> int:
+        await anyio.sleep(9)
+        return n
+
+    stream = Stream(source.iterator).on_close(lambda: anyio.sleep(0.8)).buffer(1)
+    with anyio.move_on_after(0.5):
+        async with stream.map(slow).buffer(1) as items:
+            await anext(items)
+    assert source.open_runs == 0
+    assert anyio.current_time() == pytest.approx(2.1)

@@ -126,6 +126,11 @@ class Lane:
         self.over = True
         self.box.finished(self, error)
 
+    def finish_closed(self, failure: BaseException | None) -> None:
+        """The same at the end, with an error of the cleanup, which nobody may leave unheard."""
+        self.box.cleanup_error = failure
+        self.finish(failure)
+
 
 class KeepLatest(Lane):
     """A lane whose oldest item makes room for the newest."""
@@ -182,6 +187,7 @@ class Mailbox:
 
     __slots__ = (
         "checks",
+        "cleanup_error",
         "closed",
         "error",
         "lanes",
@@ -208,6 +214,7 @@ class Mailbox:
         self.wanted = 0  # how many items a reader waits for
         self.open_lanes = 0
         self.error: BaseException | None = None
+        self.cleanup_error: BaseException | None = None  # which may be that error
         self.closed = False
         self.lanes: list[Lane] = []
         self.pumps: list[Pump] = []
@@ -313,5 +320,7 @@ class Mailbox:
     async def close(self, host: "Host") -> None:
         """Stop those who fill this mailbox, and wait until they have closed what they read."""
         self.closed = True
+        if self.error is not None and self.error is self.cleanup_error:
+            host.errors += (self.error,)
         self.stop()
         await host.stopped(self.pumps)

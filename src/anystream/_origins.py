@@ -108,7 +108,7 @@ class FromAsync(Steps):
         self.stop()
         if self.holds and self.aclose is not None:
             aclose, self.aclose = self.aclose, None
-            await host.release(aclose, generator=inspect.isasyncgen(self.iterator))
+            await host.release(aclose, scopes=inspect.isasyncgen(self.iterator))
 
 
 class Deferred:

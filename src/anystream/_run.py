@@ -70,20 +70,20 @@ class Host(ABC):
         close: Callable[[], Awaitable[object]],
         grace: float | None = None,
         *,
-        generator: bool = False,
+        scopes: bool = False,
     ) -> None:
         """Await `close()` for at most `grace` seconds and keep what it raises for `settle`.
 
         Without `grace` it is that of the pipeline.
 
-        An async generator may hold scopes across its yields, and a scope that is entered after
-        them must not enclose its close. So it goes without one in the middle of a run, where no
-        scope from before its first step is to be had.
+        What may hold `scopes` itself, as an async generator does across its yields, must not be
+        closed in a scope that was entered after them. So it goes without one in the middle of a
+        run, where no scope from before its first step is to be had.
         """
         shield = self.shield
         if grace is None:
             grace = self.pipeline.grace
-        if shield is None and generator:
+        if shield is None and scopes:
             await self.attempt(close, None, grace)
         elif shield is None or shield.cancel_called:  # by a close that hung
             with CancelScope(shield=True) as fresh:
@@ -117,7 +117,10 @@ class Host(ABC):
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""
-        errors = self.errors if error is None else (error, *self.errors)
+        errors = [] if error is None else [error]
+        for other in self.errors:
+            if not any(other is known for known in errors):  # several readers may hear of one error
+                errors.append(other)
         self.errors = ()
         if len(errors) < 2:
             return errors[0] if errors else None
@@ -136,9 +139,9 @@ class Host(ABC):
         late, self.late = self.late, None
         if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
             error = None
-        if error is not None and late is None and not self.errors:
-            return
         failure = self.failure(error)
+        if late is None and failure is error:
+            return
         try:
             if late is not None:
                 raise late from failure
@@ -157,20 +160,15 @@ class Host(ABC):
 
     async def stopped(self, pumps: "Iterable[Pump]") -> None:
         """Wait until pumps that have been stopped have closed what they hold, whatever comes."""
-        waiting = [pump for pump in pumps if not pump.done]
-        if waiting and (self.shield is None or self.shield.cancel_called):  # by a close that hung
-            with CancelScope(shield=True):  # each pump has its own grace period
-                await self.join_all(waiting)
-        else:
-            await self.join_all(waiting)
-
-    async def join_all(self, pumps: "Iterable[Pump]") -> None:
-        for pump in pumps:
-            while not pump.done:
-                try:
-                    await pump.join()
-                except get_cancelled_exc_class() as exc:
-                    self.late = exc
+        if all(pump.done for pump in pumps):
+            return
+        with CancelScope(shield=True):  # without a deadline: each pump has its own grace period
+            for pump in pumps:
+                while not pump.done:
+                    try:
+                        await pump.join()
+                    except get_cancelled_exc_class() as exc:
+                        self.late = exc
 
 
 class Pump(Host):
@@ -238,10 +236,11 @@ class Pump(Host):
                 self.outer.cancel()
 
     def protect(self) -> None:
-        """From here on nothing interrupts but the end of the grace period."""
+        """From here on nothing interrupts."""
         self.interrupting = False
         if self.inner is not None:
             self.inner.shield = True
+            self.inner.deadline = inf
 
     def unless_stopped(self, error: BaseException) -> BaseException | None:
         """The error that ended the body, for the reader; our own interruption is none.
@@ -279,6 +278,9 @@ class Pump(Host):
         try:
             with self.outer:
                 self.begun = True
+                if self.stopping and self.awaits:  # before it has begun
+                    self.interrupting = True
+                    self.outer.cancel()
                 if self.awaits:
                     with CancelScope() as self.inner:
                         await self.once(self.body(), self.inner)
@@ -441,7 +443,7 @@ class Pipeline(Host):
     async def leave(self, *, busy: bool) -> None:
         """Close what is still open, unless somebody is `busy` with it, and leave the scope."""
         scope, self.scope = self.scope, None
-        group, self.group = self.group, None
+        group = self.group  # into which a pump may start another one until all have ended
         self.shield = scope
         if scope is not None:
             scope.shield = True
@@ -467,6 +469,7 @@ class Pipeline(Host):
             await group.__aexit__(None, None, None)
         except get_cancelled_exc_class() as exc:
             self.late: BaseException | None = exc
+        self.group = None
 
     async def stopped(self, pumps: Iterable[Pump]) -> None:
         """Leave it to the group to wait if nothing is closed after them."""

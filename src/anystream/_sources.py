@@ -255,6 +255,7 @@ class Data:
         self.grace = grace
         self.read: Callable[[], Any] | None = None
         self.leave = closer(handed_over)
+        self.managed = False  # whether a context manager closes it
         self.over = False
 
     @property
@@ -280,6 +281,7 @@ class Data:
             manager = connection
             connection = await manager.__aenter__()
             self.leave = partial(manager.__aexit__, None, None, None)
+            self.managed = True
         else:
             connection = await resolved(connection)
             self.leave = closer(connection)
@@ -295,7 +297,7 @@ class Data:
         self.over = True
         if self.leave is not None:
             leave, self.leave = self.leave, None
-            await host.release(lambda: resolved(leave()), self.grace)
+            await host.release(lambda: resolved(leave()), self.grace, scopes=self.managed)
 
 
 def closer(connection: Any) -> Callable[[], Any] | None:

@@ -114,7 +114,7 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
     for source in sources:
         await pump.close(source)
     if error is None or not read:
-        lane.finish(pump.failure() if read else None)
+        lane.finish_closed(None if lane.stopped else pump.failure())
 
 
 class Drain(Lane):

@@ -134,9 +134,10 @@ class Hub(ABC):
         """Tell all readers; an error that nobody hears is kept for those who close."""
         self.over = True
         self.error = error
-        if error is not None and not self.branches:
+        heard = [branch for branch in self.branches if not branch.closed]
+        if error is not None and not heard:
             self.pump.errors += (error,)
-        for branch in self.branches:
+        for branch in heard:
             branch.way.finish(error)
 
     async def put(self, lane: Lane, item: Any) -> None:

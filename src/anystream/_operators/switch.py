@@ -37,6 +37,8 @@ async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
         while (batch := await source.batch()) is not None:
             for item in deque(batch, maxlen=1):  # none but the last would live to see the next line
                 await pump.stop(running)
+                if pump.stopping:  # meanwhile; the source is told so in its next step
+                    continue
                 running = [Pump(pump)]
                 running[0].start(partial(guarded, running[0], lane, inner, item))
         for last in running:

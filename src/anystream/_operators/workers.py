@@ -229,7 +229,9 @@ async def expand(pump: Pump, fn: Callable[[Any], Any], feed: Feed, lane: Lane) -
     error: BaseException | None = None
     inner: list[Source] = []
     try:
-        while (item := await feed.next()) is not MISSING and not lane.stopped:
+        while not pump.stopping and (item := await feed.next()) is not MISSING:
+            if pump.stopping:  # nothing would interrupt the function then
+                break
             inner = [as_source(await resolved(fn(item)), pump)]
             await transfer(pump, inner[0], lane)
             await pump.finish(inner.pop())
