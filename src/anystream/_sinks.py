@@ -33,6 +33,23 @@ async def drain(stream: Recipe) -> None:
     await consume(stream, deque[Any](maxlen=0).extend)
 
 
+async def into(stream: Recipe, target: Any, *, close: bool) -> None:
+    run = Run[Any](stream)
+    error: BaseException | None = None
+    try:
+        async with run:
+            async for item in run:
+                await target.send(item)
+    except BaseException as exc:
+        error = exc
+        raise
+    finally:
+        if close:
+            await run.pipeline.release(target.aclose)
+            run.pipeline.settle(error)
+        del error  # which refers to this frame
+
+
 async def number(stream: Recipe) -> int:
     counter = count()
     rest = deque[Any](maxlen=0)

@@ -9,6 +9,7 @@ from typing import (
     Generic,
     Literal,
     NamedTuple,
+    Protocol,
     TypeAlias,
     TypeVar,
     TypeVarTuple,
@@ -31,6 +32,7 @@ from ._run import Host
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
 K = TypeVar("K")
 V = TypeVar("V")
 R = TypeVar("R")
@@ -38,9 +40,14 @@ Ts = TypeVarTuple("Ts")
 
 Items: TypeAlias = AsyncIterable[T] | Iterable[T]
 Maker: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
-
-
 Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
+
+
+class Sendable(Protocol[T_contra]):
+    """What `into` sends to."""
+
+    async def send(self, item: T_contra, /) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 class Parts(NamedTuple):
@@ -857,6 +864,28 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         1
         """
         await _sinks.drain(self.map(fn, concurrency=concurrency, ordered=False))
+
+    async def into(self, send_stream: "Sendable[T_co]", *, close: bool = True) -> None:
+        """Send every item into an anyio stream, such as the send end of a memory object stream.
+
+        `send_stream` is an object send stream, or a byte stream for items of bytes. The next item
+        is asked for when the one before it has been sent. However this ends, `send_stream` is
+        closed, after the sources, shielded from cancellation and for as long as any cleanup may
+        take; unless `close` is false.
+
+        Raises what `send()` raises, such as `BrokenResourceError` when nobody receives any more,
+        with the sources closed; and `TypeError` if `send_stream` has no `send()` and `aclose()`.
+
+        >>> async def main():
+        ...     send, receive = anyio.create_memory_object_stream(10)
+        ...     await async_range(3).into(send)
+        ...     print(await Stream(receive).collect())
+        >>> anyio.run(main)
+        [0, 1, 2]
+        """
+        if not hasattr(send_stream, "send") or not hasattr(send_stream, "aclose"):
+            raise TypeError(f"send_stream must have send() and aclose(), got {send_stream!r}")
+        await _sinks.into(self, send_stream, close=close)
 
     @overload
     async def reduce(self: "Stream[T]", fn: Callable[[T, T], T | Awaitable[T]]) -> T: ...
