@@ -1,12 +1,13 @@
 """Streams for structured concurrency: the same on asyncio and on trio.
 
 A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluent face,
-`_operators` change it and `_sinks` end it. Beneath, `_run` is one opening of a stream, with
-`_mailbox` between its tasks and `_reader` at its end, and `_batches` is the step that it is made
-of, over `_origins` and `_steps`.
+`_operators` change it, `_sinks` end it and `_bridges` lead to threads and callbacks. Beneath,
+`_run` is one opening of a stream, with `_mailbox` between its tasks and `_reader` at its end, and
+`_batches` is the step that it is made of, over `_origins` and `_steps`.
 `http` and `_cli` stand beside; nothing imports them.
 """
 
+from ._bridges import Push, from_callback, from_thread, to_sync
 from ._errors import (
     CleanupTimeoutError,
     EmptyStreamError,
@@ -31,6 +32,7 @@ __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
     "NeedsTasksError",
+    "Push",
     "Run",
     "Stream",
     "StreamBusyError",
@@ -44,10 +46,13 @@ __all__ = [
     "async_range",
     "chain",
     "combine_latest",
+    "from_callback",
+    "from_thread",
     "merge",
     "race",
     "stream",
     "stream_data",
     "ticker",
+    "to_sync",
     "zip",
 ]
