@@ -19,6 +19,7 @@ from anystream import (
     StreamOverflowError,
     WrongTaskError,
     async_range,
+    merge,
 )
 
 
@@ -449,3 +450,14 @@ async def test_one_error_that_several_readers_hear_is_one_error() -> None:
     with pytest.raises(OSError, match="source") as caught:
         await grouped.flat_map(lambda pair: pair[1], concurrency=2).collect()
     assert caught.value is error
+
+
+async def test_an_error_that_was_caught_is_not_raised_again() -> None:
+    for _ in range(10):
+        source = TrackedSource(range(9), errors={0: OSError("source")})
+        async with (
+            Stream(source.generator).partition(odd) as parts,
+            merge(*parts) as items,
+        ):
+            with pytest.raises(OSError, match="source"):
+                await anext(items)

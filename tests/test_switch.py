@@ -158,8 +158,26 @@ async def test_leaving_while_the_next_item_is_begun(steps: int) -> None:
 @pytest.mark.parametrize("steps", range(12))
 async def test_leaving_while_the_source_waits_in_a_step(steps: int) -> None:
     """What was begun in a batch is gone on with, or cancelled, before the source is closed."""
-    outer = TrackedSource(range(9), pause=0, cleanup=0.1)
+    outer = TrackedSource(range(999), pause=0, cleanup=0.1)
     async with Stream(outer.generator).switch_map(lambda n: async_range(3, delay=1)):
         for _ in range(steps):
             await checkpoint()
     assert outer.open_runs == 0
+
+
+async def scoped() -> AsyncIterator[int]:
+    with anyio.CancelScope():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            for item in range(4):
+                await checkpoint()
+                yield item
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_a_source_that_holds_scopes(steps: int) -> None:
+    assert (await Stream(scoped).switch_map(lambda n: [n]).collect())[-1] == 3
+    async with Stream(scoped).switch_map(lambda n: [n]):
+        for _ in range(steps):
+            await checkpoint()

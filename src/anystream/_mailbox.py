@@ -190,6 +190,7 @@ class Mailbox:
         "cleanup_error",
         "closed",
         "error",
+        "failed",
         "lanes",
         "new_event",
         "open_lanes",
@@ -213,7 +214,8 @@ class Mailbox:
         self.waiting: Event | None = None  # the reader, if it waits
         self.wanted = 0  # how many items a reader waits for
         self.open_lanes = 0
-        self.error: BaseException | None = None
+        self.error: BaseException | None = None  # which is still to be raised
+        self.failed: BaseException | None = None  # the same, raised or not
         self.cleanup_error: BaseException | None = None  # which may be that error
         self.closed = False
         self.lanes: list[Lane] = []
@@ -245,8 +247,8 @@ class Mailbox:
 
     def fail(self, error: BaseException) -> None:
         """Stop everything; the reader gets the error after the items that wait for it."""
-        if self.error is None:
-            self.error = error
+        if self.failed is None:
+            self.error = self.failed = error
             self.stop()
 
     def end(self) -> None:
@@ -324,3 +326,4 @@ class Mailbox:
             host.errors += (self.error,)
         self.stop()
         await host.stopped(self.pumps)
+        self.failed = None  # no cycle is left for the collector

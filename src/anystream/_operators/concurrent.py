@@ -109,7 +109,7 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
     read = not lane.stopped
     if error is not None and read:
         lane.finish(error)
-    elif error is not None:
+    elif error is not None and error is not lane.box.failed:  # several may hear of one error
         pump.errors += (error,)
     for source in sources:
         await pump.close(source)

@@ -1,29 +1,33 @@
 """Operators in which a new item ends what the last one has started: switch_map, map_latest."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from .._batches import Recipe, Source, opened
+from .._batches import Recipe, Source
 from .._mailbox import Lane, Mailbox
 from .._origins import as_source
 from .._run import Host, Pump
 from .._steps import resolved
-from .concurrent import leave, transfer
+from .concurrent import leave, merged, transfer
 
 Inner = Callable[[Pump, Lane, Any], Awaitable[None]]
 """What a pump does for one item: it fills the lane, and closes what it has opened."""
 
 
 def switched(stream: Recipe, inner: Inner) -> Callable[[Host], Source]:
-    """A mailbox that is filled by `inner` for the newest item of `stream`."""
+    """A mailbox that is filled by `inner` for the newest item of `stream`.
+
+    The stream has a task of its own: it may be in the middle of a step while something is started
+    and stopped here.
+    """
+    newest = merged([stream], 1, "drop_oldest")
 
     def origin(host: Host) -> Source:
         box = Mailbox(host.pipeline.new_event)
         pump = Pump(host)
         box.pumps.append(pump)
-        pump.start(partial(switch, pump, opened(stream, pump), box.lane(0), inner))
+        pump.start(partial(switch, pump, newest(pump), box.lane(0), inner))
         return box
 
     return origin
@@ -35,10 +39,10 @@ async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
     running: list[Pump] = []
     try:
         while (batch := await source.batch()) is not None:
-            for item in deque(batch, maxlen=1):  # none but the last would live to see the next line
+            for item in batch:
                 await pump.stop(running)
-                if pump.stopping:  # meanwhile; the source is told so in its next step
-                    continue
+                if pump.stopping:  # meanwhile
+                    break
                 running = [Pump(pump)]
                 running[0].start(partial(guarded, running[0], lane, inner, item))
         for last in running:
