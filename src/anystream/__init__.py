@@ -7,7 +7,9 @@ A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluen
 `http` and `_cli` stand beside; nothing imports them.
 """
 
-from ._bridges import Push, from_callback, from_thread, to_sync
+from ._bridges.from_callback import Push, from_callback
+from ._bridges.from_thread import from_thread
+from ._bridges.to_sync import to_sync
 from ._errors import (
     CleanupTimeoutError,
     EmptyStreamError,

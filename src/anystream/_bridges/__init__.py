@@ -1,0 +1,1 @@
+"""Bridges between streams and what is not async: threads, blocking iterables, callbacks."""

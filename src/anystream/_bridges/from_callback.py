@@ -1,0 +1,222 @@
+"""from_callback: from an API with callbacks to a stream, over a mailbox that any thread fills."""
+
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from time import perf_counter as clock
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from anyio.lowlevel import checkpoint
+
+from .. import _checks as check
+from .. import _labels as label
+from .._batches import QUANTUM
+from .._errors import StreamOverflowError
+from .._mailbox import OVERFLOWS, Mailbox
+from .._run import Host
+from .._steps import resolved
+from .._stream import Stream, made
+from .loop import Loop
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Push(Generic[T_contra]):
+    """What `from_callback` gives to `register`: call it with an item, from any thread.
+
+    `push(item)` returns whether the stream takes the item: False if it is dropped, or comes after
+    the end or after the stream was closed, when nothing is taken any more. `push.end()` ends the
+    stream behind the items that wait, and `push.fail(error)` makes it raise `error` there; the
+    first of these counts. None of them waits for the event loop.
+
+    >>> def register(push):
+    ...     push("an item")
+    ...     push.end()
+    ...     print(push("too late"))
+    >>> async def main():
+    ...     print(await from_callback(register, buffer=10).collect())
+    >>> anyio.run(main)
+    False
+    ['an item']
+    """
+
+    def __init__(self, box: "Callbacks") -> None:
+        self._box = box
+
+    def __call__(self, item: T_contra) -> bool:
+        return self._box.push(item)
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._box.finish()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more will come but this error."""
+        given: Any = error
+        if not isinstance(given, BaseException):
+            raise TypeError(f"error must be an exception, got {error!r}")
+        self._box.finish(error)
+
+
+Hook: TypeAlias = Callable[[], object] | None
+
+
+def from_callback(
+    register: Callable[[Push[T]], Hook | Awaitable[Hook]],
+    *,
+    buffer: int,
+    overflow: Literal["wait", "drop_oldest", "drop_newest", "error"] = "error",
+) -> Stream[T]:
+    """The items that an API gives to a callback, from whatever thread.
+
+    `register`, a plain or async function, is called with a `Push` at the first step, in the task
+    that makes it. It hands that, or a callback that calls it, over to the API. It may return a
+    function, plain or async, that ends the registration. This is called once, however the stream is
+    left, shielded from cancellation and for as long as any cleanup may take. An async `register`
+    that is cancelled is called again by the next step.
+
+    At most `buffer` items wait to be read. `overflow` says what becomes of one for which there is
+    no room: with `"error"` the stream raises `StreamOverflowError` after those that wait;
+    `"drop_oldest"` drops the first of them, `"drop_newest"` the item itself; `"wait"` blocks the
+    thread that pushes, until there is room or the stream is closed. The event loop's own thread
+    cannot be blocked: a push there that finds no room is itself a `StreamOverflowError`.
+
+    A cancelled step loses nothing. Many pushes cost one wake-up of the event loop. Raises
+    `TypeError` if `register` is no function, or, at the first step, if it returns something else,
+    and `ValueError` if `buffer` is less than 1 or `overflow` is none of these.
+
+    >>> import threading
+    >>> def register(push):
+    ...     timer = threading.Timer(0.01, push, ["tick"])
+    ...     timer.start()
+    ...     return timer.cancel
+    >>> async def main():
+    ...     print(await from_callback(register, buffer=1).first())
+    >>> anyio.run(main)
+    tick
+    """
+    check.function("register", register)
+    bound = check.integer("buffer", buffer, 1)
+    check.choice("overflow", overflow, OVERFLOWS)
+    options = label.options(overflow=(overflow, "error"))
+    text = label.call("from_callback", register, buffer=bound, **options)
+    return made(lambda host: Callbacks(host, register, bound, overflow), text)
+
+
+class Callbacks(Mailbox):
+    """A mailbox without lanes and tasks: any thread puts items into it."""
+
+    any_task = False  # what `register` does belongs to one
+
+    def __init__(
+        self, host: Host, register: Callable[[Push[Any]], object], bound: int, overflow: str
+    ) -> None:
+        super().__init__(host.pipeline.new_event)
+        self.register: Callable[[Push[Any]], object] | None = register
+        self.hook: Callable[[], object] | None = None
+        self.bound = bound
+        self.overflow = overflow
+        self.queue: deque[Any] = deque(maxlen=bound)
+        self.changed = threading.Condition()
+        self.blocked = 0  # threads that wait for room
+        self.awake = False
+        self.over = False
+        self.open_lanes = 1
+        self.loop = Loop()
+
+    @property
+    def holds(self) -> bool:
+        return self.hook is not None
+
+    # -- in the event loop
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.register is not None:
+            await checkpoint()
+            await self.begin(self.register)
+        return await super().batch()
+
+    async def begin(self, register: Callable[[Push[Any]], object]) -> None:
+        self.busy = True
+        try:
+            hook: Any = await resolved(register(Push(self)))
+        finally:
+            self.busy = False
+        self.register = None  # it may lead to the callbacks, and these lead here
+        if hook is not None and not callable(hook):
+            raise TypeError(f"register must return a function or None, got {hook!r}")
+        self.hook = hook
+
+    def available(self) -> bool:
+        return bool(self.queue)
+
+    def items(self) -> Iterator[Any]:
+        due = clock() + QUANTUM
+        while self.queue:
+            with self.changed:
+                item = self.queue.popleft()
+                if self.blocked:
+                    self.changed.notify()
+            yield item
+            if clock() > due:
+                return
+
+    def announced(self) -> None:
+        self.awake = False
+        self.wake()
+
+    async def close(self, host: Host) -> None:
+        with self.changed:
+            self.over = self.closed = True
+            self.changed.notify_all()
+        self.stop()
+        hook, self.hook = self.hook, None
+        if hook is not None:
+            await host.release(lambda: resolved(hook()))
+
+    # -- in any thread
+
+    def push(self, item: Any) -> bool:
+        with self.changed:
+            if not self.takes():
+                return False
+            self.queue.append(item)
+            if not self.awake:
+                self.awake = True
+                self.loop.soon(self.announced)
+            return True
+
+    def takes(self) -> bool:
+        """Whether one more item may be put in; with "drop_oldest" the deque makes room for it."""
+        while self.overflow == "wait" and self.full() and not self.over:
+            self.wait_for_room()
+        if self.over or not self.full() or self.overflow == "drop_oldest":
+            return not self.over
+        if self.overflow == "error":
+            self.finish(StreamOverflowError(f"an item came while {self.bound} waited to be read"))
+        return False
+
+    def full(self) -> bool:
+        return len(self.queue) == self.bound
+
+    def wait_for_room(self) -> None:
+        if self.loop.here:
+            raise StreamOverflowError(
+                f"{self.bound} items wait to be read, and the event loop cannot wait for itself:"
+                ' overflow="wait" is for pushes from other threads'
+            )
+        self.blocked += 1
+        try:
+            self.changed.wait()
+        finally:
+            self.blocked -= 1
+
+    def finish(self, error: BaseException | None = None) -> None:
+        with self.changed:
+            if self.over:
+                return
+            self.over = True
+            self.changed.notify_all()
+            self.loop.soon(self.end if error is None else partial(self.fail, error))

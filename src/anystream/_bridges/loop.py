@@ -1,0 +1,29 @@
+"""The event loop as other threads see it, which is what the bridges share."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from anyio.lowlevel import current_token
+
+
+class Loop:
+    """The running event loop, for other threads."""
+
+    def __init__(self) -> None:
+        native: Any = current_token().native_token
+        self.post: Callable[..., object] = (
+            getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
+        )
+        self.thread = threading.get_ident()
+
+    @property
+    def here(self) -> bool:
+        """Whether this is called in the thread of the event loop."""
+        return threading.get_ident() == self.thread
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have `function` called by the event loop, without waiting for it."""
+        with suppress(RuntimeError):  # the event loop has ended
+            self.post(function)

@@ -1,0 +1,284 @@
+"""to_sync: from a stream to code that is not async, over an event loop in a thread of its own."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from itertools import chain
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import anyio
+import anyio.from_thread
+
+from .. import _checks as check
+from .. import _labels as label
+from .._batches import Pace, Segment, Source, WaitingOperator
+from .._errors import (
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    StreamInterruptedError,
+)
+from .._reader import Run
+from .._steps import EMPTY
+from .._stream import Items, Stream, as_stream
+from .loop import Loop
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+def to_sync(
+    stream: Items[T], backend: str = "asyncio", backend_options: dict[str, Any] | None = None
+) -> AbstractContextManager[Iterator[T]]:
+    """Let ordinary code iterate a stream, which runs in an event loop in a thread of its own.
+
+    `stream` may be a stream, or whatever `Stream` takes. `backend` and `backend_options` are those
+    of `anyio.run`. The stream sees a copy of the context variables of the thread that enters.
+
+    Entering the `with` block starts the event loop and opens the stream, leaving it closes the
+    stream, the cleanup complete, and ends the event loop, before the next line. Errors come as they
+    do from `async with`: an error of the source at its place, after the items before it, one of the
+    cleanup at the end of the block. A `KeyboardInterrupt` in the block, or while it waits for an
+    item, is an error of the block.
+
+    Going from one thread to another and back costs about a tenth of a millisecond. So what the
+    stream has without waiting comes over in one go, up to a millisecond's worth of it, and by that
+    much it may be ahead of the loop. Whether an async iterator or function has to wait is not known
+    before it is asked, so what these give comes over one by one, and `buffer(n)` behind them lets n
+    come at once. While nobody asks for items, nothing is read.
+
+    Several threads may iterate at the same time; each item comes to one of them. Raises
+    `StreamConsumedError` if the same object is entered twice, `StreamClosedError` if it is iterated
+    outside of its block, and `StreamBusyError` if it is iterated by the stream itself.
+
+    >>> with to_sync(async_range(10).map(lambda n: n * n)) as items:
+    ...     for item in items:
+    ...         if item > 10:
+    ...             break
+    >>> item
+    16
+    """
+    check.choice("backend", backend, anyio.get_all_backends())
+    return SyncRun(as_stream(stream), backend, backend_options)
+
+
+class Reply(NamedTuple):
+    """What one crossing brings: items, and whether and with which error they end."""
+
+    items: list[Any]
+    over: bool = False
+    error: BaseException | None = None
+
+
+class SyncRun(Generic[T_co]):
+    """An opening of a stream for other threads than the one that it runs in.
+
+    One task opens, steps and closes it. Who needs items wakes that task and waits for its reply; a
+    thread that is interrupted while it waits leaves the reply to the next one that needs items.
+    """
+
+    def __init__(
+        self, stream: Stream[T_co], backend: str, backend_options: dict[str, Any] | None
+    ) -> None:
+        self.stream = stream
+        self.portal = partial(anyio.from_thread.start_blocking_portal, backend, backend_options)
+        self.stack: ExitStack | None = None
+        self.items: deque[T_co] = deque()
+        self.lock = threading.Lock()  # of those who need more
+        self.last: Reply | None = None  # behind which there is nothing
+        self.over = False  # and somebody knows that
+        self.left = True
+        self.asked = False
+        self.replies: SimpleQueue[Reply] = SimpleQueue()
+        self.error: BaseException | None = None  # of the block
+        self.failure: BaseException | None = None  # of opening or closing
+        self.loop: Loop | None = None
+        self.cancel: Callable[[], object]
+        self.demand: anyio.Event
+        self.stepping = False
+        self.batch: Iterator[T_co] = EMPTY
+        self.drained = True
+        self.pace = Pace()
+
+    def __repr__(self) -> str:
+        return str(label.call("to_sync", self.stream))
+
+    # -- in the threads that iterate
+
+    def __enter__(self) -> "SyncRun[T_co]":
+        if self.stack is not None:
+            raise StreamConsumedError(f"{self!r} can be entered only once: call to_sync again")
+        self.stack = ExitStack()
+        with self.stack:
+            portal = self.stack.enter_context(self.portal())
+            self.cancel = portal.start_task_soon(self.serve).cancel
+            self.replies.get()  # it is open, or that has failed
+            self.raise_failure()
+            self.stack = self.stack.pop_all()
+        self.left = False
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self.stack is not None
+        assert self.loop is not None
+        self.error = error
+        self.left = True
+        self.items.clear()
+        self.loop.soon(self.leave)
+        self.stack.close()
+        self.error = None
+        self.raise_failure()
+
+    def raise_failure(self) -> None:
+        failure, self.failure = self.failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # which refers to this frame
+
+    def __iter__(self) -> "SyncRun[T_co]":
+        return self
+
+    def __next__(self) -> T_co:
+        while True:
+            try:
+                return self.items.popleft()
+            except IndexError:
+                pass
+            self.refill()
+
+    def refill(self) -> None:
+        if self.loop is not None and self.loop.here:
+            raise StreamBusyError(f"{self!r} cannot be iterated by what runs in it")
+        with self.lock:
+            while not self.items:
+                self.more()
+
+    def more(self) -> None:
+        if self.over:
+            raise StopIteration
+        if self.left or self.loop is None:
+            raise StreamClosedError(
+                f"{self!r} can be iterated only inside of `with {self!r} as items`"
+            )
+        if self.last is not None:
+            error, self.last, self.over = self.last.error, None, True
+            try:
+                raise error or StopIteration
+            finally:
+                del error  # which refers to this frame
+        if not self.asked:
+            self.loop.soon(self.ask)
+            self.asked = True
+        reply = self.replies.get()
+        self.asked = False
+        if not self.left:
+            self.items.extend(reply.items)
+            self.last = reply if reply.over else None
+
+    # -- in the event loop
+
+    def ask(self) -> None:
+        self.demand.set()
+
+    def leave(self) -> None:
+        """Stop what is not finished yet: a step is interrupted."""
+        if self.stepping:
+            self.cancel()
+        self.demand.set()
+
+    async def serve(self) -> None:
+        self.loop, self.demand = Loop(), anyio.Event()
+        run = Run[Any](self.stream)
+        try:
+            await run.__aenter__()
+            self.replies.put(Reply([]))
+            try:
+                await self.answer(run)
+            except anyio.get_cancelled_exc_class():
+                pass  # which has done its work: the rest is cleanup
+            except BaseException as exc:
+                run.pipeline.errors += (exc,)
+            await run.__aexit__(None, self.error, None)
+        except BaseException as exc:
+            self.failure = exc
+        finally:
+            self.replies.put(
+                Reply([], True, StreamClosedError(f"{self!r} has lost its event loop"))
+            )
+
+    async def answer(self, run: Run[Any]) -> None:
+        """Reply to those who ask, until they leave."""
+        while True:
+            await self.demand.wait()
+            if self.left:
+                return
+            self.demand = anyio.Event()
+            self.stepping = True
+            items: list[Any] = []
+            try:
+                more = await self.fetch(run, items)
+            except BaseException as exc:
+                if self.left:  # there is nobody to reply to
+                    raise
+                self.replies.put(Reply(items, True, self.explained(exc)))
+            else:
+                self.replies.put(Reply(items, not more))
+            self.stepping = False
+
+    def explained(self, error: BaseException) -> BaseException:
+        """A cancellation would be nothing to a thread that has no event loop."""
+        if not isinstance(error, anyio.get_cancelled_exc_class()):
+            return error
+        lost = StreamInterruptedError(f"something cancelled a step of {self!r}")
+        lost.__cause__ = error
+        return lost
+
+    async def fetch(self, run: Run[Any], items: list[Any]) -> bool:
+        """Add what is there without waiting, but at least one item; False if that is the end."""
+        while not items:
+            if self.drained:
+                batch = await run.batch()
+                if batch is None:
+                    return False
+                self.batch = batch
+            at_once = never_waits(run.pipeline.top())
+            try:
+                items.extend(chain.from_iterable(self.pieces()) if at_once else self.one())
+            except BaseException as exc:
+                await run.fail_in_batch(exc)
+        return True
+
+    def pieces(self) -> Iterator[Iterable[Any]]:
+        self.pace.start()
+        self.drained = yield from self.pace.pieces(self.batch)
+
+    def one(self) -> Iterator[Any]:
+        self.drained = False
+        for item in self.batch:
+            yield item
+            return
+        self.drained = True
+
+
+def never_waits(source: Source) -> bool:
+    """Whether a batch can be drawn to its end with no await begun.
+
+    Otherwise that may leave a step of the user's half done, until somebody asks again.
+    """
+    if isinstance(source, Segment):
+        return never_waits(source.source) and all(
+            not isinstance(operator, WaitingOperator) or getattr(operator, "awaits", None) is False
+            for operator in source.row
+        )
+    return source.any_task

@@ -1,0 +1,406 @@
+"""Streams in code that is not async."""
+
+import itertools
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import pytest
+from harness import TrackedSource
+
+from anystream import (
+    CleanupTimeoutError,
+    Stream,
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    StreamInterruptedError,
+    async_range,
+    to_sync,
+)
+from bridges import FORM, ITEMS, Form, setting
+
+BACKEND = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+
+
+@pytest.fixture(autouse=True)
+def no_event_loop_is_left() -> Iterator[None]:
+    yield
+    assert not [thread for thread in threading.enumerate() if "-portal-" in thread.name]
+
+
+@BACKEND
+@FORM
+@pytest.mark.parametrize("pause", [None, 0])
+def test_to_sync_gives_the_same_items(form: Form, backend: str, pause: float | None) -> None:
+    source = TrackedSource(ITEMS, pause=pause)
+    with to_sync(form(Stream(source.generator)), backend) as items:
+        assert list(items) == ITEMS
+        assert list(items) == []
+        with pytest.raises(StopIteration):
+            next(items)
+    with pytest.raises(StopIteration):
+        next(items)
+    assert source.opened == source.closes_finished == 1
+
+
+@BACKEND
+def test_to_sync_of_many_items(backend: str) -> None:
+    with to_sync(async_range(30_000).map(str), backend) as items:
+        assert list(items) == [*map(str, range(30_000))]
+
+
+def test_to_sync_takes_what_a_stream_takes() -> None:
+    with to_sync(iter("abc")) as items:
+        assert [*items] == ["a", "b", "c"]
+    with to_sync(TrackedSource(ITEMS).generator(), "trio") as items:
+        assert [*items] == ITEMS
+
+
+@BACKEND
+@FORM
+def test_leaving_a_block_early_closes_with_the_cleanup_complete(form: Form, backend: str) -> None:
+    for length in range(len(ITEMS) + 1):
+        source = TrackedSource(ITEMS, cleanup=0.001)
+        with to_sync(form(Stream(source.iterator)), backend) as items:
+            assert [next(items) for _ in range(length)] == ITEMS[:length]
+        assert source.opened == source.closes_started == source.closes_finished <= 1
+        assert source.stepped_by in (set(), {*source.closed_by})
+        if length < len(ITEMS):
+            with pytest.raises(StreamClosedError, match=r"inside of `with to_sync\("):
+                next(items)
+
+
+@BACKEND
+@FORM
+def test_an_error_of_the_source_comes_to_the_thread_at_its_place(form: Form, backend: str) -> None:
+    for index in range(len(ITEMS) + 1):
+        error = OSError(index)
+        source = TrackedSource(ITEMS, errors={index: error})
+        got: list[int] = []
+        with to_sync(form(Stream(source.generator)), backend) as items:
+            with pytest.raises(OSError, match=str(index)) as caught:
+                got.extend(items)
+            assert caught.value is error
+            assert error.__context__ is None
+            assert [*items] == []
+        assert got == ITEMS[:index]
+        assert source.open_runs == 0
+
+
+@BACKEND
+def test_the_items_before_an_error_come_first(backend: str) -> None:
+    def inverse(n: int) -> float:
+        return 1 / (5 - n)
+
+    got: list[float] = []
+    with (
+        pytest.raises(ZeroDivisionError),
+        to_sync(async_range(10).map(inverse), backend) as items,
+    ):
+        got.extend(items)
+        raise AssertionError("this must not run")
+    assert got == [*map(inverse, range(5))]
+
+
+@BACKEND
+@FORM
+@pytest.mark.parametrize("kind", [KeyError, KeyboardInterrupt, StopIteration])
+def test_an_error_of_the_block_comes_out_bare(
+    form: Form, backend: str, kind: type[BaseException]
+) -> None:
+    source = TrackedSource(ITEMS, cleanup=0.001)
+    error = kind("body")
+    with (
+        pytest.raises(kind) as caught,
+        to_sync(form(Stream(source.generator)), backend) as items,
+    ):
+        next(items)
+        raise error
+    assert caught.value is error
+    assert error.__context__ is None
+    assert source.opened == source.closes_finished == 1
+
+
+@BACKEND
+def test_an_error_of_the_cleanup_comes_at_the_end_of_the_block(backend: str) -> None:
+    source = TrackedSource(ITEMS, cleanup_error=OSError("cleanup"))
+    with (
+        pytest.raises(OSError, match="cleanup"),
+        to_sync(Stream(source.generator), backend) as items,
+    ):
+        next(items)
+    with (
+        pytest.RaisesGroup(KeyError, OSError),
+        to_sync(Stream(source.generator), backend) as items,
+    ):
+        next(items)
+        raise KeyError
+
+
+@BACKEND
+def test_a_cleanup_that_hangs_does_not_hold_the_thread(backend: str) -> None:
+    source = TrackedSource(ITEMS, cleanup=float("inf"))
+    with (
+        pytest.raises(CleanupTimeoutError),
+        to_sync(Stream(source.generator), backend) as items,
+    ):
+        next(items)
+
+
+def interrupt_soon(go: threading.Event) -> threading.Thread:
+    def interrupt() -> None:
+        go.wait()
+        time.sleep(0.02)  # until the main thread waits
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    return thread
+
+
+async def waits(
+    reached: threading.Event, go_on: threading.Event, *errors: Exception
+) -> AsyncGenerator[int, None]:
+    yield 1
+    try:
+        reached.set()
+        while not go_on.is_set():  # noqa: ASYNC110  # another thread sets it
+            await anyio.sleep(0.001)
+        yield 2
+        reached.set()
+        yield 3
+    finally:
+        for error in errors:
+            raise error
+
+
+@BACKEND
+@FORM
+def test_a_keyboard_interrupt_while_waiting_for_an_item(form: Form, backend: str) -> None:
+    reached, never = threading.Event(), threading.Event()
+    thread = interrupt_soon(reached)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        to_sync(form(Stream(lambda: waits(reached, never))), backend) as items,
+    ):
+        for _ in items:
+            pass
+    thread.join()
+
+
+@BACKEND
+@FORM
+def test_an_interrupted_step_may_be_repeated(form: Form, backend: str) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+    thread = interrupt_soon(reached)
+    with to_sync(form(Stream(lambda: waits(reached, go_on))), backend) as items:
+        assert next(items) == 1
+        with pytest.raises(KeyboardInterrupt):
+            next(items)
+        go_on.set()
+        reached.clear()
+        assert next(items) == 2
+        time.sleep(0.01)
+        if "buffer(3)" not in repr(items):
+            assert not reached.is_set()  # it has not been asked for more
+        assert [*items] == [3]
+    thread.join()
+
+
+@BACKEND
+def test_an_error_of_a_step_that_leaving_has_interrupted(backend: str) -> None:
+    reached, never = threading.Event(), threading.Event()
+    thread = interrupt_soon(reached)
+    with (
+        pytest.RaisesGroup(KeyboardInterrupt, OSError),
+        to_sync(Stream(lambda: waits(reached, never, OSError("step"))), backend) as items,
+    ):
+        for _ in items:
+            pass
+    thread.join()
+
+
+@BACKEND
+@FORM
+def test_leaving_while_another_thread_waits_for_an_item(form: Form, backend: str) -> None:
+    reached, never = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def read(items: Iterator[int]) -> None:
+        try:
+            for _ in items:
+                pass
+        except BaseException as exc:
+            errors.append(exc)
+
+    with to_sync(form(Stream(lambda: waits(reached, never))), backend) as items:
+        threads = [threading.Thread(target=read, args=[items]) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        reached.wait()
+    for thread in threads:
+        thread.join()
+    assert [*map(type, errors)] == [StreamClosedError] * 3
+
+
+@BACKEND
+def test_threads_share_the_items(backend: str) -> None:
+    got: list[int] = []
+    with to_sync(async_range(20_000), backend) as items:
+        threads = [threading.Thread(target=lambda: got.extend(items)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(got) == [*range(20_000)]
+
+
+def test_an_opening_for_threads_has_one_block() -> None:
+    sync: Any = to_sync(async_range(3))
+    with pytest.raises(StreamClosedError, match=r"inside of `with to_sync\(async_range\(3\)\) as"):
+        for _ in sync:
+            pass
+    with sync as items:
+        assert next(items) == 0
+        with (
+            pytest.raises(StreamConsumedError, match="call to_sync again"),
+            sync,
+        ):
+            pass
+        assert [*items] == [1, 2]
+    with pytest.raises(StreamConsumedError), sync:
+        pass
+
+
+@BACKEND
+def test_an_opening_that_fails(backend: str) -> None:
+    stream = Stream(iter(ITEMS))
+    with to_sync(stream, backend) as items:
+        assert [*items] == ITEMS
+    with (
+        pytest.raises(StreamConsumedError, match="only once"),
+        to_sync(stream, backend),
+    ):
+        raise AssertionError("this must not run")
+
+
+@BACKEND
+def test_a_function_of_the_stream_cannot_iterate_it(backend: str) -> None:
+    sync: list[Iterator[int]] = []
+    with (
+        pytest.raises(StreamBusyError, match="what runs in it"),
+        to_sync(async_range(3).map(lambda n: next(sync[0])), backend) as items,
+    ):
+        sync.append(items)
+        next(items)
+
+
+@BACKEND
+@FORM
+def test_the_stream_sees_the_context_of_the_thread_that_enters(form: Form, backend: str) -> None:
+    token = setting.set("mine")
+    try:
+        with to_sync(form(async_range(2)).map(lambda _: setting.get()), backend) as items:
+            setting.set("later")
+            assert [*items] == ["mine", "mine"]
+    finally:
+        setting.reset(token)
+
+
+@BACKEND
+def test_no_more_than_a_millisecond_is_read_ahead(backend: str) -> None:
+    calls: list[int] = []
+
+    def slow(n: int) -> int:
+        calls.append(n)
+        time.sleep(0.002)
+        return n
+
+    with to_sync(async_range(100).map(slow), backend) as items:
+        for n in items:
+            assert len(calls) <= n + 2  # an item, and the next one before the clock is read
+            if n == 10:
+                break
+    calls.clear()
+    with to_sync(async_range(100).buffer(0).map(slow), backend) as items:
+        for n in items:
+            assert len(calls) == n + 1
+            if n == 10:
+                break
+
+
+@BACKEND
+def test_what_is_there_comes_over_in_one_go(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A millisecond is ten looks at the clock here, and there are four between two pairs."""
+    monkeypatch.setattr("anystream._batches.clock", partial(next, itertools.count(0, 0.0001)))
+    sync: Any = to_sync(async_range(100), backend)
+    asked = 0
+    ask = sync.ask
+
+    def count() -> None:
+        nonlocal asked
+        asked += 1
+        ask()
+
+    sync.ask = count
+    with sync as items:
+        assert [*items] == [*range(100)]
+    assert 10 < asked < 40
+
+
+@BACKEND
+def test_a_cancellation_from_within_is_no_end(backend: str) -> None:
+    async def numbers() -> AsyncGenerator[int, None]:
+        yield 1
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await anyio.sleep(1)
+            except anyio.get_cancelled_exc_class() as exc:
+                cancellation = exc
+        raise cancellation
+
+    got: list[int] = []
+    with to_sync(Stream(numbers), backend) as items:
+        with pytest.raises(StreamInterruptedError, match="something cancelled a step"):
+            got.extend(items)
+        assert [*items] == []
+    assert got == [1]
+
+
+def test_an_event_loop_that_ends_by_itself() -> None:
+    import asyncio
+
+    source = TrackedSource(ITEMS, cleanup=0.001)
+
+    def stop(n: int) -> int:
+        asyncio.get_running_loop().stop()
+        return n
+
+    with (
+        to_sync(Stream(source.generator).map(stop), "asyncio") as items,
+        pytest.raises((StreamInterruptedError, StreamClosedError)),
+    ):
+        while True:
+            assert next(items) in ITEMS
+    assert source.open_runs == 0
+
+
+def test_bad_arguments_of_to_sync() -> None:
+    with pytest.raises(TypeError, match="source must be"):
+        to_sync(5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="backend must be one of 'asyncio', 'trio'"):
+        to_sync([1], "curio")
+    with (
+        pytest.raises(TypeError, match="unexpected keyword"),
+        to_sync([1], "trio", {"nonsense": 1}),
+    ):
+        raise AssertionError("this must not run")
