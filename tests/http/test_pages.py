@@ -9,9 +9,10 @@ import anyio
 import httpx
 import pytest
 
-from anystream import EmptyStreamError, StreamError
+from anystream import EmptyStreamError, StreamError, to_sync
 from anystream._cli.server import Server, serve
 from anystream.http import PageDataError, PageStatusError, PaginationError, fetch_all_pages
+from anystream.http._pages import Pages
 
 pytestmark = pytest.mark.real_time
 
@@ -152,6 +153,50 @@ async def test_a_timed_out_step_asks_for_the_same_page_again(
             await anext(users)
         assert scope.cancelled_caught
         assert [user["id"] async for user in users] == IDS
+
+
+def test_a_page_comes_to_a_thread_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anystream._batches.clock", lambda: 0.0)  # no page takes too long
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        numbers = range(5) if request.url.params["page"] in "123" else ()
+        return httpx.Response(200, json={"items": [*numbers]})
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    sync: Any = to_sync(fetch_all_pages("http://test/", client=client))
+    asked = 0
+    ask = sync.ask
+
+    def count() -> None:
+        nonlocal asked
+        asked += 1
+        ask()
+
+    sync.ask = count
+    with sync as items:
+        assert [*items] == [*range(5)] * 3
+    assert asked == 4
+
+
+async def test_several_tasks_may_ask_for_pages_in_turn(
+    server: Server, own_clients: list[httpx.AsyncClient]
+) -> None:
+    pages = Pages(f"{server.url}/users/slow?delay=0.05", None, "page", "items")
+    got: list[int] = []
+
+    async def step(patience: float) -> None:
+        with anyio.move_on_after(patience):
+            for page in await pages.batch() or ():
+                got.extend(user["id"] for user in page)
+
+    for _ in range(6):
+        for patience in (0.02, 5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(step, patience)
+    await own_clients[0].aclose()
+    assert pages.any_task
+    assert got == IDS
+    assert await server.settled(1)
 
 
 async def leave_at_the_end(users: Any) -> None:

@@ -61,7 +61,7 @@ class Pages:
     """The lists of items of the pages, one batch each."""
 
     busy = False
-    any_task = False
+    any_task = True  # a page is read to its end, or asked for again
 
     def __init__(
         self,
