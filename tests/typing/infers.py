@@ -4,24 +4,28 @@ A line with an ignore must fail: pyright reports an ignore that is not needed.
 """
 
 import operator
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, aclosing
 from typing import Any, Literal, assert_type
 
 import anyio
 
 import anystream
 from anystream import (
+    Push,
     Run,
     Stream,
     async_range,
     chain,
     combine_latest,
+    from_callback,
+    from_thread,
     merge,
     race,
     stream,
     stream_data,
     ticker,
+    to_sync,
 )
 from anystream.http import fetch_all_pages
 
@@ -161,6 +165,65 @@ async def readers(ints: Stream[int]) -> None:
         assert_type(even, Stream[int])
     assert_type(ints.group_by(str), Stream[tuple[str, Stream[int]]])
     assert_type(ints.group_by(text), Stream[tuple[str, Stream[int]]])
+
+
+def register(push: Push[int]) -> Callable[[], None]:
+    assert_type(push(1), bool)
+    assert_type(push.end(), None)
+    push("1")  # pyright: ignore[reportArgumentType]
+    push.fail("error")  # pyright: ignore[reportArgumentType]
+    push.fail(KeyError)  # pyright: ignore[reportArgumentType]
+    return push.end
+
+
+async def register_later(push: Push[str]) -> None: ...
+
+
+async def register_and_end_later(push: Push[str]) -> Callable[[], object]:
+    return connect
+
+
+def takes_objects(push: Push[object]) -> Push[int]:
+    return push
+
+
+def takes_bools(push: Push[bool]) -> Push[int]:
+    return push  # pyright: ignore[reportReturnType]
+
+
+def generate() -> Iterator[str]:
+    yield "a"
+
+
+def bridges(ints: Stream[int]) -> None:
+    assert_type(from_thread([1, 2]), Stream[int])
+    assert_type(from_thread(generate), Stream[str])
+    assert_type(from_thread(generate(), buffer=0), Stream[str])
+    assert_type(from_callback(register, buffer=1), Stream[int])
+    assert_type(from_callback(register_later, buffer=1, overflow="wait"), Stream[str])
+    assert_type(from_callback(register_and_end_later, buffer=1), Stream[str])
+    assert_type(to_sync(ints), AbstractContextManager[Iterator[int]])
+    assert_type(to_sync(numbers(), "trio"), AbstractContextManager[Iterator[int]])
+    with to_sync(ints.map(str), backend_options={"debug": True}) as strings:
+        assert_type(strings, Iterator[str])
+        assert_type(next(strings), str)
+    from_thread(numbers)  # pyright: ignore[reportArgumentType]
+    from_thread([1], 5)  # pyright: ignore[reportCallIssue]
+    from_callback(register)  # pyright: ignore[reportCallIssue]
+    from_callback(register, buffer=1, overflow="drop")  # pyright: ignore[reportArgumentType]
+    from_callback(text, buffer=1)  # pyright: ignore[reportArgumentType]
+    to_sync(5)  # pyright: ignore[reportArgumentType]
+    for _ in to_sync(ints):  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+        pass
+
+
+async def into_streams(ints: Stream[int], send: anyio.abc.ObjectSendStream[int]) -> None:
+    sink, received = anyio.create_memory_object_stream[float](1)
+    assert_type(await ints.into(send), None)
+    await ints.into(sink, close=False)
+    await ints.map(str).into(send)  # pyright: ignore[reportArgumentType]
+    await ints.into(received)  # pyright: ignore[reportArgumentType]
+    await ints.into(send, False)  # pyright: ignore[reportCallIssue]
 
 
 @stream
