@@ -4,7 +4,7 @@ The names carry the numbers of a catalogue of 48 hazards, H1 to H48. Left out ar
 
 H5   a loop that is closed without `shutdown_asyncgens`: asyncio's alone, and answered by H2, since
      nothing waits for the garbage collector or for the end of the loop
-H43  a blocking generator in a thread, which needs a bridge to threads
+H43  a blocking generator in a thread: tests/bridges/test_from_thread.py
 
 H20, H27, H28, H42 and the second half of H15 and of H21 are about asyncio's own API and run there.
 """

@@ -348,7 +348,12 @@ async def test_a_thread_that_waits_for_room_is_let_go(way: str) -> None:
             threads.append(threading.Thread(target=finish))
         for thread in threads:
             thread.start()
-        return lambda: [thread.join() for thread in threads]
+
+        def end() -> None:
+            for thread in threads:
+                thread.join()
+
+        return end
 
     async with from_callback(register, buffer=1, overflow="wait") as items:
         assert await anext(items) == 1
