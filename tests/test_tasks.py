@@ -320,6 +320,22 @@ async def test_closing_inside_of_the_block() -> None:
             await anext(items)
 
 
+async def test_steps_after_a_close_that_ended_a_step_are_no_quiet_end() -> None:
+    source = TrackedSource(ITEMS, pause=10)
+    async with anyio.create_task_group() as group, over(source, "iterator").buffer(0) as items:
+
+        async def read() -> None:
+            with pytest.raises(StreamClosedError):
+                await anext(items)
+
+        group.start_soon(read)
+        group.start_soon(read)
+        await anyio.sleep(1)
+        await items.aclose()
+        await anyio.sleep(1)
+        await read()
+
+
 async def test_closing_ends_a_step_of_another_task() -> None:
     source = TrackedSource(range(5), pause=10)
 

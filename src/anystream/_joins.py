@@ -29,7 +29,7 @@ def of_all(
 def chain(*sources: Items[T]) -> Stream[T]:
     """The items of each source, one source after the other; each is closed when it has ended.
 
-    The sources may be streams, or whatever `Stream` takes.
+    The sources are streams, async iterables or iterables.
 
     >>> async def main():
     ...     print(await chain("ab", async_range(2)).collect())
@@ -42,7 +42,7 @@ def chain(*sources: Items[T]) -> Stream[T]:
 def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all") -> Stream[T]:
     """The items of all sources as they come, each source in a task of its own.
 
-    The sources may be streams, or whatever `Stream` takes. Those that have something are served in
+    The sources are streams, async iterables or iterables. Those that have something are served in
     turn, and no more than `buffer` items of each are read ahead: with 0 a source is asked for an
     item only while a reader waits. Ends when all have ended, or with `until="any"` when the first
     has: the others are stopped then, and what they have given before is still read. An error of
@@ -63,7 +63,7 @@ def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "a
 def race(*sources: Items[T]) -> Stream[T]:
     """The items of the source that is the first to give one; the others are closed then.
 
-    The sources may be streams, or whatever `Stream` takes. Each runs in a task of its own, from
+    The sources are streams, async iterables or iterables. Each runs in a task of its own, from
     the first step on. One that ends without an item is out of the race, and the end comes when all
     are. An error before there is a winner ends the race, and stops the others.
 
@@ -86,7 +86,7 @@ def zip(*sources: Items[T], strict: bool = False) -> Stream[tuple[T, ...]]: ...
 def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its namesake
     """Tuples of an item of each source, which are asked for at the same time.
 
-    The sources may be streams, or whatever `Stream` takes. Each runs in a task of its own, and is
+    The sources are streams, async iterables or iterables. Each runs in a task of its own, and is
     asked for an item only while a reader waits. Ends when one of them ends: the others are stopped
     then, and what they have given for the tuple that is not complete is dropped. With `strict` all
     have to end together, or `ValueError` is raised, as by the builtin `zip`.
@@ -109,7 +109,7 @@ def combine_latest(*sources: Items[T]) -> Stream[tuple[T, ...]]: ...
 def combine_latest(*sources: Items[Any]) -> Stream[Any]:
     """Tuples of the latest item of each source, whenever one of them has a new one.
 
-    The sources may be streams, or whatever `Stream` takes. Each runs in a task of its own, and is
+    The sources are streams, async iterables or iterables. Each runs in a task of its own, and is
     asked for an item only while a reader waits. The first tuple comes when each has given an item.
     Ends when all have ended, or when one ends without an item.
 

@@ -63,12 +63,12 @@ class Lane:
         return used < (self.bound or self.box.wanted) and not self.stopped
 
     async def wait_for_room(self, pump: "Pump") -> bool:
-        """Wait until there is room; False if the pump has to stop."""
+        """Wait until there is room, since there is none; False if the pump has to stop."""
         if self.bound >= LONG and not self.stopped:
             await checkpoint()  # a reader that is ready empties the lane meanwhile
-        while not (self.stopped or pump.stopping):
             if self.takes():
                 return True
+        while not (self.stopped or pump.stopping):
             pump.parked = event = self.gate()
             try:
                 await event.wait()
@@ -76,6 +76,8 @@ class Lane:
                 pump.parked = None
                 if self.bound and event in self.parked:
                     self.parked.remove(event)
+            if self.takes():
+                return not pump.stopping
         return False
 
     def gate(self) -> Event:
@@ -94,7 +96,7 @@ class Lane:
 
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
-        if not self.bound and self.takes():  # for one
+        if not self.bound:  # there is room for one
             for item in batch:
                 self.put(item)
                 return False
@@ -186,7 +188,6 @@ class Mailbox:
     """The source of the segment behind it: what the lanes bring, fairly."""
 
     __slots__ = (
-        "checks",
         "cleanup_error",
         "closed",
         "error",
@@ -206,9 +207,6 @@ class Mailbox:
 
     def __init__(self, new_event: type[Event]) -> None:
         self.new_event = new_event
-        # In a cancelled scope nothing is asked for. Trio sees to that: it raises before a wait
-        # begins, while asyncio lets a wait begin, with the demand that belongs to it.
-        self.checks = not new_event.__module__.endswith("_trio")
         self.ready: list[Lane] = []  # lanes with items, in turn
         self.parked: list[Event] = []  # producers that wait for a reader
         self.waiting: Event | None = None  # the reader, if it waits
@@ -281,8 +279,7 @@ class Mailbox:
                 raise StreamClosedError("the stream was closed while it was read")
             if self.ended():
                 return None
-            if self.checks:
-                await checkpoint_if_cancelled()
+            await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
             self.wanted, self.waiting = 1, self.new_event()
             for event in self.parked:
                 event.set()
@@ -291,6 +288,8 @@ class Mailbox:
                 await self.waiting.wait()
             finally:
                 self.wanted, self.waiting = 0, None  # a cancelled reader withdraws its demand
+        if len(self.ready) == 1 and not self.ready[0].bound:
+            return iter((self.take(),))  # there is no other, and nobody is asked for one
         return self.items()
 
     def available(self) -> bool:
@@ -305,19 +304,24 @@ class Mailbox:
         due = clock() + QUANTUM
         ready = self.ready
         while ready:
-            lane = ready[0]
-            items = lane.items
-            item = items[0]
-            del items[0]
-            if not items:
-                del ready[0]
-            elif len(ready) > 1:
-                ready.append(ready.pop(0))
-            if lane.parked:
-                lane.taken()
-            yield item
+            yield self.take()
             if clock() > due:
                 return
+
+    def take(self) -> Any:
+        """An item of the lane whose turn it is."""
+        ready = self.ready
+        lane = ready[0]
+        items = lane.items
+        item = items[0]
+        del items[0]
+        if not items:
+            del ready[0]
+        elif len(ready) > 1:
+            ready.append(ready.pop(0))
+        if lane.parked:
+            lane.taken()
+        return item
 
     async def close(self, host: "Host") -> None:
         """Stop those who fill this mailbox, and wait until they have closed what they read."""

@@ -123,13 +123,16 @@ class Run(AsyncIterator[T_co]):
             await self.turns.wait(self.pipeline.new_event)
             return self.items  # what the others have left
         self.items = EMPTY
-        self.turns.taken = True
+        turns = self.turns
+        turns.taken = True
         try:
-            items = await self.pipeline.top().batch()
+            items = await (self.pipeline.segment or self.pipeline.top()).batch()
         except BaseException as exc:
-            self.turns.end()
+            turns.end()
             await self.fail(exc)
-        self.turns.end()
+        turns.taken = False
+        if turns.queue:
+            turns.wake()
         if items is None:
             self.over = True
             if self.bare:
@@ -147,7 +150,8 @@ class Run(AsyncIterator[T_co]):
     async def fail(self, error: BaseException) -> NoReturn:
         """Waiting for a batch raised `error`: decide what becomes of the run, and raise."""
         self.items = EMPTY
-        self.over = self.over or isinstance(error, Exception)
+        if isinstance(error, Exception) and not self.pipeline.closed:
+            self.over = True
         if isinstance(error, StopAsyncIteration):
             error = self.not_the_end(error)
         if self.bare and (self.over or self.pipeline.holds):

@@ -32,10 +32,10 @@ CLASSES: dict[type[BaseException], tuple[type[Event], type[CancelScope]]] = {}
 
 def classes() -> tuple[type[Event], type[CancelScope]]:
     """The backend's own classes: to make one with anyio's own asks which it is, every time."""
-    cancelled = get_cancelled_exc_class()
-    if cancelled not in CLASSES:
-        CLASSES[cancelled] = type(Event()), type(CancelScope())
-    return CLASSES[cancelled]
+    known = CLASSES.get(get_cancelled_exc_class())
+    if known is None:
+        known = CLASSES[get_cancelled_exc_class()] = type(Event()), type(CancelScope())
+    return known
 
 
 class Host(ABC):

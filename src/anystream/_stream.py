@@ -568,7 +568,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of this stream, then those of the others; each closed when it has ended.
 
-        `others` may be streams, or whatever `Stream` takes.
+        `others` are streams, async iterables or iterables.
 
         >>> async def main():
         ...     print(await Stream("ab").chain("cd", async_range(2)).collect())

@@ -36,7 +36,7 @@ def to_sync(
 ) -> AbstractContextManager[Iterator[T]]:
     """Let ordinary code iterate a stream, which runs in an event loop in a thread of its own.
 
-    `stream` may be a stream, or whatever `Stream` takes. `backend` and `backend_options` are those
+    `stream` is a stream, an async iterable or an iterable. `backend` and `backend_options` are those
     of `anyio.run`. The stream sees a copy of the context variables of the thread that enters.
 
     Entering the `with` block starts the event loop and opens the stream, leaving it closes the
