@@ -96,6 +96,9 @@ class Step:
     seconds: float = 0.0
 
 
+LEAVING = ("break", "raise", "close")
+
+
 @dataclass(frozen=True)
 class Program:
     """`readers` have steps of their own, and read on to the end after them if `to_the_end`.
@@ -125,10 +128,10 @@ class Program:
         """Whether the order of what is due at the same time may show."""
         joined = any(True for _ in joins_of(self.pipe))
         free = joined or any(op.name in FREE for op in self.ops) or len(self.readers) > 1
-        leaves_at_once = any(
-            step.do in ("break", "raise", "close") and not step.seconds
-            for steps in self.readers
-            for step in steps
+        leaves_at_once = not all(
+            self.to_the_end or (steps and steps[-1].do in LEAVING) for steps in self.readers
+        ) or any(
+            step.do in LEAVING and not step.seconds for steps in self.readers for step in steps
         )
         at_once = any(leaf.pause != "sleep" for leaf in self.leaves)
         at_once = at_once or any(op.name in BURSTS for op in self.ops)
@@ -180,8 +183,9 @@ class Trace:
 
     @property
     def one(self) -> Items | None:
-        """The items, if they are all that may come, in this order."""
-        return self.groups[0] if len(self.groups) == 1 and not self.loose else None
+        """The items, if they come in this order and none is missing before the end."""
+        (items, *others), must = self.groups or ((),), self.must
+        return items if not others and not self.loose and must == frozenset(items) else None
 
     def each(self, fn: Callable[[int], Sequence[int]]) -> "Trace":
         groups = tuple(tuple(out for n in group for out in fn(n)) for group in self.groups)
@@ -701,6 +705,8 @@ def check_items(world: World) -> None:
                 break
     assert received == world.received
     ways = "\n".join(map(str, world.traces))
+    if world.program.opening == "collect" and ending is not None:
+        received, ending = [], Unfinished()  # nobody has seen the items
     assert any(way.allows(received, ending) for way in world.traces), f"not among\n{ways}"
     if world.raised is not None:
         endings = {way.ending for way in world.traces}
@@ -722,7 +728,10 @@ def check_sources(world: World) -> None:
                 assert unfinished <= (source.steps > leaf.size or leaf.fails_at is not None), (
                     f"the cleanup of source {number} was cut short"
                 )
-        heard = "end" in world.log or not any(op.name in IN_TASKS for op in program.ops)
+        early = any(op.name == "take" for op in program.ops) or any(
+            join.name not in ("chain", "merge", "merge ahead") for join in joins_of(program.pipe)
+        )
+        heard = "end" in world.log and not early  # what nobody reads any more may be dropped
         if leaf.cleanup_fails and source.closes_finished and heard and program.stop != "native":
             assert f"cleanup {number}" in said, f"the error in the cleanup of {number} is lost"
 
@@ -747,7 +756,7 @@ def told_of(world: World) -> dict[str, Any]:
         "seconds": round(world.seconds, 6),
         "on_close": world.closed,
         "sources": {
-            number: (source.opened, source.steps, source.closes_started, source.closes_finished)
+            number: (source.opened, source.closes_started, source.closes_finished)
             for number, (_, source) in world.sources.items()
         },
     }
