@@ -106,6 +106,13 @@ def minimums(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session
+def ablate(session: nox.Session) -> None:
+    """Remove each guarantee in turn, and see that some test notices (-- for the script)."""
+    install(session, "test")
+    session.run("python", "tests/ablate.py", *session.posargs)
+
+
 @nox.session(python=["3.11", "3.13"])
 def bench(session: nox.Session) -> None:
     """Print how fast it is beside its rivals (-- for the benchmarks)."""

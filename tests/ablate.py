@@ -1,0 +1,601 @@
+"""Remove the guarantees of the package one by one, and see that some test notices each removal.
+
+    python tests/ablate.py [--list] [--sweep] [WORDS ...]
+
+Each entry of the table replaces one piece of text, which must occur exactly once, in a copy of the
+package, and runs the tests over that. With words only the entries that contain one of them are
+tried, with --list they are only checked, with --sweep what is not noticed goes through the slow
+sweep as well. The exit code is 1 if a removal goes unnoticed.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FAST = ("tasks", "workers", "joins", "switch", "share", "run", "core", "hazards", "removals")
+LIMIT = 300
+"""Seconds for one run of the tests."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    file: str
+    old: str
+    new: str
+    guards: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.guards}"
+
+    def applied(self, package: Path) -> str:
+        """The text of the file without the guarantee."""
+        text = (package / self.file).read_text()
+        found = text.count(self.old)
+        if found != 1:
+            raise SystemExit(f"{self}: its text occurs {found} times: {self.old!r}")
+        return text.replace(self.old, self.new)
+
+
+RUN, BOX, READER = "_run.py", "_mailbox.py", "_reader.py"
+MOVE, WORKERS = "_operators/concurrent.py", "_operators/workers.py"
+SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
+
+REMOVALS = (
+    # The reader and its mailbox.
+    Removal(
+        BOX,
+        "            await checkpoint()  # before the take; waiting is a checkpoint, too\n",
+        "            pass\n",
+        "a checkpoint before the take",
+    ),
+    Removal(
+        BOX,
+        "                self.wanted, self.waiting = 0, None  # a c",
+        "                self.waiting = None  # a c",
+        "a cancelled reader withdraws its demand",
+    ),
+    Removal(
+        BOX,
+        "                await checkpoint_if_cancelled()\n",
+        "                pass\n",
+        "a reader that is cancelled already asks for nothing",
+    ),
+    Removal(
+        BOX,
+        "                event.set()\n            self.parked.clear()\n",
+        "                pass\n            self.parked.clear()\n",
+        "a reader that waits wakes the producers that wait for it",
+    ),
+    Removal(
+        BOX,
+        "        self.ready.append(lane)\n        self.wake()\n",
+        "        self.ready.append(lane)\n",
+        "the first item of a lane wakes the reader",
+    ),
+    Removal(
+        BOX,
+        "        elif not self.open_lanes:\n            self.wake()\n",
+        "",
+        "the end of the last lane wakes the reader",
+    ),
+    Removal(
+        BOX,
+        "            pump.interrupt()\n        self.wake()\n",
+        "            pump.interrupt()\n",
+        "stopping a mailbox wakes its reader",
+    ),
+    Removal(
+        BOX,
+        "            self.error = error\n            self.stop()\n",
+        "            self.error = error\n            self.wake()\n",
+        "an error stops the siblings",
+    ),
+    Removal(
+        BOX,
+        "        for lane in self.lanes:\n            lane.stop()\n        for pump",
+        "        for pump",
+        "stopping a mailbox stops its lanes",
+    ),
+    Removal(
+        BOX,
+        "        for pump in self.pumps:\n            pump.interrupt()\n",
+        "",
+        "stopping a mailbox stops its tasks",
+    ),
+    Removal(
+        BOX,
+        "        while not self.available():\n            if self.error is not None:",
+        "        while self.error is not None or not self.available():\n"
+        "            if self.error is not None:",
+        "an error comes after the items",
+    ),
+    Removal(
+        BOX,
+        "        self.stopped = True\n        for event in self.parked:\n            event.set()\n",
+        "        self.stopped = True\n",
+        "a stopped lane wakes those who wait for room",
+    ),
+    Removal(
+        BOX,
+        "            self.parked.pop(0).set()\n",
+        "            pass\n",
+        "a place that is free wakes who waits for it",
+    ),
+    Removal(
+        BOX,
+        "            finally:\n                pump.parked = None\n",
+        "            finally:\n",
+        "a task that has been woken is not parked any more",
+    ),
+    Removal(
+        BOX,
+        "                    self.parked.remove(event)\n",
+        "                    pass\n",
+        "who does not wait for room any more is not woken in the place of another",
+    ),
+    Removal(
+        BOX,
+        "        while not (self.stopped or pump.stopping):\n",
+        "        while not self.stopped:\n",
+        "a task that is stopped does not wait for room",
+    ),
+    Removal(
+        BOX,
+        "                error, self.error, self.open_lanes = self.error, None, 0\n",
+        "                error, self.error = self.error, None\n",
+        "after an error comes the end",
+    ),
+    # Tasks.
+    Removal(
+        RUN,
+        "self.outer: CancelScope = self.whole.new_scope(shield=True)",
+        "self.outer: CancelScope = self.whole.new_scope()",
+        "a cancellation of the reader does not come to a source",
+    ),
+    Removal(
+        RUN,
+        "            self.inner.shield = True\n",
+        "            pass\n",
+        "what has been interrupted may await for its cleanup",
+    ),
+    Removal(
+        RUN,
+        "self.parked is not None:\n                self.parked.set()\n",
+        "False:\n                pass\n",
+        "a parked task is woken and not cancelled",
+    ),
+    Removal(
+        RUN,
+        "                self.parked.set()\n            elif self.begun:",
+        "                pass\n            elif self.begun:",
+        "a parked task is woken when it is stopped",
+    ),
+    Removal(
+        RUN,
+        "        if not self.stopping:\n            self.stopping = True\n            if",
+        "        if True:\n            self.stopping = True\n            if",
+        "a task is stopped once",
+    ),
+    Removal(
+        RUN,
+        "                self.interrupting = True\n                self.outer.cancel()\n\n",
+        "                self.interrupting = True\n\n",
+        "what a task waits for is interrupted",
+    ),
+    Removal(
+        RUN,
+        "                if self.stopping and self.awaits:  # before it has begun\n",
+        "                if False:\n",
+        "a task that is stopped before it has begun does not begin to wait",
+    ),
+    Removal(
+        RUN,
+        "                if hit:\n                    self.protect()\n",
+        "                if hit:\n                    pass\n",
+        "one interruption, and not another at each await of the cleanup",
+    ),
+    Removal(
+        RUN,
+        "                    trap = body.throw(exc)\n",
+        "                    if hit:\n                        self.protect()\n"
+        "                    trap = body.throw(exc)\n",
+        "no shield before the interruption has been told (asyncio)",
+    ),
+    Removal(
+        RUN,
+        "                    trap = send(value)\n",
+        "                    if hit:\n                        self.protect()\n"
+        "                    trap = send(value)\n",
+        "no shield before the interruption has been told (trio)",
+    ),
+    Removal(
+        RUN,
+        "                    inner.deadline = current_time() + self.pipeline.grace\n",
+        "                    pass\n",
+        "what has been interrupted has the grace period and no more",
+    ),
+    Removal(
+        RUN,
+        "            self.inner.deadline = inf\n",
+        "            pass\n",
+        "the grace period of what was interrupted does not end the close behind it",
+    ),
+    Removal(
+        RUN,
+        "        self.protect()\n        self.shield:",
+        "        self.shield:",
+        "a task closes its source in a shield",
+    ),
+    Removal(
+        RUN,
+        "        if self.stopping:\n            return None\n        lost",
+        "        lost",
+        "our own interruption is no error",
+    ),
+    Removal(
+        RUN,
+        "        if self.stopping and self.inner is not None and self.inner.cancel_called:\n"
+        "            return self.pipeline.hung(self.pipeline.grace)\n",
+        "",
+        "a task that outlives the grace period is told of",
+    ),
+    Removal(
+        RUN,
+        "            if self.awaited is not None:\n                self.awaited.set()\n",
+        "",
+        "the end of a task wakes who waits for it",
+    ),
+    Removal(
+        RUN,
+        "            self.pipeline.errors += self.errors\n",
+        "",
+        "what nobody has read of a task's errors is raised by who closes",
+    ),
+    # Closing.
+    Removal(
+        RUN,
+        "            shield.deadline = current_time() + grace\n",
+        "            pass\n",
+        "a close has the grace period and no more",
+    ),
+    Removal(
+        RUN,
+        "                shield.deadline = inf  # the next close has a period of its own\n",
+        "                pass\n",
+        "each close has a grace period of its own",
+    ),
+    Removal(
+        RUN,
+        "shield is None or shield.cancel_called:  # by a close that hung\n",
+        "shield is None:\n",
+        "a close that hung takes nothing from the next one",
+    ),
+    Removal(
+        RUN,
+        "        if scope is not None:\n            scope.shield = True\n",
+        "",
+        "a cancellation does not come to the cleanup",
+    ),
+    Removal(
+        RUN,
+        "        with CancelScope(shield=True):  # without a deadline: each pump",
+        "        with CancelScope():  # each pump",
+        "who waits for tasks to close waits in a shield",
+    ),
+    Removal(
+        RUN,
+        "await group.__aexit__(None, None, None)",
+        "await group.__aexit__(*__import__('sys').exc_info())",
+        "the group does not get the body's error",
+    ),
+    Removal(
+        RUN,
+        "            self.late: BaseException | None = exc\n        self.group",
+        "            pass\n        self.group",
+        "a native cancellation during the wait for the tasks is passed on",
+    ),
+    Removal(
+        RUN,
+        "            if late is not None:\n                raise late from failure\n",
+        "",
+        "a native cancellation during cleanup is passed on",
+    ),
+    Removal(
+        RUN,
+        "                self.late = exc\n            else:",
+        "                pass\n            else:",
+        "a native cancellation that comes to a close is kept",
+    ),
+    Removal(
+        RUN,
+        "        if isinstance(box, Mailbox) and not self.owned:\n",
+        "        if isinstance(box, Mailbox):\n",
+        "what was handed over is closed after the tasks",
+    ),
+    # Moving.
+    Removal(
+        MOVE,
+        "    while not pump.stopping and (lane.takes()",
+        "    while (lane.takes()",
+        "a task that is stopped asks its source for nothing more",
+    ),
+    Removal(
+        MOVE,
+        "    pump.stopping = True  # nobody interrupts the close\n",
+        "",
+        "nobody interrupts a close",
+    ),
+    Removal(
+        MOVE,
+        "    elif error is not None:\n        pump.errors += (error,)\n    for",
+        "    for",
+        "an error after the reader has left is kept",
+    ),
+    Removal(
+        MOVE,
+        "        if self.decided:\n            return\n",
+        "",
+        "a race is decided once",
+    ),
+    Removal(
+        MOVE,
+        "                other.stop()\n                pump.interrupt()\n",
+        "                other.stop()\n",
+        "the losers of a race are stopped",
+    ),
+    Removal(
+        MOVE,
+        "        if error is None:\n            self.end()\n",
+        "",
+        "the end of one is the end of all",
+    ),
+    # Workers.
+    Removal(
+        WORKERS,
+        "                if item is MISSING or lane.stopped:  # n",
+        "                if item is MISSING:  # n",
+        "a worker that was stopped while it took an item calls nothing",
+    ),
+    Removal(
+        WORKERS,
+        "            lane.promised += 1\n",
+        "            pass\n",
+        "a place is promised before an item is taken",
+    ),
+    Removal(
+        WORKERS,
+        "            self.over, self.error = True, exc\n            raise\n        return MISSING",
+        "            self.error = exc\n            raise\n        return MISSING",
+        "after an error a source is not stepped again",
+    ),
+    Removal(
+        WORKERS,
+        "        while not pump.stopping and (item := ",
+        "        while (item := ",
+        "a task that is stopped takes no item to open a stream for",
+    ),
+    Removal(
+        WORKERS,
+        "            if pump.stopping:  # nothing would interrupt the function then\n"
+        "                break\n",
+        "",
+        "a task that was stopped while it took an item opens nothing",
+    ),
+    Removal(
+        WORKERS,
+        "            if isinstance(result, Failure):\n"
+        "                self.box.fail(result.error)\n                return\n",
+        "            if isinstance(result, Failure):\n                return\n",
+        "a failure that has waited for its turn is told",
+    ),
+    Removal(
+        WORKERS,
+        "                if at > place:\n                    other.interrupt()\n",
+        "                pass\n",
+        "calls for what comes after a failed item are stopped",
+    ),
+    Removal(
+        WORKERS,
+        "                if at > place:\n",
+        "                if True:\n",
+        "calls for what comes before a failed item go on",
+    ),
+    Removal(
+        WORKERS,
+        "            self.turns.end()\n",
+        "            self.turns.taken = False\n",
+        "a worker that has a batch wakes the next one",
+    ),
+    Removal(
+        WORKERS,
+        "        pump.stopping = True\n        del self.places",
+        "        del self.places",
+        "nobody interrupts the last worker's close",
+    ),
+    Removal(
+        WORKERS,
+        "            self.lane.stop()\n            for other",
+        "            for other",
+        "after a failed item no other is taken",
+    ),
+    # Switching.
+    Removal(
+        SWITCH,
+        "                await pump.stop(running)\n                if",
+        "                if",
+        "the old inner stream has closed before the new one begins",
+    ),
+    Removal(
+        SWITCH,
+        "        for last in running:\n            await last.join()\n",
+        "",
+        "the last inner stream is waited for",
+    ),
+    Removal(
+        SWITCH,
+        "    await pump.stop(running)\n    await leave",
+        "    await leave",
+        "the inner stream closes before the outer one",
+    ),
+    Removal(
+        SWITCH,
+        "        if not pump.stopping:  # before it has begun\n            await",
+        "        if True:\n            await",
+        "an inner stream that is stopped before it has begun is not opened",
+    ),
+    Removal(
+        SWITCH,
+        "                if pump.stopping:  # meanwhile; the source is told so in its next step\n"
+        "                    continue\n",
+        "",
+        "a task that was stopped meanwhile starts no other",
+    ),
+    # Joining.
+    Removal(
+        JOIN,
+        "        super().finished(lane, error)\n        self.wake()\n",
+        "        super().finished(lane, error)\n",
+        "the end of one source ends a zip",
+    ),
+    Removal(
+        JOIN,
+        "        if self.available() or any(map(exhausted, self.lanes)):\n",
+        "        if self.available():\n",
+        "a strict zip hears at once that one source is too long",
+    ),
+    Removal(
+        JOIN,
+        "        if any(map(exhausted, self.lanes)):\n            self.end()\n",
+        "        if any(map(exhausted, self.lanes)):\n            self.open_lanes = 0\n",
+        "the end of one source stops the others of a zip",
+    ),
+    # Sharing.
+    Removal(
+        SHARE,
+        "low=size - 1)",
+        "low=0)",
+        "a reader that makes room lets the others go on at once",
+    ),
+    Removal(
+        SHARE,
+        "                self.fail_if_stuck(lane.box)\n",
+        "                pass\n",
+        "readers that wait for each other are told so",
+    ),
+    Removal(
+        SHARE,
+        "        while not (lane.stopped or self.pump.stopping):\n",
+        "        while not lane.stopped:\n",
+        "a hub that is stopped does not wait for room",
+    ),
+    Removal(
+        SHARE,
+        "        self.pump.stopping = True  # nobody interrupts the close\n",
+        "",
+        "nobody interrupts a hub's close",
+    ),
+    Removal(
+        SHARE,
+        "        if self.hub.started and not self.hub.branches:\n",
+        "        if False:\n",
+        "a reader after the last one has left opens the stream anew",
+    ),
+    # Readers in several tasks.
+    Removal(
+        READER,
+        "            if event.is_set() and not self.taken:\n                self.wake()\n",
+        "",
+        "a cancelled reader passes its turn on",
+    ),
+    Removal(
+        READER,
+        "        self.taken = False\n        self.wake()\n",
+        "        self.taken = False\n",
+        "who has had a turn wakes the next one",
+    ),
+    # Batches.
+    Removal(
+        "_batches.py",
+        "            batch = chain(batch, self.mark())\n",
+        "            self.complete = True\n",
+        "a function that raises StopIteration does not look like the end",
+    ),
+    Removal(
+        "_batches.py",
+        "            self.waiting = operator\n            raise\n",
+        "            raise\n",
+        "a step that was cancelled is waited for again",
+    ),
+)
+
+
+def first_failure(package: Path, tests: list[str]) -> str | None:
+    """What notices that something is missing: a test, or that they hang; None if nothing does."""
+    arguments = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--timeout=30"]
+    environment = os.environ | {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments, *tests],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+    except subprocess.TimeoutExpired:
+        return f"nothing ends within {LIMIT} s"
+    if run.returncode == 0:
+        return None
+    lines = run.stdout.splitlines()
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return failed[0] if failed else " ".join(lines[-2:]) or "it crashes"
+
+
+def tried(removal: Removal, package: Path, *, sweep: bool) -> str | None:
+    path = package / removal.file
+    whole = path.read_text()
+    path.write_text(removal.applied(package))
+    files = [ROOT / f"tests/test_{name}.py" for name in FAST]
+    fast = [str(file) for file in files if file.exists()]
+    try:
+        noticed = first_failure(package, fast)
+        if noticed is None and sweep:
+            noticed = first_failure(package, ["tests/test_sweep.py"])
+    finally:
+        path.write_text(whole)
+    return noticed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("words", nargs="*", help="of the removals to try")
+    parser.add_argument("--list", action="store_true", help="only check that their texts are there")
+    parser.add_argument("--sweep", action="store_true", help="ask the sweep, too")
+    given = parser.parse_args()
+    unnoticed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(shutil.copytree(ROOT / "src/anystream", Path(folder) / "anystream"))
+        for removal in REMOVALS:
+            removal.applied(package)
+        for removal in REMOVALS:
+            if given.words and not any(word in str(removal) for word in given.words):
+                continue
+            if given.list:
+                print(removal)
+                continue
+            noticed = tried(removal, package, sweep=given.sweep)
+            unnoticed += noticed is None
+            print(
+                f"{'NOTICED' if noticed else 'UNNOTICED'}  {removal}  {noticed or ''}", flush=True
+            )
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
