@@ -468,7 +468,7 @@ class World:
             case "buffer":
                 stream = stream.buffer(n)
             case "drop_oldest" | "drop_newest":
-                stream = stream.buffer(n, op.name)  # type: ignore[arg-type]
+                stream = stream.buffer(n, op.name)
             case "overflow":
                 stream = stream.buffer(n, "error")
             case "on_close":
@@ -877,7 +877,7 @@ def programs(draw: st.DrawFn) -> Program:
     if opening == "bare" and tasks:
         opening = "with"
     by_steps = opening in ("with", "open")
-    readers = [steps()] if by_steps else [()]
+    readers: list[tuple[Step, ...]] = [steps()] if by_steps else [()]
     if by_steps and tasks and draw(st.sampled_from((False, False, False, True))):
         readers.append(steps())
     stop = draw(st.sampled_from(("", "", "", "suspension", "scope", "native")))
