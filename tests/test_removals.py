@@ -33,10 +33,10 @@ async def test_a_step_in_a_cancelled_scope_asks_for_nothing() -> None:
 
 
 async def test_an_error_stops_the_siblings_at_once() -> None:
-    failing = TrackedSource[int]([], errors={0: OSError()})
+    failing = TrackedSource[int]([], errors={0: OSError("gone")})
     other = TrackedSource(range(9), pause=60)
     async with merge(Stream(failing.generator), Stream(other.generator)) as items:
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="gone"):
             await anext(items)
         await anyio.sleep(1)
         assert other.closes_finished == 1
