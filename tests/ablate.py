@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FAST = ("tasks", "workers", "joins", "switch", "share", "run", "core", "hazards", "removals")
+FAST = ("removals", "tasks", "workers", "joins", "switch", "share", "run", "core", "hazards")
 LIMIT = 300
 """Seconds for one run of the tests."""
 

@@ -1,5 +1,7 @@
 """Guarantees that no other test would miss, if the line behind them was removed."""
 
+from collections.abc import AsyncIterator
+
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
@@ -40,3 +42,23 @@ async def test_an_error_stops_the_siblings_at_once() -> None:
             await anext(items)
         await anyio.sleep(1)
         assert other.closes_finished == 1
+
+
+async def test_a_scope_of_the_source_does_not_take_the_stop_for_its_own_cancellation() -> None:
+    """The shield goes up behind the interruption and not before it."""
+    scope = anyio.CancelScope()
+    went_on = False
+
+    async def numbers() -> AsyncIterator[int]:
+        nonlocal went_on
+        yield 1
+        with scope:
+            await anyio.sleep_forever()
+        went_on = True
+        await anyio.sleep_forever()
+
+    async with Stream(numbers).buffer(2) as items:
+        await anext(items)
+        await wait_all_tasks_blocked()
+        scope.cancel()
+    assert not went_on
