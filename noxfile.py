@@ -113,6 +113,14 @@ def ablate(session: nox.Session) -> None:
     session.run("python", "tests/ablate.py", *session.posargs)
 
 
+@nox.session(python="3.13")
+def sweep(session: nox.Session) -> None:
+    """Cut every pipeline at every step in every mode and print the count (-- for pytest)."""
+    install(session, "test")
+    everything = ["--seeds=10", "--every-mode", "--timeout=600"]
+    session.run("pytest", "-q", "tests/test_sweep.py", *everything, *session.posargs)
+
+
 @nox.session(python=["3.11", "3.13"])
 def bench(session: nox.Session) -> None:
     """Print how fast it is beside its rivals (-- for the benchmarks)."""

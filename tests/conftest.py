@@ -7,11 +7,18 @@ from typing import Any
 
 import pytest
 from harness import KINDS, LeakWatch, backend
+from rows import Row
 
 SWEPT = ("points", "bad")
 """What a sweep says of itself, by pytest's `record_property`."""
 
 _ended_early = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sweep")
+    group.addoption("--seeds", type=int, default=2, help="how many schedules to sweep on trio")
+    group.addoption("--every-mode", action="store_true", help="sweep each form in every mode")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,3 +75,12 @@ async def leak_check(request: pytest.FixtureRequest) -> AsyncIterator[None]:
         leaks = [str(leak) for leak in await watch.leaks() if leak.kind not in expected]
     if leaks and not request.node.stash.get(_ended_early, True):
         pytest.fail("the test left behind\n  " + "\n  ".join(leaks), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def exempt(request: pytest.FixtureRequest) -> None:
+    """Skip what a row of the table says does not apply to it."""
+    callspec = getattr(request.node, "callspec", None)
+    row = callspec.params.get("row") if callspec else None
+    if isinstance(row, Row) and (reason := row.skips.get(request.node.originalname)):
+        pytest.skip(reason)

@@ -8,7 +8,7 @@ from anyio.lowlevel import checkpoint
 from harness import TrackedSource
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import FORMS, ROWS, Function, Row, expected, through
+from rows import FORMS, IN_A_SEGMENT, Function, Row, expected, through
 
 from anystream import Stream
 
@@ -16,10 +16,10 @@ Reader = Callable[[Stream[Any], list[bool]], Any]
 
 # What these make is no integer, so that only the last operator of a row may be one of them.
 OPAQUE = {"enumerate", "batched", "pairwise"}
-INNER = [row for row in ROWS if row.name not in OPAQUE]
+INNER = [row for row in IN_A_SEGMENT if row.name not in OPAQUE]
 
 items = st.lists(st.integers(-3, 9), max_size=12)
-rows = st.tuples(st.lists(st.sampled_from(INNER), max_size=4), st.sampled_from(ROWS)).map(
+rows = st.tuples(st.lists(st.sampled_from(INNER), max_size=4), st.sampled_from(IN_A_SEGMENT)).map(
     lambda drawn: [*drawn[0], drawn[1]]
 )
 cancellations = st.lists(st.booleans(), max_size=30)

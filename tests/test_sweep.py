@@ -1,7 +1,11 @@
 """Every form of pipeline, cut at every suspension of its reader and before every step of any task.
 
-A form is a line in the table. What it makes of its sources is found out by running it undisturbed,
-and its checker says which part of that a reader may have received at a cut.
+Every row of `rows.py` that has tasks is a form, and beside them stand pipelines of several
+operators and sources. What one of these makes of its sources is found out by running it
+undisturbed, and its checker says which part of that a reader may have received at a cut.
+
+A plain run of the tests takes two schedules on trio, and one mode for each form. `nox -s sweep`
+takes every form through every mode, with ten schedules.
 """
 
 import inspect
@@ -14,7 +18,6 @@ import anyio
 import pytest
 import trio
 from harness import (
-    SEEDS,
     Cut,
     TrackedSource,
     assert_sound,
@@ -22,29 +25,68 @@ from harness import (
     every_cut_anywhere,
     running_tasks,
 )
-from rows import suspending
+from rows import (
+    ADAPTED,
+    IN_TASKS,
+    Check,
+    Row,
+    in_order,
+    in_order_of_each,
+    same,
+    some,
+    suspending,
+)
 
-from anystream import Stream, StreamInterruptedError, chain, merge
+from anystream import Stream, StreamInterruptedError, chain, combine_latest, merge, race
 
 LENGTH = 3
 CLEANUP = 0.3
 
 Kind: TypeAlias = Literal["generator", "iterator"]
 Mode: TypeAlias = Literal["scope", "native", "step"]
-Check: TypeAlias = Callable[[list[Any], list[Any], bool], None]
 
 
-def in_order(received: list[Any], everything: list[Any], ended: bool) -> None:
-    """A prefix, and nothing less than everything if the stream has ended."""
-    assert received == everything[: len(received)]
-    assert not ended or len(received) == len(everything), "ended quietly, with items missing"
+def tens(item: int) -> int:
+    """Which source an item has come from."""
+    return item // 10
 
 
-def in_order_of_each(received: list[int], everything: list[int], ended: bool) -> None:
-    """The same for what has come from each source: the tens tell them apart."""
-    for source in {item // 10 for item in [*received, *everything]}:
-        of_source = [n for n in received if n // 10 == source]
-        in_order(of_source, [n for n in everything if n // 10 == source], ended)
+of_each = in_order_of_each(tens)
+
+
+def until_any(received: list[int], everything: list[int], ended: bool) -> None:
+    """Of each source a prefix, and of one all."""
+    sources = [[*range(10 * n, 10 * n + LENGTH)] for n in range(2)]
+    parts = [[item for item in received if item in source] for source in sources]
+    for part, source in zip(parts, sources, strict=True):
+        in_order(part, source, False)
+    assert not ended or any(part == source for part, source in zip(parts, sources, strict=True))
+
+
+def of_the_winner(received: list[int], everything: list[int], ended: bool) -> None:
+    first = tens(received[0]) * 10 if received else 0
+    in_order(received, [*range(first, first + LENGTH)], ended)
+
+
+def latest(received: list[tuple[int, int]], everything: list[Any], ended: bool) -> None:
+    """Some may be dropped, but neither side goes back, and the end is the last of both."""
+    assert received == sorted(received)
+    assert [row[1] for row in received] == sorted(row[1] for row in received)
+    assert not ended or received[-1] == (LENGTH - 1, 10 + LENGTH - 1)
+
+
+def sampled(received: list[tuple[int, int]], everything: list[Any], ended: bool) -> None:
+    """Each item of the first source comes once at most, and then with one not older than before."""
+    leading = [row[0] for row in received]
+    assert leading == sorted(set(leading))
+    assert [row[1] for row in received] == sorted(row[1] for row in received)
+
+
+def beginning_anew(received: list[int], everything: list[int], ended: bool) -> None:
+    """Runs of the second source, of which the last is complete."""
+    for before, item in itertools.pairwise([10, *received]):
+        assert item in (10, before + 1)
+    assert not ended or received[-1] == 10 + LENGTH - 1
 
 
 @dataclass(frozen=True)
@@ -52,13 +94,15 @@ class Form:
     """A pipeline over as many sources as `make` has parameters.
 
     `behind_tasks` says whether all of its sources run in tasks of their own, so that a cancelled
-    step does not come to them.
+    step does not come to them. `stops` says whether one of them may end the others.
     """
 
     name: str
-    make: Callable[..., Stream[Any]]
+    make: Callable[..., Any]
     check: Check = in_order
     behind_tasks: bool = True
+    stops: bool = False
+    row: Row | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -72,7 +116,13 @@ class Form:
             for n in range(len(inspect.signature(self.make).parameters))
         ]
 
-    def over(self, sources: list[TrackedSource[int]], kind: Kind) -> Stream[Any]:
+    async def everything(self) -> list[Any]:
+        if self.row is not None:
+            return self.row.wanted(range(LENGTH))
+        async with self.over(self.sources(0), "iterator") as items:
+            return [item async for item in items]
+
+    def over(self, sources: list[TrackedSource[int]], kind: Kind) -> Any:
         return self.make(*(Stream(getattr(source, kind)) for source in sources))
 
 
@@ -82,15 +132,11 @@ def twice(stream: Stream[int]) -> Stream[int]:
 
 add_one = suspending(lambda n: n + 1)
 
-FORMS = (
+PIPELINES = (
     Form("row", lambda s: s.map(add_one).filter(bool).map(str), behind_tasks=False),
     Form("flat_map", lambda s: twice(s.map(add_one)), behind_tasks=False),
     Form("flat_map that ends early", lambda s: twice(s.take(2)), behind_tasks=False),
     Form("chain", lambda s, t: chain(s, t), behind_tasks=False),
-    Form("buffer 0", lambda s: s.buffer(0)),
-    Form("buffer 1", lambda s: s.buffer(1)),
-    Form("buffer 2", lambda s: s.buffer(2)),
-    Form("two buffers", lambda s: s.buffer(2).buffer(0)),
     Form("row in a task", lambda s: s.map(add_one).flat_map(lambda n: [n, -n]).buffer(2)),
     Form("row behind a task", lambda s: s.buffer(2).map(add_one).batched(2)),
     Form("rows everywhere", lambda s: s.map(add_one).buffer(0).map(add_one).buffer(1).map(add_one)),
@@ -100,12 +146,29 @@ FORMS = (
     Form("flat_map of buffers", lambda s: twice(s.buffer(1))),
     Form("flat_map of buffers that end early", lambda s: twice(s.buffer(1).take(2))),
     Form("flat_map of buffers in a task", lambda s: twice(s.buffer(0)).buffer(1)),
-    Form("merge 0", lambda s, t: merge(s, t), in_order_of_each),
-    Form("merge 2", lambda s, t: merge(s, t, buffer=2), in_order_of_each),
-    Form("merge of a row", lambda s, t: merge(s.map(add_one), [20, 21], t), in_order_of_each),
-    Form("merge of merges", lambda s, t: merge(merge(s).buffer(1), t), in_order_of_each),
-    Form("flat_map of merges", lambda s: twice(merge(s, [20], buffer=1)), in_order_of_each),
+    Form("merge 0", lambda s, t: merge(s, t), of_each),
+    Form("merge 2", lambda s, t: merge(s, t, buffer=2), of_each),
+    Form("merge of a row", lambda s, t: merge(s.map(add_one), [20, 21], t), of_each),
+    Form("merge of merges", lambda s, t: merge(merge(s).buffer(1), t), of_each),
+    Form("flat_map of merges", lambda s: twice(merge(s, [20], buffer=1)), of_each),
+    Form("merge until any of two", lambda s, t: merge(s, t, until="any"), until_any, stops=True),
+    Form("race of two", lambda s, t: race(s, t), of_the_winner, stops=True),
+    Form("zip of two", lambda s, t: s.zip(t), stops=True),
+    Form("zip strict of two", lambda s, t: s.zip(t, strict=True)),
+    Form("combine_latest of two", lambda s, t: combine_latest(s, t), latest),
+    Form("with_latest_from of two", lambda s, t: s.with_latest_from(t), sampled),
+    Form("concurrently of two", lambda s, t: s.concurrently(t), stops=True),
+    Form("flat_map of several", lambda s, t: Stream([s, t]).flat_map(same, concurrency=2), of_each),
+    Form("switch_map to another", lambda s, t: s.switch_map(lambda _: t), beginning_anew),
+    Form("map_latest of a buffer", lambda s: s.buffer(1).map_latest(same), some(last=True)),
 )
+
+
+def of_row(row: Row) -> Form:
+    return Form(row.name, lambda s: row.over(s), row.check, row.tasks, row=row)
+
+
+FORMS = (*PIPELINES, *map(of_row, (*IN_TASKS, *ADAPTED)))
 
 
 class Reading:
@@ -179,10 +242,12 @@ class Reading:
         its own end, or one that Python makes a generator do in the scope that is cancelled. And a
         native cancellation comes to the task, which may be closing something.
         """
-        if self.cut_at is None:
+        if self.cut_at is None and not self.form.stops:
             return 0
         if self.kind == "generator" and source.steps % (LENGTH + 1) == 0:
             return 1
+        if self.cut_at is None:
+            return 0
         if mode == "native":
             return source in self.closing and not self.form.behind_tasks
         return self.reaches_a_generator
@@ -194,25 +259,34 @@ class Reading:
             assert self.left_at - self.cut_at < cleanups + 0.001, "it was slow to stop"
 
 
-def cuts() -> Iterator[tuple[float, Cut]]:
+def cuts(seeds: int) -> Iterator[tuple[float, Cut]]:
     """Cuts with the pause before each item: on trio one half of the schedules has none."""
-    seeds = {0: SEEDS[::2], 1: SEEDS[1::2]}
     for pause in (0, 1):
-        for cut in itertools.chain(every_cut(), every_cut_anywhere(seeds[pause])):
-            yield pause, cut
+        yield from ((pause, cut) for cut in every_cut())
+        yield from ((pause, cut) for cut in every_cut_anywhere(range(pause, seeds, 2)))
+
+
+def modes(form: Form, kind: Kind, thin: bool) -> tuple[Mode, ...]:
+    """All that the backend has, or one: each form has another one than its neighbours."""
+    on_trio = trio.lowlevel.in_trio_run()
+    all_modes: tuple[Mode, ...] = ("scope", "step") if on_trio else ("scope", "step", "native")
+    first = FORMS.index(form) + (kind == "generator")
+    return (all_modes[first % len(all_modes)],) if thin else all_modes
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("kind", ["generator", "iterator"])
 async def test_cut_anywhere(
-    form: Form, kind: Kind, record_property: Callable[[str, object], None]
+    form: Form,
+    kind: Kind,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    everything = await form.over(form.sources(0), kind).collect()
-    on_trio = trio.lowlevel.in_trio_run()
-    modes: tuple[Mode, ...] = ("scope", "step") if on_trio else ("scope", "native", "step")
+    everything = await form.everything()
+    seeds, thin = request.config.getoption("seeds"), not request.config.getoption("every_mode")
     points, bad = 0, list[str]()
-    for mode in modes:
-        for pause, cut in cuts():
+    for mode in modes(form, kind, thin):
+        for pause, cut in cuts(seeds):
             try:
                 await Reading(form, kind, pause, everything).cut_by(cut, mode)
             except Exception as error:

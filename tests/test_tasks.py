@@ -1,14 +1,12 @@
-"""Streams with tasks behind them: buffer and merge through every guarantee."""
+"""Streams with tasks behind them: what holds for buffer and merge beyond the table of rows.py."""
 
-import itertools
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import MODES, TrackedSource, every_cut
-from rows import suspending
+from harness import TrackedSource
 
 from anystream import (
     CleanupTimeoutError,
@@ -22,170 +20,14 @@ from anystream import (
     WrongTaskError,
     async_range,
     chain,
-    combine_latest,
     merge,
-    ticker,
 )
 
 ITEMS = [3, 0, 1, 2, 5, 4, 7, 1]
 
-Form = Callable[[Stream[int]], Stream[Any]]
-
-FORMS: dict[str, Form] = {
-    "buffer 0": lambda s: s.buffer(0),
-    "buffer 1": lambda s: s.buffer(1),
-    "buffer 3": lambda s: s.buffer(3),
-    "buffer 100": lambda s: s.buffer(100),
-    "two buffers": lambda s: s.buffer(2).buffer(0),
-    "in between": lambda s: s.map(suspending(int)).buffer(2).map(suspending(int)),
-    "merge one": lambda s: merge(s),
-    "merge with nothing": lambda s: s.merge([], buffer=2),
-    "flat_map": lambda s: Stream([s.buffer(1)]).flatten(),
-    "chain": lambda s: chain([], s.buffer(1)),
-    "stream of a stream": lambda s: Stream(s.buffer(0)),
-    "map ordered": lambda s: s.map(suspending(int), concurrency=3),
-    "map strict": lambda s: s.map(suspending(int), concurrency=3, ahead=0),
-    "map by one": lambda s: s.map(suspending(int), ahead=1),
-    "map ordered, plain": lambda s: s.map(int, concurrency=2),
-    "map of a buffer": lambda s: s.buffer(2).map(suspending(int), concurrency=2),
-    "filter": lambda s: s.filter(suspending(lambda n: True), concurrency=3),
-    "merge until any": lambda s: merge(s, until="any"),
-    "race": lambda s: s.race(Stream([1]).filter(lambda n: False)),
-    "zip": lambda s: s.zip(Stream(itertools.count)).map(lambda pair: pair[0]),
-    "zip strict": lambda s: s.zip(ITEMS, strict=True).map(lambda pair: pair[0]),
-    "combine_latest": lambda s: combine_latest(s).map(lambda row: row[0]),
-    "with_latest_from": lambda s: s.with_latest_from().map(lambda row: row[0]),
-    "concurrently": lambda s: s.concurrently(ticker(0.3)),
-}
-IN_ORDER = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
-KINDS = pytest.mark.parametrize("kind", ["generator", "iterator"])
-
 
 def over(source: TrackedSource[int], kind: str) -> Stream[int]:
     return Stream(getattr(source, kind))
-
-
-def at_its_own_end(source: TrackedSource[int], kind: str) -> bool:
-    """Whether a generator may have been in its `finally` already when it was interrupted."""
-    return kind == "generator" and source.steps > len(ITEMS)
-
-
-@IN_ORDER
-@KINDS
-@pytest.mark.parametrize("pause", [None, 0, 1])
-async def test_same_items(form: Form, kind: str, pause: float | None) -> None:
-    source = TrackedSource(ITEMS, pause=pause)
-    stream = form(over(source, kind))
-    assert await stream.collect() == ITEMS
-    async with stream as items:
-        assert [item async for item in items] == ITEMS
-        with pytest.raises(StopAsyncIteration):
-            await anext(items)
-    assert await form(Stream(ITEMS)).collect() == ITEMS
-    assert source.open_runs == 0
-    assert len(source.closed_by) == source.opened == 2
-
-
-@IN_ORDER
-@KINDS
-async def test_leaving_early_closes_with_the_cleanup_complete(form: Form, kind: str) -> None:
-    for length in range(len(ITEMS) + 1):
-        for pause in (0, 1):
-            source = TrackedSource(ITEMS, pause=pause, cleanup=0.5)
-            got: list[int] = []
-            async with form(over(source, kind)) as items:
-                while len(got) < length:
-                    got.append(await anext(items))
-                await anyio.sleep(0.25)
-            assert got == ITEMS[:length]
-            assert source.closes_started == source.opened
-            assert at_its_own_end(source, kind) or source.open_runs == 0
-            assert source.stepped_by in (set(), set(source.closed_by))
-
-
-@IN_ORDER
-@KINDS
-async def test_an_error_of_the_source_keeps_its_place(form: Form, kind: str) -> None:
-    for index in range(len(ITEMS) + 1):
-        error = OSError(index)
-        source = TrackedSource(ITEMS, errors={index: error})
-        got: list[int] = []
-        with pytest.raises(OSError, match=str(index)) as caught:
-            async with form(over(source, kind)) as items:
-                async for item in items:
-                    got.append(item)
-                raise AssertionError("the loop ended as if nothing was wrong")
-        assert caught.value is error
-        assert got == ITEMS[:index]
-        assert source.open_runs == 0
-
-
-@IN_ORDER
-async def test_an_error_of_the_body_comes_out_bare(form: Form) -> None:
-    source = TrackedSource(ITEMS, cleanup=0.5)
-    error = KeyError("body")
-    with pytest.raises(KeyError) as caught:
-        async with form(over(source, "generator")) as items:
-            await anext(items)
-            raise error
-    assert caught.value is error
-    assert error.__context__ is None
-    assert source.open_runs == 0
-
-
-@IN_ORDER
-async def test_an_error_of_the_body_survives_a_cancelled_scope_around_it(form: Form) -> None:
-    source = TrackedSource(ITEMS, cleanup=0.5)
-    with pytest.raises(KeyError):
-        with anyio.CancelScope() as scope:
-            async with form(over(source, "generator")) as items:
-                await anext(items)
-                scope.cancel()
-                raise KeyError("body")
-    assert source.open_runs == 0
-
-
-@IN_ORDER
-@KINDS
-@pytest.mark.parametrize("mode", MODES)
-async def test_cancelled_anywhere(form: Form, kind: str, mode: Any) -> None:
-    """The cleanup is complete, even of a generator that was waiting inside of a step."""
-    for cut in every_cut():
-        source = TrackedSource(ITEMS, pause=1, cleanup=0.5)
-        got: list[int] = []
-
-        async def read(source: TrackedSource[int] = source, got: list[int] = got) -> None:
-            async with form(over(source, kind)) as items:
-                async for item in items:
-                    got.append(item)
-
-        await cut.run(read(), mode)
-        assert got == ITEMS[: len(got)]
-        assert cut.cancelled or got == ITEMS
-        assert source.closes_started == source.opened
-        assert at_its_own_end(source, kind) or source.open_runs == 0
-
-
-@IN_ORDER
-@KINDS
-async def test_a_cancelled_step_loses_nothing(form: Form, kind: str) -> None:
-    """Not even over a generator: the cancellation does not come to it."""
-    for cut in every_cut():
-        source = TrackedSource(ITEMS, pause=1)
-        got: list[int] = []
-        async with form(over(source, kind)) as items:
-            await cut.collect(items, got)
-        assert got == ITEMS
-        assert source.open_runs == 0
-
-
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
-def test_the_bare_form_is_refused(form: Form) -> None:
-    stream = form(Stream(ITEMS))
-    if stream is not None and "flatten" in repr(stream):
-        return  # whether the inner streams need tasks is not known before they are there
-    with pytest.raises(NeedsTasksError, match=r"needs tasks.*async with stream as items"):
-        aiter(stream)
 
 
 async def test_an_inner_stream_that_needs_tasks_in_the_bare_form() -> None:

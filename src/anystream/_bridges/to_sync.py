@@ -36,8 +36,8 @@ def to_sync(
 ) -> AbstractContextManager[Iterator[T]]:
     """Let ordinary code iterate a stream, which runs in an event loop in a thread of its own.
 
-    `stream` is a stream, an async iterable or an iterable. `backend` and `backend_options` are those
-    of `anyio.run`. The stream sees a copy of the context variables of the thread that enters.
+    `stream` is a stream, an async iterable or an iterable. `backend` and `backend_options` are
+    those of `anyio.run`. The stream sees a copy of the context variables of the thread that enters.
 
     Entering the `with` block starts the event loop and opens the stream, leaving it closes the
     stream, the cleanup complete, and ends the event loop, before the next line. Errors come as they
