@@ -127,7 +127,7 @@ class Program:
     def has_ties(self) -> bool:
         """Whether the order of what is due at the same time may show."""
         joined = any(True for _ in joins_of(self.pipe))
-        free = joined or any(op.name in FREE for op in self.ops) or len(self.readers) > 1
+        free = joined or any(op.name in FREE for op in self.ops)
         leaves_at_once = not all(
             self.to_the_end or (steps and steps[-1].do in LEAVING) for steps in self.readers
         ) or any(
@@ -137,6 +137,7 @@ class Program:
         at_once = at_once or any(
             op.name in BURSTS or (op.name == "take" and not op.n) for op in self.ops
         )
+        leaves_at_once = leaves_at_once or len(self.readers) > 1  # who gets an item is open
         return (free and at_once) or leaves_at_once or self.stop in ("suspension", "native")
 
 
@@ -378,7 +379,16 @@ FREE = {
 }
 """Operators in which the order of tasks may decide what comes."""
 
-BURSTS = {"flat_map", "flat_map streams", "flat_map at once", "switch_map", "batched", "buffer"}
+BURSTS = {
+    "flat_map",
+    "flat_map streams",
+    "flat_map at once",
+    "switch_map",
+    "batched",
+    "buffer",
+    "map in order",
+    "filter in order",
+}
 """Operators after which several items may come at the same time."""
 
 IN_TASKS = FREE | {"buffer", "map in order", "filter in order"}
@@ -701,7 +711,7 @@ def check_items(world: World) -> None:
             real = set(entry.split(" + ")) - noise
             if entry == "end":
                 ending = None
-            elif real:
+            elif len(real) == 1:
                 (ending,) = real
             else:  # what is missing then, is known to be missing
                 break
@@ -713,8 +723,8 @@ def check_items(world: World) -> None:
     if world.raised is not None:
         endings = {way.ending for way in world.traces}
         unknown = set(world.raised.split(" + ")) - noise - endings
-        if isinstance(ending, str):  # the others that have failed by then are told at the exit
-            unknown = {text for text in unknown if not text.startswith(("KeyError", "ValueError"))}
+        # What fails while it is stopped, or after the first error, is told at the exit.
+        unknown = {text for text in unknown if not text.startswith(("KeyError", "ValueError"))}
         assert not unknown, f"nothing should have raised {unknown}"
 
 
