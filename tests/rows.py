@@ -7,6 +7,7 @@
 import builtins
 import functools
 import itertools
+import math
 import operator
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -18,7 +19,18 @@ import anyio
 import anyio.lowlevel
 
 import anystream
-from anystream import Stream, async_range, chain, combine_latest, merge, race, stream_data, ticker
+from anystream import (
+    Push,
+    Stream,
+    async_range,
+    chain,
+    combine_latest,
+    from_callback,
+    merge,
+    race,
+    stream_data,
+    ticker,
+)
 
 Function = Callable[..., Any]
 
@@ -551,6 +563,21 @@ def result(call: Callable[[], Awaitable[Any]]) -> Stream[Any]:
     return Stream(alone)
 
 
+async def sent(stream: Stream[Any]) -> tuple[Any, ...]:
+    send, receive = anyio.create_memory_object_stream[Any](math.inf)
+    with receive:
+        await stream.into(send)
+        return tuple([item async for item in receive])
+
+
+def pushed(n: int) -> Stream[int]:
+    def register(push: Push[int]) -> None:
+        push(n)
+        push.end()
+
+    return from_callback(register, buffer=1)
+
+
 async def seen_by_each(stream: Stream[Any], form: Function, concurrency: int) -> tuple[Any, ...]:
     seen: list[Any] = []
     await stream.for_each(form(seen.append), concurrency=concurrency)
@@ -598,6 +625,7 @@ ADAPTED = (
         lambda xs: itertools.chain.from_iterable(map(range, xs)),
         calls=True,
     ),
+    Row("from_callback", lambda s, f: s.flat_map(f(pushed)), calls=True),
     Row(
         "ticker",
         lambda s, f: s.flat_map(f(lambda n: ticker(1, n % 3).map(lambda _: n))),
@@ -631,6 +659,7 @@ TERMINAL = (
     terminal("drain", lambda s, f: s.drain(), lambda xs: [*xs].clear()),
     terminal("for_each", lambda s, f: seen_by_each(s, f, 1), ordered, calls=True),
     terminal("for_each concurrent", lambda s, f: seen_by_each(s, f, 3), ordered, calls=True),
+    terminal("into", lambda s, f: sent(s), tuple),
     terminal("reduce", lambda s, f: s.reduce(f(operator.add), 0), sum, calls=True),
     terminal("first", lambda s, f: s.first(None), lambda xs: next(iter(xs), None)),
     terminal("last", lambda s, f: s.last(None), lambda xs: [None, *xs][-1]),

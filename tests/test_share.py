@@ -461,3 +461,18 @@ async def test_an_error_that_was_caught_is_not_raised_again() -> None:
         ):
             with pytest.raises(OSError, match="source"):
                 await anext(items)
+
+
+async def test_a_reader_that_is_dropped_is_noticed() -> None:
+    async with async_range(9).share() as shared:
+        with pytest.warns(ResourceWarning, match="was dropped while it still held something open"):
+            async for _ in shared:
+                break
+
+
+async def test_nothing_is_read_from_the_owner_itself() -> None:
+    owner = async_range(9).share()
+    async with owner as shared:
+        assert owner.run is not None
+        assert await anext(owner.run, None) is None
+        assert await shared.count() == 9

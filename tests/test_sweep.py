@@ -159,7 +159,9 @@ PIPELINES = (
     Form("with_latest_from of two", lambda s, t: s.with_latest_from(t), sampled),
     Form("concurrently of two", lambda s, t: s.concurrently(t), stops=True),
     Form("flat_map of several", lambda s, t: Stream([s, t]).flat_map(same, concurrency=2), of_each),
-    Form("switch_map to another", lambda s, t: s.switch_map(lambda _: t), beginning_anew),
+    Form(
+        "switch_map to another", lambda s, t: s.switch_map(lambda _: t), beginning_anew, stops=True
+    ),
     Form("map_latest of a buffer", lambda s: s.buffer(1).map_latest(same), some(last=True)),
 )
 
@@ -244,8 +246,8 @@ class Reading:
         """
         if self.cut_at is None and not self.form.stops:
             return 0
-        if self.kind == "generator" and source.steps % (LENGTH + 1) == 0:
-            return 1
+        if self.kind == "generator" and (source.steps % (LENGTH + 1) == 0 or source.opened > 1):
+            return 1  # of several runs of one source it is not known which steps were whose
         if self.cut_at is None:
             return 0
         if mode == "native":

@@ -204,7 +204,7 @@ async def test_an_error_of_a_plain_source(workers: int, fn: Any) -> None:
 
     got: list[int] = []
     with pytest.raises(OSError, match="plain"):
-        async with Stream(numbers).map(fn, concurrency=workers, ahead=1) as items:
+        async with Stream(numbers()).map(fn, concurrency=workers, ahead=1) as items:
             async for item in items:
                 got.append(item)
     assert got == [1, 4]

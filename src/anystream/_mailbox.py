@@ -245,9 +245,8 @@ class Mailbox:
 
     def fail(self, error: BaseException) -> None:
         """Stop everything; the reader gets the error after the items that wait for it."""
-        if self.failed is None:
-            self.error = self.failed = error
-            self.stop()
+        self.error = self.failed = error
+        self.stop()
 
     def end(self) -> None:
         """Stop everything; the reader gets the end after the items that wait for it."""

@@ -117,10 +117,7 @@ class Host(ABC):
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""
-        errors = [] if error is None else [error]
-        for other in self.errors:
-            if not any(other is known for known in errors):  # several readers may hear of one error
-                errors.append(other)
+        errors = self.errors if error is None else (error, *self.errors)
         self.errors = ()
         if len(errors) < 2:
             return errors[0] if errors else None
@@ -140,15 +137,14 @@ class Host(ABC):
         if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
             error = None
         failure = self.failure(error)
-        if late is None and failure is error:
-            return
         try:
             if late is not None:
                 raise late from failure
+            if failure is None or failure is error:
+                return
             if isinstance(failure, StopAsyncIteration):
                 raise RuntimeError("closing a source raised StopAsyncIteration") from failure
-            if failure is not None:
-                raise failure
+            raise failure
         finally:
             del error, late, failure  # which refer to this frame, once raised
 

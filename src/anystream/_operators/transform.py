@@ -127,19 +127,17 @@ class OnClose(Operator):
     closes = True
 
     def __init__(self, fn: Callable[[], Any]) -> None:
-        self.fn: Callable[[], Any] | None = fn
+        self.fn = fn
 
     @property
     def holds(self) -> bool:
-        return self.fn is not None
+        return True
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         return batch
 
     async def close(self, host: Host) -> None:
-        fn, self.fn = self.fn, None
-        if fn is not None:
-            await host.release(lambda: resolved(fn()))
+        await host.release(lambda: resolved(self.fn()))
 
 
 class Flatten(WaitingOperator):
