@@ -42,22 +42,27 @@ class Push(Generic[T_contra]):
     ['an item']
     """
 
-    def __init__(self, box: "Callbacks") -> None:
-        self._box = box
+    def __init__(
+        self,
+        push: Callable[[T_contra], bool],
+        finish: Callable[[BaseException | None], object],
+    ) -> None:
+        self._push = push
+        self._finish = finish
 
     def __call__(self, item: T_contra) -> bool:
-        return self._box.push(item)
+        return self._push(item)
 
     def end(self) -> None:
         """Nothing more will come."""
-        self._box.finish()
+        self._finish(None)
 
     def fail(self, error: BaseException) -> None:
         """Nothing more will come but this error."""
         given: Any = error
         if not isinstance(given, BaseException):
             raise TypeError(f"error must be an exception, got {error!r}")
-        self._box.finish(error)
+        self._finish(error)
 
 
 Hook: TypeAlias = Callable[[], object] | None
@@ -141,7 +146,7 @@ class Callbacks(Mailbox):
     async def begin(self, register: Callable[[Push[Any]], object]) -> None:
         self.busy = True
         try:
-            hook: Any = await resolved(register(Push(self)))
+            hook: Any = await resolved(register(Push(self.push, self.finish)))
         finally:
             self.busy = False
         self.register = None  # it may lead to the callbacks, and these lead here

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
-from time import perf_counter as clock
 from typing import Any
 
-from .._batches import MISSING, QUANTUM, Operator, Recipe, Source, opened
+from .._batches import MISSING, Operator, Recipe, Source, opened
 from .._mailbox import Lane, Mailbox
 from .._run import Host
 from .concurrent import feed, merged
@@ -68,14 +67,10 @@ class Rows(Mailbox):
         return super().ended()
 
     def items(self) -> Iterator[Any]:
-        due = clock() + QUANTUM
-        while self.available():
-            row = tuple([lane.items[0] for lane in self.lanes])
-            for lane in self.lanes:
-                del lane.items[0]
-            yield row
-            if clock() > due:
-                return
+        row = tuple([lane.items[0] for lane in self.lanes])
+        for lane in self.lanes:
+            lane.items.clear()
+        yield row
 
 
 class StrictRows(Rows):
