@@ -1,6 +1,7 @@
 """One stream for several readers: share, partition and group_by."""
 
 import itertools
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -476,3 +477,25 @@ async def test_nothing_is_read_from_the_owner_itself() -> None:
         assert owner.run is not None
         assert await anext(owner.run, None) is None
         assert await shared.count() == 9
+
+
+@pytest.mark.parametrize("operator", ["share", "partition", "group_by"])
+async def test_what_was_opened_and_never_stepped_is_closed(operator: str) -> None:
+    source = TrackedSource(range(9), cleanup=0.5)
+
+    class Numbers:
+        def __aiter__(self) -> AsyncIterator[int]:
+            return source.iterator()
+
+    numbers = Stream(Numbers())
+    if operator == "share":
+        async with numbers.share() as shared, shared:
+            pass
+    elif operator == "partition":
+        async with numbers.partition(odd) as parts, parts[0]:
+            pass
+    else:
+        async with numbers.group_by(third):
+            pass
+    assert source.opened == 1
+    assert source.open_runs == 0

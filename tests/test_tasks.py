@@ -537,3 +537,13 @@ async def test_waiting_for_several_cleanups_takes_as_long_as_they_take() -> None
             await anext(items)
     assert source.open_runs == 0
     assert anyio.current_time() == pytest.approx(2.1)
+
+
+async def test_a_run_is_entered_once() -> None:
+    run = async_range(3).buffer(1).open()
+    async with run:
+        with pytest.raises(StreamBusyError, match="can be entered only once"):
+            await run.__aenter__()
+        assert await anext(run) == 0
+    with pytest.raises(StreamBusyError, match="can be entered only once"):
+        await run.__aenter__()

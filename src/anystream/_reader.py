@@ -55,10 +55,9 @@ class Run(AsyncIterator[T_co]):
     """One opening of a stream: an async iterator over its items, closed by `aclose`.
 
     You get one from `async with stream as items`, from `async with stream.open() as items`, or
-    from `aiter(stream)`. Each step gives the
-    next item. A step that is cancelled may be repeated and loses nothing, unless the cancellation
-    went through a source that cannot survive it: then the next step raises
-    `StreamInterruptedError`. After its end, or an error, a run stays ended.
+    from `aiter(stream)`. Each step gives the next item. A step that is cancelled may be repeated
+    and loses nothing, unless the cancellation went through a source that cannot survive it: then
+    the next step raises `StreamInterruptedError`. After its end, or an error, a run stays ended.
     """
 
     __slots__ = ("bare", "items", "lost", "over", "pipeline", "turns")
@@ -72,6 +71,8 @@ class Run(AsyncIterator[T_co]):
         self.lost: str | None = None  # what was lost without an error so far
 
     async def __aenter__(self) -> "Run[T_co]":
+        if self.pipeline.task is not None or self.pipeline.closed:
+            raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
         await self.pipeline.open()
         return self
 

@@ -96,11 +96,7 @@ class Hub(ABC):
     async def left(self, branch: Branch, host: Host) -> None:
         """The reader of a branch has left; the source stops with the last one."""
         self.branches.remove(branch)
-        if not self.branches:
-            await self.stop(host)
-
-    async def stop(self, host: Host) -> None:
-        if self.started:
+        if self.started and not self.branches:
             await host.stop([self.pump])
 
     async def run(self) -> None:
@@ -168,7 +164,10 @@ class Hub(ABC):
         for branch in self.branches:
             branch.closed = True
             branch.stop()
-        await self.stop(host)
+        if self.started:
+            await host.stop([self.pump])
+        else:
+            await self.source.close(host)
 
 
 class Owned:
