@@ -62,8 +62,8 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "                await checkpoint_if_cancelled()\n",
-        "                pass\n",
+        "            await checkpoint_if_cancelled()  # in",
+        "            pass  # in",
         "a reader that is cancelled already asks for nothing",
     ),
     Removal(
@@ -92,8 +92,8 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "            self.error = error\n            self.stop()\n",
-        "            self.error = error\n            self.wake()\n",
+        "        self.error = self.failed = error\n        self.stop()\n",
+        "        self.error = self.failed = error\n        self.wake()\n",
         "an error stops the siblings",
     ),
     Removal(
@@ -333,7 +333,8 @@ REMOVALS = (
     ),
     Removal(
         MOVE,
-        "    elif error is not None:\n        pump.errors += (error,)\n    for",
+        "    elif error is not None and error is not lane.box.failed:  # several may hear of one error\n"
+        "        pump.errors += (error,)\n    for",
         "    for",
         "an error after the reader has left is kept",
     ),
@@ -451,8 +452,7 @@ REMOVALS = (
     ),
     Removal(
         SWITCH,
-        "                if pump.stopping:  # meanwhile; the source is told so in its next step\n"
-        "                    continue\n",
+        "                if pump.stopping:  # meanwhile\n                    break\n",
         "",
         "a task that was stopped meanwhile starts no other",
     ),
