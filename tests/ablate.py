@@ -333,7 +333,8 @@ REMOVALS = (
     ),
     Removal(
         MOVE,
-        "    elif error is not None and error is not lane.box.failed:  # several may hear of one error\n"
+        "    elif error is not None and error is not lane.box.failed:"
+        "  # several may hear of one error\n"
         "        pump.errors += (error,)\n    for",
         "    for",
         "an error after the reader has left is kept",
