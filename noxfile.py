@@ -20,6 +20,7 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
 CODE = ["src", "tests", "examples", "benchmarks", "noxfile.py"]
 
 FLAKE8_ASYNC = [
@@ -75,7 +76,7 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     session.env["COVERAGE_FILE"] = os.path.join(session.virtualenv.location, "coverage")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES, *session.posargs)
     session.run("coverage", "combine", "--quiet")
     only_some_tests = ["--fail-under=0"] if session.posargs else []
     session.run("coverage", "report", *only_some_tests)
@@ -103,7 +104,7 @@ def types(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml admits (-- for pytest)."""
     install(session, "test", *lowest_versions())
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *ON_ALL_CORES, *session.posargs)
 
 
 @nox.session
