@@ -295,3 +295,8 @@ async def test_a_cancelled_step_of_a_bare_run_closes_what_a_part_of_it_holds() -
                 raise AssertionError("no item comes in time")
         assert scope.cancelled_caught
     assert source.closes_finished == connection.closed == 1
+
+
+async def test_a_condition_that_holds_to_the_end() -> None:
+    assert await async_range(5).take_while(lambda n: n < 9).collect() == [0, 1, 2, 3, 4]
+    assert await async_range(5).skip_while(lambda n: n < 9).collect() == []
