@@ -241,9 +241,9 @@ class Pump(Host):
     def unless_stopped(self, error: BaseException) -> BaseException | None:
         """The error that ended the body, for the reader; our own interruption is none.
 
-        After that there is the grace period for what it has interrupted. A cancellation that is
-        not ours comes from a scope that a generator holds across a `yield`,
-        or from an event loop that shuts down.
+        The second cancellation of a pump that is stopped is the end of the grace period. One that
+        is not ours comes from a scope that a generator holds across a `yield`, or from an event
+        loop that shuts down.
         """
         if not isinstance(error, get_cancelled_exc_class()):
             return error
