@@ -329,4 +329,3 @@ class Mailbox:
             host.errors += (self.error,)
         self.stop()
         await host.stopped(self.pumps)
-        self.failed = None  # no cycle is left for the collector
