@@ -1,29 +1,15 @@
 """The functions that make one stream of several: chain, merge, race, zip, combine_latest."""
 
-from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar, overload
 
 from . import _labels as label
-from ._batches import Source
 from ._operators import combine, concurrent
-from ._run import Host
-from ._stream import Items, Stream, as_stream, joined, latest_of
+from ._stream import Items, Stream, latest_of, of_all
 
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
-
-
-def of_all(
-    call: label.Label,
-    sources: Iterable[Any],
-    make: Callable[[list[Stream[Any]]], Callable[[Host], Source]],
-    *,
-    tasks: bool = True,
-) -> Stream[Any]:
-    parts = [as_stream(source) for source in sources]
-    return joined(make(parts), call, parts, tasks=tasks)
 
 
 def chain(*sources: Items[T]) -> Stream[T]:

@@ -134,7 +134,16 @@ class Lane:
         self.finish(failure)
 
 
-class KeepLatest(Lane):
+class Unhindered(Lane):
+    """A lane that never lets its producers wait."""
+
+    __slots__ = ()
+
+    def takes(self) -> bool:
+        return not self.stopped
+
+
+class KeepLatest(Unhindered):
     """A lane whose oldest item makes room for the newest."""
 
     __slots__ = ()
@@ -143,21 +152,15 @@ class KeepLatest(Lane):
         super().__init__(box, bound)
         self.items = deque(maxlen=bound)
 
-    def takes(self) -> bool:
-        return not self.stopped
-
     def fill(self, batch: Iterator[Any]) -> bool:
         self.extend(batch)
         return True
 
 
-class KeepFirst(Lane):
+class KeepFirst(Unhindered):
     """A lane that drops what comes while it is full."""
 
     __slots__ = ()
-
-    def takes(self) -> bool:
-        return not self.stopped
 
     def fill(self, batch: Iterator[Any]) -> bool:
         if not super().fill(batch):
@@ -165,13 +168,10 @@ class KeepFirst(Lane):
         return True
 
 
-class Refuse(Lane):
+class Refuse(Unhindered):
     """A lane that fails when an item comes while it is full."""
 
     __slots__ = ()
-
-    def takes(self) -> bool:
-        return not self.stopped
 
     def fill(self, batch: Iterator[Any]) -> bool:
         if not super().fill(batch) and next(batch, MISSING) is not MISSING:

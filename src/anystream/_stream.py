@@ -562,8 +562,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         *,
         tasks: bool = True,
     ) -> "Stream[Any]":
-        parts = [self, *(as_stream(other) for other in others)]
-        return joined(make(parts), call.after(self._parts.text), parts, tasks=tasks)
+        return of_all(call.after(self._parts.text), [self, *others], make, tasks=tasks)
 
     def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of this stream, then those of the others; each closed when it has ended.
@@ -1050,7 +1049,9 @@ def sampled_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:
 
 
 def tagged(number: int, part: Stream[Any], ends: bool = True) -> Stream[Any]:
-    return part._then(None, lambda _: combine.Tag(number, ends))  # pyright: ignore[reportPrivateUsage]
+    return part._then(  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+        None, lambda _: combine.Tag(number, ends)
+    )
 
 
 def made(
@@ -1058,6 +1059,18 @@ def made(
 ) -> Stream[Any]:
     """A stream whose source is what `origin` makes for each run, written down as `text`."""
     return Stream(Parts(origin, row, text, tasks=False))
+
+
+def of_all(
+    text: object,
+    sources: Iterable[Any],
+    make: Callable[[list[Stream[Any]]], Callable[[Host], Source]],
+    *,
+    tasks: bool = True,
+) -> Stream[Any]:
+    """A stream of several sources, each of which is made a stream."""
+    parts = [as_stream(source) for source in sources]
+    return joined(make(parts), text, parts, tasks=tasks)
 
 
 def joined(

@@ -15,7 +15,7 @@ from .. import _checks as check
 from .. import _labels as label
 from .._batches import MISSING, Source
 from .._mailbox import Lane, Mailbox
-from .._operators.concurrent import move
+from .._operators.concurrent import supply
 from .._origins import OneShot
 from .._run import Host, Pump
 from .._steps import EMPTY
@@ -84,11 +84,9 @@ def reads(given: Any, _: Host) -> Source:
 def threaded(host: Host, open_reader: Callable[[Host], Any], bound: int) -> Source:
     """A mailbox with a lane that a thread fills, and a task that waits for the thread."""
     box = Mailbox(host.pipeline.new_event)
-    pump = Pump(host)
     reader: Reader = open_reader(host)
     reader.lane = box.lane(bound)
-    box.pumps.append(pump)
-    pump.start(partial(move, pump, reader, reader.lane))
+    supply(Pump(host), reader, reader.lane)
     return box
 
 

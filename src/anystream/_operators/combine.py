@@ -148,9 +148,9 @@ def sampled(lead: Recipe, others: Sequence[Recipe]) -> Callable[[Host], Source]:
 
     def origin(host: Host) -> Source:
         box = Mailbox(host.pipeline.new_event)
-        feed(host, lead, box, box.lane(0))
+        feed(host, lead, box.lane(0))
         for other in others:
-            feed(host, other, box, box.lane(1, "drop_oldest"))
+            feed(host, other, box.lane(1, "drop_oldest"))
         return box
 
     return origin

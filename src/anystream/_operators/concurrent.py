@@ -8,7 +8,7 @@ from typing import Any
 from .. import _checks as check
 from .. import _labels as label
 from .._batches import Recipe, Source, opened
-from .._mailbox import Lane, Mailbox
+from .._mailbox import Lane, Mailbox, Unhindered
 from .._run import Host, Pump
 from .._steps import EMPTY
 
@@ -49,7 +49,7 @@ def merged(
     def origin(host: Host) -> Mailbox:
         box = box_type(host.pipeline.new_event)
         for stream in streams:
-            feed(host, stream, box, box.lane(bound, overflow))
+            feed(host, stream, box.lane(bound, overflow))
         return box
 
     return origin
@@ -70,11 +70,15 @@ def merging(
     return lambda parts: merged(parts, bound, box_type=box_type), options
 
 
-def feed(host: Host, stream: Recipe, box: Mailbox, lane: Lane) -> None:
+def feed(host: Host, stream: Recipe, lane: Lane) -> None:
     """Open `stream` in a task of its own, from which its items go into the lane."""
     pump = Pump(host)
-    box.pumps.append(pump)
-    source = opened(stream, pump)
+    supply(pump, opened(stream, pump), lane)
+
+
+def supply(pump: Pump, source: Source, lane: Lane) -> None:
+    """Start a pump that moves what the source gives into the lane."""
+    lane.box.pumps.append(pump)
     awaits = source.closes or not source.any_task
     pump.start(partial(move, pump, source, lane), awaits)
 
@@ -117,11 +121,8 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
         lane.finish_closed(None if lane.stopped else pump.failure())
 
 
-class Drain(Lane):
+class Drain(Unhindered):
     """A lane from which nothing is read: only errors come through."""
-
-    def takes(self) -> bool:
-        return not self.stopped
 
     def fill(self, batch: Iterator[Any]) -> bool:
         deque[Any](maxlen=0).extend(batch)
@@ -137,10 +138,10 @@ def beside(stream: Recipe, background: Recipe) -> Callable[[Host], Mailbox]:
 
     def origin(host: Host) -> Mailbox:
         box = UntilAny(host.pipeline.new_event)
-        feed(host, stream, box, box.lane(0))
+        feed(host, stream, box.lane(0))
         drain = Drain(box, 1)
         box.lanes.append(drain)
-        feed(host, background, box, drain)
+        feed(host, background, drain)
         return box
 
     return origin

@@ -12,7 +12,7 @@ from .._origins import as_source
 from .._reader import Turns
 from .._run import Host, Pump
 from .._steps import EMPTY, is_awaitable, resolved
-from .concurrent import leave, move, transfer
+from .concurrent import leave, supply, transfer
 
 
 class Feed:
@@ -33,8 +33,7 @@ class Feed:
         self.source: Source = opened(stream, pump)
         if not self.source.any_task:
             box = Mailbox(self.new_event)
-            box.pumps.append(pump)
-            pump.start(partial(move, pump, self.source, box.lane(0)))
+            supply(pump, self.source, box.lane(0))
             self.source = box
 
     def now(self) -> Any:
