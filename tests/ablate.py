@@ -216,15 +216,15 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "                    inner.deadline = current_time() + self.pipeline.grace\n",
-        "                    pass\n",
+        "            inner.deadline = current_time() + self.pipeline.grace\n",
+        "            pass\n",
         "what has been interrupted has the grace period and no more",
     ),
     Removal(
         RUN,
-        "            self.inner.deadline = inf\n",
-        "            pass\n",
-        "the grace period of what was interrupted does not end the close behind it",
+        "            self.inner.deadline = inf  # these pumps",
+        "            pass  # these pumps",
+        "the grace period of what was interrupted does not end a wait for other tasks",
     ),
     Removal(
         RUN,

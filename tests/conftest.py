@@ -1,6 +1,7 @@
 """Every async test runs on asyncio and on trio, in virtual time, and is checked for leaks."""
 
 import inspect
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Generator
 from typing import Any
@@ -22,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does so for background jobs
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", "real_time: run on the backends' real clocks, as sockets and processes need."
     )

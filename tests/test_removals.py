@@ -1,13 +1,14 @@
 """Guarantees that no other test would miss, if the line behind them was removed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 from harness import TrackedSource
 
-from anystream import Stream, async_range, merge
+from anystream import CleanupTimeoutError, Stream, async_range, merge
+from anystream._operators.share import PATIENCE
 
 
 async def test_a_cancelled_step_takes_nothing_though_items_wait() -> None:
@@ -62,3 +63,71 @@ async def test_a_scope_of_the_source_does_not_take_the_stop_for_its_own_cancella
         await wait_all_tasks_blocked()
         scope.cancel()
     assert not went_on
+
+
+async def test_a_second_stop_does_not_lengthen_the_grace_period() -> None:
+    """An error elsewhere stops a task, and the reader who leaves stops it once more."""
+
+    async def failing() -> AsyncIterator[int]:
+        await anyio.sleep(1)
+        raise OSError
+        yield
+
+    async def hanging() -> AsyncIterator[int]:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            while True:
+                with anyio.move_on_after(2):
+                    await anyio.sleep(60)
+        yield 1
+
+    start = 0.0
+    with pytest.RaisesGroup(OSError, CleanupTimeoutError):
+        async with merge(Stream(failing), Stream(hanging)).open(grace=10) as items:
+            try:
+                await anext(items)
+            finally:
+                start = anyio.current_time()
+                await anyio.sleep(5)
+    assert anyio.current_time() - start == 10
+
+
+async def test_a_long_interruption_leaves_the_scope_of_its_task_to_the_close() -> None:
+    """A source that holds a scope across its yields is closed in the scope it was stepped in."""
+    closed: list[str] = []
+
+    def source(name: str, seconds: float) -> Callable[[], AsyncIterator[int]]:
+        async def numbers() -> AsyncIterator[int]:
+            with anyio.CancelScope():
+                try:
+                    yield 1
+                    await anyio.sleep_forever()
+                finally:
+                    await anyio.sleep(seconds)
+                    closed.append(name)
+
+        return numbers
+
+    last = Stream(source("middle", 6)).flat_map(lambda _: Stream(source("last", 6))).buffer(1)
+    async with (
+        Stream(source("first", 1)).flat_map(lambda _: last).buffer(1).open(grace=10) as items
+    ):
+        await anext(items)
+        await wait_all_tasks_blocked()
+    assert closed == ["last", "middle", "first"]
+
+
+async def test_a_hub_that_has_waited_long_is_woken_at_once() -> None:
+    """It gives up waiting now and then, to see who waits for whom, and leaves no trace of that."""
+    source = TrackedSource(range(9))
+    async with (
+        Stream(source.generator).share(buffer=1) as shared,
+        shared as items,
+    ):
+        await anext(items)
+        await anyio.sleep(PATIENCE * 1.5)
+        steps = source.steps
+        await anext(items)
+        await wait_all_tasks_blocked()
+        assert source.steps == steps + 1

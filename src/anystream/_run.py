@@ -236,7 +236,6 @@ class Pump(Host):
         self.interrupting = False
         if self.inner is not None:
             self.inner.shield = True
-            self.inner.deadline = inf
 
     def unless_stopped(self, error: BaseException) -> BaseException | None:
         """The error that ended the body, for the reader; our own interruption is none.
@@ -263,6 +262,11 @@ class Pump(Host):
             await wait()
             return True
         return False
+
+    async def stopped(self, pumps: "Iterable[Pump]") -> None:
+        if self.inner is not None:
+            self.inner.deadline = inf  # these pumps have grace periods of their own
+        await super().stopped(pumps)
 
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""
@@ -300,7 +304,6 @@ class Pump(Host):
         inside of ours that is cancelled as well, as trio's `sleep` and `checkpoint` have them,
         would take our cancellation for its own if ours were shielded already.
         """
-        cancelled = get_cancelled_exc_class()  # noqa: ASYNC118  # looked up once, used often
         send = body.send
         try:
             trap = send(None)
@@ -308,16 +311,25 @@ class Pump(Host):
                 try:
                     value = yield trap
                 except BaseException as exc:  # asyncio throws
-                    hit = self.interrupting and isinstance(exc, cancelled)
+                    hit = self.interrupting and self.is_told(exc, inner)
                     trap = body.throw(exc)
                 else:  # trio sends an outcome
-                    hit = self.interrupting and isinstance(getattr(value, "error", None), cancelled)
+                    hit = self.interrupting and self.is_told(getattr(value, "error", None), inner)
                     trap = send(value)
                 if hit:
                     self.protect()
-                    inner.deadline = current_time() + self.pipeline.grace
         except StopIteration:
             return
+
+    def is_told(self, error: BaseException | None, inner: CancelScope) -> bool:
+        """Whether this is how the body is told of the interruption; the grace period begins.
+
+        It begins before the body goes on, which may come to its close at once.
+        """
+        told = isinstance(error, get_cancelled_exc_class())
+        if told:
+            inner.deadline = current_time() + self.pipeline.grace
+        return told
 
 
 class Pipeline(Host):
