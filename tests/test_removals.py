@@ -1,13 +1,14 @@
 """Guarantees that no other test would miss, if the line behind them was removed."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import anyio
 import pytest
-from anyio import wait_all_tasks_blocked
+from anyio import create_task_group, wait_all_tasks_blocked
 from harness import TrackedSource
 
-from anystream import CleanupTimeoutError, Stream, async_range, merge
+from anystream import CleanupTimeoutError, Stream, StreamBusyError, async_range, chain, merge
 from anystream._operators.share import PATIENCE
 
 
@@ -131,3 +132,221 @@ async def test_a_hub_that_has_waited_long_is_woken_at_once() -> None:
         await anext(items)
         await wait_all_tasks_blocked()
         assert source.steps == steps + 1
+
+
+class Hanging:
+    """An iterator with one item, whose `aclose` never returns, and awaits in scopes of its own."""
+
+    def __init__(self) -> None:
+        self.items = iter([1])
+
+    def __aiter__(self) -> "Hanging":
+        return self
+
+    async def __anext__(self) -> int:
+        for item in self.items:
+            return item
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        while True:
+            with anyio.move_on_after(2):
+                await anyio.sleep(60)
+
+
+@asynccontextmanager
+async def shared(stream: Stream[int]) -> AsyncIterator[AsyncIterator[int]]:
+    async with stream.share() as reader, reader as items:
+        yield items
+
+
+CLOSING: dict[str, Callable[[Stream[int]], AbstractAsyncContextManager[AsyncIterator[int]]]] = {
+    "a buffer": lambda stream: stream.buffer(1),
+    "a worker": lambda stream: stream.buffer(0).map(str, concurrency=2),
+    "a hub": shared,
+}
+
+
+@pytest.mark.parametrize("name", CLOSING)
+async def test_who_leaves_during_a_close_does_not_lengthen_its_grace_period(name: str) -> None:
+    start = anyio.current_time()
+    with pytest.raises(CleanupTimeoutError):
+        async with CLOSING[name](Stream(Hanging).with_grace(10)) as items:
+            await anext(items)
+            await anyio.sleep(5)
+    assert anyio.current_time() - start == 10
+
+
+async def test_what_was_handed_over_is_closed_after_the_tasks() -> None:
+    log: list[str] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            log.append("source")
+
+    async def held_up(item: int) -> int:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.5)
+            log.append("function")
+        return item
+
+    async with Stream(numbers()).map(held_up).buffer(1):
+        await wait_all_tasks_blocked()
+    assert log == ["function", "source"]
+
+
+class Stubborn:
+    """An iterator that answers a cancellation with an item."""
+
+    steps = 0
+
+    def __aiter__(self) -> "Stubborn":
+        return self
+
+    async def __anext__(self) -> int:
+        self.steps += 1
+        with suppress(anyio.get_cancelled_exc_class()):
+            await anyio.sleep_forever()
+        return 99
+
+
+async def held_up(item: object) -> object:
+    await anyio.sleep(3)
+    return item
+
+
+async def test_a_source_that_swallows_the_interruption_is_not_asked_again() -> None:
+    stubborn = Stubborn()
+    stream = chain([1], stubborn).buffer(1, "drop_oldest").map(held_up)
+    async with create_task_group() as tasks:
+        with pytest.raises(StreamBusyError):
+            async with stream as items:
+                tasks.start_soon(anext, items)
+                await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert stubborn.steps == 1
+
+
+async def test_a_source_is_not_stepped_after_an_error_by_any_worker() -> None:
+    steps = 0
+
+    class Flaky:
+        def __iter__(self) -> "Flaky":
+            return self
+
+        def __next__(self) -> int:
+            nonlocal steps
+            steps += 1
+            raise EOFError
+
+    with pytest.raises(EOFError):
+        await Stream(Flaky).map(str, concurrency=3).collect()
+    with pytest.raises(EOFError):
+        await Stream(Flaky()).map(str, concurrency=3).collect()
+    assert steps == 2
+
+
+async def test_calls_behind_a_failed_one_are_stopped_at_once() -> None:
+    stopped_at: list[float] = []
+
+    async def call(n: int) -> int:
+        try:
+            await anyio.sleep((10, 1, 5)[n])
+        except BaseException:
+            stopped_at.append(anyio.current_time() - start)
+            raise
+        if n == 1:
+            raise EOFError
+        return n
+
+    start = anyio.current_time()
+    async with async_range(3).map(call, concurrency=3) as items:
+        assert await anext(items) == 0
+        with pytest.raises(EOFError):
+            await anext(items)
+    assert stopped_at == [1]
+
+
+async def test_a_function_is_not_called_after_a_failure_at_the_same_instant() -> None:
+    """A worker that has got an item is not interrupted before it runs again."""
+    for _ in range(20):
+        called: list[int] = []
+
+        async def call(n: int, called: list[int] = called) -> int:
+            called.append(n)
+            await anyio.sleep(1)
+            raise EOFError
+
+        async def numbers() -> AsyncIterator[int]:
+            yield 0
+            await anyio.sleep(1)
+            yield 1
+
+        with pytest.raises(EOFError):
+            await Stream(numbers).map(call, concurrency=2).collect()
+        assert called == [0]
+
+
+async def test_switch_closes_the_inner_stream_before_the_outer_one() -> None:
+    log: list[str] = []
+
+    def logged(name: str, seconds: float) -> Callable[[], AsyncIterator[int]]:
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+                await anyio.sleep_forever()
+            finally:
+                await anyio.sleep(seconds)
+                log.append(name)
+
+        return numbers
+
+    async with Stream(logged("outer", 0)).switch_map(
+        lambda _: Stream(logged("inner", 0.5))
+    ) as items:
+        await anext(items)
+        await wait_all_tasks_blocked()
+    assert log == ["inner", "outer"]
+
+
+async def test_switch_starts_nothing_after_it_was_left() -> None:
+    called: list[int] = []
+
+    async def inner(n: int) -> AsyncIterator[int]:
+        try:
+            yield n
+            await anyio.sleep_forever()
+        finally:
+            await anyio.sleep(0.5)
+
+    def call(n: int) -> AsyncIterator[int]:
+        called.append(n)
+        return inner(n)
+
+    async with async_range(2, delay=1).switch_map(call) as items:
+        await anext(items)
+        await anyio.sleep(1.2)
+    assert called == [0]
+
+
+async def test_the_end_of_a_zip_closes_the_longer_source_at_once() -> None:
+    longer = TrackedSource(range(9), pause=1)
+    async with Stream([0]).zip(Stream(longer.generator)) as items:
+        assert [item async for item in items] == [(0, 0)]
+        await anyio.sleep(0.1)
+        assert longer.closes_finished == 1
+
+
+async def test_leaving_in_the_middle_of_a_call_does_not_spin_in_a_hub_that_waits() -> None:
+    groups = async_range(9).group_by(lambda _: 0, buffer=1).map(held_up)
+    async with create_task_group() as tasks:
+        with pytest.raises(StreamBusyError):
+            async with groups as items:
+                tasks.start_soon(anext, items)
+                await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()

@@ -56,8 +56,7 @@ async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
 async def guarded(pump: Pump, lane: Lane, inner: Inner, item: Any) -> None:
     """The body of the pump for one item."""
     try:
-        if not pump.stopping:  # before it has begun
-            await inner(pump, lane, item)
+        await inner(pump, lane, item)
     except BaseException as exc:
         error = pump.unless_stopped(exc)
         if error is not None and pump.stopping:

@@ -122,7 +122,6 @@ class Pool:
             error = pump.unless_stopped(exc)
             if error is not None:
                 self.failed(pump, error)
-        pump.stopping = True
         del self.places[pump]
         for source in self.feed.left():
             await leave(pump, self.lane, self.error, source)
