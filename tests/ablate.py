@@ -436,6 +436,12 @@ REMOVALS = (
     ),
     Removal(
         SWITCH,
+        "        if not pump.stopping:  # before it has begun\n            await",
+        "        if True:\n            await",
+        "a function is not called for an item that was replaced before that",
+    ),
+    Removal(
+        SWITCH,
         "                if pump.stopping:  # meanwhile\n                    break\n",
         "",
         "a task that was stopped meanwhile starts no other",

@@ -334,6 +334,17 @@ async def test_switch_starts_nothing_after_it_was_left() -> None:
     assert called == [0]
 
 
+async def test_a_function_is_not_called_for_an_item_that_was_replaced_before_that() -> None:
+    """Else each of its errors would be one of those behind the first."""
+
+    def call(_: int) -> list[int]:
+        raise EOFError
+
+    for _ in range(20):
+        with pytest.raises(EOFError):
+            await Stream(TrackedSource(range(9)).iterator).switch_map(call).collect()
+
+
 async def test_the_end_of_a_zip_closes_the_longer_source_at_once() -> None:
     longer = TrackedSource(range(9), pause=1)
     async with Stream([0]).zip(Stream(longer.generator)) as items:

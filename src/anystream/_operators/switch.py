@@ -56,7 +56,8 @@ async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
 async def guarded(pump: Pump, lane: Lane, inner: Inner, item: Any) -> None:
     """The body of the pump for one item."""
     try:
-        await inner(pump, lane, item)
+        if not pump.stopping:  # before it has begun
+            await inner(pump, lane, item)
     except BaseException as exc:
         error = pump.unless_stopped(exc)
         if error is not None and pump.stopping:
