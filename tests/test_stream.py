@@ -56,7 +56,7 @@ def test_refuses_bad_counts(name: str, least: int) -> None:
     operator_of = getattr(async_range(3), name)
     with pytest.raises(ValueError, match=f"n must be at least {least}, got {least - 1}"):
         operator_of(least - 1)
-    for value in (1.5, "2", None):
+    for value in (1.5, "2"):
         with pytest.raises(TypeError, match="n must be an integer, got"):
             operator_of(value)
 

@@ -32,6 +32,15 @@ def seconds(name: str, value: Any, *, zero: bool = True) -> float:
     return float(value)
 
 
+def positive(name: str, value: Any) -> float:
+    """`value` must be a finite number of more than 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be finite and more than 0, got {value!r}")
+    return value
+
+
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """`value` must be one of `allowed`."""
     if value not in allowed:

@@ -7,7 +7,7 @@ and a batch goes on for as long as there are more.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any
@@ -225,9 +225,12 @@ class Mailbox:
 
     def lane(self, bound: int, overflow: str = "wait", low: int | None = None) -> Lane:
         lane = Lane(self, bound, low) if overflow == "wait" else LANES[overflow](self, bound)
+        self.add(lane)
+        return lane
+
+    def add(self, lane: Lane) -> None:
         self.open_lanes += 1
         self.lanes.append(lane)
-        return lane
 
     # -- from the lanes ---------------------------------------------------------------------
 
@@ -284,12 +287,16 @@ class Mailbox:
                 event.set()
             self.parked.clear()
             try:
-                await self.waiting.wait()
+                await self.woken(self.waiting)
             finally:
                 self.wanted, self.waiting = 0, None  # a cancelled reader withdraws its demand
         if len(self.ready) == 1 and not self.ready[0].bound:
             return iter((self.take(),))  # there is no other, and nobody is asked for one
         return self.items()
+
+    def woken(self, wake: Event) -> Awaitable[object]:
+        """Wait until something has changed."""
+        return wake.wait()
 
     def available(self) -> bool:
         """Whether there is something to read now."""

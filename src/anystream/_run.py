@@ -38,6 +38,14 @@ def classes() -> tuple[type[Event], type[CancelScope]]:
     return known
 
 
+async def until(time: float, wait: Callable[[], Awaitable[object]]) -> bool:
+    """Await `wait()`; False if it was cancelled because it was `time`, by the loop's clock."""
+    with CancelScope(deadline=time):
+        await wait()
+        return True
+    return False
+
+
 class Host(ABC):
     """A task that segments run in: what they hold is opened, stepped and closed there."""
 
@@ -255,13 +263,6 @@ class Pump(Host):
         )
         lost.__cause__ = error
         return lost
-
-    async def at_most(self, seconds: float, wait: Callable[[], Awaitable[object]]) -> bool:
-        """Await `wait()`; False if it was cancelled because the time was over."""
-        with CancelScope(deadline=current_time() + seconds):
-            await wait()
-            return True
-        return False
 
     async def stopped(self, pumps: "Iterable[Pump]") -> None:
         if self.inner is not None:

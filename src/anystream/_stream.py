@@ -1,6 +1,7 @@
 """`Stream`: the fluent face. Each method is a line or two and its docstring."""
 
 import builtins
+import math
 import operator
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
@@ -16,15 +17,27 @@ from typing import (
     overload,
 )
 
-from anyio import get_current_task
+from anyio import Event, get_current_task
 
 from . import _checks as check
 from . import _labels as label
 from . import _sinks
 from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
-from ._mailbox import OVERFLOWS
-from ._operators import combine, concurrent, select, share, switch, transform, workers
+from ._mailbox import OVERFLOWS, Mailbox
+from ._operators import (
+    batching,
+    combine,
+    concurrent,
+    pacing,
+    select,
+    share,
+    switch,
+    timing,
+    transform,
+    triggers,
+    workers,
+)
 from ._operators.share import Owner
 from ._origins import origin
 from ._reader import Run
@@ -38,8 +51,17 @@ V = TypeVar("V")
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
+
+class Eventual(Protocol):
+    """An event, such as `anyio.Event`."""
+
+    def is_set(self) -> bool: ...
+    def wait(self) -> Awaitable[object]: ...
+
+
 Items: TypeAlias = AsyncIterable[T] | Iterable[T]
 Maker: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
+Trigger: TypeAlias = float | Eventual | Awaitable[object] | AsyncIterable[object]
 Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
 
 
@@ -422,18 +444,57 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         text = label.call("accumulate", *args, **kwargs)
         return self._then(text, lambda _: transform.Accumulate(fn, initial))
 
-    def batched(self, n: int) -> "Stream[tuple[T_co, ...]]":
+    def batched(
+        self,
+        n: int | None = None,
+        *,
+        within: float | None = None,
+        weight: Callable[[T_co], float] | None = None,
+        max_weight: float | None = None,
+    ) -> "Stream[tuple[T_co, ...]]":
         """Tuples of `n` items; the last one may be shorter.
 
-        Raises `ValueError` if `n` is less than 1.
+        `within` is the number of seconds after which a batch comes though it is not full, counted
+        from its first item; it runs the stream in a task of its own, which gathers one batch while
+        the reader is busy, and no more. Then an error comes behind what has been gathered.
+
+        `max_weight` bounds the sum of what the plain function `weight` gives for each item. An item
+        that does not fit begins the next batch; one that alone is heavier is a batch of its own.
+
+        Raises `ValueError` if `n` is less than 1, or `within` or `max_weight` not positive, and
+        `TypeError` if there is no bound at all, or `weight` without `max_weight` or the reverse.
 
         >>> async def main():
         ...     print(await Stream("abcde").batched(2).collect())
+        ...     words = Stream(["a", "long", "story"])
+        ...     print(await words.batched(weight=len, max_weight=5).collect())
+        ...     letters = Stream("ab").chain(Stream("c").tap(lambda _: anyio.sleep(0.2)))
+        ...     print(await letters.batched(9, within=0.1).collect())
         >>> anyio.run(main)
         [('a', 'b'), ('c', 'd'), ('e',)]
+        [('a', 'long'), ('story',)]
+        [('a', 'b'), ('c',)]
         """
-        n = check.integer("n", n, 1)
-        return self._then(label.call("batched", n), lambda _: transform.Batched(n))
+        if (weight is None) != (max_weight is None):
+            raise TypeError("weight and max_weight belong together: give both, or none of them")
+        if n is None and weight is None:
+            raise TypeError("batched() needs n, or weight and max_weight")
+        size = math.inf if n is None else check.integer("n", n, 1)
+        most = math.inf if max_weight is None else check.positive("max_weight", max_weight)
+        if weight is not None:
+            check.function("weight", weight)
+        options = label.options(
+            within=(within, None), weight=(weight, None), max_weight=(max_weight, None)
+        )
+        text = label.call("batched", *([] if n is None else [n]), **options)
+
+        def batch() -> batching.Batch:
+            return batching.Batch(size, weight, most)
+
+        if within is None:
+            return self._then(text, lambda _: batching.Batched(batch()))
+        time = check.seconds("within", within, zero=False)
+        return self._timed(text, lambda event: batching.Gathered(event, batch(), time))
 
     def pairwise(self) -> "Stream[tuple[T_co, T_co]]":
         """Pairs of neighbours.
@@ -704,6 +765,292 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         other = as_stream(background)
         text = label.call("concurrently", background).after(self._parts.text)
         return joined(concurrent.beside(self, other), text, [self, other], tasks=True)
+
+    # -- time -------------------------------------------------------------------------------
+
+    def _timed(self, call: label.Label, make: Callable[[type[Event]], Mailbox]) -> "Stream[Any]":
+        text = call.after(self._parts.text)
+        return joined(timing.timed(self, make), text, [self], tasks=True)
+
+    def timeout(
+        self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
+    ) -> "Stream[T_co]":
+        """This stream, which fails when the reader has waited `seconds` for the next item.
+
+        The time is that since the item was asked for, also if the step was cancelled and repeated
+        meanwhile. An item that comes at the very instant has come in time. Then the source is
+        stopped, and `TimeoutError` raised, or with `on_timeout="end"` the stream ends.
+
+        The source runs in a task of its own, on demand. Raises `ValueError` if `seconds` is not
+        positive.
+
+        >>> async def main():
+        ...     slow = async_range(2).chain(ticker(3600))
+        ...     print(await slow.timeout(0.1, on_timeout="end").collect())
+        >>> anyio.run(main)
+        [0, 1]
+        """
+        time = check.seconds("seconds", seconds, zero=False)
+        check.choice("on_timeout", on_timeout, ("raise", "end"))
+        fails = on_timeout == "raise"
+        text = label.call("timeout", seconds, **label.options(on_timeout=(on_timeout, "raise")))
+        return self._timed(text, lambda event: timing.Timeout(event, time, self, fails))
+
+    def deadline(
+        self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
+    ) -> "Stream[T_co]":
+        """This stream, which fails if it has not ended `seconds` after it was opened.
+
+        The reader hears of it in the step that waits then, or in the next one. What has come before
+        is read first. Otherwise this is as `timeout`.
+
+        >>> async def main():
+        ...     endless = Stream("ab").chain(ticker(3600))
+        ...     print(await endless.deadline(0.1, on_timeout="end").collect())
+        >>> anyio.run(main)
+        ['a', 'b']
+        """
+        time = check.seconds("seconds", seconds, zero=False)
+        check.choice("on_timeout", on_timeout, ("raise", "end"))
+        fails = on_timeout == "raise"
+        text = label.call("deadline", seconds, **label.options(on_timeout=(on_timeout, "raise")))
+        return self._timed(text, lambda event: timing.Deadline(event, time, self, fails))
+
+    @overload
+    def heartbeat(self, every: float, value: Callable[[], R]) -> "Stream[T_co | R]": ...
+    @overload
+    def heartbeat(self, every: float, value: R) -> "Stream[T_co | R]": ...
+    def heartbeat(self, every: float, value: Any) -> "Stream[Any]":
+        """The items, and `value` whenever the reader has waited `every` seconds for the next one.
+
+        The step of the source goes on meanwhile. `value` is what comes, or a plain function that
+        gives it. The source runs in a task of its own, on demand.
+
+        Raises `ValueError` if `every` is not positive.
+
+        >>> async def main():
+        ...     print(await async_range(2, delay=0.15).heartbeat(0.1, "beat").collect())
+        >>> anyio.run(main)
+        ['beat', 0, 'beat', 1]
+        """
+        time = check.seconds("every", every, zero=False)
+        beat: Callable[[], Any] = value if callable(value) else lambda: value
+        text = label.call("heartbeat", every, value)
+        return self._timed(text, lambda event: timing.Heartbeat(event, time, beat))
+
+    def delay(self, seconds: float, *, buffer: int = 1024) -> "Stream[T_co]":
+        """Every item, `seconds` after it has come; so are the end and an error.
+
+        The source runs in a task of its own, at most `buffer` items ahead; when so many wait for
+        their time, the source waits. Raises `ValueError` if `seconds` is negative or `buffer` less
+        than 1.
+
+        >>> async def main():
+        ...     start = anyio.current_time()
+        ...     await async_range(3).delay(0.1).drain()
+        ...     print(round(anyio.current_time() - start, 1))
+        >>> anyio.run(main)
+        0.1
+        """
+        time, bound = check.seconds("seconds", seconds), check.integer("buffer", buffer, 1)
+        text = label.call("delay", seconds, **label.options(buffer=(bound, 1024)))
+        return self._timed(text, lambda event: timing.Delay(event, time, bound))
+
+    def spaced(self, seconds: float) -> "Stream[T_co]":
+        """The items, with at least `seconds` between one and the next; none is dropped.
+
+        The reader's own step waits, and needs no task. If that is cancelled, the item is kept.
+        Raises `ValueError` if `seconds` is not positive.
+
+        >>> async def main():
+        ...     times = async_range(3).spaced(0.1).map(lambda _: anyio.current_time())
+        ...     print(await times.pairwise().starmap(lambda a, b: round(b - a, 1)).collect())
+        >>> anyio.run(main)
+        [0.1, 0.1]
+        """
+        time = check.seconds("seconds", seconds, zero=False)
+        return self._then(label.call("spaced", seconds), lambda _: pacing.Paced(time))
+
+    def rate_limit(self, n: int, *, per: float = 1.0, burst: int = 1) -> "Stream[T_co]":
+        """The items, at most `n` of them in `per` seconds on the average; none is dropped.
+
+        Up to `burst` items come at once after a pause, and then one every `per / n` seconds: the
+        generic cell rate algorithm, which is a token bucket without a timer. With a burst of 1 the
+        items are evenly spaced.
+
+        The reader's own step waits, and needs no task. If that is cancelled, the item is kept.
+        Raises `ValueError` if `n` or `burst` is less than 1, or `per` not positive.
+
+        >>> async def main():
+        ...     start = anyio.current_time()
+        ...     await async_range(7).rate_limit(10, burst=5).drain()
+        ...     print(round(anyio.current_time() - start, 1))
+        >>> anyio.run(main)
+        0.2
+        """
+        rate, most = check.integer("n", n, 1), check.integer("burst", burst, 1)
+        interval = check.seconds("per", per, zero=False) / rate
+        text = label.call("rate_limit", n, **label.options(per=(per, 1.0), burst=(burst, 1)))
+        return self._then(text, lambda _: pacing.Paced(interval, most))
+
+    def throttle(
+        self, seconds: float, edge: Literal["leading", "trailing", "both"] = "leading"
+    ) -> "Stream[T_co]":
+        """At most one item in `seconds`; the others are dropped.
+
+        An item that comes while the gate is open shuts it for `seconds`. With the `"leading"` edge
+        that item comes through, with the `"trailing"` one the last item that came until the end of
+        that time, which shuts the gate anew, and with `"both"` the two. At the end of the stream,
+        and before an error, a trailing item comes through at once.
+
+        The source runs in a task of its own, and never waits. If the reader is slower, the newest
+        two items that came through wait for it. Raises `ValueError` if `seconds` is not positive or
+        `edge` none of the three.
+
+        >>> async def main():
+        ...     print(await async_range(9).throttle(3600).collect())
+        ...     print(await async_range(9).throttle(3600, "both").collect())
+        >>> anyio.run(main)
+        [0]
+        [0, 8]
+        """
+        time = check.seconds("seconds", seconds, zero=False)
+        check.choice("edge", edge, ("leading", "trailing", "both"))
+        leading, trailing = edge != "trailing", edge != "leading"
+        text = label.call("throttle", seconds, *([] if edge == "leading" else [edge]))
+        return self._timed(
+            text,
+            lambda event: timing.Sieved(
+                event, lambda box: timing.Throttle(box, time, leading, trailing)
+            ),
+        )
+
+    def debounce(self, seconds: float, *, max_wait: float | None = None) -> "Stream[T_co]":
+        """An item when none has come after it for `seconds`; the others are dropped.
+
+        With `max_wait`, something comes at least so many seconds after the first item that waits,
+        even if there is no pause. At the end of the stream, and before an error, the last item
+        comes at once.
+
+        The source runs in a task of its own, and never waits. If the reader is slower, the newest
+        two items that came through wait for it. Raises `ValueError` if `seconds` or `max_wait` is
+        not positive.
+
+        >>> async def main():
+        ...     pauses = Stream([0, 0, 0.2, 0]).tap(anyio.sleep)
+        ...     print(await pauses.enumerate().debounce(0.1).collect())
+        >>> anyio.run(main)
+        [(1, 0), (3, 0)]
+        """
+        time = check.seconds("seconds", seconds, zero=False)
+        limit = math.inf if max_wait is None else check.seconds("max_wait", max_wait, zero=False)
+        text = label.call("debounce", seconds, **label.options(max_wait=(max_wait, None)))
+        return self._timed(
+            text,
+            lambda event: timing.Sieved(event, lambda box: timing.Debounce(box, time, limit)),
+        )
+
+    def sample(self, interval: float) -> "Stream[T_co]":
+        """Every `interval` seconds the newest item, if one has come since the last time.
+
+        The first time is one interval after the opening. An item that comes at the very instant is
+        for the next time. At the end of the stream, and before an error, the last item comes at
+        once.
+
+        The source runs in a task of its own, and never waits. If the reader is slower, the newest
+        two items that came through wait for it. Raises `ValueError` if `interval` is not positive.
+
+        >>> async def main():
+        ...     pauses = Stream([0, 0, 0.2, 0]).tap(anyio.sleep)
+        ...     print(await pauses.enumerate().sample(0.1).collect())
+        >>> anyio.run(main)
+        [(1, 0), (3, 0)]
+        """
+        time = check.seconds("interval", interval, zero=False)
+        return self._timed(
+            label.call("sample", interval),
+            lambda event: timing.Sieved(event, lambda box: timing.Sample(box, time)),
+        )
+
+    def timestamp(self) -> "Stream[tuple[float, T_co]]":
+        """Pairs of the time at which the item came, by the event loop's clock, and the item.
+
+        >>> async def main():
+        ...     print((await Stream("a").timestamp().first())[1])
+        >>> anyio.run(main)
+        a
+        """
+        return self._then(label.call("timestamp"), lambda _: pacing.Timestamp())
+
+    def elapsed(self) -> "Stream[tuple[float, T_co]]":
+        """Pairs of the seconds since the item before came, or since the opening, and the item.
+
+        >>> async def main():
+        ...     pairs = async_range(2, delay=0.1).elapsed()
+        ...     print(await pairs.starmap(lambda seconds, n: (round(seconds, 1), n)).collect())
+        >>> anyio.run(main)
+        [(0.1, 0), (0.1, 1)]
+        """
+        return self._then(label.call("elapsed"), lambda _: pacing.Elapsed())
+
+    # -- what something else decides --------------------------------------------------------
+
+    def _triggered(
+        self, name: str, trigger: Any, box_type: type[triggers.Triggered]
+    ) -> "Stream[T_co]":
+        make = triggers.triggered(box_type)
+        return self._with(label.call(name, trigger), [triggering(trigger)], make)
+
+    def take_until(self, trigger: Trigger) -> "Stream[T_co]":
+        """The items that come before the trigger does.
+
+        `trigger` is a number of seconds since the opening, an event, an awaitable, or a stream, of
+        which the first item counts; one that ends without an item never comes. At the trigger the
+        source is stopped and the stream ends; an item that comes at the very instant comes too
+        late. An error of the trigger is one of the stream.
+
+        The source and the trigger run in tasks of their own, the source on demand. An awaitable can
+        be awaited only once: a second opening raises `StreamConsumedError`.
+
+        Raises `TypeError` if `trigger` is nothing of the kind, `ValueError` if it is negative.
+
+        >>> async def main():
+        ...     endless = Stream("ab").chain(ticker(3600))
+        ...     print(await endless.take_until(0.1).collect())
+        >>> anyio.run(main)
+        ['a', 'b']
+        """
+        return self._triggered("take_until", trigger, triggers.TakeUntil)
+
+    def skip_until(self, trigger: Trigger) -> "Stream[T_co]":
+        """The items that come at the trigger or after it; those before it are dropped.
+
+        `trigger` is as for `take_until`; if it never comes, neither does an item.
+
+        >>> async def main():
+        ...     words = Stream("ab").chain(Stream("c").tap(lambda _: anyio.sleep(0.2)))
+        ...     print(await words.skip_until(0.1).collect())
+        >>> anyio.run(main)
+        ['c']
+        """
+        return self._triggered("skip_until", trigger, triggers.SkipUntil)
+
+    def pause_while(self, trigger: Items[object]) -> "Stream[T_co]":
+        """The items, but none while the last item of `trigger` is true; none is dropped.
+
+        `trigger` is a stream, an async iterable or an iterable. In a pause at most one item is
+        taken, and waits; the source waits with it. The end of the trigger ends a pause, and so does
+        an error of the stream, which comes behind the item.
+
+        >>> async def main():
+        ...     pause = Stream([True]).chain(ticker(0.1, 1).map(lambda _: False))
+        ...     print((await async_range(2).pause_while(pause).elapsed().collect())[0][0] >= 0.1)
+        >>> anyio.run(main)
+        True
+        """
+        return self._with(
+            label.call("pause_while", trigger), [trigger], triggers.triggered(triggers.PauseWhile)
+        )
 
     # -- several readers --------------------------------------------------------------------
 
@@ -1037,6 +1384,12 @@ def checked_size(name: str, size: int, overflow: str) -> int:
     """Only a queue that can wait may have no place at all."""
     check.choice("overflow", overflow, OVERFLOWS)
     return check.integer(name, size, 0 if overflow == "wait" else 1)
+
+
+def triggering(trigger: Any) -> Stream[Any]:
+    if isinstance(trigger, AsyncIterable):
+        return as_stream(trigger)
+    return made(triggers.signal(trigger), label.value(trigger))
 
 
 def latest_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:

@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from anyio import get_current_task
+from anyio import current_time, get_current_task
 
 from .._batches import Recipe, Source, opened
 from .._errors import (
@@ -19,7 +19,7 @@ from .._errors import (
 )
 from .._mailbox import Lane, Mailbox
 from .._reader import Run
-from .._run import Host, Pump
+from .._run import Host, Pump, until
 from .._steps import EMPTY, resolved
 
 T = TypeVar("T")
@@ -145,7 +145,7 @@ class Hub(ABC):
         while not (lane.stopped or self.pump.stopping):
             if lane.takes():
                 return True
-            if not await self.pump.at_most(PATIENCE, partial(lane.wait_for_room, self.pump)):
+            if not await until(current_time() + PATIENCE, partial(lane.wait_for_room, self.pump)):
                 self.fail_if_stuck(lane.box)
         return False
 

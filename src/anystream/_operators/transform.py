@@ -1,7 +1,7 @@
-"""Operators that make something of each item: map, tap, accumulate, batched, flatten, and kin."""
+"""Operators that make something of each item: map, tap, accumulate, flatten, and kin."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice, starmap
+from itertools import chain, starmap
 from typing import Any
 
 from anyio.lowlevel import checkpoint
@@ -102,23 +102,6 @@ class Pairwise(Operator):
             pair = self.last, item
             self.last = item
             yield pair
-
-
-class Batched(Operator):
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.items: list[Any] = []
-
-    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        while True:
-            self.items.extend(islice(batch, self.size - len(self.items)))
-            if len(self.items) < self.size:
-                return
-            full, self.items = tuple(self.items), []
-            yield full
-
-    def tail(self) -> Iterable[Any]:
-        return (tuple(self.items),) if self.items else ()
 
 
 class OnClose(Operator):

@@ -1,0 +1,135 @@
+"""Operators that gather items: batched, by number, by weight and by time."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from math import inf
+from typing import Any
+
+from anyio import Event, current_time
+
+from .._batches import MISSING, Operator
+from .._mailbox import Lane
+from .timing import Clocked
+
+
+class Batch:
+    """Items that are gathered until there are enough of them, by their number or their weight."""
+
+    def __init__(
+        self, size: float, weight: Callable[[Any], float] | None, max_weight: float
+    ) -> None:
+        self.size = size
+        self.weight = weight
+        self.left = self.max_weight = max_weight
+        self.items: list[Any] = []
+        self.next: Any = MISSING  # which was too heavy for this batch
+        self.full = False
+
+    def gather(self, source: Iterator[Any]) -> bool:
+        """Take what fits in; True if the batch is full."""
+        if self.weight is None:
+            room = None if self.size == inf else int(self.size) - len(self.items)
+            self.items.extend(islice(source, room))
+            self.full = len(self.items) >= self.size
+        else:
+            while not self.full and (item := next(source, MISSING)) is not MISSING:
+                self.weigh(item, checked(self.weight(item)))
+        return self.full
+
+    def weigh(self, item: Any, weight: float) -> None:
+        """Put an item in if it fits, or if it is the first one."""
+        if self.items and weight > self.left:
+            self.next, self.next_weight, self.full = item, weight, True
+        else:
+            self.items.append(item)
+            self.left -= weight
+            self.full = len(self.items) >= self.size or self.left <= 0
+
+    def empty(self) -> tuple[Any, ...]:
+        """Give the batch, and begin another one with what did not fit."""
+        items = tuple(self.items)
+        self.items.clear()
+        self.full = False
+        self.left = self.max_weight
+        if self.next is not MISSING:
+            item, self.next = self.next, MISSING
+            self.weigh(item, self.next_weight)
+        return items
+
+
+def checked(weight: float) -> float:
+    if not weight >= 0:
+        raise ValueError(f"weight() must give a number of at least 0, gave {weight!r}")
+    return weight
+
+
+class Batched(Operator):
+    """Batches as they become full, and at the end what is left."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        while self.batch.gather(batch):
+            yield self.batch.empty()
+
+    def tail(self) -> Iterable[Any]:
+        rest: list[tuple[Any, ...]] = []
+        while self.batch.items:
+            rest.append(self.batch.empty())
+        return rest
+
+
+class Gathering(Lane):
+    """A lane in which one batch gathers; its producer waits while that is full."""
+
+    def __init__(self, box: "Gathered", batch: Batch) -> None:
+        super().__init__(box, 1 if batch.size == inf else int(batch.size))
+        self.batch = batch
+        self.since = 0.0  # when the first item of the batch came
+        self.full_since = 0.0  # when the last one came, or what did not fit
+
+    def takes(self) -> bool:
+        return not (self.batch.full or self.stopped)
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        begun = bool(self.batch.items)
+        try:
+            return not self.batch.gather(batch)
+        finally:
+            if not begun and self.batch.items:
+                self.since = current_time()
+                self.box.wake()
+            if self.batch.full:
+                self.full_since = current_time()
+                self.box.wake()
+
+    def empty(self) -> tuple[Any, ...]:
+        self.since = self.full_since
+        items = self.batch.empty()
+        if self.parked and not self.batch.full:
+            self.parked.pop(0).set()
+        return items
+
+
+class Gathered(Clocked):
+    """Gives what has gathered when it is full, or has waited for so many seconds."""
+
+    def __init__(self, new_event: type[Event], batch: Batch, within: float) -> None:
+        super().__init__(new_event)
+        self.within = within
+        self.lane_of_all = Gathering(self, batch)
+        self.add(self.lane_of_all)
+
+    def available(self) -> bool:
+        lane = self.lane_of_all
+        return bool(lane.batch.items) and (
+            lane.batch.full or lane.over or current_time() >= self.due()
+        )
+
+    def due(self) -> float:
+        return self.lane_of_all.since + self.within if self.lane_of_all.batch.items else inf
+
+    def items(self) -> Iterator[Any]:
+        while self.available():
+            yield self.lane_of_all.empty()

@@ -1,0 +1,62 @@
+"""Operators that look at the clock in the reader's task: spaced, rate_limit, timestamp, elapsed."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from anyio import current_time, sleep_until
+
+from .._batches import Operator, WaitingOperator
+from .._steps import EMPTY
+
+
+class Paced(WaitingOperator):
+    """Lets an item pass every `interval` seconds, and up to `burst` at once after a pause.
+
+    The generic cell rate algorithm: `full` is the time at which a whole burst may pass again, and
+    each item moves it on by one interval.
+    """
+
+    def __init__(self, interval: float, burst: int = 1) -> None:
+        self.interval = interval
+        self.ahead = (burst - 1) * interval
+        self.full = 0.0
+        self.item: Any = None  # the one that has to wait
+        self.upstream: Iterator[Any] = EMPTY
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        self.upstream = batch
+        return self.passing(batch)
+
+    def passing(self, items: Iterator[Any]) -> Iterator[Any]:
+        for item in items:
+            now = current_time()
+            if self.full - self.ahead > now:
+                self.item = item
+                self.suspended()
+                return
+            self.full = max(self.full, now) + self.interval
+            yield item
+
+    async def go_on(self) -> Iterator[Any]:
+        await sleep_until(self.full - self.ahead)
+        return self.passing(chain((self.item,), self.upstream))
+
+
+class Timestamp(Operator):
+    """Pairs of the time and the item."""
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return ((current_time(), item) for item in batch)
+
+
+class Elapsed(Operator):
+    """Pairs of the seconds since the item before, or since the opening, and the item."""
+
+    def __init__(self) -> None:
+        self.last = current_time()
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            last, self.last = self.last, current_time()
+            yield self.last - last, item

@@ -1,0 +1,288 @@
+"""Operators with a clock of their own: timeout, heartbeat, delay, debounce, throttle, sample.
+
+The stream before them runs in a task of its own, and its items go into a mailbox. What the clock
+decides is worked out where an item comes in and where the reader looks, from the times alone, so
+that nothing depends on which of two tasks runs first at one and the same instant.
+"""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
+from math import floor, inf
+from typing import Any
+
+from anyio import Event, current_time
+from anyio.lowlevel import checkpoint
+
+from .._batches import MISSING, Recipe, Source
+from .._mailbox import Lane, Mailbox, Unhindered
+from .._run import Host, until
+from .concurrent import feed
+
+
+def timed(stream: Recipe, make: Callable[[type[Event]], Mailbox]) -> Callable[[Host], Source]:
+    """The mailbox that `make` gives, with a lane, which `stream` fills in a task of its own."""
+
+    def origin(host: Host) -> Source:
+        box = make(host.pipeline.new_event)
+        feed(host, stream, box.lanes[0])
+        return box
+
+    return origin
+
+
+class Clocked(Mailbox):
+    """A mailbox whose reader looks again when its time has come, though nothing has."""
+
+    @abstractmethod
+    def due(self) -> float:
+        """The time at which the reader has something to do; infinite if it has not."""
+
+    def woken(self, wake: Event) -> Awaitable[object]:
+        return wake.wait() if self.due() == inf else self.woken_in_time(wake)
+
+    async def woken_in_time(self, wake: Event) -> None:
+        if not await until(self.due(), wake.wait):
+            await checkpoint()  # what comes at this very instant has come in time
+
+
+# -- how long the reader waits --------------------------------------------------------------
+
+
+class Patience(Clocked):
+    """Knows for how long the reader has waited for the item that is not there yet."""
+
+    def __init__(self, new_event: type[Event], seconds: float) -> None:
+        super().__init__(new_event)
+        self.seconds = seconds
+        self.asked = inf
+        self.add(Lane(self, 0))
+
+    def available(self) -> bool:
+        if self.ready:
+            self.asked = inf
+            return True
+        if self.asked == inf:
+            self.asked = current_time()
+        return False
+
+    def due(self) -> float:
+        return self.asked + self.seconds
+
+
+class Timeout(Patience):
+    """Fails, or ends, when the reader has waited too long."""
+
+    what = "gave nothing for"
+
+    def __init__(self, new_event: type[Event], seconds: float, stream: Recipe, fails: bool) -> None:
+        super().__init__(new_event, seconds)
+        self.stream = stream
+        self.fails = fails
+
+    def ended(self) -> bool:
+        if super().ended():
+            return True
+        if current_time() < self.due():
+            return False
+        self.end()
+        if self.fails:
+            raise TimeoutError(f"{self.stream!r} {self.what} {self.seconds:g} s")
+        return True
+
+
+class Deadline(Timeout):
+    """The same, when too much time has passed since the opening."""
+
+    what = "has not ended within"
+
+    def __init__(self, new_event: type[Event], seconds: float, stream: Recipe, fails: bool) -> None:
+        super().__init__(new_event, seconds, stream, fails)
+        self.time = current_time() + seconds
+
+    def due(self) -> float:
+        return self.time
+
+
+class Heartbeat(Patience):
+    """Gives a value when the reader has waited too long."""
+
+    def __init__(self, new_event: type[Event], seconds: float, beat: Callable[[], Any]) -> None:
+        super().__init__(new_event, seconds)
+        self.beat = beat
+
+    def available(self) -> bool:
+        return super().available() or current_time() >= self.due()
+
+    def items(self) -> Iterator[Any]:
+        self.asked = inf
+        yield self.beat()
+
+
+# -- all items, later -----------------------------------------------------------------------
+
+
+class Later(Lane):
+    """A lane of items with the times at which they are due; its end comes as late as they do."""
+
+    def __init__(self, box: Mailbox, bound: int, seconds: float) -> None:
+        super().__init__(box, bound)
+        self.seconds = seconds
+        self.error: BaseException | None = None
+
+    def due(self) -> float:
+        return current_time() + self.seconds
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        room, before = self.room(), len(self.items)
+        self.extend((self.due(), item) for item in islice(batch, room))
+        return len(self.items) - before < room
+
+    def finish(self, error: BaseException | None = None) -> None:
+        self.error = error
+        self.put((self.due(), MISSING))
+
+
+class Delay(Clocked):
+    """Gives each item when it is due."""
+
+    def __init__(self, new_event: type[Event], seconds: float, bound: int) -> None:
+        super().__init__(new_event)
+        self.later = Later(self, bound, seconds)
+        self.add(self.later)
+
+    def due(self) -> float:
+        return self.later.items[0][0] if self.later.items else inf
+
+    def available(self) -> bool:
+        if current_time() < self.due():
+            return False
+        if self.later.items[0][1] is not MISSING:
+            return True
+        self.take()
+        super(Later, self.later).finish(self.later.error)
+        return False
+
+    def items(self) -> Iterator[Any]:
+        while self.available():
+            yield self.take()[1]
+
+
+# -- some of the items ----------------------------------------------------------------------
+
+
+class Sieve(Unhindered):
+    """A lane that lets some of the items through, of which the newest two wait for the reader.
+
+    It holds an item until it is `due`. If something comes at that very instant, what is held has
+    gone through before: so two can come through before the reader has had a chance to read.
+    """
+
+    def __init__(self, box: Mailbox, seconds: float) -> None:
+        super().__init__(box, 2)
+        self.seconds = seconds
+        self.held: Any = MISSING
+        self.due = inf
+
+    @abstractmethod
+    def arrive(self, item: Any, now: float) -> None:
+        """Hold an item, let it through, or drop it."""
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        for item in batch:
+            now = current_time()
+            if now >= self.due:
+                self.release()
+            self.arrive(item, now)
+        return True
+
+    def hold(self, item: Any, due: float) -> None:
+        self.held = item
+        if due < self.due:
+            self.box.wake()  # to look at the clock
+        self.due = due
+
+    def release(self) -> None:
+        """Let through what is held."""
+        self.due = inf
+        item, self.held = self.held, MISSING
+        self.pass_on(item)
+
+    def pass_on(self, item: Any) -> None:
+        if len(self.items) == self.bound:
+            del self.items[0]
+        self.put(item)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        if self.held is not MISSING:
+            self.release()
+        super().finish(error)
+
+
+class Debounce(Sieve):
+    """Holds each item until nothing has come for so long, or the first one has waited enough."""
+
+    def __init__(self, box: Mailbox, seconds: float, max_wait: float) -> None:
+        super().__init__(box, seconds)
+        self.max_wait = max_wait
+        self.limit = inf
+
+    def arrive(self, item: Any, now: float) -> None:
+        if self.held is MISSING:
+            self.limit = now + self.max_wait
+        self.hold(item, min(now + self.seconds, self.limit))
+
+
+class Throttle(Sieve):
+    """Lets one item through and then, for so long, none; or the last of those, at the end."""
+
+    def __init__(self, box: Mailbox, seconds: float, leading: bool, trailing: bool) -> None:
+        super().__init__(box, seconds)
+        self.leading = leading
+        self.trailing = trailing
+        self.closed_until = -inf
+
+    def arrive(self, item: Any, now: float) -> None:
+        opens = now >= self.closed_until
+        if opens:
+            self.closed_until = now + self.seconds
+        if opens and self.leading:
+            self.pass_on(item)
+        elif self.trailing:
+            self.hold(item, self.closed_until)
+
+    def release(self) -> None:
+        self.closed_until += self.seconds
+        super().release()
+
+
+class Sample(Sieve):
+    """Holds the newest item until the next tick."""
+
+    def __init__(self, box: Mailbox, seconds: float) -> None:
+        super().__init__(box, seconds)
+        self.start = current_time()
+
+    def arrive(self, item: Any, now: float) -> None:
+        if self.held is MISSING:
+            ticks = floor((now - self.start) / self.seconds) + 1
+            self.hold(item, self.start + ticks * self.seconds)
+        else:
+            self.held = item
+
+
+class Sieved(Clocked):
+    """Gives what a sieve lets through, as soon as it does."""
+
+    def __init__(self, new_event: type[Event], make: Callable[[Mailbox], Sieve]) -> None:
+        super().__init__(new_event)
+        self.sieve = make(self)
+        self.add(self.sieve)
+
+    def due(self) -> float:
+        return self.sieve.due
+
+    def available(self) -> bool:
+        if current_time() >= self.sieve.due:
+            self.sieve.release()
+        return bool(self.ready)
