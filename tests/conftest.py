@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Generator
 from typing import Any
 
 import pytest
-from harness import KINDS, LeakWatch, backend
 from rows import Row
+
+from anystream.testing import KINDS, LeakWatch, backend
 
 SWEPT = ("points", "bad")
 """What a sweep says of itself, by pytest's `record_property`."""

@@ -5,10 +5,10 @@ from typing import Any
 
 import anyio
 import pytest
-from harness import TrackedSource
 from rows import CASES, IN_A_SEGMENT, ROWS, Function, Row, suspending
 
 from anystream import Stream
+from anystream.testing import TrackedSource
 
 ITEMS = [3, 0, 1, 2, 5, 4, 7, 1]
 KINDS = ("generator", "iterator")

@@ -28,7 +28,6 @@ from contract import (
     needed,
     over,
 )
-from harness import TrackedSource, backend
 from rows import FORMS, ROWS, Function, Row, in_order
 
 import anystream
@@ -41,6 +40,7 @@ from anystream import (
     chain,
 )
 from anystream._batches import QUANTUM
+from anystream.testing import TrackedSource, backend
 
 # -- the table ------------------------------------------------------------------------------
 

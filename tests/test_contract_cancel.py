@@ -23,11 +23,11 @@ from contract import (
     before_an_error,
     over,
 )
-from harness import MODES, Cut, TrackedSource, assert_sound, every_cut, running_tasks
-from harness.clock import VirtualClockLoop
 from rows import Function, Row, in_any_order, in_order, plain
 
 from anystream import Stream, StreamBusyError, StreamClosedError, StreamInterruptedError
+from anystream.testing import MODES, Cut, TrackedSource, assert_sound, every_cut, running_tasks
+from anystream.testing.clock import VirtualClockLoop
 
 # -- cuts -----------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource
 from rows import suspending
 
 from anystream import (
@@ -24,6 +23,7 @@ from anystream import (
     chain,
     stream_data,
 )
+from anystream.testing import TrackedSource
 
 # -- opening ------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource
 
 from anystream import (
     Stream,
@@ -19,6 +18,7 @@ from anystream import (
     chain,
     stream_data,
 )
+from anystream.testing import TrackedSource
 
 
 async def assert_scopes_work() -> None:

@@ -24,14 +24,6 @@ from typing import Any, TypeAlias
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import (
-    LeakWatch,
-    TrackedSource,
-    assert_sound,
-    every_cut,
-    every_cut_anywhere,
-    running_tasks,
-)
 
 from anystream import (
     CleanupTimeoutError,
@@ -43,6 +35,14 @@ from anystream import (
     WrongTaskError,
     chain,
     merge,
+)
+from anystream.testing import (
+    LeakWatch,
+    TrackedSource,
+    assert_sound,
+    every_cut,
+    every_cut_anywhere,
+    running_tasks,
 )
 
 ITEMS = [0, 1, 2, 3, 4]

@@ -8,7 +8,6 @@ from typing import Any
 
 import anyio
 import pytest
-from harness import TrackedSource, every_cut
 
 import anystream
 from anystream import (
@@ -20,6 +19,7 @@ from anystream import (
     race,
     ticker,
 )
+from anystream.testing import TrackedSource, every_cut
 
 
 def timed(*pairs: tuple[float, Any]) -> Stream[Any]:

@@ -29,7 +29,12 @@ import anyio
 import pytest
 import trio
 from anyio.lowlevel import checkpoint
-from harness import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anystream import Stream, chain, combine_latest, merge, race
+from anystream import zip as zipped
+from anystream.testing import (
     TrackedSource,
     assert_sound,
     backend,
@@ -37,11 +42,6 @@ from harness import (
     running_tasks,
     scheduled,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from anystream import Stream, chain, combine_latest, merge, race
-from anystream import zip as zipped
 
 EXAMPLES = int(os.environ.get("ANYSTREAM_PROGRAMS", "0"))
 GRACE_IS_OVER = "CleanupTimeoutError"

@@ -5,12 +5,12 @@ from typing import Any
 
 import anyio
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import FORMS, IN_A_SEGMENT, Function, Row, expected, through
 
 from anystream import Stream
+from anystream.testing import TrackedSource
 
 Reader = Callable[[Stream[Any], list[bool]], Any]
 

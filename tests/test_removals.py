@@ -6,10 +6,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 import anyio
 import pytest
 from anyio import create_task_group, wait_all_tasks_blocked
-from harness import TrackedSource
 
 from anystream import CleanupTimeoutError, Stream, StreamBusyError, async_range, chain, merge
 from anystream._operators.share import PATIENCE
+from anystream.testing import TrackedSource
 
 
 async def test_a_cancelled_step_takes_nothing_though_items_wait() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource, every_cut
 
 from anystream import (
     CleanupTimeoutError,
@@ -22,6 +21,7 @@ from anystream import (
     async_range,
     chain,
 )
+from anystream.testing import TrackedSource, every_cut
 
 # -- the ways to open a stream ------------------------------------------------------------------
 

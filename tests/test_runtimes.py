@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource, assert_sound, running_tasks
 
 from anystream import Stream, async_range, chain, merge
+from anystream.testing import TrackedSource, assert_sound, running_tasks
 
 ITEMS = [0, 1, 2, 3, 4]
 CLEANUP = 0.001

@@ -8,7 +8,6 @@ import anyio
 import pytest
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
-from harness import MODES, TrackedSource, every_cut
 from test_joins import timed
 
 from anystream import (
@@ -22,6 +21,7 @@ from anystream import (
     async_range,
     merge,
 )
+from anystream.testing import MODES, TrackedSource, every_cut
 
 
 async def read(

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import TrackedSource
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import FORMS, Function
 
 from anystream import EmptyStreamError, Stream, async_range
+from anystream.testing import TrackedSource
 
 numbers = st.lists(st.integers(-5, 5), max_size=8)
 

@@ -10,7 +10,6 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import every_cut
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from anystream import (
     stream_data,
     ticker,
 )
+from anystream.testing import every_cut
 
 # -- async_range --------------------------------------------------------------------------------
 

@@ -17,14 +17,6 @@ from typing import Any, Literal, TypeAlias
 import anyio
 import pytest
 import trio
-from harness import (
-    Cut,
-    TrackedSource,
-    assert_sound,
-    every_cut,
-    every_cut_anywhere,
-    running_tasks,
-)
 from rows import (
     ADAPTED,
     IN_TASKS,
@@ -38,6 +30,14 @@ from rows import (
 )
 
 from anystream import Stream, StreamInterruptedError, chain, combine_latest, merge, race
+from anystream.testing import (
+    Cut,
+    TrackedSource,
+    assert_sound,
+    every_cut,
+    every_cut_anywhere,
+    running_tasks,
+)
 
 LENGTH = 3
 CLEANUP = 0.3

@@ -6,10 +6,10 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource
 from test_joins import timed
 
 from anystream import CleanupTimeoutError, Stream, async_range
+from anystream.testing import TrackedSource
 
 LETTERS = timed((1, "a"), (4, "b"), (5, "c"))
 

@@ -6,7 +6,6 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource
 
 from anystream import (
     CleanupTimeoutError,
@@ -22,6 +21,7 @@ from anystream import (
     chain,
     merge,
 )
+from anystream.testing import TrackedSource
 
 ITEMS = [3, 0, 1, 2, 5, 4, 7, 1]
 

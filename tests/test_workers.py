@@ -6,9 +6,9 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource, every_cut
 
 from anystream import CleanupTimeoutError, Stream, StreamInterruptedError, async_range
+from anystream.testing import TrackedSource, every_cut
 
 
 class Calls:
@@ -261,7 +261,7 @@ async def test_a_call_that_hangs_in_its_cleanup_is_cut_off() -> None:
 
 
 async def test_workers_are_as_many_tasks_as_were_asked_for() -> None:
-    from harness import current_task
+    from anystream.testing import current_task
 
     tasks = set()
 

@@ -9,7 +9,6 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
-from harness import MODES, every_cut
 
 from anystream import (
     CleanupTimeoutError,
@@ -20,6 +19,7 @@ from anystream import (
     StreamOverflowError,
     from_callback,
 )
+from anystream.testing import MODES, every_cut
 from bridges import ITEMS
 
 

@@ -11,7 +11,6 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
-from harness import MODES, every_cut
 
 from anystream import (
     CleanupTimeoutError,
@@ -24,6 +23,7 @@ from anystream import (
     from_thread,
     merge,
 )
+from anystream.testing import MODES, every_cut
 from bridges import ITEMS, setting
 
 

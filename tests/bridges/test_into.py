@@ -8,13 +8,13 @@ import anyio.to_thread
 import pytest
 from anyio.streams.stapled import StapledObjectStream
 from anyio.streams.text import TextReceiveStream, TextSendStream
-from harness import MODES, TrackedSource, every_cut
 
 from anystream import (
     CleanupTimeoutError,
     Stream,
     StreamConsumedError,
 )
+from anystream.testing import MODES, TrackedSource, every_cut
 from bridges import FORM, ITEMS, Form
 
 

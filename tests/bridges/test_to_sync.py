@@ -13,7 +13,6 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
-from harness import TrackedSource
 
 from anystream import (
     CleanupTimeoutError,
@@ -25,6 +24,7 @@ from anystream import (
     async_range,
     to_sync,
 )
+from anystream.testing import TrackedSource
 from bridges import FORM, ITEMS, Form, setting
 
 BACKEND = pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -1,4 +1,4 @@
-"""What the tests stand on.
+"""What tests stand on.
 
 clock.py    virtual time on both backends, and an error instead of a hang
 leaks.py    what a piece of code left behind

@@ -133,7 +133,7 @@ class _TrioWatch(trio.abc.Instrument):
 def scheduled(seed: int) -> Generator[None]:
     """Let trio deal the turns in an order that the seed decides.
 
-    There is no public way: if the private one changes, a test in test_harness_sweep.py fails.
+    There is no public way: if the private one changes, a test in tests/testing/test_sweep.py fails.
     """
     private: Any = trio_run
     allowed, state = private._ALLOW_DETERMINISTIC_SCHEDULING, private._r.getstate()

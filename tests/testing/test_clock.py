@@ -10,9 +10,10 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 import trio
-from harness import Deadlock, backend
-from harness.clock import VirtualClockLoop
 from trio.testing import MockClock
+
+from anystream.testing import Deadlock, backend
+from anystream.testing.clock import VirtualClockLoop
 
 
 async def test_long_sleeps_take_virtual_time_only() -> None:

@@ -11,7 +11,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 import trio
-from harness import LeakWatch, backend
+
+from anystream.testing import LeakWatch, backend
 
 kept: list[object] = []
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from test_harness_leaks import kept
+
+from testing.test_leaks import kept
 
 pytest_plugins = ["pytester"]
 
@@ -11,7 +12,7 @@ pytest_plugins = ["pytester"]
 def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
     pytester: pytest.Pytester,
 ) -> None:
-    pytester.makeconftest(Path(__file__).with_name("conftest.py").read_text())
+    pytester.makeconftest(Path(__file__).parents[1].joinpath("conftest.py").read_text())
     pytester.makepyprojecttoml(
         '[tool.pytest]\nstrict = true\nanyio_mode = "auto"\nfilterwarnings = ["error"]'
     )
@@ -20,7 +21,7 @@ def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
         import anyio
         import pytest
         from hypothesis import given, settings, strategies
-        from test_harness_leaks import leave_a_generator_open, leave_nothing
+        from testing.test_leaks import leave_a_generator_open, leave_nothing
 
         async def test_leaks():
             await leave_a_generator_open()

@@ -7,7 +7,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 import trio
-from harness import (
+
+from anystream.testing import (
     MODES,
     Cut,
     Mode,

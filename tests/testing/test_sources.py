@@ -6,7 +6,8 @@ from typing import Any
 
 import anyio
 import pytest
-from harness import TrackedSource, count_suspensions, current_task
+
+from anystream.testing import TrackedSource, count_suspensions, current_task
 
 both_kinds = pytest.mark.parametrize("kind", ["generator", "iterator"])
 
