@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anystream import Stream, async_range, merge, stream, ticker, zip
@@ -166,6 +166,7 @@ async def test_a_late_consumer_gets_everything_and_then_is_on_time() -> None:
     assert got == [(0, "a"), (3.5, "b"), (3.5, "c"), (4, "d"), (6, "e")]
 
 
+@settings(deadline=None)
 @given(drawings(finals="|"), st.floats(0.4, 3))
 async def test_a_cancelled_step_loses_nothing_and_moves_nothing(
     drawing: Drawing, patience: float
@@ -329,6 +330,7 @@ async def test_something_between_two_frames() -> None:
 async def test_a_little_beside_a_frame_is_in_it() -> None:
     """As a real clock always is."""
     assert await recorded(async_range(3, delay=1.03)) == "-01(2|)"
+    assert await recorded(async_range(3, delay=0.98), until=2.05) == "-0!"
 
 
 @given(drawings(finals="|"), st.integers(1, 6))
@@ -499,6 +501,14 @@ async def test_it_is_the_events_that_are_compared() -> None:
     await assert_marbles(Stream([1, "1", 2]), "(112|)")
     with pytest.raises(AssertionError, match="expected 1 at frame 0"):
         await assert_marbles(Stream(["1"]), "(1|)", values={"1": 1})
+
+
+@pytest.mark.parametrize("item", ["|", "#"])
+async def test_an_item_that_looks_like_syntax_is_an_item(item: str) -> None:
+    with pytest.raises(AssertionError, match="came at frame 0") as failure:
+        await assert_marbles(Stream([item]), item)
+    assert "\n  came      (?|)\n" in str(failure.value)
+    await assert_marbles(Stream([item]), "(x|)", values={"x": item})
 
 
 async def test_two_symbols_may_have_equal_values() -> None:

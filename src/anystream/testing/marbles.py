@@ -32,7 +32,7 @@ GROUP_FAULTS = {
 }
 
 TOLERANCE = 0.1
-"""Of a frame: how far an event may be off. Nothing is in virtual time, but for a worker thread."""
+"""How far an event may be off, in frames: real clocks are late, and threads take real time."""
 
 
 class MarbleError(Exception):
@@ -102,7 +102,7 @@ def marbles(
     text = label.call(
         "marbles",
         diagram,
-        **label.options(frame=(frame, 1.0), values=(values, None), error=(error, None)),
+        **label.options(frame=(frame, 1.0), values=(known, {}), error=(error, None)),
     )
     return made(lambda _: Timeline(marks, seconds, known, failure), text)
 
@@ -306,6 +306,8 @@ def symbol_of(item: object, values: Values) -> str | None:
 
 
 def stands_for(symbol: str, item: object, values: Values) -> bool:
+    if symbol in FINAL:  # an item may look like one
+        return False
     return bool(values[symbol] == item) if symbol in values else str(item) == symbol
 
 
@@ -385,7 +387,7 @@ async def watched(
         return events
     # Of what is due at the instant of the leaving, chance decides which comes before it.
     left = until / frame
-    before = [event for event in events if event.frame < left - TOLERANCE]
+    before = [event for event in events if event.frame < round(left) - TOLERANCE]
     return before if before and before[-1].final else [*before, Seen(left, "!")]
 
 
