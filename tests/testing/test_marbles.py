@@ -296,6 +296,7 @@ async def test_a_scope_of_the_source_may_be_open_until_its_close() -> None:
             await anyio.sleep(10)
 
     assert await recorded(source(), until=3) == "a--!"
+    assert await recorded(source(), until=3, busy=5) == "a--!"
 
 
 async def test_items_are_named() -> None:
@@ -330,7 +331,7 @@ async def test_something_between_two_frames() -> None:
 async def test_a_little_beside_a_frame_is_in_it() -> None:
     """As a real clock always is."""
     assert await recorded(async_range(3, delay=1.03)) == "-01(2|)"
-    assert await recorded(async_range(3, delay=0.98), until=2.05) == "-0!"
+    assert await recorded(async_range(3, delay=0.98), until=2.09) == "-0!"
 
 
 @given(drawings(finals="|"), st.integers(1, 6))
@@ -380,6 +381,11 @@ async def test_other_errors_come_out(error: Exception | None) -> None:
         await recorded(source, error=KeyError("x"))
     with pytest.raises(type(error or MarbleError())):
         await assert_marbles(source, "a#", error=KeyError("x"))
+
+
+async def test_an_error_of_a_narrower_type_is_another_one() -> None:
+    with pytest.raises(KeyError):
+        await recorded(marbles("a#", error=KeyError("x")), error=LookupError("x"))
 
 
 async def test_an_error_that_nobody_has_named_comes_out() -> None:

@@ -320,7 +320,7 @@ def expected_error(error: Exception | None) -> Exception | None:
 def is_expected(error: Exception, expected: Exception | None) -> bool:
     if expected is None:
         return isinstance(error, MarbleError)
-    return error is expected or (type(error) is type(expected) and error.args == expected.args)
+    return type(error) is type(expected) and error.args == expected.args
 
 
 # -- streams --------------------------------------------------------------------------------------
