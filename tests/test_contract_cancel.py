@@ -26,8 +26,10 @@ from contract import (
 from rows import Function, Row, in_any_order, in_order, plain
 
 from anystream import Stream, StreamBusyError, StreamClosedError, StreamInterruptedError
-from anystream.testing import MODES, Cut, TrackedSource, assert_sound, every_cut, running_tasks
+from anystream.testing import MODES, Cut, TrackedSource, every_cut
 from anystream.testing.clock import VirtualClockLoop
+from anystream.testing.sweep import assert_sound
+from anystream.testing.tasks import running_tasks
 
 # -- cuts -----------------------------------------------------------------------------------
 

@@ -36,14 +36,9 @@ from anystream import (
     chain,
     merge,
 )
-from anystream.testing import (
-    LeakWatch,
-    TrackedSource,
-    assert_sound,
-    every_cut,
-    every_cut_anywhere,
-    running_tasks,
-)
+from anystream.testing import LeakWatch, TrackedSource, every_cut, every_cut_anywhere
+from anystream.testing.sweep import assert_sound
+from anystream.testing.tasks import running_tasks
 
 ITEMS = [0, 1, 2, 3, 4]
 

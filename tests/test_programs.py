@@ -34,14 +34,10 @@ from hypothesis import strategies as st
 
 from anystream import Stream, chain, combine_latest, merge, race
 from anystream import zip as zipped
-from anystream.testing import (
-    TrackedSource,
-    assert_sound,
-    backend,
-    drive,
-    running_tasks,
-    scheduled,
-)
+from anystream.testing import TrackedSource, backend
+from anystream.testing._trio import scheduled
+from anystream.testing.sweep import assert_sound, drive
+from anystream.testing.tasks import running_tasks
 
 EXAMPLES = int(os.environ.get("ANYSTREAM_PROGRAMS", "0"))
 GRACE_IS_OVER = "CleanupTimeoutError"

@@ -15,7 +15,9 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from anystream import Stream, async_range, chain, merge
-from anystream.testing import TrackedSource, assert_sound, running_tasks
+from anystream.testing import TrackedSource
+from anystream.testing.sweep import assert_sound
+from anystream.testing.tasks import running_tasks
 
 ITEMS = [0, 1, 2, 3, 4]
 CLEANUP = 0.001

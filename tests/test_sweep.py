@@ -30,14 +30,9 @@ from rows import (
 )
 
 from anystream import Stream, StreamInterruptedError, chain, combine_latest, merge, race
-from anystream.testing import (
-    Cut,
-    TrackedSource,
-    assert_sound,
-    every_cut,
-    every_cut_anywhere,
-    running_tasks,
-)
+from anystream.testing import Cut, TrackedSource, every_cut, every_cut_anywhere
+from anystream.testing.sweep import assert_sound
+from anystream.testing.tasks import running_tasks
 
 LENGTH = 3
 CLEANUP = 0.3

@@ -261,7 +261,7 @@ async def test_a_call_that_hangs_in_its_cleanup_is_cut_off() -> None:
 
 
 async def test_workers_are_as_many_tasks_as_were_asked_for() -> None:
-    from anystream.testing import current_task
+    from anystream.testing.tasks import current_task
 
     tasks = set()
 

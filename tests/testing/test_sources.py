@@ -7,7 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
-from anystream.testing import TrackedSource, count_suspensions, current_task
+from anystream.testing import TrackedSource
+from anystream.testing.sweep import count_suspensions
+from anystream.testing.tasks import current_task
 
 both_kinds = pytest.mark.parametrize("kind", ["generator", "iterator"])
 

@@ -8,19 +8,10 @@ import anyio.lowlevel
 import pytest
 import trio
 
-from anystream.testing import (
-    MODES,
-    Cut,
-    Mode,
-    TrackedSource,
-    assert_sound,
-    count_suspensions,
-    drive,
-    every_cut,
-    every_cut_anywhere,
-    running_tasks,
-    scheduled,
-)
+from anystream.testing import MODES, Cut, Mode, TrackedSource, every_cut, every_cut_anywhere
+from anystream.testing._trio import scheduled
+from anystream.testing.sweep import assert_sound, count_suspensions, drive
+from anystream.testing.tasks import running_tasks
 
 both_modes = pytest.mark.parametrize("mode", MODES)
 

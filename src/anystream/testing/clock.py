@@ -16,27 +16,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, NoReturn, TypeVarTuple
+from typing import Any, TypeVarTuple
 
-import trio
 from anyio._backends._asyncio import WorkerThread
-from trio._core._run import GLOBAL_RUN_CONTEXT
-from trio.testing import MockClock, active_thread_count
+
+from .waits import Deadlock, blocked_tasks
 
 Args = TypeVarTuple("Args")
-
-
-class Deadlock(BaseException):
-    """Every task is blocked and no timer is pending.
-
-    No ``Exception``, so that the code under test does not handle it by mistake.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            "every task is blocked and no timer is pending"
-            " (a test that waits for a socket or a process must be marked real_time)"
-        )
 
 
 def backend(name: str, *, real_time: bool = False) -> tuple[str, dict[str, Any]]:
@@ -48,8 +34,9 @@ def backend(name: str, *, real_time: bool = False) -> tuple[str, dict[str, Any]]
         return name, {}
     if name == "asyncio":
         return name, {"loop_factory": VirtualClockLoop}
-    clock = MockClock(autojump_threshold=0)
-    return name, {"clock": clock, "instruments": [_TrioWatch(clock)]}
+    from . import _trio
+
+    return name, _trio.virtual_time()
 
 
 class VirtualClockLoop(asyncio.SelectorEventLoop):
@@ -88,7 +75,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         if thread_at_work:
             return self._wait_in_real_time(timeout)
         if timeout is None:
-            raise Deadlock
+            raise Deadlock(blocked_tasks())
         self.loop.now += timeout
         return []
 
@@ -106,43 +93,3 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0.001 if timeout is None else min(timeout, 0.001))
         self.loop.now += time.monotonic() - started
         return ready
-
-
-class _TrioWatch(trio.abc.Instrument):
-    """What ``MockClock`` lacks: it sees worker threads and deadlocks."""
-
-    def __init__(self, clock: MockClock) -> None:
-        self._clock = clock
-        self._idle_rounds = 0
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        self._idle_rounds = 0
-        threads_at_work = active_thread_count() > 0
-        if threads_at_work != (self._clock.rate > 0):
-            self._clock.rate = 1 if threads_at_work else 0
-            self._clock.autojump_threshold = math.inf if threads_at_work else 0
-
-    def after_io_wait(self, timeout: float) -> None:
-        self._idle_rounds += 1
-        # At the end of an idle round trio jumps, or wakes those in wait_all_tasks_blocked().
-        if self._idle_rounds < 2 or self._clock.rate > 0:
-            return
-        state = trio.lowlevel.current_statistics()
-        if not state.tasks_runnable and state.seconds_to_next_deadline == math.inf:
-            self._idle_rounds = 0
-            main_task = GLOBAL_RUN_CONTEXT.runner.main_task
-            assert main_task is not None
-            _interrupt_leaves(main_task)
-
-
-def _interrupt_leaves(task: trio.lowlevel.Task) -> None:
-    """Raise ``Deadlock`` where it says most: in each task that waits for no child of its own."""
-    children = [child for nursery in task.child_nurseries for child in nursery.child_tasks]
-    for child in children:
-        _interrupt_leaves(child)
-    if not children and task._abort_func is not None:  # pyright: ignore[reportPrivateUsage]
-        task._attempt_abort(_raise_deadlock)  # pyright: ignore[reportPrivateUsage]
-
-
-def _raise_deadlock() -> NoReturn:
-    raise Deadlock

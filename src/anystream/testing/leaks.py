@@ -22,9 +22,8 @@ from types import AsyncGeneratorType
 from typing import Any, Self
 
 import anyio.lowlevel
-import trio
 
-from .tasks import all_tasks, coroutine_of, running_tasks, task_name
+from .tasks import all_tasks, coroutine_of, in_trio, running_tasks, task_name
 
 KINDS = ("abandoned", "open", "task", "unawaited", "logged")
 
@@ -111,7 +110,7 @@ class LeakWatch:
         sys.set_asyncgen_hooks(first_iteration, finalize)
         # A loop makes its own methods the hooks whenever it is run again, and the test runner
         # runs it once for each fixture and once for the test.
-        self._loop = {} if trio.lowlevel.in_trio_run() else vars(asyncio.get_running_loop())
+        self._loop = {} if in_trio() else vars(asyncio.get_running_loop())
         self._loop_before = {name: self._loop[name] for name in _LOOP_HOOKS if name in self._loop}
         self._loop.update(zip(_LOOP_HOOKS, (first_iteration, finalize), strict=True))
 

@@ -23,16 +23,14 @@ import itertools
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import anyio
 import pytest
-import trio
-from trio._core import _run as trio_run  # pyright: ignore[reportPrivateUsage]
 
-from .tasks import Task, running_tasks, task_name
+from .tasks import Task, in_trio, running_tasks, task_name
 
 T = TypeVar("T")
 
@@ -82,19 +80,17 @@ def steps_watched(hook: Callable[[], object]) -> Generator[None]:
 
     On asyncio these are the steps that are scheduled from now on.
     """
-    if not trio.lowlevel.in_trio_run():
-        watch = _AsyncioWatch(asyncio.get_running_loop(), hook)
-        try:
+    if in_trio():
+        from . import _trio
+
+        with _trio.steps_watched(hook):
             yield
-        finally:
-            watch.stop()
         return
-    instrument = _TrioWatch(hook)
-    trio.lowlevel.add_instrument(instrument)
+    watch = _AsyncioWatch(asyncio.get_running_loop(), hook)
     try:
         yield
     finally:
-        trio.lowlevel.remove_instrument(instrument)
+        watch.stop()
 
 
 class _AsyncioWatch:
@@ -121,31 +117,6 @@ class _AsyncioWatch:
         callback(*args)
 
 
-class _TrioWatch(trio.abc.Instrument):
-    def __init__(self, hook: Callable[[], object]) -> None:
-        self._hook = hook
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self._hook()
-
-
-@contextmanager
-def scheduled(seed: int) -> Generator[None]:
-    """Let trio deal the turns in an order that the seed decides.
-
-    There is no public way: if the private one changes, a test in tests/testing/test_sweep.py fails.
-    """
-    private: Any = trio_run
-    allowed, state = private._ALLOW_DETERMINISTIC_SCHEDULING, private._r.getstate()
-    private._ALLOW_DETERMINISTIC_SCHEDULING = True
-    private._r.seed(seed)
-    try:
-        yield
-    finally:
-        private._ALLOW_DETERMINISTIC_SCHEDULING = allowed
-        private._r.setstate(state)
-
-
 def every_cut() -> Iterator["Cut"]:
     """Yield one cut after the other, up to and including the first one that hits nothing."""
     return _sweep(Cut)
@@ -153,7 +124,7 @@ def every_cut() -> Iterator["Cut"]:
 
 def every_cut_anywhere(seeds: Iterable[int] = SEEDS) -> Iterator["Cut"]:
     """Yield cuts at steps of any task in the same way, on trio once for each seed."""
-    for seed in seeds if trio.lowlevel.in_trio_run() else (None,):
+    for seed in seeds if in_trio() else (None,):
         yield from _sweep(partial(Cut, anywhere=True, seed=seed))
 
 
@@ -245,7 +216,7 @@ class Cut:
         async def body() -> T:
             return await self._cuttable(program, task.cancel)
 
-        if trio.lowlevel.in_trio_run():
+        if in_trio():
             pytest.skip("only asyncio has Task.cancel()")
         task = asyncio.create_task(body())
         await asyncio.wait([task])
@@ -270,8 +241,13 @@ class Cut:
 
     @contextmanager
     def _watching(self) -> Generator[None]:
-        schedule = nullcontext() if self.seed is None else scheduled(self.seed)
-        with schedule, steps_watched(self._count) if self.anywhere else nullcontext():
+        with ExitStack() as stack:
+            if self.seed is not None:
+                from . import _trio
+
+                stack.enter_context(_trio.scheduled(self.seed))
+            if self.anywhere:
+                stack.enter_context(steps_watched(self._count))
             yield
 
 
@@ -286,7 +262,7 @@ async def assert_sound(tasks_before: AbstractSet[Task]) -> None:
     assert scope.cancelled_caught, "a scope of a millisecond did not time out"
     left = [task_name(task) for task in running_tasks() - tasks_before]
     assert not left, f"tasks were left behind: {left}"
-    if not trio.lowlevel.in_trio_run():
+    if not in_trio():
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0, "a native cancellation was left pending"

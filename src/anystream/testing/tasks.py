@@ -5,17 +5,26 @@ soon belong to another one.
 """
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import trio
+if TYPE_CHECKING:
+    import trio
 
 Task: TypeAlias = "asyncio.Task[Any] | trio.lowlevel.Task"
 
 
+def in_trio() -> bool:
+    """Whether this code runs on trio, which nobody does who has not imported it."""
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_run()
+
+
 def current_task() -> Task:
     """Return the task that runs this code."""
-    if trio.lowlevel.in_trio_run():
+    if in_trio():
+        import trio
+
         return trio.lowlevel.current_task()
     task = asyncio.current_task()
     assert task is not None
@@ -24,11 +33,11 @@ def current_task() -> Task:
 
 def all_tasks() -> set[Task]:
     """Return every task that has not ended."""
-    if not trio.lowlevel.in_trio_run():
-        return {*asyncio.all_tasks()}
-    root = trio.lowlevel.current_root_task()
-    assert root is not None
-    return {root, *_below(root)}
+    if in_trio():
+        from . import _trio
+
+        return {*_trio.all_tasks()}
+    return {*asyncio.all_tasks()}
 
 
 def running_tasks() -> set[Task]:
@@ -42,29 +51,22 @@ def running_tasks() -> set[Task]:
 
 def coroutine_of(task: Task) -> object:
     """Return what the task runs."""
-    return task.coro if isinstance(task, trio.lowlevel.Task) else task.get_coro()
+    return task.get_coro() if isinstance(task, asyncio.Task) else task.coro
 
 
 def task_name(task: Task) -> str:
     """Return the name of a task, with the function that it runs."""
-    if isinstance(task, trio.lowlevel.Task):
-        return task.name
-    return f"{task.get_name()} ({_function_name(task)})"
+    if isinstance(task, asyncio.Task):
+        return f"{task.get_name()} ({_function_name(task)})"
+    return task.name
 
 
 def _function_name(task: Task) -> str:
     return getattr(coroutine_of(task), "__qualname__", "?")
 
 
-def _below(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
-    for nursery in task.child_nurseries:
-        for child in nursery.child_tasks:
-            yield child
-            yield from _below(child)
-
-
 def _serves_the_runtime(task: Task) -> bool:
-    if isinstance(task, trio.lowlevel.Task):
+    if not isinstance(task, asyncio.Task):
         return task.name.startswith("close asyncgen ")
     closes_a_generator = type(coroutine_of(task)).__name__ == "async_generator_athrow"
     return closes_a_generator or _function_name(task).startswith("TestRunner.")

@@ -1,0 +1,152 @@
+"""A program cancelled at each point that it has, in runs of their own."""
+
+import itertools
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import anyio
+import pytest
+
+from .clock import backend
+from .leaks import LeakWatch
+from .sweep import MODES, SEEDS, Cut, Mode
+from .waits import place_of
+
+Program: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
+
+NO_VERDICTS = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, pytest.skip.Exception)
+"""What ends the sweep and not only the run that has raised it."""
+
+
+def cancel_everywhere(
+    program: Program,
+    *,
+    modes: Iterable[Mode] = MODES,
+    anywhere: bool = False,
+    seeds: Iterable[int] = SEEDS,
+    backends: Iterable[str] | None = None,
+) -> int:
+    """Run a program once for each point at which it can be cancelled, and cancel it there.
+
+    The points are the suspensions of the program, from the first to the last. Each run begins anew,
+    in an event loop of its own and in virtual time. The program should open what it reads, read it
+    to its end, and assert in a ``finally`` what must hold even if it was cancelled: that it has
+    received what it should, and that its sources are closed. Besides, nothing may be left behind
+    (tasks, generators, coroutines, logged errors), nothing may hang, and no cancellation may stay
+    pending. The last run of each kind is not cancelled.
+
+    It runs event loops, so call it from a test that is not async.
+
+    Args:
+        program: an async function without parameters. It must come to an end when it is left alone.
+        modes: ``"scope"`` cancels an anyio scope around the program, ``"native"`` calls the
+            ``cancel()`` of its task, which only asyncio has: on trio it is passed over.
+        anywhere: whether to cancel before each step of any task, too late for one thing and too
+            early for the next, and not only where the program itself waits. On trio, which
+            deals the turns by chance, this is done once for each seed.
+        seeds: of the schedules on trio, if ``anywhere``.
+        backends: by default every one that is installed.
+
+    Returns:
+        How many points were swept.
+
+    Raises:
+        AssertionError: if a run went wrong in whatever way. It names each bad point, by the line
+            that waited there, and its error; its cause is the first of these errors.
+        RuntimeError: in an event loop.
+
+    It costs as many runs as there are points, of some milliseconds each.
+
+    Example:
+        >>> async def program() -> None:
+        ...     source, received = TrackedSource(range(3)), []
+        ...     try:
+        ...         async with Stream(source.iterator).buffer(2) as items:
+        ...             async for item in items:
+        ...                 received.append(item)
+        ...         assert received == [0, 1, 2]
+        ...     finally:
+        ...         assert received == list(range(len(received)))
+        ...         assert source.open_runs == 0
+        >>> cancel_everywhere(program) > 10
+        True
+    """
+    __tracebackhide__ = True
+    runs = [
+        run
+        for kind in _kinds(modes, seeds if anywhere else None, backends)
+        for run in kind.sweep(program, anywhere=anywhere)
+    ]
+    points = sum(run.cut.hit for run in runs)
+    bad = [run for run in runs if run.error is not None]
+    if bad:
+        lines = [f"{len(bad)} of {len(runs)} runs went wrong", *map(str, bad)]
+        raise AssertionError("\n  ".join(lines)) from bad[0].error
+    return points
+
+
+@dataclass
+class _Run:
+    kind: "_Kind"
+    cut: Cut
+    place: str = "not cancelled"
+    error: BaseException | None = None
+
+    def __str__(self) -> str:
+        error = self.error
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        return f"{self.kind}, {self.place}: {type(error).__name__}: {error}".partition("\n")[0]
+
+    def run(self, program: Program) -> None:
+        __tracebackhide__ = True
+        awaitable = program()
+        name, options = backend(self.kind.backend)
+
+        def note() -> None:
+            self.place = f"cancelled at point {self.cut.at} ({place_of(awaitable)})"
+
+        async def watched() -> None:
+            with LeakWatch() as watch:
+                await self.cut.run(awaitable, self.kind.mode)
+                leaks = [str(leak) for leak in await watch.leaks()]
+            assert not leaks, f"it left behind {', '.join(leaks)}"
+
+        self.cut.on_hit = note
+        try:
+            anyio.run(watched, backend=name, backend_options=options)
+        except BaseException as error:
+            if BaseExceptionGroup("", [error]).subgroup(NO_VERDICTS) or not self.cut.used:
+                raise
+            self.error = error
+
+
+@dataclass(frozen=True)
+class _Kind:
+    backend: str
+    mode: Mode
+    seed: int | None
+
+    def __str__(self) -> str:
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.backend}, {self.mode}{seed}"
+
+    def sweep(self, program: Program, *, anywhere: bool) -> Iterator[_Run]:
+        for at in itertools.count(1):
+            run = _Run(self, Cut(at, anywhere=anywhere, seed=self.seed))
+            run.run(program)
+            yield run
+            if not run.cut.hit:
+                return
+
+
+def _kinds(
+    modes: Iterable[Mode], seeds: Iterable[int] | None, backends: Iterable[str] | None
+) -> Iterator[_Kind]:
+    chosen = anyio.get_available_backends() if backends is None else backends
+    for name, mode in itertools.product(chosen, modes):
+        if name != "trio":
+            yield _Kind(name, mode, None)
+        elif mode != "native":
+            yield from (_Kind(name, mode, seed) for seed in ([None] if seeds is None else seeds))
