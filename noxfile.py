@@ -131,7 +131,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build dist/, and try each package in a fresh environment without extras."""
+    """Build dist/, and try each package in a fresh environment, first without extras."""
     session.install("build")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")
@@ -141,3 +141,16 @@ def build(session: nox.Session) -> None:
             session.run("python", "-m", "venv", fresh)
             session.run(python, "-m", "pip", "install", "--quiet", str(package), external=True)
             session.run(python, "-I", "-W", "error", "-c", SMOKE_TEST, external=True)
+            try_testing(session, python, f"{package}[trio]")
+
+
+def try_testing(session: nox.Session, python: str, package: str) -> None:
+    """Run the project of docs/testing.md with nothing but pytest and what a user would install."""
+    session.run(python, "-m", "pip", "install", "--quiet", package, "pytest", external=True)
+    with TemporaryDirectory() as project:
+        session.run("python", "tests/testing/project.py", project)
+        strict = ["--strict-markers", "--strict-config", "-p", "no:cacheprovider", "-W", "error"]
+        session.run(
+            *(python, "-I", "-m", "pytest", *strict, "--verbose", "--rootdir", project, project),
+            external=True,
+        )

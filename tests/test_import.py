@@ -1,4 +1,7 @@
-"""Importing the package in the places where people do, with nothing but anyio installed."""
+"""Importing the package in the places where people do, with nothing but anyio installed.
+
+The module for tests needs pytest, too, and trio only on trio.
+"""
 
 import subprocess
 import sys
@@ -27,6 +30,19 @@ async def main():
     assert await anystream.async_range(3).map(str).collect() == ["0", "1", "2"]
 trio.run(main)
 """,
+    "testing": BLOCK
+    + """
+import anystream.testing
+from anystream import Stream
+from anystream.testing import Deadlock, LeakWatch, TrackedSource, backend, cancel_everywhere
+async def program():
+    with LeakWatch() as watch:
+        source = TrackedSource(range(3))
+        assert await Stream(source.iterator).buffer(1).collect() == [0, 1, 2]
+        assert not await watch.leaks()
+assert cancel_everywhere(program) == cancel_everywhere(program, backends=["asyncio"]) > 0
+assert cancel_everywhere(program, anywhere=True) > 0
+""",
 }
 
 
@@ -42,6 +58,16 @@ import anyio
 before = set(sys.modules)
 import anystream, anystream.http
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
-assert not new & {"trio", "httpx", "asyncio", "rich", "h11"}, new
+assert not new & {"trio", "httpx", "asyncio", "rich", "h11", "pytest", "_pytest"}, new
+assert "anystream.testing" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_import_of_the_module_for_tests_loads_no_trio() -> None:
+    code = """
+import sys
+import anystream.testing
+assert "pytest" in sys.modules and "trio" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

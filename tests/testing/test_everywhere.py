@@ -61,12 +61,13 @@ def test_a_mode_and_a_backend() -> None:
 
 
 def test_each_step_of_any_task_is_swept() -> None:
+    def swept(name: str, *seeds: int) -> int:
+        return cancel_everywhere(sleep_beside_others, backends=[name], anywhere=True, seeds=seeds)
+
     alone = cancel_everywhere(sleep_beside_others, backends=["trio"])
-    once = cancel_everywhere(sleep_beside_others, backends=["trio"], anywhere=True, seeds=[7])
-    assert once > 2 * alone
-    both = cancel_everywhere(sleep_beside_others, backends=["trio"], anywhere=True, seeds=[7, 8])
-    assert both == 2 * once
-    assert cancel_everywhere(sleep_beside_others, backends=["asyncio"], anywhere=True) > 2 * alone
+    assert swept("trio", 7) > 2 * alone
+    assert swept("trio", 7, 8) == swept("trio", 7) + swept("trio", 8)
+    assert swept("asyncio") > 2 * alone
 
 
 async def closes_only_if_it_comes_to_the_end() -> None:
@@ -128,7 +129,7 @@ def test_a_program_that_is_wrong_in_itself() -> None:
     _, *lines = complaints(raised)
     assert lines == [
         f"{kind}, not cancelled: ValueError: boom"
-        for kind in ("asyncio, scope", "asyncio, native", "trio, scope")
+        for kind in ("asyncio, scope", "asyncio, native", "trio, scope, seed 0")
     ]
 
 
@@ -199,10 +200,15 @@ def test_an_interruption_of_the_sweep_ends_it(error: BaseException, name: str) -
     assert outcomes["runs"] == 1
 
 
-@pytest.mark.filterwarnings("ignore:coroutine")
 async def test_it_is_not_called_in_an_event_loop() -> None:
     with pytest.raises(RuntimeError, match="Already running"):
         cancel_everywhere(three_sleeps)
+
+
+def test_a_program_has_no_parameters() -> None:
+    program: Any = anyio.sleep
+    with pytest.raises(TypeError, match="delay"):
+        cancel_everywhere(program)
 
 
 def test_a_stream_survives_it() -> None:

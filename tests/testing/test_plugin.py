@@ -1,6 +1,4 @@
-"""The fixtures in conftest.py look for leaks and deadlocks where they should, and only there."""
-
-from pathlib import Path
+"""The plugin runs async tests on both backends and looks for leaks and deadlocks, only there."""
 
 import pytest
 
@@ -9,13 +7,16 @@ from testing.test_leaks import kept
 pytest_plugins = ["pytester"]
 
 
+@pytest.fixture(autouse=True)
+def project(pytester: pytest.Pytester) -> None:
+    """A project that has the line of the docs, and is strict in all that pytest is strict in."""
+    pytester.makeconftest('pytest_plugins = ["anystream.testing.plugin"]')
+    pytester.makeini("[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error")
+
+
 def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
     pytester: pytest.Pytester,
 ) -> None:
-    pytester.makeconftest(Path(__file__).parents[1].joinpath("conftest.py").read_text())
-    pytester.makepyprojecttoml(
-        '[tool.pytest]\nstrict = true\nanyio_mode = "auto"\nfilterwarnings = ["error"]'
-    )
     pytester.makepyfile(
         """
         import anyio
@@ -34,6 +35,10 @@ def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
         @settings(max_examples=3, database=None)
         async def test_property_leaks(number):
             await leave_a_generator_open()
+
+        class TestClass:
+            async def test_method_leaks(self):
+                await leave_a_generator_open()
 
         async def test_forgets_to_close_something_in_a_cycle():
             cycle = []
@@ -64,5 +69,77 @@ def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
     result = pytester.runpytest_inprocess()
     kept.clear()
     # Each async test counts twice. A leaking test passes, and its teardown is an error.
-    result.assert_outcomes(passed=8 + 2 + 2 + 1, failed=4, errors=8 + 2)
+    result.assert_outcomes(passed=10 + 2 + 2 + 1, failed=4, errors=10 + 2)
     result.stdout.fnmatch_lines(["  open: numbers"])
+
+
+def test_the_clock_is_virtual_unless_a_test_is_marked(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import time
+        import anyio
+        import pytest
+
+        async def test_virtual():
+            started = time.monotonic()
+            await anyio.sleep(1000)
+            assert time.monotonic() - started < 500
+
+        @pytest.mark.real_time
+        async def test_real():
+            started = time.monotonic()
+            await anyio.sleep(0.05)
+            assert time.monotonic() - started > 0.04
+
+        @pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+        async def test_on_one_backend(anyio_backend_name):
+            assert anyio_backend_name == "trio"
+        """
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=5)
+
+
+def test_async_tests_of_other_plugins_are_theirs(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmarkers =\n asyncio\n trio\nfilterwarnings = error")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.asyncio
+        async def test_of_pytest_asyncio():
+            pass
+
+        @pytest.mark.trio
+        class TestTrio:
+            async def test_of_pytest_trio(self):
+                pass
+        """
+    )
+    # They fail, because nobody runs them here.
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*async def functions are not natively supported*"])
+
+
+def test_the_leak_check_can_be_switched_off(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        pytest_plugins = ["anystream.testing.plugin"]
+
+        @pytest.fixture
+        def leak_check():
+            pass
+        """
+    )
+    pytester.makepyfile(
+        """
+        from testing.test_leaks import leave_a_generator_open
+
+        async def test_leaks():
+            await leave_a_generator_open()
+        """
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=2)
+    kept.clear()

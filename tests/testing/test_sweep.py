@@ -10,7 +10,7 @@ import trio
 
 from anystream.testing import MODES, Cut, Mode, TrackedSource, every_cut, every_cut_anywhere
 from anystream.testing._trio import scheduled
-from anystream.testing.sweep import assert_sound, count_suspensions, drive
+from anystream.testing.sweep import assert_sound, count_suspensions, drive, steps_watched
 from anystream.testing.tasks import running_tasks
 
 both_modes = pytest.mark.parametrize("mode", MODES)
@@ -195,6 +195,14 @@ async def test_behind_a_seed_chance_decides_again() -> None:
             await anyio.lowlevel.checkpoint()
         orders.add(tuple(await order_of_turns()))
     assert len(orders) > 1
+
+
+async def test_steps_after_the_watch_are_not_watched() -> None:
+    steps: list[int] = []
+    async with anyio.create_task_group() as tasks:
+        with steps_watched(lambda: steps.append(0)):
+            tasks.start_soon(anyio.lowlevel.checkpoint)
+    assert steps == []
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)

@@ -28,7 +28,18 @@ Args = TypeVarTuple("Args")
 def backend(name: str, *, real_time: bool = False) -> tuple[str, dict[str, Any]]:
     """Return name and options of a backend, for ``anyio.run`` and the fixture ``anyio_backend``.
 
-    The clock starts at 0 and belongs to one run, so call this once for each.
+    Args:
+        name: ``"asyncio"`` or ``"trio"``.
+        real_time: whether to leave its clock as it is. Otherwise the clock starts at 0, jumps to
+            the next timer when every task is blocked, and raises ``Deadlock`` if there is none.
+            It belongs to one run, so call this once for each.
+
+    Raises:
+        ImportError: for virtual time on trio, if that is not installed.
+
+    Example:
+        >>> name, options = backend("trio")
+        >>> anyio.run(anyio.sleep, 3600, backend=name, backend_options=options)
     """
     if real_time:
         return name, {}

@@ -2,7 +2,9 @@
 
 import itertools
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
@@ -75,7 +77,7 @@ def cancel_everywhere(
     __tracebackhide__ = True
     runs = [
         run
-        for kind in _kinds(modes, seeds if anywhere else None, backends)
+        for kind in _kinds(modes, seeds if anywhere else [0], backends)
         for run in kind.sweep(program, anywhere=anywhere)
     ]
     points = sum(run.cut.hit for run in runs)
@@ -101,25 +103,26 @@ class _Run:
 
     def run(self, program: Program) -> None:
         __tracebackhide__ = True
-        awaitable = program()
         name, options = backend(self.kind.backend)
-
-        def note() -> None:
-            self.place = f"cancelled at point {self.cut.at} ({place_of(awaitable)})"
 
         async def watched() -> None:
             with LeakWatch() as watch:
+                awaitable = program()
+                self.cut.on_hit = partial(self.note_place, awaitable)
                 await self.cut.run(awaitable, self.kind.mode)
                 leaks = [str(leak) for leak in await watch.leaks()]
             assert not leaks, f"it left behind {', '.join(leaks)}"
 
-        self.cut.on_hit = note
         try:
-            anyio.run(watched, backend=name, backend_options=options)
+            with self.kind.schedule():
+                anyio.run(watched, backend=name, backend_options=options)
         except BaseException as error:
             if BaseExceptionGroup("", [error]).subgroup(NO_VERDICTS) or not self.cut.used:
                 raise
             self.error = error
+
+    def note_place(self, awaitable: object) -> None:
+        self.place = f"cancelled at point {self.cut.at} ({place_of(awaitable)})"
 
 
 @dataclass(frozen=True)
@@ -132,21 +135,30 @@ class _Kind:
         seed = "" if self.seed is None else f", seed {self.seed}"
         return f"{self.backend}, {self.mode}{seed}"
 
+    def schedule(self) -> AbstractContextManager[None]:
+        """Make every run of a sweep go the same way, from its first step to the cut."""
+        if self.seed is None:
+            return nullcontext()
+        from . import _trio
+
+        return _trio.scheduled(self.seed)
+
     def sweep(self, program: Program, *, anywhere: bool) -> Iterator[_Run]:
-        for at in itertools.count(1):
-            run = _Run(self, Cut(at, anywhere=anywhere, seed=self.seed))
+        at, hit = 0, True
+        while hit:
+            at += 1
+            run = _Run(self, Cut(at, anywhere=anywhere))
             run.run(program)
             yield run
-            if not run.cut.hit:
-                return
+            hit = run.cut.hit
 
 
 def _kinds(
-    modes: Iterable[Mode], seeds: Iterable[int] | None, backends: Iterable[str] | None
+    modes: Iterable[Mode], seeds: Iterable[int], backends: Iterable[str] | None
 ) -> Iterator[_Kind]:
     chosen = anyio.get_available_backends() if backends is None else backends
     for name, mode in itertools.product(chosen, modes):
         if name != "trio":
             yield _Kind(name, mode, None)
         elif mode != "native":
-            yield from (_Kind(name, mode, seed) for seed in ([None] if seeds is None else seeds))
+            yield from (_Kind(name, mode, seed) for seed in seeds)

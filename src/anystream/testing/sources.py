@@ -14,7 +14,8 @@ class TrackedSource(Generic[T]):
     """Makes async generators and async iterators over the same items, and counts for all of them.
 
     Both ``source.generator`` and ``source.iterator`` are functions that return a fresh run. A run
-    of the iterator survives a cancelled step; a generator is over then, as always in Python.
+    of the iterator survives a cancelled step, which may be repeated; a generator is over then, as
+    always in Python.
 
     Args:
         items: what each run yields.
@@ -33,6 +34,14 @@ class TrackedSource(Generic[T]):
         closes_finished: how many of them were not cut short.
         stepped_by: the tasks that asked for items.
         closed_by: the tasks that began a cleanup, in order.
+        open_runs: runs that were begun and not closed to the end.
+
+    Example:
+        >>> source = TrackedSource(range(100))
+        >>> anyio.run(Stream(source.generator).take(2).collect)
+        [0, 1]
+        >>> source.opened, source.steps, source.open_runs
+        (1, 2, 0)
     """
 
     def __init__(

@@ -1,14 +1,5 @@
 """A program cancelled at each of its suspensions, or at each step of any task, in turn.
 
-Example::
-
-    for cut in every_cut():
-        source = TrackedSource(range(5))
-        received: list[int] = []
-        await cut.run(copy(source.generator(), received))
-        assert received == list(range(len(received)))
-        assert source.open_runs == 0
-
 The first cut hits the first suspension, the next one the second, until a run ends without having
 been hit. A suspension is one of the task that runs the program.
 
@@ -19,7 +10,6 @@ On trio, which deals the turns by chance, the sweep is done with each of ten sch
 """
 
 import asyncio
-import itertools
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -118,24 +108,54 @@ class _AsyncioWatch:
 
 
 def every_cut() -> Iterator["Cut"]:
-    """Yield one cut after the other, up to and including the first one that hits nothing."""
+    """Yield one cut after the other, up to and including the first one that hits nothing.
+
+    Each must be used before the next is asked for, with ``run`` or ``collect``. For a loop in an
+    async function, on whichever backend runs that.
+
+    Raises:
+        RuntimeError: if a cut was not used.
+
+    Example:
+        >>> async def main() -> None:
+        ...     for cut in every_cut():
+        ...         received = []
+        ...         async with Stream(TrackedSource(range(3)).iterator) as items:
+        ...             await cut.collect(items, received)
+        ...         assert received == [0, 1, 2]
+        >>> anyio.run(main)
+    """
     return _sweep(Cut)
 
 
 def every_cut_anywhere(seeds: Iterable[int] = SEEDS) -> Iterator["Cut"]:
-    """Yield cuts at steps of any task in the same way, on trio once for each seed."""
+    """Yield cuts at steps of any task in the same way as ``every_cut``.
+
+    Args:
+        seeds: of the schedules on trio, each of which is swept.
+
+    Raises:
+        RuntimeError: if a cut was not used.
+
+    Example:
+        >>> async def main() -> int:
+        ...     return len([await cut.run(anyio.sleep(1)) for cut in every_cut_anywhere()])
+        >>> anyio.run(main)  # it has one point, and then there is the run that is not cut
+        2
+    """
     for seed in seeds if in_trio() else (None,):
         yield from _sweep(partial(Cut, anywhere=True, seed=seed))
 
 
 def _sweep(make: Callable[[int], "Cut"]) -> Iterator["Cut"]:
-    for at in itertools.count(1):
+    at, hit = 0, True
+    while hit:
+        at += 1
         cut = make(at)
         yield cut
         if not cut.used:
             raise RuntimeError(f"{cut} was not used, so the sweep would end too early")
-        if not cut.hit:
-            return
+        hit = cut.hit
 
 
 class Cut:
@@ -151,6 +171,13 @@ class Cut:
         on_hit: what to call then, just before the cancellation.
         cancelled: whether the cancellation took effect, that is, the program or the step did
             not go on as if nothing had happened.
+
+    Example:
+        >>> async def main() -> None:
+        ...     cut = Cut(1)
+        ...     assert await cut.run(anyio.sleep(1)) is None
+        ...     assert cut.hit and cut.cancelled
+        >>> anyio.run(main)
     """
 
     def __init__(self, at: int, *, anywhere: bool = False, seed: int | None = None) -> None:
