@@ -5,6 +5,7 @@ clock.py       virtual time on both backends
 waits.py       who waits for what, and an error that says so instead of a hang
 leaks.py       what a piece of code left behind
 sources.py     sources that count what is done to them
+diagrams.py    streams from timelines, and timelines from streams
 everywhere.py  a program cancelled at each point that it has, as one call
 sweep.py       the same as a loop, for other verdicts than one
 tasks.py       which tasks run, on either backend
@@ -12,6 +13,7 @@ _trio.py       what needs trio
 """
 
 from .clock import backend
+from .diagrams import MarbleError, assert_marbles, marbles, recorded
 from .everywhere import cancel_everywhere
 from .leaks import Leak, LeakWatch
 from .sources import TrackedSource
@@ -24,10 +26,14 @@ __all__ = [
     "Deadlock",
     "Leak",
     "LeakWatch",
+    "MarbleError",
     "Mode",
     "TrackedSource",
+    "assert_marbles",
     "backend",
     "cancel_everywhere",
     "every_cut",
     "every_cut_anywhere",
+    "marbles",
+    "recorded",
 ]

@@ -36,7 +36,16 @@ TOLERANCE = 0.1
 
 
 class MarbleError(Exception):
-    """What `#` stands for in a marble diagram, if nobody has said which error it is."""
+    """What `#` stands for in a marble diagram, if nobody has said which error it is.
+
+    >>> async def main():
+    ...     try:
+    ...         await marbles("#").drain()
+    ...     except MarbleError:
+    ...         print("failed")
+    >>> anyio.run(main)
+    failed
+    """
 
 
 class Mark(NamedTuple):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anystream import Stream, async_range, merge, stream, ticker, zip
 from anystream.testing import MarbleError, assert_marbles, marbles, recorded
-from anystream.testing.marbles import Mark, drawn, parsed
+from anystream.testing.diagrams import Mark, drawn, parsed
 
 # -- diagrams, by construction ------------------------------------------------------------------
 
@@ -522,5 +522,5 @@ async def test_two_symbols_may_have_equal_values() -> None:
 
 
 def test_the_examples_run() -> None:
-    ran = doctest.testmod(importlib.import_module("anystream.testing.marbles"))
+    ran = doctest.testmod(importlib.import_module("anystream.testing.diagrams"))
     assert (ran.failed, ran.attempted) == (0, 6)
