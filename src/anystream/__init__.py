@@ -25,7 +25,8 @@ from ._errors import (
 )
 from ._joins import chain, combine_latest, merge, race, zip
 from ._reader import Run
-from ._sources import async_range, stream, stream_data, ticker
+from ._retry import Retry
+from ._sources import async_range, poll, stream, stream_data, ticker
 from ._stream import Stream
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "EmptyStreamError",
     "NeedsTasksError",
     "Push",
+    "Retry",
     "Run",
     "Stream",
     "StreamBusyError",
@@ -51,6 +53,7 @@ __all__ = [
     "from_callback",
     "from_thread",
     "merge",
+    "poll",
     "race",
     "stream",
     "stream_data",

@@ -1,4 +1,4 @@
-"""The functions that make a stream from nothing: async_range, ticker, stream_data, @stream."""
+"""The functions that make a stream from nothing: async_range, ticker, poll, stream_data, ..."""
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from . import _checks as check
 from . import _labels as label
 from ._batches import GRACE
+from ._operators.transform import Map
 from ._origins import FromAsync, FromIterable, OneShot
 from ._run import Host
 from ._steps import resolved
@@ -152,13 +153,48 @@ def ticker(
     return made(lambda _: Ticks(interval, ticks, missed == "skip"), text)
 
 
+@overload
+def poll(
+    fn: Callable[[], Awaitable[T]], every: float, *, count: int | None = None
+) -> Stream[T]: ...
+@overload
+def poll(fn: Callable[[], T], every: float, *, count: int | None = None) -> Stream[T]: ...
+def poll(fn: Callable[[], Any], every: float, *, count: int | None = None) -> Stream[Any]:
+    """The result of `fn()`, at once and then every `every` seconds, `count` times or for ever.
+
+    `fn` is plain or async. Call k is due at start + k * every, so the rate is steady. Calls never
+    overlap: one that takes longer, or a consumer that does, lets the calls fall out that it has
+    missed but for the latest one, which is made at once; this is `ticker(missed="skip")`.
+
+    An error of `fn` ends the stream; `poll(fn, every).retry(policy)` begins anew after one. A call
+    that is cancelled is made again by the next step.
+
+    Raises `ValueError` if `every` is not positive, or `count` is negative.
+
+    >>> async def temperature():
+    ...     return next(readings)
+    >>> readings = iter([20.5, 20.5, 21.0])
+    >>> print(anyio.run(poll(temperature, 0.01, count=3).dedupe().collect))
+    [20.5, 21.0]
+    """
+    check.function("fn", fn)
+    every = check.seconds("every", every, zero=False)
+    calls = None if count is None else check.integer("count", count, 0)
+
+    def call(time: float) -> Any:
+        return fn()
+
+    text = label.call("poll", fn, every, **label.options(count=(calls, None)))
+    return made(lambda _: Ticks(every, calls, True, first=0), text, lambda _: Map(call))
+
+
 class Ticks(Closeless):
-    def __init__(self, interval: float, left: int | None, skip: bool) -> None:
+    def __init__(self, interval: float, left: int | None, skip: bool, first: int = 1) -> None:
         self.interval = interval
         self.left = left
         self.skip = skip
         self.start: float | None = None
-        self.tick = 1  # the next one
+        self.tick = first  # the next one
 
     async def batch(self) -> Iterator[float] | None:
         if self.left == 0:

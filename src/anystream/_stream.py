@@ -30,6 +30,7 @@ from ._operators import (
     combine,
     concurrent,
     pacing,
+    recover,
     select,
     share,
     switch,
@@ -41,6 +42,7 @@ from ._operators import (
 from ._operators.share import Owner
 from ._origins import origin
 from ._reader import Run
+from ._retry import Retry, exception_types
 from ._run import Host
 
 T = TypeVar("T")
@@ -49,6 +51,8 @@ T_contra = TypeVar("T_contra", contravariant=True)
 K = TypeVar("K")
 V = TypeVar("V")
 R = TypeVar("R")
+S = TypeVar("S")
+E = TypeVar("E", bound=Exception)
 Ts = TypeVarTuple("Ts")
 
 
@@ -62,6 +66,7 @@ class Eventual(Protocol):
 Items: TypeAlias = AsyncIterable[T] | Iterable[T]
 Maker: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
 Trigger: TypeAlias = float | Eventual | Awaitable[object] | AsyncIterable[object]
+Later: TypeAlias = Items[T] | Awaitable[Items[T]]
 Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
 
 
@@ -236,6 +241,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         concurrency: int = 1,
         ordered: bool = True,
         ahead: int | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
     ) -> "Stream[R]": ...
     @overload
     def map(
@@ -245,7 +251,28 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         concurrency: int = 1,
         ordered: bool = True,
         ahead: int | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
     ) -> "Stream[R]": ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[T_co], Awaitable[R]],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+        on_error: Callable[[Exception, T_co], S | Awaitable[S]],
+    ) -> "Stream[R | S]": ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[T_co], R],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+        on_error: Callable[[Exception, T_co], S | Awaitable[S]],
+    ) -> "Stream[R | S]": ...
     def map(
         self,
         fn: Callable[[T_co], Any],
@@ -253,6 +280,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         concurrency: int = 1,
         ordered: bool = True,
         ahead: int | None = None,
+        on_error: Literal["raise", "skip"] | Callable[[Exception, T_co], Any] = "raise",
     ) -> "Stream[Any]":
         """The result of `fn(item)` for each item.
 
@@ -266,7 +294,12 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         before its own, which are waited for; those after it are cancelled and dropped. Leaving
         cancels the calls that run, and each has the grace period for its cleanup.
 
-        Raises `ValueError` if `concurrency` is less than 1 or `ahead` negative.
+        With `on_error="skip"` an item for which `fn` raises an `Exception` is dropped, and the
+        stream goes on. With a function, plain or async, `on_error(error, item)` takes the place of
+        the result; what that raises ends the stream.
+
+        Raises `ValueError` if `concurrency` is less than 1, `ahead` negative, or `on_error` a word
+        that is none of the two.
 
         >>> async def main():
         ...     print(await async_range(4).map(str).collect())
@@ -278,12 +311,29 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['0', '1', '2', '3']
         [0, 2, 4, 6]
+        >>> print(anyio.run(Stream(["1", "two", "3"]).map(int, on_error="skip").collect))
+        [1, 3]
         """
         check.function("fn", fn)
         pool = Workers.checked(concurrency, ordered, ahead)
+        if on_error != "raise":
+            return self._map_or(fn, on_error, pool)
         if pool is None:
             return self._then(label.call("map", fn), lambda _: transform.Map(fn))
         return self._in_workers(label.call("map", fn, **pool.given), pool, fn)
+
+    def _map_or(
+        self, fn: Callable[[T_co], Any], on_error: Any, pool: "Workers | None"
+    ) -> "Stream[Any]":
+        if not callable(on_error):
+            check.choice("on_error", on_error, ("raise", "skip"))
+        mend = transform.forgiving(fn, transform.skipped if on_error == "skip" else on_error)
+        given = {} if pool is None else pool.given
+        call = label.call("map", fn, **given, on_error=on_error)
+        if pool is None:
+            return self._then(call, lambda _: transform.MapOr(mend))
+        results = self._in_workers(call, pool, mend)
+        return results._then(None, lambda _: select.Filter(transform.is_given))
 
     def _in_workers(
         self, call: label.Label, pool: "Workers", fn: Callable[[Any], Any]
@@ -413,6 +463,89 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         return self._then(label.call("skip_while", fn), lambda _: select.SkipWhile(fn))
+
+    def distinct(
+        self, key: Callable[[T_co], Any] | None = None, *, remember: int | None = 100_000
+    ) -> "Stream[T_co]":
+        """The items that are equal to none before them, or whose `key(item)` is.
+
+        Items, or their keys, have to be hashable. The `remember` keys that were seen last are kept,
+        and one that has not been seen for longer is new again; with None all are kept, and memory
+        grows with their number. `key` may be plain or async.
+
+        Raises `ValueError` if `remember` is less than 1, and at its step `TypeError` for a key that
+        is not hashable.
+
+        >>> async def main():
+        ...     print(await Stream("abracadabra").distinct().collect("".join))
+        ...     print(await Stream(["Ada", "ada", "Bob"]).distinct(str.lower).collect())
+        >>> anyio.run(main)
+        abrcd
+        ['Ada', 'Bob']
+        """
+        bound = None if remember is None else check.integer("remember", remember, 1)
+        args = [] if key is None else [key]
+        call = label.call("distinct", *args, **label.options(remember=(bound, 100_000)))
+        if key is None:
+            return self._then(call, lambda _: select.Filter(select.Distinct(bound).new))
+        check.function("key", key)
+        return self._then(call, lambda _: select.New(key, select.Distinct(bound).new))
+
+    def dedupe(self, key: Callable[[T_co], Any] | None = None) -> "Stream[T_co]":
+        """The items that differ from the one before them, or whose `key(item)` does.
+
+        Of equal neighbours the first one comes. `key` may be plain or async.
+
+        >>> async def main():
+        ...     print(await Stream("aaabba").dedupe().collect())
+        ...     print(await Stream([1, -1, 2]).dedupe(abs).collect())
+        >>> anyio.run(main)
+        ['a', 'b', 'a']
+        [1, 2]
+        """
+        if key is None:
+            return self._then(label.call("dedupe"), lambda _: select.Dedupe())
+        check.function("key", key)
+        return self._then(
+            label.call("dedupe", key), lambda _: select.New(key, select.Previous().new)
+        )
+
+    def default_if_empty(self, value: R) -> "Stream[T_co | R]":
+        """The items, or `value` at the end if there was none.
+
+        >>> async def main():
+        ...     print(await async_range(3).default_if_empty("none").collect())
+        ...     print(await async_range(0).default_if_empty("none").collect())
+        >>> anyio.run(main)
+        [0, 1, 2]
+        ['none']
+        """
+        return self._then(
+            label.call("default_if_empty", value), lambda _: select.DefaultIfEmpty(value)
+        )
+
+    def window(self, n: int, step: int = 1, *, partial: bool = False) -> "Stream[tuple[T_co, ...]]":
+        """Tuples of `n` consecutive items, one every `step` items.
+
+        With a `step` of more than `n` the items in between are dropped. A tuple comes as soon as
+        its last item has come. With `partial` those follow at the end that are cut short by it.
+
+        Raises `ValueError` if `n` or `step` is less than 1.
+
+        >>> async def main():
+        ...     print(await async_range(5).window(3).collect())
+        ...     print(await async_range(5).window(3, 2, partial=True).collect())
+        >>> anyio.run(main)
+        [(0, 1, 2), (1, 2, 3), (2, 3, 4)]
+        [(0, 1, 2), (2, 3, 4), (4,)]
+        """
+        size, every = check.integer("n", n, 1), check.integer("step", step, 1)
+        call = label.call(
+            "window",
+            *([size] if every == 1 else [size, every]),
+            **label.options(partial=(partial, False)),
+        )
+        return self._then(call, lambda _: transform.Window(size, every, partial))
 
     # -- several items at a time ------------------------------------------------------------
 
@@ -1164,6 +1297,124 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             return share.Groups(host, self, fn, size, overflow, stream_of).opened()
 
         return joined(origin, text, [self], tasks=True)
+
+    # -- when something fails, or is missing ------------------------------------------------
+
+    @overload
+    def catch(self, handler: Callable[[Exception], Awaitable[None] | None]) -> "Stream[T_co]": ...
+    @overload
+    def catch(
+        self, handler: Callable[[Exception], Items[R] | Awaitable[Items[R] | None] | None]
+    ) -> "Stream[T_co | R]": ...
+    @overload
+    def catch(
+        self,
+        handler: Callable[[E], Awaitable[None] | None],
+        types: type[E] | tuple[type[E], ...],
+    ) -> "Stream[T_co]": ...
+    @overload
+    def catch(
+        self,
+        handler: Callable[[E], Items[R] | Awaitable[Items[R] | None] | None],
+        types: type[E] | tuple[type[E], ...],
+    ) -> "Stream[T_co | R]": ...
+    def catch(
+        self,
+        handler: Callable[[Any], Any],
+        types: type[Exception] | tuple[type[Exception], ...] = Exception,
+    ) -> "Stream[Any]":
+        """The items up to an error, and then those of `handler(error)`.
+
+        `handler`, plain or async, gives what replaces the rest: a stream, an async iterable, an
+        iterable, such as `[value]` for one value, or None for the end. It is called as in an
+        `except` block, and only for errors of the class `types`, or of one of a tuple of them;
+        others, and those of the replacement, come out as they are. To try the same source again,
+        use `retry`; to skip single items, `map(fn, on_error="skip")`.
+
+        The failed source has closed before `handler` is called. If its cleanup fails as well, that
+        and the error are raised as an `ExceptionGroup`. A `handler` that is cancelled is called
+        once more by the next step. A replacement may need tasks, which a bare `async for` does not
+        have; it raises `NeedsTasksError` then.
+
+        Raises `TypeError` if `types` is no class of `Exception`s, nor a tuple of them.
+
+        >>> async def main():
+        ...     texts = Stream(["1", "2", "three", "4"])
+        ...     print(await texts.map(int).catch(lambda error: [0], ValueError).collect())
+        >>> anyio.run(main)
+        [1, 2, 0]
+        """
+        check.function("handler", handler)
+        exception_types("types", types)
+        text = label.call("catch", handler, *([] if types is Exception else [types]))
+        return joined(recover.caught(self, handler, types), text.after(self._parts.text), [self])
+
+    @overload
+    def retry(self, policy: Retry | int = 3) -> "Stream[T_co]": ...
+    @overload
+    def retry(
+        self, policy: Retry | int = 3, *, resume: Callable[[T_co], Later[R]]
+    ) -> "Stream[T_co | R]": ...
+    def retry(
+        self, policy: Retry | int = 3, *, resume: Callable[[T_co], Any] | None = None
+    ) -> "Stream[Any]":
+        """The items of this stream, which is opened again after an error.
+
+        `policy` says after which errors, how often in a row, and after which pause; a number is
+        short for `Retry(times=number)`. After the last attempt its error is raised as it is, with
+        a note that says how many there were.
+
+        Items that have come before the error come again, unless `resume` is given: the stream goes
+        on with `resume(last)` after the `last` item that it has delivered, which is a stream, an
+        async iterable or an iterable, or an async function for one of these. What fails in there
+        is retried as well. As long as no item has come the source itself is opened again.
+
+        The failed source has closed before the pause. If its cleanup fails as well, that and the
+        error are raised as an `ExceptionGroup`. A pause that is cancelled goes on in the next step,
+        and is over when it would have been. A source that can be read only once cannot be opened
+        again, which is a `StreamConsumedError` with the error as its cause.
+
+        Raises `TypeError` or `ValueError` if `policy` is nothing of the kind.
+
+        >>> pages = {1: ["a", "b"], 3: ["c"]}
+        >>> async def lines(start):
+        ...     for line in pages[start]:
+        ...         yield f"{start}{line}"
+        ...     if start == 1:
+        ...         raise ConnectionError
+        >>> async def main():
+        ...     log = Stream(lambda: lines(1))
+        ...     print(await log.retry(5, resume=lambda last: lines(3)).collect())
+        >>> anyio.run(main)
+        ['1a', '1b', '3c']
+        """
+        if not isinstance(policy, Retry):
+            policy = Retry(times=check.integer("policy", policy, 0))
+        if resume is not None:
+            check.function("resume", resume)
+        given = label.options(resume=(resume, None))
+        text = label.call("retry", *([] if policy == Retry() else [policy]), **given)
+        return joined(recover.retrying(self, policy, resume), text.after(self._parts.text), [self])
+
+    def repeat(self, times: int | None = None, *, pause: float = 0.0) -> "Stream[T_co]":
+        """The items of this stream again and again, `times` in all, or for ever.
+
+        At its end the source is closed, and opened again after `pause` seconds; a pause that is
+        cancelled goes on in the next step. Between two rounds lies a checkpoint at least. A source
+        that can be read only once is a `StreamConsumedError` in the second round.
+
+        Raises `ValueError` if `times` or `pause` is negative.
+
+        >>> async def main():
+        ...     print(await Stream("ab").repeat(3).collect("".join))
+        >>> anyio.run(main)
+        ababab
+        """
+        count = None if times is None else check.integer("times", times, 0)
+        seconds = check.seconds("pause", pause)
+        args = [] if count is None else [count]
+        text = label.call("repeat", *args, **label.options(pause=(seconds, 0)))
+        return joined(recover.repeated(self, count, seconds), text.after(self._parts.text), [self])
 
     # -- terminal calls ---------------------------------------------------------------------
 

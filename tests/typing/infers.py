@@ -13,6 +13,7 @@ import anyio
 import anystream
 from anystream import (
     Push,
+    Retry,
     Run,
     Stream,
     async_range,
@@ -21,6 +22,7 @@ from anystream import (
     from_callback,
     from_thread,
     merge,
+    poll,
     race,
     stream,
     stream_data,
@@ -56,6 +58,24 @@ def words(n: int) -> list[str]:
 
 async def later_words(n: int) -> list[str]:
     return words(n)
+
+
+def digits(error: ValueError) -> list[str]:
+    return [str(error)]
+
+
+async def stored(error: Exception) -> Stream[str] | None:
+    return None
+
+
+async def ignored(error: OSError) -> None: ...
+
+
+async def described(error: Exception, n: int) -> str:
+    return str(error)
+
+
+def waits_for(number: int, error: Exception, pause: float) -> None: ...
 
 
 class Connection:
@@ -155,6 +175,50 @@ def tasks(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> Non
     ints.buffer(3, "drop")  # pyright: ignore[reportArgumentType]
     ints.merge(strings, until="some")  # pyright: ignore[reportArgumentType]
     ints.switch_map(text(3))  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def recovery(ints: Stream[int]) -> None:
+    assert_type(ints.catch(lambda error: ["x"]), Stream[int | str])
+    assert_type(ints.catch(lambda error: [0]), Stream[int])
+    assert_type(ints.catch(lambda error: None), Stream[int])
+    assert_type(ints.catch(lambda error: print(error.errno), OSError), Stream[int])
+    assert_type(ints.catch(digits, ValueError), Stream[int | str])
+    assert_type(ints.catch(stored), Stream[int | str])
+    assert_type(ints.catch(stored, (OSError, ValueError)), Stream[int | str])
+    assert_type(ints.catch(ignored, OSError), Stream[int])
+    assert_type(ints.retry(), Stream[int])
+    assert_type(ints.retry(5), Stream[int])
+    assert_type(ints.retry(Retry(None, on=(OSError, KeyError), hook=waits_for)), Stream[int])
+    assert_type(ints.retry(Retry(on=lambda error: "later" in str(error))), Stream[int])
+    assert_type(ints.retry(resume=words), Stream[int | str])
+    assert_type(ints.retry(2, resume=later_words), Stream[int | str])
+    assert_type(ints.retry(2, resume=async_range), Stream[int])
+    assert_type(ints.repeat(), Stream[int])
+    assert_type(ints.repeat(3, pause=0.5), Stream[int])
+    assert_type(ints.default_if_empty(None), Stream[int | None])
+    assert_type(ints.default_if_empty(0), Stream[int])
+    assert_type(ints.distinct().distinct(str, remember=None).distinct(text), Stream[int])
+    assert_type(ints.dedupe().dedupe(str).dedupe(text), Stream[int])
+    assert_type(ints.window(3), Stream[tuple[int, ...]])
+    assert_type(ints.window(3, 2, partial=True), Stream[tuple[int, ...]])
+    assert_type(ints.map(text, on_error="skip"), Stream[str])
+    assert_type(ints.map(str, on_error="skip", concurrency=2), Stream[str])
+    assert_type(ints.map(str, on_error=lambda error, n: n), Stream[str | int])
+    assert_type(ints.map(text, on_error=lambda error, n: None), Stream[str | None])
+    assert_type(ints.map(text, on_error=described, concurrency=2), Stream[str])
+    assert_type(ints.map(lambda n: n, on_error=described), Stream[int | str])
+    assert_type(poll(make_list, 1), Stream[list[str]])
+    assert_type(poll(lambda: 5, 1, count=3), Stream[int])
+    ints.catch(digits)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    ints.catch(digits, OSError)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    ints.catch(stored, KeyboardInterrupt)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    ints.catch(lambda error: 5)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    ints.retry("3")  # pyright: ignore[reportArgumentType]
+    ints.retry(resume=str.upper)  # pyright: ignore[reportArgumentType]
+    Retry(on="OSError")  # pyright: ignore[reportArgumentType]
+    Retry(hook=print, times=1.5)  # pyright: ignore[reportArgumentType]
+    ints.map(str, on_error="drop")  # pyright: ignore[reportArgumentType, reportCallIssue]
+    poll(5, 1)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 async def readers(ints: Stream[int]) -> None:

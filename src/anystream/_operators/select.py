@@ -1,10 +1,12 @@
-"""Operators that let some of the items through: filter, take, skip, take_while, skip_while."""
+"""Operators that let some of the items through: filter, take, skip, distinct, dedupe, and kin."""
 
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from sys import maxsize
 from typing import Any
 
-from .._batches import Operator, Segment
+from .._batches import MISSING, Operator, Segment
 from .calls import Call
 
 
@@ -47,6 +49,84 @@ class SkipWhile(Call):
 
     def rest(self, batch: Iterator[Any]) -> Iterable[Any]:
         return batch
+
+
+class New(Call):
+    """The items whose key, which a function gives, is new to a memory."""
+
+    def __init__(self, fn: Callable[[Any], Any], new: Callable[[Any], bool]) -> None:
+        super().__init__(fn)
+        self.new = new
+
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            if self.new(self.fn(item)):
+                yield item
+
+    def emit(self, item: Any, result: Any) -> Iterable[Any]:
+        return (item,) if self.new(result) else ()
+
+
+class Distinct:
+    """A memory of the keys that were seen last, of all without a `bound`."""
+
+    def __init__(self, bound: int | None) -> None:
+        self.bound = maxsize if bound is None else bound
+        self.keys = OrderedDict[Any, None]()
+
+    def new(self, key: Any) -> bool:
+        keys = self.keys
+        if key in keys:
+            keys.move_to_end(key)
+            return False
+        keys[key] = None
+        if len(keys) > self.bound:
+            keys.popitem(last=False)
+        return True
+
+
+class Previous:
+    """A memory of one key, which need not be hashable."""
+
+    def __init__(self) -> None:
+        self.key = MISSING
+
+    def new(self, key: Any) -> bool:
+        before, self.key = self.key, key
+        return key is not before and key != before
+
+
+class Dedupe(Operator):
+    """The items that differ from the one before them."""
+
+    def __init__(self) -> None:
+        self.last = MISSING
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        last = self.last
+        for item in batch:
+            if item is not last and item != last:
+                self.last = last = item
+                yield item
+
+
+class DefaultIfEmpty(Operator):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.empty = True
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return self.first(batch) if self.empty else batch
+
+    def first(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            self.empty = False
+            yield item
+            yield from batch
+            return
+
+    def tail(self) -> Iterable[Any]:
+        return (self.value,) if self.empty else ()
 
 
 class Take(Operator):

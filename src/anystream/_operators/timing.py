@@ -112,7 +112,9 @@ class Heartbeat(Patience):
         self.beat = beat
 
     def available(self) -> bool:
-        return super().available() or current_time() >= self.due()
+        if super().available():
+            return True
+        return current_time() >= self.due() and self.open_lanes > 0
 
     def items(self) -> Iterator[Any]:
         self.asked = inf

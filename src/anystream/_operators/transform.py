@@ -1,5 +1,6 @@
-"""Operators that make something of each item: map, tap, accumulate, flatten, and kin."""
+"""Operators that make something of the items: map, tap, accumulate, flatten, and kin."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, starmap
 from typing import Any
@@ -9,7 +10,7 @@ from anyio.lowlevel import checkpoint
 from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
 from .._origins import FromIterable, as_source
 from .._run import Host
-from .._steps import EMPTY, resolved
+from .._steps import EMPTY, is_awaitable, resolved
 from .calls import Call
 
 
@@ -19,6 +20,55 @@ class Map(Call):
 
     def emit(self, item: Any, result: Any) -> Iterable[Any]:
         return (result,)
+
+
+class MapOr(Map):
+    """`map` with what `forgiving` makes: awaitables for some of the items, or nothing at all."""
+
+    def call(self, item: Any) -> Any:
+        return resolved(self.fn(item)) if self.awaits else self.fn(item)
+
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            result = self.fn(item)
+            if is_awaitable(result):
+                self.awaits = True
+                yield from self.awaiting(chain((item,), batch), result)
+                return
+            if result is not MISSING:
+                yield result
+
+    def emit(self, item: Any, result: Any) -> Iterable[Any]:
+        return () if result is MISSING else (result,)
+
+
+def forgiving(
+    fn: Callable[[Any], Any], on_error: Callable[[Exception, Any], Any]
+) -> Callable[[Any], Any]:
+    """`fn`, with what `on_error(error, item)` gives in the place of an error."""
+
+    async def awaited(result: Any, item: Any) -> Any:
+        try:
+            return await result
+        except Exception as error:
+            return await resolved(on_error(error, item))
+
+    def call(item: Any) -> Any:
+        try:
+            result = fn(item)
+        except Exception as error:
+            return on_error(error, item)
+        return awaited(result, item) if is_awaitable(result) else result
+
+    return call
+
+
+def skipped(error: Exception, item: Any) -> Any:
+    return MISSING
+
+
+def is_given(result: Any) -> bool:
+    return result is not MISSING
 
 
 class Keyed(Call):
@@ -102,6 +152,36 @@ class Pairwise(Operator):
             pair = self.last, item
             self.last = item
             yield pair
+
+
+class Window(Operator):
+    """Tuples of the last `size` items, when there are so many and then every `step` items."""
+
+    def __init__(self, size: int, step: int, partial: bool) -> None:
+        self.size = size
+        self.step = step
+        self.partial = partial
+        self.items = deque[Any](maxlen=size)
+        self.left = size  # how many items the next tuple lacks
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        items = self.items
+        added = map(items.append, batch)
+        for _ in added:
+            self.left -= 1
+            if self.left:
+                continue
+            self.left = self.step
+            yield tuple(items)
+            if self.step == 1:
+                for _ in added:
+                    yield tuple(items)
+
+    def tail(self) -> Iterable[Any]:
+        if not self.partial:
+            return ()
+        items = [*self.items]
+        return [tuple(items[-n:]) for n in range(self.size - self.left, 0, -self.step)]
 
 
 class OnClose(Operator):

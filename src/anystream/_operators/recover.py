@@ -1,0 +1,283 @@
+"""Operators that put another source in the place of one that is over: catch, retry, repeat."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from anyio import current_time, sleep_until
+
+from .._batches import MISSING, Recipe, Source, opened
+from .._errors import StreamClosedError
+from .._origins import Deferred, as_source
+from .._retry import Retry
+from .._run import Host
+from .._steps import resolved
+
+
+class Replaceable:
+    """A source that is closed in the middle of the run, and another one opened in its place."""
+
+    any_task: bool = False
+
+    def __init__(self, stream: Recipe, host: Host) -> None:
+        self.stream = stream
+        self.host = host
+        self.source: Source | None = opened(stream, host)
+
+    @property
+    def holds(self) -> bool:
+        return self.source is not None and self.source.holds
+
+    @property
+    def busy(self) -> bool:
+        return self.source is not None and self.source.busy
+
+    async def leave(self, error: Exception | None) -> None:
+        """Close the source; what that raises comes together with the `error` that ended it."""
+        source, self.source = self.source, None
+        if source is not None:
+            await source.close(self.host)
+            self.host.pipeline.forget()
+            self.host.settle(error)
+
+    def reopen(self) -> Source:
+        return self.anew(lambda: opened(self.stream, self.host))
+
+    def anew(self, make: Callable[[], Source]) -> Source:
+        """What `make` opens; its tasks start when all of it is open, or never."""
+        pipeline = self.host.pipeline
+        if pipeline.closed:  # by another task than the one whose step this is
+            raise StreamClosedError(f"{pipeline.stream!r} was closed while it was read")
+        pipeline.opening = True
+        try:
+            source = make()
+        except BaseException:
+            pipeline.unstarted = ()
+            raise
+        finally:
+            pipeline.opening = False
+        unstarted, pipeline.unstarted = pipeline.unstarted, ()
+        for pump in unstarted:
+            pipeline.start(pump)
+        return source
+
+    async def close(self, host: Host) -> None:
+        if self.source is not None:
+            await self.source.close(host)
+
+
+async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
+    """Call `fn`, plain or async, as if somebody had written that in an `except` block."""
+    assert error is not None
+    try:
+        raise error
+    except Exception:
+        return await resolved(fn(*args))
+    finally:
+        del error, args  # which refer to this frame
+
+
+class Catch(Replaceable):
+    """The items of a stream, and after an error those of what a function makes of it."""
+
+    closes = True
+
+    def __init__(
+        self,
+        stream: Recipe,
+        handler: Callable[[Any], Any],
+        types: type[Exception] | tuple[type[Exception], ...],
+        host: Host,
+    ) -> None:
+        super().__init__(stream, host)
+        host.pipeline.may_spawn = True
+        self.handler = handler
+        self.types = types
+        self.error: Exception | None = None  # whose replacement is not open yet
+        self.replaced = False
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.error is None and not self.replaced:
+            try:
+                batch = await self.current().batch()
+            except self.types as error:
+                self.error = error
+            else:
+                return None if batch is None else self.watched(batch)
+        if self.error is not None:
+            await self.replace()
+        return await self.current().batch()
+
+    def current(self) -> Source:
+        assert self.source is not None
+        return self.source
+
+    def watched(self, batch: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from batch
+        except self.types as error:
+            self.error = error
+
+    async def replace(self) -> None:
+        """A cancelled call may be repeated: the function is called once more then."""
+        await self.leave(self.error)
+        made = await in_except(self.error, self.handler, self.error)
+        self.source = self.anew(lambda: as_source(() if made is None else made, self.host))
+        self.error, self.replaced = None, True
+
+    async def close(self, host: Host) -> None:
+        self.error = None  # which refers to this object
+        await super().close(host)
+
+
+def caught(
+    stream: Recipe,
+    handler: Callable[[Any], Any],
+    types: type[Exception] | tuple[type[Exception], ...],
+) -> Callable[[Host], Source]:
+    return lambda host: Catch(stream, handler, types, host)
+
+
+class Retrying(Replaceable):
+    """The items of a stream that is opened again after an error, as a policy says."""
+
+    def __init__(
+        self, stream: Recipe, policy: Retry, resume: Callable[[Any], Any] | None, host: Host
+    ) -> None:
+        super().__init__(stream, host)
+        assert self.source is not None
+        self.closes: bool = self.source.closes or resume is not None
+        if resume is not None:
+            host.pipeline.may_spawn = True
+        self.policy = policy
+        self.resume = resume
+        self.last: Any = MISSING  # the item to resume after
+        self.delivered = False  # whether there was an item since the last opening
+        self.number = 0  # of the attempts in a row
+        self.longest = 0.0  # seconds of the pause, before the jitter
+        # Of the error that is dealt with; all of it outlasts a cancelled step:
+        self.error: Exception | None = None
+        self.pause: float | None = None  # seconds, once it is decided
+        self.due: float | None = None  # when the pause is over, once it has begun
+
+    async def batch(self) -> Iterator[Any] | None:
+        while True:
+            if self.error is not None:
+                await self.again()
+            assert self.source is not None
+            try:
+                batch = await self.source.batch()
+            except Exception as error:
+                self.error = error
+            else:
+                return None if batch is None else self.watched(batch)
+
+    def watched(self, batch: Iterator[Any]) -> Iterator[Any]:
+        try:
+            if self.resume is not None:
+                for self.last in batch:
+                    self.delivered = True
+                    yield self.last
+            else:
+                for item in batch:
+                    self.delivered = True
+                    yield item
+                    yield from batch
+                    break
+        except Exception as error:
+            self.error = error
+
+    async def again(self) -> None:
+        """Open the source again after its pause. A cancelled call may be repeated."""
+        if self.pause is None:
+            self.pause = self.decide()
+        await self.leave(self.error)
+        if self.due is None:
+            hook = self.policy.hook
+            if hook is not None:
+                await in_except(self.error, hook, self.number, self.error, self.pause)
+            self.due = current_time() + self.pause
+        await sleep_until(self.due)
+        try:
+            self.source = self.reopen() if self.last is MISSING else self.resumed()
+        except Exception as failure:
+            raise failure from self.error
+        self.error = self.pause = self.due = None
+        self.delivered = False
+
+    def decide(self) -> float:
+        """How many seconds to pause; raises the error if there is no further attempt."""
+        policy = self.policy
+        assert self.error is not None
+        if policy.reset and self.delivered:
+            self.number = 0
+        if not policy.wants(self.error):
+            self.give_up()
+        if self.number == policy.times:
+            made = self.number + 1
+            self.error.add_note(f"retry gave up after {made} attempt{'s' if made > 1 else ''}")
+            self.give_up()
+        self.number += 1
+        longest = policy.first if self.number == 1 else self.longest * policy.factor
+        self.longest = min(longest, policy.cap)
+        return self.longest * (policy.random() if policy.jitter else 1)
+
+    def give_up(self) -> NoReturn:
+        error, self.error = self.error, None
+        assert error is not None
+        try:
+            raise error
+        finally:
+            del error  # which refers to this frame
+
+    def resumed(self) -> Source:
+        """What `resume` makes, which is called by the first step, so that it is retried as well."""
+        resume, last = self.resume, self.last
+        assert resume is not None
+        return self.anew(lambda: Deferred(lambda: resume(last), self.host))
+
+    async def close(self, host: Host) -> None:
+        self.error = None  # which refers to this object
+        await super().close(host)
+
+
+def retrying(
+    stream: Recipe, policy: Retry, resume: Callable[[Any], Any] | None
+) -> Callable[[Host], Source]:
+    return lambda host: Retrying(stream, policy, resume, host)
+
+
+class Repeat(Replaceable):
+    """The items of a stream that is opened again after its end, after a pause."""
+
+    def __init__(self, stream: Recipe, times: int | None, pause: float, host: Host) -> None:
+        super().__init__(stream, host)
+        assert self.source is not None
+        self.closes: bool = self.source.closes
+        self.any_task = self.source.any_task
+        self.left = times
+        self.pause = pause
+        self.due: float | None = None  # when the pause is over, once it has begun
+
+    async def batch(self) -> Iterator[Any] | None:
+        while self.left != 0:
+            if self.source is None:
+                await self.wait()
+                self.source = self.reopen()
+            batch = await self.source.batch()
+            if batch is not None:
+                return batch
+            if self.left is not None:
+                self.left -= 1
+            await self.leave(None)
+        return None
+
+    async def wait(self) -> None:
+        """Pause, which is a checkpoint at least. A cancelled call may be repeated."""
+        if self.due is None:
+            self.due = current_time() + self.pause
+        await sleep_until(self.due)
+        self.due = None
+
+
+def repeated(stream: Recipe, times: int | None, pause: float) -> Callable[[Host], Source]:
+    return lambda host: Repeat(stream, times, pause, host)

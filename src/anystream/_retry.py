@@ -1,0 +1,105 @@
+"""`Retry`: which errors are worth another attempt, how often, and after which pause."""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from . import _checks as check
+from . import _labels as label
+
+
+@dataclass(frozen=True, repr=False)
+class Retry:
+    """When `Stream.retry` opens its source again.
+
+    The pauses are exponential: at most `first` seconds before the first attempt, `factor` times
+    as many before each further one, and never more than `cap`. With `jitter` each is drawn evenly
+    between 0 and that, so that clients that have failed together do not come back together; this
+    is the "full jitter" of Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
+    2015.
+
+    Attributes:
+        times: how often in a row the source is opened again; None is without end.
+        on: the errors that are worth it: a class, a tuple of classes, or a function that is given
+            the error and answers.
+        first: seconds of the first pause.
+        factor: by which each pause is longer than the one before it.
+        cap: seconds of the longest pause.
+        jitter: whether a pause is drawn between 0 and its length.
+        hook: called before each pause as `hook(number, error, pause)`, with the number of the
+            attempt that follows, counted from 1, and the seconds before it; plain or async. It
+            runs as in an `except` block, so that `logging.exception` knows the error.
+        reset: whether an error after an item begins to count anew; otherwise `times` is for the
+            whole run.
+        random: gives the numbers from 0 to 1 of the jitter.
+
+    Raises `TypeError` or `ValueError` if one of them is nothing of the kind.
+
+    >>> def tell(number, error, pause):
+    ...     print(f"{error!r}: attempt {number} in {pause} s")
+    >>> answers = [OSError("down"), OSError("still down"), "up"]
+    >>> def ask():
+    ...     answer = answers.pop(0)
+    ...     if isinstance(answer, OSError):
+    ...         raise answer
+    ...     return [answer]
+    >>> policy = Retry(on=OSError, first=0.1, jitter=False, hook=tell)
+    >>> print(anyio.run(Stream(ask).retry(policy).collect))
+    OSError('down'): attempt 1 in 0.1 s
+    OSError('still down'): attempt 2 in 0.2 s
+    ['up']
+    """
+
+    times: int | None = 3
+    on: type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], object] = Exception
+    first: float = 0.1
+    factor: float = 2.0
+    cap: float = 30.0
+    jitter: bool = True
+    hook: Callable[[int, Exception, float], object] | None = None
+    reset: bool = True
+    random: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        if self.times is not None:
+            check.integer("times", self.times, 0)
+        on: Any = self.on
+        if isinstance(on, (type, tuple)):
+            exception_types("on", on)
+        else:
+            check.function("on", on)
+        check.seconds("first", self.first)
+        check.seconds("cap", self.cap)
+        checked_factor(self.factor)
+        if self.hook is not None:
+            check.function("hook", self.hook)
+        check.function("random", self.random)
+
+    def wants(self, error: Exception) -> bool:
+        """Whether `error` is one of those that are worth another attempt."""
+        on: Any = self.on
+        return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
+
+    def __repr__(self) -> str:
+        given = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return str(label.call("Retry", **label.options(**given)))
+
+
+def exception_types(name: str, value: Any) -> None:
+    """`value` must be a class of exceptions, or a tuple of them; cancellations are none."""
+    kinds: Any = value
+    for kind in kinds if isinstance(value, tuple) else (value,):
+        if not isinstance(kind, type) or not issubclass(kind, Exception):
+            raise TypeError(
+                f"{name} must be a class derived from Exception, or a tuple of such classes,"
+                f" got {value!r}"
+            )
+
+
+def checked_factor(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"factor must be a number, got {value!r}")
+    if not math.isfinite(value) or value < 1:
+        raise ValueError(f"factor must be finite and at least 1, got {value!r}")
