@@ -194,7 +194,16 @@ def in_batches(items: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
     return iter(lambda: tuple(itertools.islice(rest, n)), ())
 
 
+INNER_WAIT = "the step waits inside of an inner stream, in the task of the reader"
+
+from rows_recover import (  # noqa: E402  # which needs all of the above
+    RECOVERING,
+    RECOVERING_IN_TASKS,
+    RECOVERING_INSIDE,
+)
+
 IN_A_SEGMENT = (
+    *RECOVERING,
     Row("map", lambda s, f: s.map(f(square)), lambda xs: map(square, xs), calls=True),
     Row(
         "starmap",
@@ -270,9 +279,8 @@ IN_A_SEGMENT = (
     Row("Stream of a stream", lambda s, f: Stream(s)),
 )
 
-INNER_WAIT = "the step waits inside of an inner stream, in the task of the reader"
-
 IN_TASKS = (
+    *RECOVERING_IN_TASKS,
     Row("buffer 0", lambda s, f: s.buffer(0), tasks=True),
     Row("buffer 1", lambda s, f: s.buffer(1), tasks=True, ahead=1),
     Row("buffer 3", lambda s, f: s.buffer(3), tasks=True, ahead=3),
@@ -656,6 +664,7 @@ ONE_READER = {"test_two_readers": "each reader has a run of its own"}
 OPENED_LATE = "what opens the stream has not begun yet"
 
 ADAPTED = (
+    *RECOVERING_INSIDE,
     Row(
         "share",
         lambda s, f: shared(s),
