@@ -11,7 +11,7 @@ from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
 from .._origins import FromIterable, as_source
 from .._run import Host
 from .._steps import EMPTY, is_awaitable, resolved
-from .calls import Call
+from .calls import Call, in_except
 
 
 class Map(Call):
@@ -57,7 +57,8 @@ def forgiving(
         try:
             result = fn(item)
         except Exception as error:
-            return on_error(error, item)
+            result = on_error(error, item)
+            return in_except(error, resolved, result) if is_awaitable(result) else result
         return awaited(result, item) if is_awaitable(result) else result
 
     return call
