@@ -31,8 +31,8 @@ class Retry:
         hook: called before each pause as `hook(number, error, pause)`, with the number of the
             attempt that follows, counted from 1, and the seconds before it; plain or async. It
             runs as in an `except` block, so that `logging.exception` knows the error.
-        reset: whether an error after an item begins to count anew; otherwise `times` is for the
-            whole run.
+        reset: whether an error after an item begins to count anew, so that a source that gives
+            something each time is opened without end; otherwise `times` is for the whole run.
         random: gives the numbers from 0 to 1 of the jitter.
 
     Raises `TypeError` or `ValueError` if one of them is nothing of the kind.

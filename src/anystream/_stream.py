@@ -487,9 +487,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         args = [] if key is None else [key]
         call = label.call("distinct", *args, **label.options(remember=(bound, 100_000)))
         if key is None:
-            return self._then(call, lambda _: select.Filter(select.Distinct(bound).new))
+            return self._then(call, lambda _: select.Filter(select.memory(bound).new))
         check.function("key", key)
-        return self._then(call, lambda _: select.New(key, select.Distinct(bound).new))
+        return self._then(call, lambda _: select.New(key, select.memory(bound).new))
 
     def dedupe(self, key: Callable[[T_co], Any] | None = None) -> "Stream[T_co]":
         """The items that differ from the one before them, or whose `key(item)` does.

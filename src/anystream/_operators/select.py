@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from sys import maxsize
 from typing import Any
 
 from .._batches import MISSING, Operator, Segment
@@ -67,11 +66,23 @@ class New(Call):
         return (item,) if self.new(result) else ()
 
 
-class Distinct:
-    """A memory of the keys that were seen last, of all without a `bound`."""
+class Seen:
+    """A memory of all keys."""
 
-    def __init__(self, bound: int | None) -> None:
-        self.bound = maxsize if bound is None else bound
+    def __init__(self) -> None:
+        self.keys = set[Any]()
+
+    def new(self, key: Any) -> bool:
+        before = len(self.keys)
+        self.keys.add(key)
+        return len(self.keys) > before
+
+
+class SeenLast:
+    """A memory of so many keys, those that were seen last."""
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
         self.keys = OrderedDict[Any, None]()
 
     def new(self, key: Any) -> bool:
@@ -83,6 +94,10 @@ class Distinct:
         if len(keys) > self.bound:
             keys.popitem(last=False)
         return True
+
+
+def memory(bound: int | None) -> Seen | SeenLast:
+    return Seen() if bound is None else SeenLast(bound)
 
 
 class Previous:
