@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from harness import TrackedSource
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import FORMS, Function, plain, ready, suspending
@@ -30,6 +29,7 @@ from anystream import (
     merge,
     poll,
 )
+from anystream.testing import TrackedSource
 
 WRONG: Any = "nothing of the kind"
 

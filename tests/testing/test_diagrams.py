@@ -1,7 +1,5 @@
 """Marble diagrams: the syntax, streams from them, and what is written down of a stream."""
 
-import doctest
-import importlib
 import re
 from collections.abc import AsyncIterator
 from itertools import groupby
@@ -519,8 +517,3 @@ async def test_an_item_that_looks_like_syntax_is_an_item(item: str) -> None:
 
 async def test_two_symbols_may_have_equal_values() -> None:
     await assert_marbles(Stream([7]), "(y|)", values={"x": 7, "y": 7})
-
-
-def test_the_examples_run() -> None:
-    ran = doctest.testmod(importlib.import_module("anystream.testing.diagrams"))
-    assert (ran.failed, ran.attempted) == (0, 6)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import anyio
 import pytest
@@ -98,7 +98,7 @@ class _Run:
     def __str__(self) -> str:
         error = self.error
         while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+            error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
         return f"{self.kind}, {self.place}: {type(error).__name__}: {error}".partition("\n")[0]
 
     def run(self, program: Program) -> None:
