@@ -18,7 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FAST = ("removals", "tasks", "workers", "joins", "switch", "share", "run", "core", "hazards")
+FAST = (
+    "removals",
+    "tasks",
+    "workers",
+    "joins",
+    "switch",
+    "share",
+    "recover",
+    "run",
+    "core",
+    "hazards",
+)
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
 LIMIT = 300
 """Seconds for one run of the tests."""
@@ -45,6 +56,7 @@ class Removal:
 
 RUN, BOX, READER = "_run.py", "_mailbox.py", "_reader.py"
 MOVE, WORKERS = "_operators/concurrent.py", "_operators/workers.py"
+RECOVER = "_operators/recover.py"
 SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
 
 REMOVALS = (
@@ -521,6 +533,118 @@ REMOVALS = (
         "            self.waiting = operator\n            raise\n",
         "            raise\n",
         "a step that was cancelled is waited for again",
+    ),
+    # Going on after an error or an end.
+    Removal(
+        RECOVER,
+        "        await self.leave(self.error)\n        if self.due",
+        "        if self.due",
+        "what has failed is closed before the pause",
+    ),
+    Removal(
+        RECOVER,
+        "        await self.leave(self.error)\n        made",
+        "        made",
+        "what has failed is closed before its replacement is opened",
+    ),
+    Removal(
+        RECOVER,
+        "            self.host.settle(error)\n",
+        "            self.host.settle(None)\n",
+        "an error is not lost because the cleanup fails as well",
+    ),
+    Removal(
+        RECOVER,
+        "        if self.due is None:\n            hook",
+        "        if True:\n            hook",
+        "a cancelled pause before an attempt goes on where it was",
+    ),
+    Removal(
+        RECOVER,
+        "        if self.due is None:\n            self.due = current_time() + self.pause\n"
+        "        await",
+        "        if True:\n            self.due = current_time() + self.pause\n        await",
+        "a cancelled pause between two rounds goes on where it was",
+    ),
+    Removal(
+        RECOVER,
+        "        if self.pause is None:\n",
+        "        if True:\n",
+        "an attempt is counted once, though its pause is cancelled",
+    ),
+    Removal(
+        RECOVER,
+        "                await self.wait()\n",
+        "",
+        "a checkpoint between two rounds of what is empty",
+    ),
+    Removal(
+        RECOVER,
+        "        if pipeline.closed:  # by",
+        "        if False:  # by",
+        "nothing is opened in a run that has been closed",
+    ),
+    Removal(
+        RECOVER,
+        "        pipeline.opening = True\n",
+        "",
+        "the tasks of what does not open never start",
+    ),
+    Removal(
+        RECOVER,
+        "            pipeline.unstarted = ()\n",
+        "",
+        "the tasks of what did not open do not start later",
+    ),
+    Removal(
+        RECOVER,
+        "        super().__init__(stream, host)\n        host.pipeline.may_spawn = True\n",
+        "        super().__init__(stream, host)\n",
+        "a replacement may need tasks",
+    ),
+    Removal(
+        RECOVER,
+        "        if resume is not None:\n            host.pipeline.may_spawn = True\n",
+        "",
+        "what is resumed may need tasks",
+    ),
+    Removal(
+        RECOVER,
+        "if self.error is None and not self.replaced:",
+        "if self.error is None:",
+        "errors of the replacement are not caught",
+    ),
+    Removal(
+        RECOVER,
+        "            raise failure from self.error\n",
+        "            raise\n",
+        "what cannot be opened again says after which error",
+    ),
+    Removal(
+        RECOVER,
+        "        self.error = self.pause = self.due = None\n        self.delivered = False\n",
+        "        self.error = self.pause = self.due = None\n",
+        "attempts that give nothing are counted",
+    ),
+    Removal(
+        RECOVER,
+        "        self.error = None  # which refers to this object\n"
+        "        await super().close(host)\n\n\ndef caught(",
+        "        await super().close(host)\n\n\ndef caught(",
+        "an error that is to be replaced leaves no cycle behind",
+    ),
+    Removal(
+        RECOVER,
+        "        self.error = None  # which refers to this object\n"
+        "        await super().close(host)\n\n\ndef retrying(",
+        "        await super().close(host)\n\n\ndef retrying(",
+        "an error that is retried, or not leaves no cycle behind",
+    ),
+    Removal(
+        "_operators/calls.py",
+        "        del error, args  # which",
+        "        pass  # which",
+        "the error that a function was given leaves no cycle behind",
     ),
 )
 

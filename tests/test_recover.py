@@ -60,7 +60,7 @@ def openings(*makers: Callable[[], Any]) -> Stream[Any]:
     return Stream(lambda: next(following)())
 
 
-def raising(error: BaseException, *items: Any) -> Callable[[], Iterator[Any]]:
+def raising(error: BaseException | type[BaseException], *items: Any) -> Callable[[], Iterator[Any]]:
     def make() -> Iterator[Any]:
         yield from items
         raise error
@@ -146,11 +146,13 @@ async def test_no_types_catch_nothing() -> None:
 
 
 async def test_errors_of_the_replacement_are_not_caught() -> None:
+    """Neither in its first batch nor in a later one."""
     second = OSError("second")
-    replacement = openings(raising(second, 2))
-    once = openings(raising(OSError("first"), 1)).catch(lambda error: replacement)
-    assert await outcome(once) == ([1, 2], second)
-    assert await once.catch(lambda error: [3]).collect() == [1, 2, 3]
+    failing = TrackedSource([2, 3], pause=1, errors={2: second})
+    for replacement in (raising(second, 2, 3), failing.generator):
+        once = openings(raising(OSError("first"), 1)).catch(lambda error: replacement())  # noqa: B023
+        assert await outcome(once.take(9)) == ([1, 2, 3], second)
+        assert await once.catch(lambda error: [4]).take(9).collect() == [1, 2, 3, 4]
 
 
 async def test_the_failed_source_has_closed_before_the_handler_is_called() -> None:
@@ -298,15 +300,15 @@ async def test_a_caught_error_leaves_no_cycle_behind() -> None:
         with suppress(LookupError):
             await stream.drain()
 
-    failing = openings(raising(OSError(), 1))
+    failing = openings(raising(OSError, 1))
     policy = steady(2, on=OSError)
     streams = [
         failing.catch(lambda error: [2]),
         failing.catch(lambda error: [2], KeyError).catch(lambda error: None),
-        openings(raising(KeyError())).catch(lambda error: [2], OSError),
-        openings(raising(OSError()), lambda: [2]).retry(policy),
-        openings(raising(KeyError())).retry(policy),
-        openings(raising(OSError()), raising(KeyError())).retry(policy),
+        openings(raising(KeyError)).catch(lambda error: [2], OSError),
+        openings(raising(OSError), lambda: [2]).retry(policy),
+        openings(raising(KeyError)).retry(policy),
+        openings(raising(OSError), raising(KeyError)).retry(policy),
     ]
     for stream in streams:
         await once(stream)
@@ -318,6 +320,38 @@ async def test_a_caught_error_leaves_no_cycle_behind() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+async def test_an_error_that_is_dealt_with_when_the_run_is_left_leaves_no_cycle_behind() -> None:
+    async def once(stream: Stream[Any]) -> None:
+        async with stream as items:
+            with anyio.move_on_after(1):
+                await anext(items)
+
+    failing = openings(raising(OSError))
+    streams = [failing.catch(slow_handler), failing.retry(steady(first=10))]
+    for stream in streams:
+        await once(stream)
+    for stream in streams:
+        gc.collect()
+        gc.disable()
+        try:
+            await once(stream)
+            kinds = {type(found).__module__ for found in garbage()}
+        finally:
+            gc.enable()
+        assert not [kind for kind in kinds if kind.startswith("anystream")]
+
+
+def garbage() -> list[Any]:
+    """What nothing but cycles has kept."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        return gc.garbage[:]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
 
 
 # -- retry ----------------------------------------------------------------------------------
@@ -538,6 +572,13 @@ async def test_what_can_be_read_only_once_says_so(needs_tasks: bool) -> None:
     assert consumed.__cause__ is error
 
 
+async def test_tasks_of_what_could_not_be_opened_do_not_start_with_those_of_what_can() -> None:
+    numbers = merge(async_range(9, delay=1), Stream(iter([1, 2])))
+    failing = numbers.map(lambda n: n // 0).retry(steady())
+    stream = failing.catch(lambda error: Stream([7]).buffer(1), StreamConsumedError)
+    assert await stream.collect() == [7]
+
+
 async def test_a_cancelled_pause_goes_on_where_it_was() -> None:
     log = Log()
     async with openings(raising(OSError()), lambda: [1]).retry(steady(first=10)) as items:
@@ -584,6 +625,21 @@ async def test_an_error_of_the_cleanup_comes_together_with_what_was_retried() ->
     with pytest.RaisesGroup(pytest.RaisesExc(KeyError), pytest.RaisesExc(OSError, match="cleanup")):
         await Stream(source.iterator).retry(steady()).collect()
     assert source.opened == source.closes_started == 1
+
+
+async def test_a_retry_in_a_bare_loop() -> None:
+    source = TrackedSource(range(2), errors={1: OSError()})
+    stream = Stream(source.iterator).retry(steady(1, reset=False))
+    got: list[int] = []
+    with pytest.raises(OSError):  # noqa: PT011  # it has no text
+        async for n in stream:
+            got.append(n)
+    assert got == [0, 0]
+    assert source.open_runs == 0
+    with anyio.move_on_after(0.5):
+        async for _ in stream:
+            pass
+    assert source.open_runs == 0
 
 
 async def test_a_run_that_is_left_during_a_pause_is_closed_at_once() -> None:
@@ -722,6 +778,18 @@ async def test_repeated_so_many_times(times: int, buffer: int | None) -> None:
         stream = Stream(kind) if buffer is None else Stream(kind).buffer(buffer)
         assert await stream.repeat(times).collect("".join) == "ab" * times
         assert source.open_runs == 0
+
+
+@pytest.mark.parametrize("buffer", [None, 0, 2])
+async def test_rounds_that_several_workers_step(buffer: int | None) -> None:
+    numbers = Stream([1, 2]) if buffer is None else Stream([1, 2]).buffer(buffer)
+    stream = numbers.repeat(3, pause=10).map(suspending(int), concurrency=3)
+    assert await stream.collect() == [1, 2] * 3
+    start = anyio.current_time()
+    async with stream as items:
+        assert [await anext(items), await anext(items)] == [1, 2]
+        await anyio.sleep(5)
+    assert anyio.current_time() - start == 5
 
 
 async def test_repeated_for_ever() -> None:

@@ -1,7 +1,7 @@
 """Operators that put another source in the place of one that is over: catch, retry, repeat."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from anyio import current_time, sleep_until
 
@@ -200,23 +200,15 @@ class Retrying(Replaceable):
         if policy.reset and self.delivered:
             self.number = 0
         if not policy.wants(self.error):
-            self.give_up()
+            raise self.error
         if self.number == policy.times:
             made = self.number + 1
             self.error.add_note(f"retry gave up after {made} attempt{'s' if made > 1 else ''}")
-            self.give_up()
+            raise self.error
         self.number += 1
         longest = policy.first if self.number == 1 else self.longest * policy.factor
         self.longest = min(longest, policy.cap)
         return self.longest * (policy.random() if policy.jitter else 1)
-
-    def give_up(self) -> NoReturn:
-        error, self.error = self.error, None
-        assert error is not None
-        try:
-            raise error
-        finally:
-            del error  # which refers to this frame
 
     def resumed(self) -> Source:
         """What `resume` makes, which is called by the first step, so that it is retried as well."""
