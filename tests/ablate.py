@@ -641,7 +641,7 @@ REMOVALS = (
         "an error that is retried, or not leaves no cycle behind",
     ),
     Removal(
-        "_operators/calls.py",
+        RECOVER,
         "        del error, args  # which",
         "        pass  # which",
         "the error that a function was given leaves no cycle behind",

@@ -7,18 +7,7 @@ from typing import Any
 
 from .._batches import WaitingOperator
 from .._run import Host
-from .._steps import Steps, awaits, is_awaitable, iterate, resolved
-
-
-async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Call `fn`, plain or async, as if somebody had written that in an `except` block."""
-    assert error is not None
-    try:
-        raise error
-    except Exception:
-        return await resolved(fn(*args))
-    finally:
-        del error, args  # which refer to this frame
+from .._steps import Steps, awaits, is_awaitable, iterate
 
 
 class Call(WaitingOperator, Steps):

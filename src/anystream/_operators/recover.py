@@ -10,7 +10,7 @@ from .._errors import StreamClosedError
 from .._origins import Deferred, as_source
 from .._retry import Retry
 from .._run import Host
-from .calls import in_except
+from .._steps import resolved
 
 
 class Replaceable:
@@ -63,6 +63,17 @@ class Replaceable:
     async def close(self, host: Host) -> None:
         if self.source is not None:
             await self.source.close(host)
+
+
+async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
+    """Call `fn`, plain or async, as if somebody had written that in an `except` block."""
+    assert error is not None
+    try:
+        raise error
+    except Exception:
+        return await resolved(fn(*args))
+    finally:
+        del error, args  # which refer to this frame
 
 
 class Catch(Replaceable):

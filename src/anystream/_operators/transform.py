@@ -11,7 +11,8 @@ from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
 from .._origins import FromIterable, as_source
 from .._run import Host
 from .._steps import EMPTY, is_awaitable, resolved
-from .calls import Call, in_except
+from .calls import Call
+from .recover import in_except
 
 
 class Map(Call):
