@@ -83,17 +83,24 @@ class Batched(Operator):
 class Gathering(Lane):
     """A lane in which one batch gathers; its producer waits while that is full."""
 
-    def __init__(self, box: "Gathered", batch: Batch) -> None:
+    def __init__(self, box: "Gathered", batch: Batch, within: float) -> None:
         super().__init__(box, 1 if batch.size == inf else int(batch.size))
         self.batch = batch
+        self.within = within
         self.since = 0.0  # when the first item of the batch came
         self.full_since = 0.0  # when the last one came, or what did not fit
+
+    def due(self) -> float:
+        return self.since + self.within if self.batch.items else inf
 
     def takes(self) -> bool:
         return not (self.batch.full or self.stopped)
 
     def fill(self, batch: Iterator[Any]) -> bool:
         begun = bool(self.batch.items)
+        if self.box.waiting is not None and current_time() >= self.due():
+            self.batch.full = True  # what comes at the instant at which it is due is too late
+            return False
         try:
             return not self.batch.gather(batch)
         finally:
@@ -117,19 +124,18 @@ class Gathered(Clocked):
 
     def __init__(self, new_event: type[Event], batch: Batch, within: float) -> None:
         super().__init__(new_event)
-        self.within = within
-        self.lane_of_all = Gathering(self, batch)
-        self.add(self.lane_of_all)
-
-    def available(self) -> bool:
-        lane = self.lane_of_all
-        return bool(lane.batch.items) and (
-            lane.batch.full or lane.over or current_time() >= self.due()
-        )
+        self.gathering = Gathering(self, batch, within)
+        self.add(self.gathering)
 
     def due(self) -> float:
-        return self.lane_of_all.since + self.within if self.lane_of_all.batch.items else inf
+        return self.gathering.due()
+
+    def available(self) -> bool:
+        lane = self.gathering
+        return bool(lane.batch.items) and (
+            lane.batch.full or lane.over or current_time() >= lane.due()
+        )
 
     def items(self) -> Iterator[Any]:
         while self.available():
-            yield self.lane_of_all.empty()
+            yield self.gathering.empty()
