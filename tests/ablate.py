@@ -334,6 +334,26 @@ REMOVALS = (
     # Moving.
     Removal(
         MOVE,
+        "        lane.box.closed = True  # and so this is not the end of what is read\n",
+        "        pass\n",
+        "who leaves does not end the stream of another reader",
+    ),
+    Removal(
+        RUN,
+        "            unstarted, self.unstarted = self.unstarted, ()\n        for pump in unstarted:\n"
+        "            self.start(pump)\n        return source",
+        "            unstarted, self.unstarted = self.unstarted, ()\n            for pump in unstarted:\n"
+        "                self.start(pump)\n        return source",
+        "no task starts if an opening fails half-way",
+    ),
+    Removal(
+        SHARE,
+        "        if self.pump.stopping:\n            self.cut()\n",
+        "",
+        "who leaves does not end the stream of another reader of a hub",
+    ),
+    Removal(
+        MOVE,
         "    while not pump.stopping and (lane.takes()",
         "    while (lane.takes()",
         "a task that is stopped asks its source for nothing more",
@@ -583,18 +603,6 @@ REMOVALS = (
         "        if pipeline.closed:  # by",
         "        if False:  # by",
         "nothing is opened in a run that has been closed",
-    ),
-    Removal(
-        RECOVER,
-        "        pipeline.opening = True\n",
-        "",
-        "the tasks of what does not open never start",
-    ),
-    Removal(
-        RECOVER,
-        "            pipeline.unstarted = ()\n",
-        "",
-        "the tasks of what did not open do not start later",
     ),
     Removal(
         RECOVER,

@@ -2,14 +2,27 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import TypeVar
 
 import anyio
 import pytest
 from anyio import create_task_group, wait_all_tasks_blocked
 
-from anystream import CleanupTimeoutError, Stream, StreamBusyError, async_range, chain, merge
+from anystream import (
+    CleanupTimeoutError,
+    Retry,
+    Stream,
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    async_range,
+    chain,
+    merge,
+)
 from anystream._operators.share import PATIENCE
 from anystream.testing import TrackedSource
+
+T = TypeVar("T")
 
 
 async def test_a_cancelled_step_takes_nothing_though_items_wait() -> None:
@@ -215,7 +228,7 @@ class Stubborn:
         return 99
 
 
-async def held_up(item: object) -> object:
+async def held_up(item: T) -> T:
     await anyio.sleep(3)
     return item
 
@@ -361,3 +374,62 @@ async def test_leaving_in_the_middle_of_a_call_does_not_spin_in_a_hub_that_waits
                 tasks.start_soon(anext, items)
                 await wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
+
+
+OPENING_LATE: dict[str, Callable[[Callable[[object], Stream[int]]], Stream[int]]] = {
+    "flat_map": lambda make: Stream([1]).flat_map(make),
+    "flat_map concurrent": lambda make: Stream([1]).flat_map(make, concurrency=2),
+    "switch_map": lambda make: Stream([1]).switch_map(make),
+    "catch": lambda make: Stream([1]).map(lambda n: 1 // 0).catch(make),
+    "resume": lambda make: chain([1], failing()).retry(Retry(1, on=OSError), resume=make),
+}
+
+
+def failing() -> Stream[int]:
+    def fail(_: int) -> int:
+        raise OSError
+
+    return Stream([1]).map(fail)
+
+
+@pytest.mark.parametrize("name", OPENING_LATE)
+async def test_no_task_starts_if_the_opening_fails_half_way_in_the_middle_of_a_run(
+    name: str,
+) -> None:
+    used = Stream(iter([1]))
+    await used.drain()
+    half = OPENING_LATE[name](lambda _: merge(async_range(3), used))
+    with anyio.fail_after(100), pytest.raises(StreamConsumedError):
+        await half.collect()
+
+
+async def test_a_reader_does_not_take_the_leaving_of_the_owner_for_the_end() -> None:
+    got: list[int] = []
+    groups: list[Stream[int]] = []
+
+    async def read(items: AsyncIterator[int]) -> None:
+        with pytest.raises(StreamClosedError):
+            async for item in items:
+                got.append(item)
+
+    async with create_task_group() as tasks:
+        with pytest.raises(StreamBusyError):
+            async with chain([], async_range(5, delay=1).buffer(1)) as items:
+                tasks.start_soon(read, items)
+                await anyio.sleep(2.5)
+    assert got == [0, 1]
+    got.clear()
+
+    async def read_group() -> None:
+        async with groups[0] as items:
+            await read(items)
+
+    async with create_task_group() as tasks:
+        with pytest.raises(StreamBusyError):
+            async with async_range(9, delay=1).group_by(lambda n: n // 2).map(held_up) as pairs:
+                groups.append((await anext(pairs))[1])
+                tasks.start_soon(read_group)
+                tasks.start_soon(anext, pairs)
+                await anyio.sleep(0.5)
+        tasks.cancel_scope.deadline = anyio.current_time() + 9
+    assert got == [0, 1, 2][: len(got)]

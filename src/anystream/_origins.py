@@ -146,7 +146,7 @@ class Deferred:
 def as_source(value: Any, host: Host) -> Source:
     """A stream, an async iterable or an iterable as a source of `host`."""
     if isinstance(value, Recipe):
-        return opened(value, host)
+        return host.pipeline.assembled(lambda: opened(value, host))
     if issubclass(type(value), AsyncIterable):
         return FromAsync(value)
     if issubclass(type(value), Iterable):

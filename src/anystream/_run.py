@@ -420,6 +420,20 @@ class Pipeline(Host):
             self.scope.__enter__()
         self.task = get_current_task().id
 
+    def assembled(self, make: Callable[[], Source]) -> Source:
+        """What `make` opens; its tasks start when all of it is open, or never."""
+        if self.opening:  # of something that this is a part of
+            return make()
+        self.opening = True
+        try:
+            source = make()
+        finally:
+            self.opening = False
+            unstarted, self.unstarted = self.unstarted, ()
+        for pump in unstarted:
+            self.start(pump)
+        return source
+
     def start(self, pump: Pump) -> None:
         if self.opening:
             self.unstarted += (pump,)

@@ -109,8 +109,10 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
     The reader hears of a failed step before the close, which may take its time. When nobody reads
     any more, errors are kept in the pump, for those who close the pipeline.
     """
-    pump.stopping = True  # nobody interrupts the close
     read = not lane.stopped
+    if pump.stopping and read:
+        lane.box.closed = True  # and so this is not the end of what is read
+    pump.stopping = True  # nobody interrupts the close
     if error is not None and read:
         lane.finish(error)
     elif error is not None and error is not lane.box.failed:  # several may hear of one error

@@ -43,22 +43,10 @@ class Replaceable:
         return self.anew(lambda: opened(self.stream, self.host))
 
     def anew(self, make: Callable[[], Source]) -> Source:
-        """What `make` opens; its tasks start when all of it is open, or never."""
         pipeline = self.host.pipeline
         if pipeline.closed:  # by another task than the one whose step this is
             raise StreamClosedError(f"{pipeline.stream!r} was closed while it was read")
-        pipeline.opening = True
-        try:
-            source = make()
-        except BaseException:
-            pipeline.unstarted = ()
-            raise
-        finally:
-            pipeline.opening = False
-        unstarted, pipeline.unstarted = pipeline.unstarted, ()
-        for pump in unstarted:
-            pipeline.start(pump)
-        return source
+        return pipeline.assembled(make)
 
     async def close(self, host: Host) -> None:
         if self.source is not None:

@@ -106,6 +106,8 @@ class Hub(ABC):
             await self.deal_all()
         except BaseException as exc:
             error = self.pump.unless_stopped(exc)
+        if self.pump.stopping:
+            self.cut()
         self.pump.stopping = True  # nobody interrupts the close
         if error is not None:
             self.end(error)
@@ -160,10 +162,14 @@ class Hub(ABC):
                 " larger buffer or another overflow policy"
             )
 
-    async def close(self, host: Host) -> None:
+    def cut(self) -> None:
+        """Tell readers that this was closed before its end."""
         for branch in self.branches:
             branch.closed = True
             branch.stop()
+
+    async def close(self, host: Host) -> None:
+        self.cut()
         if self.started:
             await host.stop([self.pump])
         else:
