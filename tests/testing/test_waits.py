@@ -193,7 +193,8 @@ def test_tasks_of_asyncio_that_wait_for_a_future_or_a_task() -> None:
         await asyncio.get_running_loop().create_future()  # a future
 
     async def a_task() -> None:
-        await asyncio.create_task(a_future(), name="other")  # a task
+        other = asyncio.create_task(a_future(), name="other")
+        await other  # a task
 
     function = "test_tasks_of_asyncio_that_wait_for_a_future_or_a_task.<locals>."
     assert report(a_task, "asyncio") == [
@@ -229,7 +230,8 @@ class Opaque(Coroutine[Any, Any, None]):
 
 def test_a_task_without_frames() -> None:
     async def wait_for_it() -> None:
-        await asyncio.create_task(Opaque(), name="compiled")
+        task = asyncio.create_task(Opaque(), name="compiled")
+        await task
 
     assert "compiled (Opaque): waits in Opaque" in report(wait_for_it, "asyncio")
 

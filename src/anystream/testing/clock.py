@@ -54,7 +54,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     """An asyncio event loop that never waits for a timer."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now: float = 0.0
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import anyio
 import pytest
@@ -97,8 +97,8 @@ class _Run:
 
     def __str__(self) -> str:
         error = self.error
-        while isinstance(error, BaseExceptionGroup):
-            error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+        while members := getattr(error, "exceptions", ()):
+            error = members[0]
         return f"{self.kind}, {self.place}: {type(error).__name__}: {error}".partition("\n")[0]
 
     def run(self, program: Program) -> None:
@@ -116,7 +116,7 @@ class _Run:
         try:
             with self.kind.schedule():
                 anyio.run(watched, backend=name, backend_options=options)
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103  # the loop has ended
             if BaseExceptionGroup("", [error]).subgroup(NO_VERDICTS) or not self.cut.used:
                 raise
             self.error = error

@@ -58,7 +58,10 @@ class TrackedSource(Generic[T]):
         self._errors = errors or {}
         self._cleanup = cleanup
         self._cleanup_error = cleanup_error
-        self.opened = self.steps = self.closes_started = self.closes_finished = 0
+        self.opened: int = 0
+        self.steps: int = 0
+        self.closes_started: int = 0
+        self.closes_finished: int = 0
         self.stepped_by: set[Task] = set()
         self.closed_by: list[Task] = []
 

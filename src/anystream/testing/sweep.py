@@ -184,7 +184,9 @@ class Cut:
         self.at = at
         self.anywhere = anywhere
         self.seed = seed
-        self.used = self.hit = self.cancelled = False
+        self.used: bool = False
+        self.hit: bool = False
+        self.cancelled: bool = False
         self.on_hit: Callable[[], object] = int
         self._seen = 0
         self._cancel: Callable[[], object] | None = None
