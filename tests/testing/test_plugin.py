@@ -121,6 +121,14 @@ def test_async_tests_of_other_plugins_are_theirs(pytester: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(["*async def functions are not natively supported*"])
 
 
+def test_real_time_by_mistake_is_an_error(pytester: pytest.Pytester) -> None:
+    """Before anyio's plugin it would not get to the clock: a test of a day would take one."""
+    pytester.makeconftest("")
+    result = pytester.runpytest_subprocess("-p", "anystream.testing.plugin")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*must be loaded after anyio's plugin*"])
+
+
 def test_the_leak_check_can_be_switched_off(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """

@@ -22,6 +22,13 @@ _ended_early = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    loaded = config.pluginmanager.list_name_plugin()
+    names = [getattr(plugin, "__name__", "") for _, plugin in loaded]
+    if "anyio.pytest_plugin" not in names[: names.index(__name__)]:  # whose fixture would stay
+        raise pytest.UsageError(
+            f"{__name__} must be loaded after anyio's plugin:"
+            " name it in pytest_plugins in conftest.py, and not behind -p"
+        )
     for marker in (
         "real_time: run on the backends' real clocks, as sockets and processes need.",
         f"leaks_expected(*kinds): leaks that do not matter here, of {', '.join(KINDS)}.",
