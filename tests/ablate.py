@@ -340,10 +340,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            unstarted, self.unstarted = self.unstarted, ()\n        for pump in unstarted:\n"
-        "            self.start(pump)\n        return source",
-        "            unstarted, self.unstarted = self.unstarted, ()\n            for pump in unstarted:\n"
-        "                self.start(pump)\n        return source",
+        "        for pump in unstarted:\n            self.start(pump)\n        return s",
+        "            for pump in unstarted:\n                self.start(pump)\n        return s",
         "no task starts if an opening fails half-way",
     ),
     Removal(

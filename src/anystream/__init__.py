@@ -4,7 +4,7 @@ A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluen
 `_operators` change it, `_sinks` end it and `_bridges` lead to threads and callbacks. Beneath,
 `_run` is one opening of a stream, with `_mailbox` between its tasks and `_reader` at its end, and
 `_batches` is the step that it is made of, over `_origins` and `_steps`.
-`http` and `_cli` stand beside; nothing imports them.
+`http`, `testing` and `_cli` stand beside; nothing imports them.
 """
 
 from ._bridges.from_callback import Push, from_callback

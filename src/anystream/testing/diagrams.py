@@ -346,7 +346,7 @@ class Timeline(Closeless):
         self.values = values
         self.error = error
         self.start: float | None = None
-        self.next = 0
+        self.next: int = 0
 
     async def batch(self) -> Iterator[object] | None:
         if self.start is None:
