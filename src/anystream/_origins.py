@@ -111,16 +111,12 @@ class FromAsync(Steps):
             await host.release(aclose, scopes=inspect.isasyncgen(self.iterator))
 
 
-class Deferred:
-    """A function that makes the source; it is called when the first batch is asked for."""
+class Around:
+    """A source that opens another one in the course of the run."""
 
-    closes = True
-    any_task = False
-
-    def __init__(self, make: Any, host: Host) -> None:
-        self.make = make
-        self.host = host
-        self.source: Source | None = None
+    closes: bool = True
+    any_task: bool = False
+    source: Source | None = None
 
     @property
     def holds(self) -> bool:
@@ -130,6 +126,18 @@ class Deferred:
     def busy(self) -> bool:
         return self.source is not None and self.source.busy
 
+    async def close(self, host: Host) -> None:
+        if self.source is not None:
+            await self.source.close(host)
+
+
+class Deferred(Around):
+    """A function that makes the source; it is called when the first batch is asked for."""
+
+    def __init__(self, make: Any, host: Host) -> None:
+        self.make = make
+        self.host = host
+
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
             made = self.make()
@@ -137,10 +145,6 @@ class Deferred:
                 made = await made
             self.source = as_source(made, self.host)
         return await self.source.batch()
-
-    async def close(self, host: Host) -> None:
-        if self.source is not None:
-            await self.source.close(host)
 
 
 def as_source(value: Any, host: Host) -> Source:

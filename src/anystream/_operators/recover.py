@@ -7,29 +7,19 @@ from anyio import current_time, sleep_until
 
 from .._batches import MISSING, Recipe, Source, opened
 from .._errors import StreamClosedError
-from .._origins import Deferred, as_source
+from .._origins import Around, Deferred, as_source
 from .._retry import Retry
 from .._run import Host
 from .._steps import resolved
 
 
-class Replaceable:
+class Replaceable(Around):
     """A source that is closed in the middle of the run, and another one opened in its place."""
-
-    any_task: bool = False
 
     def __init__(self, stream: Recipe, host: Host) -> None:
         self.stream = stream
         self.host = host
-        self.source: Source | None = opened(stream, host)
-
-    @property
-    def holds(self) -> bool:
-        return self.source is not None and self.source.holds
-
-    @property
-    def busy(self) -> bool:
-        return self.source is not None and self.source.busy
+        self.source = opened(stream, host)
 
     async def leave(self, error: Exception | None) -> None:
         """Close the source; what that raises comes together with the `error` that ended it."""
@@ -48,10 +38,6 @@ class Replaceable:
             raise StreamClosedError(f"{pipeline.stream!r} was closed while it was read")
         return pipeline.assembled(make)
 
-    async def close(self, host: Host) -> None:
-        if self.source is not None:
-            await self.source.close(host)
-
 
 async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
     """Call `fn`, plain or async, as if somebody had written that in an `except` block."""
@@ -66,8 +52,6 @@ async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any)
 
 class Catch(Replaceable):
     """The items of a stream, and after an error those of what a function makes of it."""
-
-    closes = True
 
     def __init__(
         self,
