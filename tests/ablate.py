@@ -158,12 +158,6 @@ REMOVALS = (
         "        while not self.stopped:\n",
         "a task that is stopped does not wait for room",
     ),
-    Removal(
-        BOX,
-        "                error, self.error, self.open_lanes = self.error, None, 0\n",
-        "                error, self.error = self.error, None\n",
-        "after an error comes the end",
-    ),
     # Tasks.
     Removal(
         RUN,

@@ -433,3 +433,13 @@ async def test_a_reader_does_not_take_the_leaving_of_the_owner_for_the_end() -> 
                 await anyio.sleep(0.5)
         tasks.cancel_scope.deadline = anyio.current_time() + 9
     assert got == [0, 1, 2][: len(got)]
+
+
+async def test_a_cancelled_reader_wants_nothing_any_more() -> None:
+    """What is running comes to its end, and no other step begins."""
+    source = TrackedSource(range(100), pause=1)
+    async with Stream(source.generator).filter(lambda _: False).buffer(0) as items:
+        with anyio.move_on_after(2.5):
+            await anext(items)
+        await anyio.sleep(9)
+        assert source.steps == 3

@@ -275,7 +275,7 @@ class Mailbox:
             await checkpoint()  # before the take; waiting is a checkpoint, too
         while not self.available():
             if self.error is not None:
-                error, self.error, self.open_lanes = self.error, None, 0
+                error, self.error = self.error, None
                 raise error
             if self.closed:
                 raise StreamClosedError("the stream was closed while it was read")
