@@ -25,6 +25,8 @@ FAST = (
     "joins",
     "switch",
     "share",
+    "catch",
+    "retry",
     "recover",
     "run",
     "core",
