@@ -50,24 +50,39 @@ class Clocked(Mailbox):
 
 
 class Patience(Clocked):
-    """Knows for how long the reader has waited for the item that is not there yet."""
+    """Knows for how long the reader has waited for the item that is not there yet.
+
+    A reader that comes back after a cancelled step may find its time over, and the item still with
+    the source, which gives it only to who waits. So it is `late` when it has waited in vain.
+    """
 
     def __init__(self, new_event: type[Event], seconds: float) -> None:
         super().__init__(new_event)
         self.seconds = seconds
-        self.asked = inf
+        self.answered()
         self.add(Lane(self, 0))
+
+    def answered(self) -> None:
+        """The reader gets something: from now on nothing is asked for."""
+        self.asked = inf  # when the reader began to wait
+        self.late = False
 
     def available(self) -> bool:
         if self.ready:
-            self.asked = inf
-            return True
-        if self.asked == inf:
-            self.asked = current_time()
-        return False
+            self.answered()
+        return bool(self.ready)
 
     def due(self) -> float:
         return self.asked + self.seconds
+
+    def woken(self, wake: Event) -> Awaitable[object]:
+        if self.asked == inf:
+            self.asked = current_time()
+        return super().woken(wake)
+
+    async def woken_in_time(self, wake: Event) -> None:
+        await super().woken_in_time(wake)
+        self.late = current_time() >= self.due()
 
 
 class Timeout(Patience):
@@ -83,7 +98,8 @@ class Timeout(Patience):
     def ended(self) -> bool:
         if super().ended():
             return True
-        if current_time() < self.due():
+        waits = self.asked < inf and not self.late
+        if waits or current_time() < self.due():
             return False
         self.end()
         if self.fails:
@@ -114,10 +130,10 @@ class Heartbeat(Patience):
     def available(self) -> bool:
         if super().available():
             return True
-        return current_time() >= self.due() and self.open_lanes > 0
+        return self.late and self.open_lanes > 0
 
     def items(self) -> Iterator[Any]:
-        self.asked = inf
+        self.answered()
         yield self.beat()
 
 
