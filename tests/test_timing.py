@@ -274,6 +274,14 @@ async def test_a_cleanup_that_fails_is_heard_of_when_the_reader_leaves(apply: Ap
     assert source.open_runs == 0
 
 
+async def test_a_failed_cleanup_that_is_not_due_yet_is_heard_of_when_the_reader_leaves() -> None:
+    source = TrackedSource([1], cleanup_error=OSError("cleanup"))
+    with pytest.raises(OSError, match="cleanup"):
+        async with Stream(source.iterator).delay(60):
+            await anyio.sleep(30)
+            assert source.closes_finished == 1
+
+
 async def test_a_delayed_error_is_raised_once() -> None:
     source = TrackedSource([1], cleanup_error=OSError("cleanup"))
     async with Stream(source.iterator).delay(5) as items:

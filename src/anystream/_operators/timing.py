@@ -160,6 +160,11 @@ class Later(Lane):
         self.error = error
         self.put((self.due(), MISSING))
 
+    def arrive(self) -> None:
+        """The time of the end has come."""
+        error, self.error = self.error, None
+        super().finish(error)
+
 
 class Delay(Clocked):
     """Gives each item when it is due."""
@@ -178,12 +183,16 @@ class Delay(Clocked):
         if self.later.items[0][1] is not MISSING:
             return True
         self.take()
-        super(Later, self.later).finish(self.later.error)
+        self.later.arrive()
         return False
 
     def items(self) -> Iterator[Any]:
         while self.available():
             yield self.take()[1]
+
+    async def close(self, host: Host) -> None:
+        self.error = self.error or self.later.error  # which was not due yet
+        await super().close(host)
 
 
 # -- some of the items ----------------------------------------------------------------------
