@@ -769,6 +769,16 @@ async def test_a_weight_must_be_a_number_that_is_not_negative(within: Any, wrong
 
 
 @WITHIN
+@pytest.mark.parametrize("wrong", [None, "1", [1]])
+async def test_a_weight_must_be_a_number(within: Any, wrong: Any) -> None:
+    stream = Stream([1, 2, wrong]).batched(weight=lambda n: n, max_weight=9, **within)
+    got, error = await outcome(stream)
+    assert got == ([(1, 2)] if within else [])
+    assert isinstance(error, TypeError)
+    assert str(error) == f"weight() must give a number of at least 0, gave {wrong!r}"
+
+
+@WITHIN
 async def test_an_error_of_the_weight_is_one_of_the_stream(within: Any) -> None:
     source = TrackedSource(["a", "bb", "?"])
     weights = {"a": 1, "bb": 2}

@@ -58,7 +58,11 @@ class Batch:
 
 
 def checked(weight: float) -> float:
-    if not weight >= 0:
+    try:
+        valid = weight >= 0
+    except TypeError:
+        raise TypeError(f"weight() must give a number of at least 0, gave {weight!r}") from None
+    if not valid:  # nor is NaN
         raise ValueError(f"weight() must give a number of at least 0, gave {weight!r}")
     return weight
 
