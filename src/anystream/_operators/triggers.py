@@ -12,12 +12,12 @@ from typing import Any
 from anyio import Event, current_time, sleep_until
 
 from .. import _checks as check
-from .._batches import Recipe, Source
+from .._batches import Recipe, Source, opened
 from .._mailbox import Lane, Mailbox, Unhindered
 from .._origins import OneShot
-from .._run import Host
+from .._run import Host, Pump
 from .._steps import is_awaitable
-from .concurrent import feed
+from .concurrent import feed, supply
 
 
 class Signal:
@@ -44,17 +44,11 @@ class Signal:
 
 
 class Raised(Signal):
-    """The same for an event; one that is set already needs no wait."""
+    """The same for an event."""
 
     def __init__(self, event: Any) -> None:
         super().__init__(event.wait)
         self.event = event
-
-    async def batch(self) -> Iterator[Any] | None:
-        if self.event.is_set() and not self.over:
-            self.over = True
-            return iter((None,))
-        return await super().batch()
 
 
 class Awaited(Signal):
@@ -121,6 +115,8 @@ class Signals(Unhindered):
     def fill(self, batch: Iterator[Any]) -> bool:
         for item in batch:
             self.triggered.heard(item)
+            if self.stopped:
+                return False  # the trigger is not asked again
         return True
 
     def finish(self, error: BaseException | None = None) -> None:
@@ -133,13 +129,12 @@ class Signals(Unhindered):
 class TakeUntil(Triggered):
     """Ends when the trigger comes; what has come before is read."""
 
+    def heard(self, item: Any) -> None:
+        super().heard(item)
+        self.end()
+
     def available(self) -> bool:
         return bool(self.ready) and self.came < self.heard_at
-
-    def ended(self) -> bool:
-        if self.heard_at < inf:
-            self.end()
-        return super().ended()
 
 
 class SkipUntil(Triggered):
@@ -173,8 +168,12 @@ def triggered(box_type: type[Triggered]) -> Callable[[Sequence[Recipe]], Callabl
 
         def origin(host: Host) -> Source:
             box = box_type(host.pipeline.new_event)
-            feed(host, trigger, box.signals)
+            pump = Pump(host)
+            source = opened(trigger, pump)
+            supply(pump, source, box.signals)
             feed(host, stream, box.lane(0))
+            if isinstance(source, Raised) and source.event.is_set():
+                box.heard(None)  # before anything is asked for
             return box
 
         return origin
