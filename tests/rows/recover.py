@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from rows import INNER_WAIT, Row, in_any_order, square
-
 from anystream import Retry, Stream, chain, poll
+
+from .row import INNER_WAIT, Row, in_any_order, square
 
 
 class Broken(Exception):
