@@ -1,6 +1,6 @@
 """Every form of pipeline, cut at every suspension of its reader and before every step of any task.
 
-Every row of `rows.py` that has tasks is a form, and beside them stand pipelines of several
+Every row of the table that has tasks is a form, and beside them stand pipelines of several
 operators and sources. What one of these makes of its sources is found out by running it
 undisturbed, and its checker says which part of that a reader may have received at a cut.
 

@@ -1,4 +1,4 @@
-"""Streams with tasks behind them: what holds for buffer and merge beyond the table of rows.py."""
+"""Streams with tasks behind them: what holds for buffer and merge beyond the table of rows."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
