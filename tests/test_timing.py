@@ -6,7 +6,7 @@ When they give which item is drawn in docs/time.md, and checked by the timelines
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -77,7 +77,7 @@ def slow(items: int = 4) -> Stream[int]:
 
 
 @asynccontextmanager
-async def lasting(seconds: float) -> AsyncIterator[None]:
+async def lasting(seconds: float) -> AsyncGenerator[None]:
     """A block that takes exactly so long, by the clock of the event loop."""
     start = anyio.current_time()
     yield
@@ -167,7 +167,8 @@ def test_refuses_other_choices() -> None:
         ):
             method(1, on_timeout=WRONG)
     allowed = "'leading', 'trailing', 'both'"
-    for edge in (WRONG, None):
+    edges: list[Any] = ["last", None]
+    for edge in edges:
         with pytest.raises(ValueError, match=rf"^edge must be one of {allowed}, got {edge!r}$"):
             async_range(3).throttle(1, edge)
 
@@ -187,7 +188,8 @@ def test_refuses_bad_weights() -> None:
     for pair in ((len, None), (None, 1)):
         with pytest.raises(TypeError, match=r"^weight and max_weight belong together: give both"):
             batched(*pair)
-    for given_within in ({}, {"within": 1}):
+    bounds: list[dict[str, Any]] = [{}, {"within": 1}]
+    for given_within in bounds:
         with pytest.raises(TypeError, match=r"^batched\(\) needs n, or weight and max_weight$"):
             Stream("ab").batched(**given_within)
 
@@ -305,7 +307,7 @@ async def test_inside_of_a_flat_map(apply: Apply) -> None:
 
 @EACH
 async def test_behind_a_share_and_before_it(apply: Apply) -> None:
-    for stream, reader in ((slow(), apply), (apply(slow()), lambda s: s)):
+    for stream, reader in ((slow(), apply), (apply(slow()), Stream[Any])):
         got: list[list[int]] = []
 
         async def read(branch: Stream[int], got: list[list[int]] = got) -> None:
@@ -880,7 +882,7 @@ async def test_each_opening_measures_from_its_own_beginning() -> None:
 
 
 @asynccontextmanager
-async def at_least(seconds: float) -> AsyncIterator[None]:
+async def at_least(seconds: float) -> AsyncGenerator[None]:
     """A block that takes so long; clocks are not finer than some milliseconds everywhere."""
     start = anyio.current_time()
     yield
