@@ -19,18 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FAST = (
-    "removals",
-    "tasks",
-    "workers",
-    "joins",
-    "switch",
-    "share",
-    "catch",
-    "retry",
-    "recover",
-    "run",
-    "core",
-    "hazards",
+    *("removals", "tasks", "workers", "joins", "switch", "share", "run", "core", "hazards"),
+    "bridges",
+    *("catch", "retry", "recover", "timing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
 LIMIT = 300
@@ -60,6 +51,8 @@ RUN, BOX, READER = "_run.py", "_mailbox.py", "_reader.py"
 MOVE, WORKERS = "_operators/concurrent.py", "_operators/workers.py"
 RECOVER = "_operators/recover.py"
 SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
+TIMING, TRIGGERS = "_operators/timing.py", "_operators/triggers.py"
+BATCHING, PACING = "_operators/batching.py", "_operators/pacing.py"
 
 REMOVALS = (
     # The reader and its mailbox.
@@ -535,6 +528,356 @@ REMOVALS = (
         "        self.taken = False\n",
         "who has had a turn wakes the next one",
     ),
+    # The clock.
+    Removal(
+        TIMING,
+        "            await checkpoint()  # what",
+        "            pass  # what",
+        "what comes at the very instant comes in time",
+    ),
+    Removal(
+        TIMING,
+        "            self.answered()\n        return bool(self.ready)\n",
+        "            pass\n        return bool(self.ready)\n",
+        "each item begins a wait of its own",
+    ),
+    Removal(
+        TIMING,
+        "        if self.asked == inf:\n            self.asked = current_time()\n",
+        "        self.asked = current_time()\n",
+        "the time goes on over a step that is cancelled and repeated",
+    ),
+    Removal(
+        TIMING,
+        "        waits = self.asked < inf and not self.late\n",
+        "        waits = False\n",
+        "what has been asked for is waited for once more",
+    ),
+    Removal(
+        TIMING,
+        "        waits = self.asked < inf and not self.late\n",
+        "        waits = not self.late\n",
+        "after its time a deadline asks for nothing",
+    ),
+    Removal(
+        TIMING,
+        "        self.end()\n        if self.fails:\n",
+        "        if self.fails:\n",
+        "giving up stops the source",
+    ),
+    Removal(
+        TIMING,
+        "        if super().ended():\n            return True\n        waits",
+        "        waits",
+        "the end comes instead of a timeout",
+    ),
+    Removal(
+        TIMING,
+        "        return self.late and self.open_lanes > 0\n",
+        "        return self.late\n",
+        "the end and an error come instead of a beat",
+    ),
+    Removal(
+        TIMING,
+        "        self.answered()\n        yield self.beat()\n",
+        "        yield self.beat()\n",
+        "each beat begins a wait of its own",
+    ),
+    Removal(
+        TIMING,
+        "        room, before = self.room(), len(self.items)\n"
+        "        self.extend((self.due(), item) for item in islice(batch, room))\n",
+        "        room, before = self.room(), len(self.items)\n"
+        "        self.extend((self.due(), item) for item in batch)\n",
+        "the bound of a delay",
+    ),
+    Removal(
+        TIMING,
+        "        self.error = error\n        self.put((self.due(), MISSING))\n",
+        "        super().finish(error)\n",
+        "the end and an error are delayed, too",
+    ),
+    Removal(
+        TIMING,
+        "        error, self.error = self.error, None\n",
+        "        error = self.error\n",
+        "a delayed error is raised once",
+    ),
+    Removal(
+        TIMING,
+        "        self.error = self.error or self.later.error  # which was not due yet\n",
+        "",
+        "a failed cleanup is heard of though it was not due yet",
+    ),
+    Removal(
+        TIMING,
+        "            if now >= self.due:\n                self.release()\n            self.arrive",
+        "            self.arrive",
+        "what is due goes through before what comes",
+    ),
+    Removal(
+        TIMING,
+        "        if due < self.due:\n            self.box.wake()  # to look at the clock\n",
+        "",
+        "a reader that waits looks at the clock when something is held",
+    ),
+    Removal(
+        TIMING,
+        "        self.due = inf\n        item, self.held",
+        "        item, self.held",
+        "what went through is not due any more",
+    ),
+    Removal(
+        TIMING,
+        "        if len(self.items) == self.bound:\n            del self.items[0]\n",
+        "",
+        "no more than two wait for a slow reader",
+    ),
+    Removal(
+        TIMING,
+        "        super().__init__(box, 2)\n",
+        "        super().__init__(box, 1)\n",
+        "two wait for a slow reader",
+    ),
+    Removal(
+        TIMING,
+        "        if self.held is not MISSING:\n            self.release()\n        super",
+        "        super",
+        "what is held comes before the end and before an error",
+    ),
+    Removal(
+        TIMING,
+        "        if self.held is MISSING:\n            self.limit = now + self.max_wait\n",
+        "        self.limit = now + self.max_wait\n",
+        "max_wait counts from the first item that waits",
+    ),
+    Removal(
+        TIMING,
+        "        self.closed_until += self.seconds\n",
+        "",
+        "a trailing item shuts the gate anew",
+    ),
+    Removal(
+        TIMING,
+        "            ticks = floor((now - self.start) / self.seconds) + 1\n"
+        "            self.hold(item, self.start + ticks * self.seconds)\n",
+        "            self.hold(item, now + self.seconds)\n",
+        "a sample is taken at its ticks",
+    ),
+    Removal(
+        TIMING,
+        "        if current_time() >= self.sieve.due:\n            self.sieve.release()\n",
+        "",
+        "what is due goes through though nothing comes",
+    ),
+    # Batches by time and weight.
+    Removal(
+        BATCHING,
+        "    if not valid:",
+        "    if weight < 0:",
+        "NaN is no weight",
+    ),
+    Removal(
+        BATCHING,
+        "        if self.items and weight > self.left:\n",
+        "        if weight > self.left:\n",
+        "an item that is too heavy is a batch of its own",
+    ),
+    Removal(
+        BATCHING,
+        "len(self.items) >= self.size or self.left <= 0\n",
+        "len(self.items) >= self.size\n",
+        "a batch that weighs enough does not wait for the next item",
+    ),
+    Removal(
+        BATCHING,
+        "            self.full = len(self.items) >= self.size or ",
+        "            self.full = ",
+        "a batch by weight has a greatest number, too",
+    ),
+    Removal(
+        BATCHING,
+        "        self.left = self.max_weight\n        if",
+        "        if",
+        "each batch has a weight of its own",
+    ),
+    Removal(
+        BATCHING,
+        "            item, self.next = self.next, MISSING\n            self.weigh",
+        "            item = self.next\n            self.weigh",
+        "what did not fit begins one batch",
+    ),
+    Removal(
+        BATCHING,
+        "        while self.batch.items:\n            rest",
+        "        if self.batch.items:\n            rest",
+        "at the end comes also what did not fit",
+    ),
+    Removal(
+        BATCHING,
+        "        return not (self.batch.full or self.stopped)\n",
+        "        return not self.stopped\n",
+        "the source waits while a batch is full",
+    ),
+    Removal(
+        BATCHING,
+        "        return not (self.batch.full or self.stopped)\n",
+        "        return not self.batch.full\n",
+        "a lane that is stopped takes nothing",
+    ),
+    Removal(
+        BATCHING,
+        "                self.since = current_time()\n                self.box.wake()\n",
+        "                self.since = current_time()\n",
+        "a reader that waits looks at the clock when a batch begins",
+    ),
+    Removal(
+        BATCHING,
+        "                self.full_since = current_time()\n                self.box.wake()\n",
+        "                self.full_since = current_time()\n",
+        "a full batch wakes the reader",
+    ),
+    Removal(
+        BATCHING,
+        "        self.since = self.full_since\n",
+        "",
+        "the time of what did not fit begins when it comes",
+    ),
+    Removal(
+        BATCHING,
+        "            self.parked.pop(0).set()\n",
+        "            pass\n",
+        "an empty batch lets the source go on",
+    ),
+    Removal(
+        BATCHING,
+        "        if self.parked and not self.batch.full:\n",
+        "        if self.parked:\n",
+        "a batch that is full again lets the source wait",
+    ),
+    Removal(
+        BATCHING,
+        "lane.batch.full or lane.over or current_time() >= self.due()\n",
+        "lane.batch.full or current_time() >= self.due()\n",
+        "the rest comes before the end and before an error, at once",
+    ),
+    Removal(
+        BATCHING,
+        "lane.batch.full or lane.over or current_time() >= self.due()\n",
+        "lane.batch.full or lane.over\n",
+        "a batch that has waited enough comes though it is not full",
+    ),
+    # Pacing.
+    Removal(
+        PACING,
+        "                self.item = item\n                self.suspended()\n",
+        "                self.suspended()\n",
+        "the item that has to wait is kept",
+    ),
+    Removal(
+        PACING,
+        "        return self.passing(chain((self.item,), self.upstream))\n",
+        "        return self.passing(iter((self.item,)))\n",
+        "behind the item that had to wait comes the rest of its batch",
+    ),
+    Removal(
+        PACING,
+        "            self.full = max(self.full, now) + self.interval\n",
+        "            self.full = self.full + self.interval\n",
+        "a pause does not save up for more than a burst",
+    ),
+    Removal(
+        PACING,
+        "            last, self.last = self.last, current_time()\n",
+        "            last = self.last\n",
+        "the time that has elapsed is that since the item before",
+    ),
+    # Triggers.
+    Removal(
+        TRIGGERS,
+        "        self.came = current_time()\n",
+        "",
+        "what comes at the very instant of the trigger has come after it",
+    ),
+    Removal(
+        TRIGGERS,
+        "bool(self.ready) and self.came < self.heard_at\n",
+        "bool(self.ready)\n",
+        "what comes at the trigger comes too late",
+    ),
+    Removal(
+        TRIGGERS,
+        "        self.signals.stop()\n        self.wake()\n",
+        "        self.wake()\n",
+        "a trigger comes once",
+    ),
+    Removal(
+        TRIGGERS,
+        "            if self.stopped:\n                return False  # the trigger",
+        "            if False:\n                return False  # the trigger",
+        "a trigger is not asked again",
+    ),
+    Removal(
+        TRIGGERS,
+        "            self.box.fail(error)\n        else:\n",
+        "            pass\n        else:\n",
+        "an error of the trigger is one of the stream",
+    ),
+    Removal(
+        TRIGGERS,
+        "        super().heard(item)\n        self.end()\n",
+        "        super().heard(item)\n",
+        "the trigger is the end",
+    ),
+    Removal(
+        TRIGGERS,
+        "        super().heard(item)\n        self.end()\n",
+        "        super().heard(item)\n        self.open_lanes = 0\n",
+        "the source is stopped at the trigger",
+    ),
+    Removal(
+        TRIGGERS,
+        "        if self.ready and self.came < self.heard_at:\n            self.take()\n",
+        "",
+        "what comes before the trigger is dropped",
+    ),
+    Removal(
+        TRIGGERS,
+        "        self.paused = bool(item)\n        self.wake()\n",
+        "        self.paused = bool(item)\n",
+        "the end of a pause wakes the reader",
+    ),
+    Removal(
+        TRIGGERS,
+        "    def unheard(self) -> None:\n        self.heard(False)\n\n",
+        "",
+        "the end of the trigger ends the pause",
+    ),
+    Removal(
+        TRIGGERS,
+        "(self.error is not None or not self.paused)\n",
+        "not self.paused\n",
+        "an error ends a pause behind its item",
+    ),
+    Removal(
+        TRIGGERS,
+        "            if isinstance(source, Raised) and source.event.is_set():\n"
+        "                box.heard(None)  # before anything is asked for\n",
+        "",
+        "with an event that is set already nothing is asked for",
+    ),
+    Removal(
+        TRIGGERS,
+        "            self.awaitable.close()\n",
+        "            pass\n",
+        "a coroutine that has never begun is closed",
+    ),
+    Removal(
+        TRIGGERS,
+        "        await self.wait()\n        self.over = True\n",
+        "        await self.wait()\n",
+        "a trigger that is awaited comes once",
+    ),
     # Batches.
     Removal(
         "_batches.py",
@@ -674,7 +1017,10 @@ def first_failure(package: Path, tests: list[str]) -> str | None:
 
 
 def files(names: tuple[str, ...]) -> list[str]:
-    return [f"tests/test_{name}.py" for name in names]
+    return [
+        f"tests/{name}" if (ROOT / "tests" / name).is_dir() else f"tests/test_{name}.py"
+        for name in names
+    ]
 
 
 def tried(removal: Removal, package: Path, *, slow: bool) -> str | None:
