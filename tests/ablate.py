@@ -721,12 +721,6 @@ REMOVALS = (
     ),
     Removal(
         BATCHING,
-        "        return not (self.batch.full or self.stopped)\n",
-        "        return not self.batch.full\n",
-        "a lane that is stopped takes nothing",
-    ),
-    Removal(
-        BATCHING,
         "                self.since = current_time()\n                self.box.wake()\n",
         "                self.since = current_time()\n",
         "a reader that waits looks at the clock when a batch begins",
@@ -748,12 +742,6 @@ REMOVALS = (
         "            self.parked.pop(0).set()\n",
         "            pass\n",
         "an empty batch lets the source go on",
-    ),
-    Removal(
-        BATCHING,
-        "        if self.parked and not self.batch.full:\n",
-        "        if self.parked:\n",
-        "a batch that is full again lets the source wait",
     ),
     Removal(
         BATCHING,
@@ -871,12 +859,6 @@ REMOVALS = (
         "            self.awaitable.close()\n",
         "            pass\n",
         "a coroutine that has never begun is closed",
-    ),
-    Removal(
-        TRIGGERS,
-        "        await self.wait()\n        self.over = True\n",
-        "        await self.wait()\n",
-        "a trigger that is awaited comes once",
     ),
     # Batches.
     Removal(
