@@ -862,6 +862,11 @@ async def test_what_is_held_comes_before_the_end_and_before_an_error_at_once() -
         assert error is gone
 
 
+async def test_a_sample_is_taken_at_ticks_that_count_from_the_opening() -> None:
+    await assert_marbles(marbles("-a---b---|").sample(3), "---a--b--|")
+    await assert_marbles(marbles("-ab---c----d|").sample(3), "---b-----c--(d|)")
+
+
 # -- timestamp and elapsed ------------------------------------------------------------------
 
 
