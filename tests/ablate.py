@@ -745,13 +745,13 @@ REMOVALS = (
     ),
     Removal(
         BATCHING,
-        "lane.batch.full or lane.over or current_time() >= self.due()\n",
+        "lane.batch.full or lane.over or current_time() >= lane.due()\n",
         "lane.batch.full or current_time() >= self.due()\n",
         "the rest comes before the end and before an error, at once",
     ),
     Removal(
         BATCHING,
-        "lane.batch.full or lane.over or current_time() >= self.due()\n",
+        "lane.batch.full or lane.over or current_time() >= lane.due()\n",
         "lane.batch.full or lane.over\n",
         "a batch that has waited enough comes though it is not full",
     ),

@@ -232,6 +232,14 @@ def test_repr_is_the_call_as_it_was_written(stream: Stream[Any], text: str) -> N
     assert repr(stream).partition(".")[2] == text
 
 
+def test_heartbeat_refuses_an_async_function() -> None:
+    async def value() -> int:
+        return 1
+
+    with pytest.raises(TypeError, match="value must be a plain function or what comes, got"):
+        async_range(3).heartbeat(1, value)
+
+
 async def test_a_bare_loop_will_do_where_no_task_is_needed() -> None:
     for apply in IN_THE_READER.values():
         assert [item async for item in apply(async_range(3))] == [0, 1, 2]

@@ -1,6 +1,7 @@
 """`Stream`: the fluent face. Each method is a line or two and its docstring."""
 
 import builtins
+import inspect
 import math
 import operator
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
@@ -959,7 +960,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         The step of the source goes on meanwhile. `value` is what comes, or a plain function that
         gives it. The source runs in a task of its own, on demand.
 
-        Raises `ValueError` if `every` is not positive.
+        Raises `ValueError` if `every` is not positive, `TypeError` if `value` is an async function.
 
         >>> async def main():
         ...     print(await async_range(2, delay=0.15).heartbeat(0.1, "beat").collect())
@@ -967,6 +968,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         ['beat', 0, 'beat', 1]
         """
         time = check.seconds("every", every, zero=False)
+        if inspect.iscoroutinefunction(value):
+            raise TypeError(f"value must be a plain function or what comes, got {value!r}")
         beat: Callable[[], Any] = value if callable(value) else lambda: value
         text = label.call("heartbeat", every, value)
         return self._timed(text, lambda event: timing.Heartbeat(event, time, beat))
@@ -1143,7 +1146,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         late. An error of the trigger is one of the stream.
 
         The source and the trigger run in tasks of their own, the source on demand. An awaitable can
-        be awaited only once: a second opening raises `StreamConsumedError`.
+        be awaited only once: a second opening raises `StreamConsumedError`. When the stream ends
+        first the wait is cancelled, and with it an asyncio task that is waited for.
 
         Raises `TypeError` if `trigger` is nothing of the kind, `ValueError` if it is negative.
 
