@@ -44,7 +44,7 @@ IN_TASKS: dict[str, Apply] = {
     "sample": lambda s: s.sample(0.005),
     "batched within": lambda s: s.batched(3, within=0.005).flatten(),
     "take_until": lambda s: s.take_until(1000),
-    "skip_until": lambda s: s.skip_until(0.001),
+    "skip_until": lambda s: s.skip_until(0),
     "pause_while": lambda s: s.pause_while([True, False]),
 }
 IN_THE_READER: dict[str, Apply] = {
