@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 FAST = (
     *("removals", "tasks", "workers", "joins", "switch", "share", "run", "core", "hazards"),
     "bridges",
-    *("catch", "retry", "recover", "timing", "triggers", "timelines"),
+    *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
 LIMIT = 300
