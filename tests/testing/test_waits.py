@@ -260,7 +260,7 @@ def test_the_test_runner_is_not_named(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(failed=2)
-    lines = [line for line in result.outlines if "waits in" in line]
+    lines = [line for line in result.outlines if line.startswith("E ") and "waits in" in line]
     assert len(lines) == 2
     for line in lines:
         assert "(test_deadlock): " in line
