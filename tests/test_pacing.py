@@ -7,7 +7,8 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from timed import INF, NAN, lasting, outcome, polled
+from recovering import outcome
+from timed import INF, NAN, lasting, polled
 
 from anystream import (
     Stream,

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from recovering import outcome
 from timed import (
     EACH,
     EACH_IN_TASKS,
@@ -15,7 +16,6 @@ from timed import (
     SIEVES,
     Apply,
     lasting,
-    outcome,
     polled,
     slow,
 )

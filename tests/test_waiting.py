@@ -6,12 +6,12 @@ from typing import Any
 
 import anyio
 import pytest
+from recovering import outcome
 from timed import (
     GIVE_UP,
     INF,
     Apply,
     lasting,
-    outcome,
     polled,
 )
 

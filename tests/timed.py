@@ -70,18 +70,6 @@ async def lasting(seconds: float) -> AsyncGenerator[None]:
     assert anyio.current_time() - start == pytest.approx(seconds)
 
 
-async def outcome(stream: Stream[Any]) -> tuple[list[Any], BaseException | None]:
-    """All items, and the error at their end."""
-    got: list[Any] = []
-    try:
-        async with stream as items:
-            async for item in items:
-                got.append(item)
-    except Exception as error:
-        return got, error
-    return got, None
-
-
 async def polled(stream: Stream[Any], seconds: float) -> list[Any]:
     """All items, by steps that are cancelled after so many seconds, and repeated."""
     got: list[Any] = []

@@ -321,6 +321,7 @@ def stands_for(symbol: str, item: object, values: Values) -> bool:
 
 
 def expected_error(error: Exception | None) -> Exception | None:
+    # Not everybody has a type checker.
     if error is not None and not isinstance(error, Exception):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"error must be an exception, got {error!r}")
     return error
