@@ -429,3 +429,18 @@ def test_how_they_are_written_down() -> None:
     assert repr(numbers.map(int, on_error="skip")) == "async_range(3).map(int, on_error='skip')"
     assert repr(poll(print, 2)) == "poll(print, 2.0)"
     assert repr(poll(print, 2, count=3)) == "poll(print, 2.0, count=3)"
+
+
+async def test_no_pause_is_longer_than_the_cap_not_even_the_first() -> None:
+    heard: list[float] = []
+    policy = Retry(
+        times=2, first=10, cap=3, jitter=False, hook=lambda _, __, pause: heard.append(pause)
+    )
+    failing = Stream(lambda: raising_now())
+    with pytest.raises(OSError, match="now"):
+        await failing.retry(policy).drain()
+    assert heard == [3, 3]
+
+
+def raising_now() -> Any:
+    raise OSError("now")

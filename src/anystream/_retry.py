@@ -1,4 +1,4 @@
-"""`Retry`: which errors are worth another attempt, how often, and after which pause."""
+"""`Retry`, which errors are worth another attempt, how often, and after which pause; `Backoff`."""
 
 import math
 import random
@@ -85,6 +85,43 @@ class Retry:
     def __repr__(self) -> str:
         given = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         return str(label.call("Retry", **label.options(**given)))
+
+
+class Backoff:
+    """The attempts in a row that a policy has granted so far."""
+
+    def __init__(self, policy: Retry) -> None:
+        self.policy = policy
+        self.number = 0  # of the attempt that was granted last
+        self.longest = 0.0  # seconds of its pause, before the jitter
+
+    def reset(self) -> None:
+        self.number = 0
+
+    def grant(self, error: Exception) -> None:
+        """Count one more attempt, or raise the `error` if there is none."""
+        policy = self.policy
+        try:
+            if not policy.wants(error):
+                raise error
+            if self.number == policy.times:
+                made = self.number + 1
+                error.add_note(f"retry gave up after {made} attempt{'s' if made > 1 else ''}")
+                raise error
+        finally:
+            del error  # which refers to this frame, once raised
+        self.number += 1
+
+    def pause(self, first: float | None = None, least: float = 0.0) -> float:
+        """Seconds before this attempt, and `least` of them whatever the cap and the jitter say.
+
+        `first` takes the place of that of the policy.
+        """
+        policy = self.policy
+        first = policy.first if first is None else first
+        longest = first if self.number <= 1 else self.longest * policy.factor
+        self.longest = max(least, min(longest, policy.cap))
+        return least + (self.longest - least) * (policy.random() if policy.jitter else 1)
 
 
 def exception_types(name: str, value: Any) -> None:

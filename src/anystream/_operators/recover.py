@@ -8,7 +8,7 @@ from anyio import current_time, sleep_until
 from .._batches import MISSING, Recipe, Source, opened
 from .._errors import StreamClosedError
 from .._origins import Around, Deferred, as_source
-from .._retry import Retry
+from .._retry import Backoff, Retry
 from .._run import Host
 from .._steps import resolved
 
@@ -124,8 +124,7 @@ class Retrying(Replaceable):
         self.resume = resume
         self.last: Any = MISSING  # the item to resume after
         self.delivered = False  # whether there was an item since the last opening
-        self.number = 0  # of the attempts in a row
-        self.longest = 0.0  # seconds of the pause, before the jitter
+        self.backoff = Backoff(policy)
         # Of the error that is dealt with; all of it outlasts a cancelled step:
         self.error: Exception | None = None
         self.pause: float | None = None  # seconds, once it is decided
@@ -166,7 +165,7 @@ class Retrying(Replaceable):
         if self.due is None:
             hook = self.policy.hook
             if hook is not None:
-                await in_except(self.error, hook, self.number, self.error, self.pause)
+                await in_except(self.error, hook, self.backoff.number, self.error, self.pause)
             self.due = current_time() + self.pause
         await sleep_until(self.due)
         try:
@@ -178,20 +177,11 @@ class Retrying(Replaceable):
 
     def decide(self) -> float:
         """How many seconds to pause; raises the error if there is no further attempt."""
-        policy = self.policy
         assert self.error is not None
-        if policy.reset and self.delivered:
-            self.number = 0
-        if not policy.wants(self.error):
-            raise self.error
-        if self.number == policy.times:
-            made = self.number + 1
-            self.error.add_note(f"retry gave up after {made} attempt{'s' if made > 1 else ''}")
-            raise self.error
-        self.number += 1
-        longest = policy.first if self.number == 1 else self.longest * policy.factor
-        self.longest = min(longest, policy.cap)
-        return self.longest * (policy.random() if policy.jitter else 1)
+        if self.policy.reset and self.delivered:
+            self.backoff.reset()
+        self.backoff.grant(self.error)
+        return self.backoff.pause()
 
     def resumed(self) -> Source:
         """What `resume` makes, which is called by the first step, so that it is retried as well."""
