@@ -22,6 +22,7 @@ from anyio import (
 from ._batches import Recipe, Segment, Source, opened
 from ._errors import CleanupTimeoutError, NeedsTasksError, StreamInterruptedError
 from ._mailbox import Mailbox
+from ._unwinding import Unwinding, is_told, parted
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -99,6 +100,18 @@ class Host(ABC):
         else:
             await self.attempt(close, shield, grace)
 
+    @staticmethod
+    async def unwind(step: Callable[[], Awaitable[object]]) -> None:
+        """Await `step()`, which is cancelled at once wherever it waits.
+
+        That is how a row of async generators that read each other is ended from its innermost one.
+        To close the outermost one leaves those behind it to the garbage collector, unless each of
+        them closes what it reads, and a client's own may not.
+        """
+        with CancelScope() as scope:
+            scope.cancel()
+            await step()
+
     async def attempt(
         self, close: Callable[[], Awaitable[object]], shield: CancelScope | None, grace: float
     ) -> None:
@@ -106,22 +119,29 @@ class Host(ABC):
             shield.deadline = current_time() + grace
         try:
             await close()
-        except BaseExceptionGroup as group:
-            # A generator that holds a task group across its yields gives its own GeneratorExit
-            # back in a group.
-            rest = group.split(GeneratorExit)[1]
-            if rest is not None:
-                self.errors += (rest,)
-        except get_cancelled_exc_class() as exc:
-            if shield is None or not shield.cancel_called:
-                self.late = exc
-            else:
-                self.errors += (self.pipeline.hung(grace),)
         except BaseException as exc:
-            self.errors += (exc,)
+            self.keep(exc, None if shield is None or not shield.cancel_called else grace)
         finally:
             if shield is not None:
                 shield.deadline = inf  # the next close has a period of its own
+
+    def keep(self, error: BaseException, exceeded: float | None) -> None:
+        """Keep for `settle` what a close has raised, which was cut off if it `exceeded` its time.
+
+        A generator that holds a task group across its yields gives back in a group its own
+        GeneratorExit, and on trio a cancellation.
+        """
+        cancelled, rest = parted(error, get_cancelled_exc_class())
+        if rest is not None and not isinstance(rest, GeneratorExit):
+            rest = parted(rest, GeneratorExit)[1]
+        if rest is not None:
+            self.errors += (rest,)
+        if cancelled is None:
+            return
+        if exceeded is None:
+            self.late = cancelled
+        else:
+            self.errors += (self.pipeline.hung(exceeded),)
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""
@@ -196,6 +216,7 @@ class Pump(Host):
         "outer",
         "parked",
         "stopping",
+        "unwinding",
         "whole",
     )
 
@@ -209,7 +230,8 @@ class Pump(Host):
         self.begun: bool = False
         self.parked: Event | None = None  # if it waits for nothing but room
         self.stopping: bool = False
-        self.interrupting: bool = False
+        self.interrupting: bool = False  # whether the trampoline has something to look for
+        self.unwinding: Unwinding | None = None
         self.body: Callable[[], Coroutine[Any, Any, None]]
         self.awaits: bool  # something of the user's
 
@@ -236,12 +258,12 @@ class Pump(Host):
             if self.parked is not None:
                 self.parked.set()
             elif self.begun:
-                self.interrupting = True
+                self.interrupting = self.inner is not None and not self.inner.shield
                 self.outer.cancel()
 
     def protect(self) -> None:
         """From here on nothing interrupts."""
-        self.interrupting = False
+        self.interrupting = self.unwinding is not None  # which has to see what comes
         if self.inner is not None:
             self.inner.shield = True
 
@@ -252,12 +274,15 @@ class Pump(Host):
         is not ours comes from a scope that a generator holds across a `yield`, or from an event
         loop that shuts down.
         """
-        if not isinstance(error, get_cancelled_exc_class()):
-            return error
+        cancelled, rest = parted(error, get_cancelled_exc_class())
+        if cancelled is None:
+            return rest
         if self.stopping and self.inner is not None and self.inner.cancel_called:
+            if rest is not None:
+                self.errors: tuple[BaseException, ...] = (*self.errors, rest)
             return self.pipeline.hung(self.pipeline.grace)
-        if self.stopping:
-            return None
+        if self.stopping or rest is not None:
+            return rest
         lost = StreamInterruptedError(
             f"something cancelled a task behind {self.pipeline.stream!r} between two items"
         )
@@ -300,10 +325,12 @@ class Pump(Host):
     ) -> Generator[Any, Any, None]:
         """Await `body`, and raise the shield behind the first interruption.
 
-        It wraps the whole body, which costs one generator and two tests for each suspension. The
-        shield goes up when the interrupted code suspends again, not before it is told: a scope
-        inside of ours that is cancelled as well, as trio's `sleep` and `checkpoint` have them,
-        would take our cancellation for its own if ours were shielded already.
+        It wraps the whole body, which costs one generator and two tests for each suspension. On
+        asyncio the shield goes up when the interrupted code suspends again, not before it is told:
+        a scope inside of ours that is cancelled as well would take our cancellation for its own if
+        ours were shielded already. On trio it goes up at once, since code that is told of a
+        cancellation and does not find it at its next look comes to an assertion of trio's; and
+        `Unwinding` sees to the scopes.
         """
         send = body.send
         try:
@@ -312,25 +339,38 @@ class Pump(Host):
                 try:
                     value = yield trap
                 except BaseException as exc:  # asyncio throws
-                    hit = self.interrupting and self.is_told(exc, inner)
+                    hit = self.interrupting and isinstance(exc, get_cancelled_exc_class())
+                    if hit:
+                        self.begin_grace(inner)
                     trap = body.throw(exc)
-                else:  # trio sends an outcome
-                    hit = self.interrupting and self.is_told(getattr(value, "error", None), inner)
-                    trap = send(value)
-                if hit:
-                    self.protect()
+                    if hit:
+                        self.protect()
+                else:  # trio sends an outcome, and asyncio nothing
+                    if self.interrupting and value is not None:
+                        trap = self.unwind_on(send, value, inner)
+                    else:
+                        trap = send(value)
         except StopIteration:
             return
 
-    def is_told(self, error: BaseException | None, inner: CancelScope) -> bool:
-        """Whether this is how the body is told of the interruption; the grace period begins.
+    def begin_grace(self, inner: CancelScope) -> None:
+        """Before the interrupted body goes on, which may come to its close at once."""
+        inner.deadline = current_time() + self.pipeline.grace
 
-        It begins before the body goes on, which may come to its close at once.
-        """
-        told = isinstance(error, get_cancelled_exc_class())
-        if told:
-            inner.deadline = current_time() + self.pipeline.grace
-        return told
+    def unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
+        """Let an interrupted body on trio go on until it suspends again; what it waits for."""
+        unwinding = self.unwinding
+        if unwinding is None:
+            if not is_told(outcome, get_cancelled_exc_class()):
+                return send(outcome)
+            unwinding = self.unwinding = Unwinding()
+            self.begin_grace(inner)
+            self.protect()
+        if not inner.cancel_called:
+            unwinding.goes_on()
+        trap = send(outcome)
+        unwinding.suspends()
+        return trap
 
 
 class Pipeline(Host):

@@ -1,0 +1,108 @@
+"""A trio task that has been interrupted, so that no scope of the user's catches that.
+
+A trio scope that is cancelled itself catches each `Cancelled`, unless it sees that a scope around
+it is cancelled as well. Behind the shield of a cleanup it does not see ours. And scopes get
+cancelled then: a nursery by every exception in it, also by our own, and others by their deadlines.
+"""
+
+from typing import Any, cast
+
+
+def exits(nursery: Any) -> bool:
+    """Whether the block of the nursery has been left, and only its children are waited for."""
+    return not nursery._nested_child_running
+
+
+def parted(
+    error: BaseException, kind: type[BaseException]
+) -> tuple[BaseException | None, BaseException | None]:
+    """What of the error is of this kind, and what is not: of a group it may be both."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        matching, rest = group.split(kind)
+        return (None, group) if matching is None else (matching, rest)  # it may be known elsewhere
+    return (error, None) if isinstance(error, kind) else (None, error)
+
+
+def open_in(task: Any) -> list[Any]:
+    """The states of the scopes that are open in the task of a pump, from the innermost one."""
+    statuses: list[Any] = []
+    status = task._cancel_status
+    while status is not None and status is not task.parent_nursery._cancel_status:
+        statuses.append(status)
+        status = status.parent
+    return statuses[:-2]  # without those of the pump
+
+
+def is_told(outcome: Any, kind: type[BaseException]) -> bool:
+    """Whether this task is about to see our interruption, now that it goes on with this outcome.
+
+    Behind a shield it does not: a cancellation there is of a scope inside of it, such as trio's
+    `sleep` has to end itself. And nothing is thrown into a task while it waits for the children of
+    a nursery. It leaves that with their cancellation.
+    """
+    from trio.lowlevel import current_task  # who runs on asyncio may not have it
+
+    task = current_task()
+    if any(status._scope.shield for status in open_in(task)):
+        return False
+    if isinstance(getattr(outcome, "error", None), kind):
+        return True
+    nurseries: list[Any] = list(task.child_nurseries)
+    return (
+        bool(nurseries)
+        and exits(nurseries[-1])
+        and any(parted(error, kind)[0] is not None for error in nurseries[-1]._pending_excs)
+    )
+
+
+class Unwinding:
+    """What was open in this task when it was interrupted.
+
+    These scopes do not catch any more. What cancels them is held off where it comes from our own
+    interruption: it has told the children of a nursery as well, and that they end must not cut
+    short the cleanup in its block. So until the block is left the nursery has another scope to
+    cancel.
+    """
+
+    __slots__ = ("held", "opened")
+
+    def __init__(self) -> None:
+        from trio import CancelScope
+        from trio.lowlevel import current_task
+
+        task: Any = current_task()
+        nurseries: dict[Any, Any] = {each.cancel_scope: each for each in task.child_nurseries}
+        self.opened: list[tuple[Any, Any]] = [
+            (status, nurseries.get(status._scope)) for status in open_in(task)
+        ]
+        self.held: list[tuple[Any, Any]] = []
+        for scope, nursery in nurseries.items():
+            self.held.append((nursery, scope))
+            nursery.cancel_scope = CancelScope()
+
+    def goes_on(self) -> None:
+        """The task is about to go on, and may leave scopes: let none of them catch.
+
+        One with children in it stays as it is, for their sake. It cannot be left before they end.
+        """
+        free: list[Any] = []
+        for status, nursery in self.opened:
+            if nursery is not None and nursery.child_tasks:
+                break
+            free.append(status)
+        for status in reversed(free):  # each gives what it is to those inside of it
+            if status.effectively_cancelled:
+                status.effectively_cancelled = False
+                for child in status.children:
+                    child.recalculate()
+
+    def suspends(self) -> None:
+        """The task has gone on and waits again: a nursery that is left has its own scope back."""
+        while self.held and exits(self.held[-1][0]):
+            nursery, scope = self.held.pop()
+            wanted = nursery.cancel_scope.cancel_called
+            nursery.cancel_scope = scope
+            if wanted:
+                scope.cancel()
+                nursery._cancel_status.recalculate()  # it may have been cancelled before
