@@ -41,6 +41,20 @@ def positive(name: str, value: Any) -> float:
     return value
 
 
+def amount(name: str, value: Any) -> None:
+    """`value` must be a finite number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
+
+
+def text(name: str, value: Any) -> None:
+    """`value` must be a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {value!r}")
+
+
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """`value` must be one of `allowed`."""
     if value not in allowed:

@@ -31,6 +31,7 @@ from ._operators import (
     combine,
     concurrent,
     pacing,
+    progress,
     recover,
     select,
     share,
@@ -168,8 +169,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     # -- opening ----------------------------------------------------------------------------
 
+    def _run(self, *, bare: bool = False, grace: float | None = None) -> Run[T_co]:
+        return Run[T_co](self, bare=bare, grace=grace)
+
     async def __aenter__(self) -> Run[T_co]:
-        run = Run[T_co](self)
+        run = self._run()
         await run.__aenter__()
         if self._runs is None:
             self._runs = {}
@@ -197,7 +201,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
                 f"{self!r} needs tasks, and a bare `async for` has none:"
                 " use `async with stream as items`, and `async for item in items` inside of it"
             )
-        return Run[T_co](self, bare=True)
+        return self._run(bare=True)
 
     def open(self, *, grace: float | None = None) -> Run[T_co]:
         """Open a run, as `async with stream` does, with a grace period of its own.
@@ -215,7 +219,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         seconds = None if grace is None else check.seconds("grace", grace, zero=False)
-        return Run[T_co](self, grace=seconds)
+        return self._run(grace=seconds)
 
     def with_grace(self, seconds: float) -> "Stream[T_co]":
         """The same stream, whose sources have so many seconds to close, however it is opened.
@@ -372,6 +376,38 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         return self._then(label.call("tap", fn), lambda _: transform.Tap(fn))
+
+    def progress(
+        self, description: str | None = None, total: float | None = None
+    ) -> "Stream[T_co]":
+        """Show how far the stream is while it is open, and pass the items on as they are.
+
+        Where standard error is a terminal, rich draws a line there: `description`, how many items
+        have passed, how many a second, and for how long; with a `total`, the number of items that
+        are expected, also a bar and how long the rest will take. Several streams share one display.
+        The line goes on until the stream is closed, and stays with what it has come to. Where
+        standard error is anything else, nothing is shown and rich is not imported.
+
+        Items are counted as they pass, in C, and the display asks for the count five times a second
+        from a thread of its own. What a bare `async for` leaves open is a `ResourceWarning`.
+
+        Raises `ImportError` if there is a terminal and rich is not installed, `TypeError` if
+        `description` is no text or `total` no number, and `ValueError` if `total` is negative or
+        not finite.
+
+        >>> async def main():
+        ...     print(await async_range(1000).progress("numbers", total=1000).sum())
+        >>> anyio.run(main)
+        499500
+        """
+        if description is not None:
+            check.text("description", description)
+        if total is not None:
+            check.amount("total", total)
+        progress.shown()  # or says what is missing
+        text = description or ""
+        given = label.options(description=(description, None), total=(total, None))
+        return self._then(label.call("progress", **given), lambda _: progress.progress(text, total))
 
     def enumerate(self, start: int = 0) -> "Stream[tuple[int, T_co]]":
         """Pairs of a count, from `start` on, and the item.
@@ -1667,6 +1703,12 @@ def made(
 ) -> Stream[Any]:
     """A stream whose source is what `origin` makes for each run, written down as `text`."""
     return Stream(Parts(origin, row, text, tasks=False))
+
+
+def behind(stream: Stream[Any], *row: Callable[[Host], Operator]) -> Parts:
+    """The parts of `stream` with more operators, which the user has not written."""
+    whole = stream._then(None, *row)  # pyright: ignore[reportPrivateUsage]  # hidden from users
+    return whole._parts  # pyright: ignore[reportPrivateUsage]
 
 
 def of_all(

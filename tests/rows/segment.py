@@ -84,6 +84,7 @@ SEGMENT = (
         joins=lambda s, t: chain(s, t),
     ),
     Row("on_close", lambda s, f: s.on_close(f(lambda: None)), calls=True),
+    Row("progress", lambda s, f: s.progress("items", 8)),
     Row("with_grace", lambda s, f: s.with_grace(3), grace=3),
     Row("Stream of a stream", lambda s, f: Stream(s)),
 )

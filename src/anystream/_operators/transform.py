@@ -1,5 +1,6 @@
 """Operators that make something of the items: map, tap, accumulate, flatten, and kin."""
 
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, starmap
@@ -205,27 +206,14 @@ class OnClose(Operator):
         await host.release(lambda: resolved(self.fn()))
 
 
-class Flatten(WaitingOperator):
-    """The items of each item, one after the other, in the task that steps it."""
+class Spread(WaitingOperator):
+    """The items of each item, one after the other; `enter` says what they are."""
 
-    closes = True
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        host.pipeline.may_spawn = True
+    def __init__(self) -> None:
         self.pace = Pace()
         self.upstream: Iterator[Any] = EMPTY
-        self.inner: Source | None = None
-        self.current: Iterator[Any] = EMPTY  # what `inner` has given
-        self.awaits = False  # whether `inner` may have more than that
-
-    @property
-    def holds(self) -> bool:
-        return self.inner is not None and self.inner.holds
-
-    @property
-    def busy(self) -> bool:
-        return self.inner is not None and self.inner.busy
+        self.current: Iterator[Any] = EMPTY  # what comes next
+        self.awaits = False  # whether something has to be awaited for more than that
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         self.upstream = batch
@@ -250,6 +238,34 @@ class Flatten(WaitingOperator):
             else:
                 return
 
+    @abstractmethod
+    def enter(self, item: Any) -> None:
+        """Set `current` to the items of this one."""
+
+    async def go_on(self) -> Iterator[Any]:
+        await checkpoint()  # in the middle of a long item
+        return self.items()
+
+
+class Flatten(Spread):
+    """The items of each item, which may be a stream, in the task that steps it."""
+
+    closes = True
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+        host.pipeline.may_spawn = True
+        self.inner: Source | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.inner is not None and self.inner.holds
+
+    @property
+    def busy(self) -> bool:
+        return self.inner is not None and self.inner.busy
+
     def enter(self, item: Any) -> None:
         self.inner = as_source(item, self.host)
         if isinstance(self.inner, FromIterable):  # no need to wait for what is there
@@ -258,9 +274,9 @@ class Flatten(WaitingOperator):
             self.awaits = True
 
     async def go_on(self) -> Iterator[Any]:
-        if self.inner is None or not self.awaits:  # in the middle of a long iterable
-            await checkpoint()
-        elif (batch := await self.inner.batch()) is not None:
+        if self.inner is None or not self.awaits:
+            return await super().go_on()
+        if (batch := await self.inner.batch()) is not None:
             self.current = batch
         else:
             inner, self.inner, self.awaits = self.inner, None, False

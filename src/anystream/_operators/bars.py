@@ -1,0 +1,147 @@
+"""The bars of all runs that show their progress: one display for all, drawn by rich."""
+
+import atexit
+import sys
+import weakref
+from collections.abc import Callable, Iterable
+from threading import Lock, RLock, Thread
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+
+class CountColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        whole = "" if task.total is None else f"/{task.total:,.10g}"
+        return Text(f"{task.completed:,.0f}{whole}", "progress.download")
+
+
+class RateColumn(ProgressColumn):
+    """Items a second: of late, or of the whole run once it is over."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.speed
+        if task.stop_time is not None and task.elapsed:
+            rate = task.completed / task.elapsed
+        return Text("" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f}/s")
+
+
+class KnownBarColumn(BarColumn):
+    """Nothing where the total is not known."""
+
+    def render(self, task: Task) -> ProgressBar:
+        bar = super().render(task)
+        if task.total is None:
+            bar.width = 0
+        return bar
+
+
+class KnownRemainingColumn(TimeRemainingColumn):
+    max_refresh = 0  # or the first thing to be seen would stay for a while
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or task.stop_time is not None:
+            return Text()
+        return super().render(task)
+
+
+class Display(Progress):
+    """A display that asks for the counts whenever it draws."""
+
+    def __init__(self) -> None:
+        self.counts: dict[TaskID, Callable[[], int]] = {}
+        self.counting = Lock()
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            KnownBarColumn(),
+            CountColumn(),
+            RateColumn(),
+            TimeElapsedColumn(),
+            KnownRemainingColumn(),
+            console=Console(stderr=True),
+            refresh_per_second=5,  # each takes about a millisecond
+            transient=True,
+            # It would go where the bars are, and that is not where a pipe is read.
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        with self.counting:
+            for task, count in self.counts.items():
+                self.update(task, completed=count())
+        yield from super().get_renderables()
+
+    def add(self, description: str, total: float | None, count: Callable[[], int]) -> TaskID:
+        task = self.add_task(description, total=total)
+        with self.counting:
+            self.counts[task] = count
+        return task
+
+    def remove(self, task: TaskID) -> None:
+        """Take a bar away; what it has come to stays, above those that go on."""
+        with self.counting:
+            count = self.counts.pop(task)
+        self.update(task, completed=count())
+        self.stop_task(task)
+        ended = [each for each in self.tasks if each.id == task]
+        self.remove_task(task)
+        self.refresh()
+        self.console.print(self.make_tasks_table(ended))
+
+
+class Bars:
+    """Starts the display with the first bar, and stops it with the last one."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.display: Display | None = None
+
+    def add(
+        self, run: object, description: str, total: float | None, count: Callable[[], int]
+    ) -> Callable[[], None]:
+        """Show one more bar, until what this gives is called or `run` is dropped."""
+        with self.lock:
+            if self.display is None:
+                self.display = Display()
+                self.display.start()
+            task = self.display.add(description, total, count)
+        dropped = weakref.finalize(run, self.drop, task)
+        dropped.atexit = False
+
+        def end() -> None:
+            if dropped.detach():
+                self.remove(task)
+
+        return end
+
+    def drop(self, task: TaskID) -> None:
+        """Called by the garbage collector, in whatever thread, with whatever locks it has."""
+        Thread(target=self.remove, args=(task,)).start()
+
+    def remove(self, task: TaskID) -> None:
+        with self.lock:
+            assert self.display is not None  # since this bar is in it
+            self.display.remove(task)
+            if not self.display.counts:
+                self.stop()
+
+    def stop(self) -> None:
+        with self.lock:
+            if self.display is not None:
+                display, self.display = self.display, None
+                display.stop()
+
+
+BARS = Bars()
+atexit.register(BARS.stop)  # for the sake of the cursor

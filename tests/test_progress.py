@@ -1,0 +1,276 @@
+"""What a stream shows of its progress, and that it shows it nowhere but on a terminal."""
+
+import io
+import math
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from anystream import Stream, StreamConsumedError, async_range
+from anystream._operators import bars
+
+DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\u2500-\u257f]")  # control codes and bars
+HIDDEN, SEEN = "\x1b[?25l", "\x1b[?25h"  # the cursor
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything that was drawn so far, in lines of words."""
+        text = DRAWN.sub("", self.getvalue()).replace("\r", "\n")
+        return [" ".join(line.split()) for line in text.split("\n") if line.strip()]
+
+    def ended(self, start: str) -> bool:
+        """Whether the last line of that start has stayed, and the display has stopped."""
+        time_and_rate = r"( [\d,.]+/s)? 0:00:0\d"
+        kept = [
+            line for line in self.lines if re.fullmatch(f"{re.escape(start)}{time_and_rate}", line)
+        ]
+        value = self.getvalue()
+        return bool(kept) and value.count(HIDDEN) == value.count(SEEN) and bars.BARS.display is None
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    terminal = Terminal()
+    # It stays what it is: pytest puts it back before the test begins.
+    for name in ("isatty", "write"):
+        monkeypatch.setattr(sys.stderr, name, getattr(terminal, name))
+    yield terminal
+    assert bars.BARS.display is None
+
+
+async def test_it_shows_what_it_has_come_to(terminal: Terminal) -> None:
+    assert await async_range(3).progress("all [of] them", 3).collect() == [0, 1, 2]
+    assert terminal.ended("all [of] them 3/3")
+    assert await async_range(2000).progress().count() == 2000
+    assert terminal.ended("2,000")
+    assert await async_range(0).progress("none", 0).collect() == []
+    assert terminal.ended("none 0/0")
+    assert await async_range(1).progress("half", 2.5).collect() == [0]
+    assert terminal.ended("half 1/2.5")
+
+
+async def test_a_run_that_was_not_opened_shows_nothing(terminal: Terminal) -> None:
+    stream = async_range(3).progress("never")
+    assert repr(stream) == "async_range(3).progress(description='never')"
+    assert terminal.getvalue() == ""
+
+
+async def test_it_is_there_from_the_opening_and_counts_what_has_passed(terminal: Terminal) -> None:
+    async with async_range(10).progress("ten", 10) as items:
+        assert bars.BARS.display
+        for taken in (0, 1, 2):
+            bars.BARS.display.refresh()
+            assert terminal.lines[-1].startswith(f"ten {taken}/10 ")
+            await anext(items)
+    assert terminal.ended("ten 3/10")
+
+
+async def test_what_a_function_waits_for_does_not_cost_a_count(terminal: Terminal) -> None:
+    async def later(n: int) -> int:
+        await anyio.sleep(1)
+        return n
+
+    assert await async_range(50).map(later).progress("a").map(later).progress("b").count() == 50
+    assert terminal.ended("a 50")
+    assert terminal.ended("b 50")
+
+
+async def test_the_display_stops_on_an_error(terminal: Terminal) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await async_range(9).progress("fails").map(lambda n: 1 // (3 - n)).drain()
+    assert terminal.ended("fails 4")
+
+
+async def test_the_display_stops_on_a_cancellation(terminal: Terminal) -> None:
+    with anyio.move_on_after(1.5):
+        await async_range(9).progress("cancelled").tap(anyio.sleep).drain()
+    assert terminal.ended("cancelled 3")
+    with anyio.move_on_after(1.5):
+        await async_range(9).tap(anyio.sleep).progress("cancelled before").buffer(3).drain()
+    assert terminal.ended("cancelled before 2")
+
+
+async def test_the_display_stops_when_the_block_is_left(terminal: Terminal) -> None:
+    async with async_range(9).progress("left") as items:
+        async for n in items:
+            if n == 4:
+                break
+    assert terminal.ended("left 5")
+    async for _ in async_range(3).progress("bare"):
+        pass
+    assert terminal.ended("bare 3")
+
+
+async def test_the_display_stops_when_the_opening_fails(terminal: Terminal) -> None:
+    consumed = Stream(iter([1]))
+    await consumed.drain()
+    with pytest.raises(StreamConsumedError):
+        await consumed.progress("never").drain()
+
+
+def test_what_has_ended_may_be_ended_again(terminal: Terminal) -> None:
+    end = bars.BARS.add(terminal, "once", None, lambda: 7)
+    end()
+    end()
+    bars.BARS.stop()
+    assert terminal.ended("once 7")
+
+
+@pytest.mark.real_time
+async def test_what_was_dropped_is_taken_away(terminal: Terminal) -> None:
+    with pytest.warns(ResourceWarning, match="was dropped"):
+        async for _ in async_range(9).progress("dropped"):
+            break
+    while not terminal.ended("dropped 1"):  # noqa: ASYNC110  # there is nothing to wait for
+        await anyio.sleep(0.01)
+
+
+@pytest.mark.real_time
+async def test_a_thread_draws_it_while_the_event_loop_is_busy(terminal: Terminal) -> None:
+    async with async_range(9).progress("busy") as items:
+        await anext(items)
+        while not any(line.startswith("busy 1 ") for line in terminal.lines):
+            time.sleep(0.01)  # noqa: ASYNC251
+
+
+async def test_several_share_one_display(terminal: Terminal) -> None:
+    async with async_range(9).progress("first", 9) as first:
+        display = bars.BARS.display
+        async with async_range(9).progress("second") as second:
+            assert bars.BARS.display is display
+            await anext(first)
+            await anext(second)
+            assert display
+            display.refresh()
+            assert [line.split()[0] for line in terminal.lines[-2:]] == ["first", "second"]
+        assert bars.BARS.display is display
+        await anext(first)
+    assert terminal.ended("second 1")
+    assert terminal.ended("first 2/9")
+    assert terminal.getvalue().count(HIDDEN) == 1
+
+
+@pytest.mark.real_time
+async def test_rate_and_rest(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with async_range(9000).progress("some", 9000) as items:
+        display = bars.BARS.display
+        assert display
+        [task] = display.tasks
+        now = display.get_time()
+        monkeypatch.setattr(display, "get_time", lambda: now)
+        monkeypatch.setattr(task, "_get_time", lambda: now)
+        task.start_time = now
+        for _ in range(3):
+            for _ in range(1000):
+                await anext(items)
+            now += 2
+            display.refresh()
+        assert terminal.lines[-1] == "some 3,000/9,000 500/s 0:00:06 0:00:12"
+    assert "some 3,000/9,000 500/s 0:00:06" in terminal.lines
+
+
+@pytest.mark.parametrize("to", [None, "closed", io.StringIO()])
+async def test_nothing_is_shown_elsewhere(to: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if to == "closed":
+        to = io.StringIO()
+        to.close()
+    monkeypatch.setattr(sys, "stderr", to)
+    async with async_range(3).progress("x", 3) as items:
+        assert bars.BARS.display is None
+        assert [n async for n in items] == [0, 1, 2]
+    assert to is None or to.closed or to.getvalue() == ""
+
+
+@pytest.mark.parametrize("piped", [True, False])
+async def test_what_is_printed_goes_where_it_went(
+    piped: bool, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = io.StringIO() if piped else Terminal()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    async with async_range(3).progress("x"):
+        print("a result")
+    assert (stdout.getvalue() == "a result\n") is piped
+    assert ("a result" in terminal.lines) is not piped
+    assert sys.stdout is stdout
+
+
+CODE = """
+import sys
+import anyio
+from anystream import async_range
+class Terminal:
+    closed = False
+    def isatty(self): return True
+    def write(self, text): sys.__stderr__.write(text)
+    def flush(self): sys.__stderr__.flush()
+"""
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", CODE + code]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+
+
+@pytest.mark.real_time
+def test_rich_is_needed_on_a_terminal_only() -> None:
+    ran = run("""
+anyio.run(async_range(3).progress("x").drain)
+assert "rich" not in sys.modules
+sys.modules["rich"] = None
+anyio.run(async_range(3).progress("x").drain)
+sys.stderr = Terminal()
+try:
+    async_range(3).progress("x")
+except ImportError as error:
+    print(error)
+""")
+    assert ran.stderr == ""
+    assert ran.stdout == "progress on a terminal needs rich: pip install 'anystream[cli]'\n"
+
+
+@pytest.mark.real_time
+def test_the_cursor_is_back_at_the_exit() -> None:
+    ran = run("""
+import os
+os.environ["TERM"] = "xterm"
+sys.stderr = Terminal()
+kept = async_range(3).progress("x").open()
+async def main():
+    await kept.__aenter__()
+try:
+    anyio.run(main)
+finally:
+    sys.exit(3)
+""")
+    assert ran.returncode == 3
+    assert ran.stderr.count(HIDDEN) == ran.stderr.count(SEEN) == 1, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((3,), TypeError, "description must be a str, got 3"),
+        (("x", "3"), TypeError, "total must be a number, got '3'"),
+        (("x", True), TypeError, "total must be a number, got True"),
+        (("x", -1), ValueError, "total must be finite and at least 0, got -1"),
+        (("x", math.nan), ValueError, "total must be finite and at least 0, got nan"),
+    ],
+)
+def test_arguments(arguments: tuple[Any, ...], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        async_range(3).progress(*arguments)
