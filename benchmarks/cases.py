@@ -4,7 +4,18 @@ import clock
 import memory
 import opening
 import pages
+import progress
 import segment
+import sse
 import tasks
 
-CASES = (*segment.CASES, *pages.CASES, *memory.CASES, *tasks.CASES, *opening.CASES, *clock.CASES)
+CASES = (
+    *segment.CASES,
+    *progress.CASES,
+    *pages.CASES,
+    *sse.CASES,
+    *memory.CASES,
+    *tasks.CASES,
+    *opening.CASES,
+    *clock.CASES,
+)

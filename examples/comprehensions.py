@@ -7,7 +7,7 @@ import anyio
 import httpx
 
 from anystream import Stream, async_range, stream_data, ticker
-from anystream.http import fetch_all_pages
+from anystream.http import PageNumber, fetch_all_pages
 
 PAGES = {"1": ["Ada", "Grace", "Alan"], "2": ["Barbara", "Edsger"]}
 
@@ -49,7 +49,7 @@ async def main() -> None:
     print(" ", {n: char async for n, char in Stream("abc").enumerate(1)})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-        names = fetch_all_pages("http://example.test/users", client=client)
+        names = fetch_all_pages("http://example.test/users", client=client, next=PageNumber())
         print(" ", {name: len(name) async for name in names})
 
     print("nested:")

@@ -11,19 +11,28 @@ import pytest
 
 import anystream
 import anystream.http
+import anystream.net
 from anystream import Stream
 
-GLOBALS = {"anyio": anyio, "itertools": itertools, "operator": operator, **vars(anystream)}
+MODULES = (anystream, anystream.http, anystream.net)
+GLOBALS = {"anyio": anyio, "itertools": itertools, "operator": operator}
+for module in MODULES:
+    GLOBALS |= {name: getattr(module, name) for name in module.__all__}
 
 
 def members() -> list[Any]:
     """The public functions and classes, and the public methods of `Stream`."""
-    public = [getattr(anystream, name) for name in anystream.__all__]
-    methods = [member for name, member in vars(Stream).items() if not name.startswith("_")]
-    return [*public, *methods, *(getattr(anystream.http, name) for name in anystream.http.__all__)]
+    public = dict.fromkeys(getattr(module, name) for module in MODULES for name in module.__all__)
+    streams = (Stream, anystream.http.PageStream)
+    methods = [member for each in streams for name, member in vars(each).items() if name[0] != "_"]
+    return [*public, *methods]
 
 
-@pytest.mark.parametrize("member", members(), ids=lambda member: member.__qualname__)
+def in_words(member: Any) -> str:
+    return f"{member.__module__.removeprefix('anystream.')}.{member.__qualname__}"
+
+
+@pytest.mark.parametrize("member", members(), ids=in_words)
 def test_has_a_docstring_with_an_example_that_runs(member: Any) -> None:
     text = inspect.getdoc(member)
     assert text, "no docstring"
@@ -31,8 +40,6 @@ def test_has_a_docstring_with_an_example_that_runs(member: Any) -> None:
     if (isinstance(member, type) and issubclass(member, Exception)) or member is anystream.Run:
         return
     assert examples.examples, "no example"
-    if member.__name__ == "fetch_all_pages":
-        return  # it asks a server that does not exist
     result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples)
     assert result.failed == 0
     assert result.attempted

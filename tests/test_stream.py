@@ -218,6 +218,6 @@ async def just(n: int) -> int:
 def test_the_public_names_are_sorted_and_complete() -> None:
     assert anystream.__all__ == sorted(anystream.__all__)
     public = {name for name in vars(anystream) if not name.startswith("_")}
-    assert public - {"http", "testing"} == set(anystream.__all__)
+    assert public - {"http", "net", "testing"} == set(anystream.__all__)
     for name in anystream.__all__:
         assert getattr(anystream, name).__doc__

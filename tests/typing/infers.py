@@ -31,7 +31,7 @@ from anystream import (
     ticker,
     to_sync,
 )
-from anystream.http import fetch_all_pages
+from anystream.http import PageStream, fetch_all_pages
 
 
 async def numbers() -> AsyncIterator[int]:
@@ -108,7 +108,7 @@ def sources() -> None:
     assert_type(stream_data(connect_tcp), Stream[bytes])
     assert_type(chain([1], async_range(3)), Stream[int])
     assert_type(merge([1], async_range(3), buffer=2), Stream[int])
-    assert_type(fetch_all_pages("https://example.com"), Stream[Any])
+    assert_type(fetch_all_pages("https://example.com"), PageStream[Any])
     Stream(5)  # pyright: ignore[reportArgumentType]
     async_range()  # pyright: ignore[reportCallIssue]
     async_range(1.5)  # pyright: ignore[reportArgumentType]
@@ -123,6 +123,7 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.enumerate().starmap(lambda count, n: str(count + n)), Stream[str])
     assert_type(ints.enumerate().starmap(add), Stream[float])
     assert_type(ints.tap(print), Stream[int])
+    assert_type(ints.progress("ints", 3), Stream[int])
     assert_type(ints.tap(text), Stream[int])
     assert_type(ints.filter(None), Stream[int])
     assert_type(ints.filter(lambda n: n > 1), Stream[int])

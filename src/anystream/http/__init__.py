@@ -3,7 +3,76 @@
 Needs `pip install 'anystream[http]'`, unless you pass a client of your own.
 """
 
-from ._errors import PageDataError, PageStatusError, PaginationError
+from .._lines import RecordDataError, RecordError, RecordSizeError
+from ._bodies import json_seq, lines, ndjson
+from ._errors import (
+    BodyCutError,
+    BodyDataError,
+    BodyError,
+    BodyStatusError,
+    BodyTypeError,
+    CrossOriginNext,
+    GraphQLError,
+    ItemsNotFound,
+    PageDataError,
+    PageStatusError,
+    PaginationError,
+    PaginationLoop,
+    RetryAfterError,
+    SchemeNotFound,
+    TruncatedPage,
+)
+from ._events import Event
+from ._page import Header, Page
+from ._paged import PageRun, PageStream
 from ._pages import fetch_all_pages
+from ._schemes import (
+    Cursor,
+    GraphQL,
+    HeaderCursor,
+    LastItem,
+    LinkHeader,
+    NextURL,
+    Offset,
+    PageNumber,
+)
+from ._sse import sse
 
-__all__ = ["PageDataError", "PageStatusError", "PaginationError", "fetch_all_pages"]
+__all__ = [
+    "BodyCutError",
+    "BodyDataError",
+    "BodyError",
+    "BodyStatusError",
+    "BodyTypeError",
+    "CrossOriginNext",
+    "Cursor",
+    "Event",
+    "GraphQL",
+    "GraphQLError",
+    "Header",
+    "HeaderCursor",
+    "ItemsNotFound",
+    "LastItem",
+    "LinkHeader",
+    "NextURL",
+    "Offset",
+    "Page",
+    "PageDataError",
+    "PageNumber",
+    "PageRun",
+    "PageStatusError",
+    "PageStream",
+    "PaginationError",
+    "PaginationLoop",
+    "RecordDataError",
+    "RecordError",
+    "RecordSizeError",
+    "RetryAfterError",
+    "SchemeNotFound",
+    "TruncatedPage",
+    "fetch_all_pages",
+    "json_seq",
+    "lines",
+    "ndjson",
+    "sse",
+]

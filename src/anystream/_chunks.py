@@ -1,0 +1,169 @@
+"""What gives bytes: files, processes, and whatever else items may come from."""
+
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from anyio import AsyncFile, to_thread, wait_readable
+from anyio.abc import Process
+from anyio.lowlevel import checkpoint
+
+from ._batches import Source
+from ._errors import StreamError
+from ._origins import Around, FromAsync, OneShot, origin
+from ._run import Host
+from ._steps import resolved
+
+POSIX = os.name == "posix"
+
+CHUNK = 65_536
+"""Bytes that are read from a file at a time, at most."""
+
+
+class ProcessExitError(StreamError):
+    """A process came to the end of its output, and exited with a `returncode` other than 0."""
+
+    def __init__(self, process: Process, returncode: int) -> None:
+        super().__init__(f"process {process.pid} exited with the code {returncode}")
+        self.returncode = returncode
+
+
+def chunks(source: Any) -> Callable[[Host], Source]:
+    """A function that opens what gives bytes for a run."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"source must give bytes; for some that are there use a list: got {source!r}"
+        )
+    if isinstance(source, Process) and source.stdout is None:
+        raise TypeError("source must be a process whose stdout is a pipe, got one without")
+    if isinstance(source, (str, os.PathLike)):
+        return lambda host: as_chunks(source, host)
+    if isinstance(source, (AsyncFile, Process)):
+        return OneShot(source, as_chunks)
+    if callable(source) and not isinstance(source, (AsyncIterable, Iterable)):
+        return lambda host: Made(source, host)
+    return origin(source)
+
+
+def as_chunks(value: Any, host: Host) -> Source:
+    """A source of the bytes of a path, a file or a process."""
+    given = value  # which the checks narrow to types that are only half known
+    if isinstance(value, (str, os.PathLike)):
+        return File(lambda: open(given, "rb"))
+    if isinstance(value, AsyncFile):
+        return File(lambda: None, given.wrapped)
+    return Output(value)
+
+
+class Made(Around):
+    """A function that makes what gives bytes; it is called when the first batch is asked for."""
+
+    def __init__(self, make: Callable[[], Any], host: Host) -> None:
+        self.make = make
+        self.host = host
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.source is None:
+            made = await resolved(self.make())
+            self.source = chunks(made)(self.host)
+        return await self.source.batch()
+
+
+class Output(FromAsync):
+    """What a process writes to its standard output."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout is not None
+        super().__init__(process.stdout)
+        self.process = process
+        self.aclose = self.end
+
+    async def batch(self) -> Iterator[Any] | None:
+        batch = await super().batch()
+        if batch is None:
+            code = await self.process.wait()
+            if code:
+                raise ProcessExitError(self.process, code)
+        return batch
+
+    async def end(self) -> None:
+        """Ask the process to end, and wait; if that takes too long, anyio kills it."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.terminate()
+        await self.process.aclose()
+
+
+class File:
+    """A file, which is opened, read and closed in threads; each batch is one read.
+
+    What is read is kept here by the thread itself, so that a step which is cancelled while the
+    thread is at work, as asyncio's own cancellation can do, loses nothing.
+    """
+
+    closes = True
+    busy = False
+    any_task = False
+
+    def __init__(self, open_it: Callable[[], Any], handed_over: Any = None) -> None:
+        self.open_it = open_it
+        self.file = handed_over
+        self.ready = threading.Lock()
+        self.chunks: deque[Any] = deque()
+        self.over = False
+
+    @property
+    def holds(self) -> bool:
+        return self.file is not None
+
+    async def batch(self) -> Iterator[Any] | None:
+        await checkpoint()
+        while not self.chunks:
+            if self.over:
+                return None
+            if self.file is not None and is_pipe(self.file):
+                await wait_readable(self.file)
+            await to_thread.run_sync(self.read)
+        return iter((self.chunks.popleft(),))
+
+    def read(self) -> None:
+        with self.ready:
+            if self.over:
+                return
+            if self.file is None:
+                self.file = self.open_it()
+            read = getattr(self.file, "read1", self.file.read)
+            chunk = read(CHUNK)
+            if chunk:
+                self.chunks.append(chunk)
+            elif chunk is not None:  # which is what a file that does not block gives for "not yet"
+                self.over = True
+
+    def shut(self) -> None:
+        with self.ready:
+            file, self.file = self.file, None
+            if file is not None:
+                file.close()
+
+    async def close(self, host: Host) -> None:
+        self.over = True
+        if self.holds or self.ready.locked():  # by a thread that was left alone
+            await host.release(lambda: to_thread.run_sync(self.shut))
+
+
+def is_pipe(file: Any) -> bool:
+    """Whether to wait for `file` is something that the event loop can do.
+
+    A thread that sits in `read()` can be neither cancelled nor left behind when the program ends.
+    """
+    if not POSIX:
+        return False
+    try:
+        mode = os.fstat(file.fileno()).st_mode
+    except (AttributeError, OSError):  # it is not one of the kernel's
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or file.isatty()

@@ -1,0 +1,149 @@
+"""Chunks of bytes cut into lines, and what can be wrong with a line or another record.
+
+Lines end at a line feed and at nothing else. `str.splitlines` and what is built on it also split at
+characters that may stand inside of a line, such as U+2028, and a decoder that replaces bad bytes
+loses them without a word.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ._batches import Operator
+from ._errors import StreamError
+from ._operators.transform import Flatten
+from ._run import Host
+
+MAX = 1_048_576
+"""Bytes of a line or a text, if nobody has said how many."""
+
+BUFFERS: Any = (bytearray, memoryview)
+
+Row = tuple[Callable[[Host], Operator], ...]
+
+
+class RecordError(StreamError):
+    """A line, a JSON text or an event cannot be read; those before it have been delivered.
+
+    `number` is that of the line, text or event, and counts from 1.
+    """
+
+    def __init__(self, what: str, number: int, source: str, problem: str) -> None:
+        super().__init__(f"{what} {number} of {source}: {problem}")
+        self.number = number
+
+
+class RecordSizeError(RecordError):
+    """It is longer than was allowed."""
+
+    def __init__(self, what: str, number: int, source: str, limit: str) -> None:
+        super().__init__(what, number, source, f"longer than {limit}")
+
+
+class RecordDataError(RecordError):
+    """It is no UTF-8, no JSON, or cut short.
+
+    `position` is where that was noticed: the byte in bad UTF-8, otherwise the character. It counts
+    from 1 as well.
+    """
+
+    def __init__(self, what: str, number: int, source: str, problem: str, position: int) -> None:
+        super().__init__(what, number, source, problem)
+        self.position = position
+
+
+def as_bytes(chunk: Any) -> bytes:
+    """A chunk as bytes; sources give bytes, and now and then a bytearray or a memoryview."""
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, BUFFERS):
+        return bytes(chunk)
+    hint = "; a file must be opened in binary mode" if isinstance(chunk, str) else ""
+    raise TypeError(f"the source must give bytes, got {chunk!r}{hint}")
+
+
+class Lines(Operator):
+    """From chunks of bytes to lists of lines."""
+
+    def __init__(self, source: str, limit: int) -> None:
+        self.source = source
+        self.limit = limit
+        self.number = 0  # of the lines so far
+        self.pieces: list[bytes] = []  # of the line that has not ended yet
+        self.size = 0  # of these together
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[list[str]]:
+        for chunk in batch:
+            yield from self.split(as_bytes(chunk))
+
+    def split(self, chunk: bytes) -> Iterator[list[str]]:
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            block = b"".join((*self.pieces, chunk[:end]))
+            self.pieces, self.size = [], 0
+            chunk = chunk[end:]
+            if chunk:
+                self.keep(chunk)
+            yield from self.lines(block)
+        elif chunk:
+            self.keep(chunk)
+        if self.size > self.limit + 1 or (
+            self.size > self.limit and self.pieces[-1][-1:] != b"\r"  # which may be part of the end
+        ):
+            raise self.too_long()
+
+    def keep(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        self.size += len(piece)
+
+    def lines(self, block: bytes) -> Iterator[list[str]]:
+        """The lines of what ends with a line feed, and then the error of the first bad one."""
+        error: RecordError | None = None
+        if len(block) > self.limit:
+            good = self.within_limit(block)
+            if good < len(block):
+                block = block[:good]
+                error = self.too_long(block.count(b"\n"))
+        try:
+            text = block.decode()
+        except UnicodeDecodeError as exc:
+            start = block.rfind(b"\n", 0, exc.start) + 1
+            error = self.bad(exc.start - start + 1, block.count(b"\n", 0, start))
+            text = block[:start].decode()
+        found = text.replace("\r\n", "\n").split("\n")
+        found.pop()
+        self.number += len(found)
+        if found:
+            yield found
+        if error is not None:
+            raise error
+
+    def within_limit(self, block: bytes) -> int:
+        """How many bytes of `block` come before the first line that is too long."""
+        start = 0
+        while start < len(block):
+            end = block.index(b"\n", start)
+            if end - start - (block[start:end][-1:] == b"\r") > self.limit:
+                break
+            start = end + 1
+        return start
+
+    def too_long(self, before: int = 0) -> RecordSizeError:
+        number = self.number + before + 1
+        return RecordSizeError("line", number, self.source, f"{self.limit} bytes")
+
+    def bad(self, position: int, before: int) -> RecordDataError:
+        number, problem = self.number + before + 1, f"invalid UTF-8 at byte {position}"
+        return RecordDataError("line", number, self.source, problem, position)
+
+    def tail(self) -> Iterable[list[str]]:
+        if not self.pieces:
+            return ()
+        pieces, self.pieces = self.pieces, []
+        last = b"".join(pieces)
+        # A carriage return without a line feed is no part of an end: give it one of its own.
+        return self.lines(last + (b"\r\n" if last.endswith(b"\r") else b"\n"))
+
+
+def line_row(source: str, limit: int) -> Row:
+    """The operators that make lines of chunks."""
+    return (lambda _: Lines(source, limit), Flatten)

@@ -1,0 +1,134 @@
+"""From a response to a page: its items, and what is wrong with it."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+from .. import _checks as check
+from .._batches import MISSING
+from .._steps import is_awaitable
+from . import _detect as detect
+from ._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told
+from ._json import Document, NotJSON
+from ._page import Asked, Page, Step, lookup
+from ._schemes import Scheme
+
+Finder: TypeAlias = str | Callable[[Any], Any] | None
+"""Where the items are: a path, a function of the body, or None to find the only list."""
+
+NO_CONTENT = 204
+
+
+class Contents:
+    """Makes pages of the responses of a run; what the first ones have shown holds for all."""
+
+    def __init__(self, scheme: Scheme | None, items: Finder, asked: Asked, texts: bool) -> None:
+        self.scheme = scheme
+        self.items = items
+        self.asked = asked
+        self.texts = texts
+
+    def empty(self, response: Any, step: Step, number: int) -> Page[Any]:
+        """In the place of a response that has no body, or says that there is no such page."""
+        return Page([], number, response, None, self.scheme, self.items_path, step, self.asked, [])
+
+    async def read(self, response: Any, step: Step, number: int) -> Page[Any]:
+        """The page. What is wrong with the way to the next one is kept in it, as its `error`."""
+        if response.status_code == NO_CONTENT:
+            page = self.empty(response, step, number)
+        else:
+            page = self.full(response, step, number)
+        try:
+            page.next = await self.following(page)
+        except Exception as error:
+            page.error = error
+        page.scheme = self.scheme
+        return page
+
+    @property
+    def items_path(self) -> str | None:
+        return self.items if isinstance(self.items, str) else None
+
+    def full(self, response: Any, step: Step, number: int) -> Page[Any]:
+        try:
+            document = Document(response.content, self.texts)
+        except NotJSON as exc:
+            kind = TruncatedPage if exc.truncated else PageDataError
+            what = "the body was cut short" if exc.truncated else "the body is no JSON"
+            raise kind(f"{what} ({exc})", response.url, number) from exc
+        data = document.data
+        if self.scheme is not None:
+            self.scheme.check(data, response, number)
+        records = self.records(data, response, number)
+        items = self.in_text(document, records, response, number) if self.texts else records
+        asked, scheme = self.asked, self.scheme
+        return Page(items, number, response, data, scheme, self.items_path, step, asked, records)
+
+    def in_text(
+        self, document: Document, records: list[Any], response: Any, number: int
+    ) -> list[str]:
+        try:
+            return document.texts(records)
+        except ValueError as exc:
+            raise ItemsNotFound(f"texts=True: {exc}", response.url, number) from None
+
+    def records(self, data: Any, response: Any, number: int) -> list[Any]:
+        items = self.items
+        if items is None:
+            items = self.items = self.place(data, response, number)
+        if isinstance(items, str):
+            found = lookup(data, items) if items else data
+            where = f"the value at {items!r}" if items else "the body itself"
+        else:
+            found, where = items(data), f"what {items!r} has found"
+        if issubclass(type(found), list):
+            return cast("list[Any]", found)
+        what = "missing" if found is MISSING else f"no list, but {type(found).__name__}"
+        problem = f"the body has no list of items: {where} is {what}"
+        raise ItemsNotFound(problem, response.url, number)
+
+    def place(self, data: Any, response: Any, number: int) -> str:
+        """Where the items are: where the scheme says, or in the only list."""
+        known = None if self.scheme is None else self.scheme.items
+        if known is not None:
+            return known
+        lists = detect.lists(data)
+        if len(lists) != 1:
+            what = f"{len(lists)} lists: {', '.join(map(repr, lists))}" if lists else "no list"
+            problem = f"the body has {what}; say where the items are with items="
+            raise ItemsNotFound(problem, response.url, number)
+        return lists[0]
+
+    async def following(self, page: Page[Any]) -> Step | None:
+        """The next step, by the scheme that is given or detected."""
+        if self.scheme is None:
+            self.scheme = detect.scheme(page)
+        if self.scheme is not None:
+            step: Any = self.scheme.next(page)
+            return absolute(await step if is_awaitable(step) else step, page)
+        sign = None if page.step else detect.more(page)
+        if sign is not None:
+            raise SchemeNotFound(
+                f"there may be more pages, since {sign}, but it does not name the URL of the next"
+                " one: say how to ask for it with next=, or for this page alone with max_pages=1",
+                page.url,
+                page.number,
+            )
+        return None
+
+
+def absolute(step: Step | None, page: Page[Any]) -> Step | None:
+    """The step with a whole URL, spelled as the client spells it, so that loops are noticed."""
+    if step is None or "url" not in step:
+        return step
+    try:
+        url = str(page.response.url.join(step["url"]))
+    except Exception as exc:
+        raise told(exc, step["url"], page.number + 1) from exc
+    return {"url": url.partition("#")[0]}
+
+
+def checked_finder(value: Any) -> Finder:
+    if value is not None and not isinstance(value, str):
+        check.function("items", value)
+    found: Finder = value
+    return found

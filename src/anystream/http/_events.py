@@ -1,0 +1,143 @@
+"""Server-sent events out of the chunks of a body, by the rules of the HTML standard.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
+
+import codecs
+import json
+from typing import Any, NamedTuple
+
+from .._lines import RecordSizeError
+
+
+class Event(NamedTuple):
+    """A server-sent event.
+
+    Attributes:
+        type: its name; `"message"` if the server has given none.
+        data: its text; lines are separated by line feeds.
+        id: the id of the last event that had one, this one included; empty if there was none.
+
+    >>> from anystream.http import Event
+    >>> Event("message", '{"a": 1}', "7").json()
+    {'a': 1}
+    """
+
+    type: str = "message"
+    data: str = ""
+    id: str = ""
+
+    def json(self) -> Any:
+        """The data, read as JSON. Raises `json.JSONDecodeError`."""
+        return json.loads(self.data)
+
+
+FIELDS = frozenset(("data", "event", "id", "retry"))
+
+
+class Decoder:
+    """From the chunks of one connection after the other to events."""
+
+    def __init__(self, source: str, limit: int, last_id: str = "") -> None:
+        self.source = source
+        self.limit = limit
+        self.number = 0  # of the events so far
+        self.last_id = last_id  # of the last event
+        self.retry: float | None = None  # seconds that the server asks to wait
+        self.failed: RecordSizeError | None = None
+        self.connect()
+
+    def connect(self) -> None:
+        """Forget what has come of an event: a new connection begins with a new one."""
+        self.decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self.at_start = True  # where a byte order mark may be
+        self.after_return = False  # a line feed that comes now belongs to it
+        self.pieces: list[str] = []  # of the line that has not ended yet
+        self.size = 0  # of these together
+        self.type = ""
+        self.id = self.last_id
+        self.data: list[str] = []
+        self.counted = 0  # how many of these are in `held`
+        self.held = 0  # characters, with a line feed for each
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that are complete now; what is wrong behind them is `failed`."""
+        text = self.decode(chunk)
+        if text and self.at_start:
+            self.at_start = False
+            text = text.removeprefix("\ufeff")
+        if self.after_return and text:
+            self.after_return = False
+            text = text.removeprefix("\n")
+        if "\r" in text:
+            self.after_return = text.endswith("\r")
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        tight = self.held + self.size + len(text) > self.limit
+        *lines, rest = text.split("\n")
+        if lines and self.pieces:
+            lines[0] = "".join((*self.pieces, lines[0]))
+            self.pieces, self.size = [], 0
+        if rest:
+            self.pieces.append(rest)
+            self.size += len(rest)
+        return self.events(lines, tight)
+
+    def events(self, lines: list[str], tight: bool) -> list[Event]:
+        """The events that end with these lines; `tight` if something may be too long."""
+        events: list[Event] = []
+        make = Event._make  # twice as fast as the class itself
+        data, kind, last_id = self.data, self.type, self.id
+        for line in lines:
+            if tight and len(line) > self.limit:
+                self.too_long(len(events))
+                break
+            if not line:
+                self.last_id = last_id
+                if data:
+                    text = data[0] if len(data) == 1 else "\n".join(data)
+                    if tight and len(text) > self.limit:
+                        self.too_long(len(events))
+                        break
+                    events.append(make((kind or "message", text, last_id)))
+                    data = []
+                kind = ""
+                continue
+            name, _, value = line.partition(": ")  # as nearly everybody writes it
+            if name not in FIELDS:
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+            if name == "data":
+                data.append(value)
+            elif name == "event":
+                kind = value
+            elif name == "id":
+                if "\0" not in value:
+                    last_id = value
+            elif name == "retry" and value.isascii() and value.isdigit():
+                self.retry = milliseconds(value)
+        self.type, self.id = kind, last_id
+        self.number += len(events)
+        self.hold(data)
+        return events
+
+    def hold(self, data: list[str]) -> None:
+        """Keep what has come of an event, unless it is too much."""
+        if data is not self.data:
+            self.data, self.counted, self.held = data, 0, 0
+        if len(data) > self.counted:
+            fresh = data[self.counted :]
+            self.held += sum(map(len, fresh)) + len(fresh)
+            self.counted = len(data)
+        if self.size > self.limit or self.held - 1 > self.limit:
+            self.too_long(0)
+
+    def too_long(self, before: int) -> None:
+        if self.failed is None:
+            number, limit = self.number + before + 1, f"{self.limit} characters"
+            self.failed = RecordSizeError("event", number, self.source, limit)
+
+
+def milliseconds(digits: str) -> float:
+    """Seconds; what is longer than thirty thousand years is no longer than that."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") / 1000 if len(digits) < 16 else 1e12

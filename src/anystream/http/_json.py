@@ -1,0 +1,171 @@
+"""JSON bodies, and the very texts of the items in them."""
+
+import json
+import re
+from decimal import Decimal
+from json import JSONDecodeError
+from typing import Any, Never
+
+from ._cut import is_cut
+
+_SPACES = re.compile(r"[ \t\r\n]*+")
+_COMMA = re.compile(r"[ \t\r\n]*+,[ \t\r\n]*+")
+_BETWEEN = re.compile(r"\}[ \t\r\n]*+,[ \t\r\n]*+\{")
+# It starts where white space does, lest each blank of a long row begins another search.
+_BREAK = re.compile(r"(?<![ \t])[ \t]*+[\r\n][ \t\r\n]*+")
+
+
+class NotJSON(ValueError):
+    """The body is no JSON. It is `truncated` if more of it could have made it JSON."""
+
+    def __init__(self, problem: str, *, truncated: bool = False) -> None:
+        super().__init__(problem)
+        self.truncated = truncated
+
+
+class Document:
+    """A JSON body: its `data`, as `json.loads` gives it, and the texts of the items in it.
+
+    `content` may be in UTF-8, UTF-16 or UTF-32. With `texts` it has to be JSON to the letter, and
+    `texts()` can be asked for. An integer with too many digits for `int` becomes a `Decimal`.
+
+    Raises `NotJSON`.
+    """
+
+    def __init__(self, content: bytes, texts: bool = False) -> None:
+        self._text = _decoded(content, "strict" if texts else "surrogatepass")
+        self._lists: dict[int, tuple[list[Any], int, int]] = {}  # by id, and from where to where
+        self._constant = _no_constant if texts else None
+        self._decoder = _STRICT if texts else _LENIENT
+        try:
+            self.data = self._read(walk=texts)
+        except JSONDecodeError as error:
+            raise NotJSON(str(error), truncated=is_cut(self._text)) from None
+        except RecursionError:
+            raise NotJSON("it is nested too deeply to be read") from None
+
+    def texts(self, items: list[Any]) -> list[str]:
+        """The text of each item, as it stands in the body, but in one line.
+
+        White space with a line break in it becomes a blank; nothing else is changed. `items` must
+        be a list in `data` itself, and one that no other list holds.
+        """
+        if id(items) not in self._lists:
+            raise ValueError("items must be a list of this document, which no other list holds")
+        if not items:
+            return []
+        _, start, end = self._lists[id(items)]
+        inner = self._text[start + 1 : end - 1].strip(" \t\r\n")
+        if "\n" in inner or "\r" in inner:  # in JSON never within a string
+            inner = _BREAK.sub(" ", inner)
+        if set(map(type, items)) == {dict}:
+            texts = _flat(inner, len(items)) or _BETWEEN.sub("}\n{", inner).split("\n")
+            # All that is between two of these looks so. If nothing else does, it is all there is.
+            if len(texts) == len(items):
+                return texts
+        return self._one_by_one(inner)
+
+    def _one_by_one(self, inner: str) -> list[str]:
+        texts: list[str] = []
+        at = 0
+        while True:
+            _, end = self._decoder.raw_decode(inner, at)
+            texts.append(inner[at:end])
+            comma = _COMMA.match(inner, end)
+            if not comma:
+                return texts
+            at = comma.end()
+
+    def _read(self, *, walk: bool) -> Any:
+        read = self._walk if walk else self._parse
+        try:
+            return read()
+        except (JSONDecodeError, NotJSON):
+            raise
+        except ValueError:  # an integer has more digits than Python likes to convert
+            self._decoder = json.JSONDecoder(parse_constant=self._constant, parse_int=_integer)
+            return read()
+
+    def _parse(self) -> Any:
+        return self._decoder.decode(self._text)
+
+    def _walk(self) -> Any:
+        """Parse the text, and note where lists are. What is in them is left to the C code."""
+        value, end = self._value(self._after_space(0))
+        end = self._after_space(end)
+        if end < len(self._text):
+            raise JSONDecodeError("Extra data", self._text, end)
+        return value
+
+    def _value(self, at: int) -> tuple[Any, int]:
+        if self._text.startswith("{", at):
+            return self._object(at)
+        read: tuple[Any, int] = self._decoder.raw_decode(self._text, at)
+        value, end = read
+        if issubclass(type(value), list):
+            self._lists[id(value)] = (value, at, end)
+        return read
+
+    def _object(self, at: int) -> tuple[dict[str, Any], int]:
+        text = self._text
+        found: dict[str, Any] = {}
+        at = self._after_space(at + 1)
+        if text.startswith("}", at):
+            return found, at + 1
+        while True:
+            if not text.startswith('"', at):
+                raise JSONDecodeError("Expecting a name in double quotes", text, at)
+            name, at = self._decoder.raw_decode(text, at)
+            at = self._after_space(at)
+            if not text.startswith(":", at):
+                raise JSONDecodeError("Expecting ':' delimiter", text, at)
+            found[name], at = self._value(self._after_space(at + 1))
+            at = self._after_space(at)
+            if text.startswith("}", at):
+                return found, at + 1
+            if not text.startswith(",", at):
+                raise JSONDecodeError("Expecting ',' delimiter", text, at)
+            at = self._after_space(at + 1)
+
+    def _after_space(self, at: int) -> int:
+        spaces = _SPACES.match(self._text, at)
+        assert spaces  # there may be none
+        return spaces.end()
+
+
+def _flat(inner: str, count: int) -> list[str] | None:
+    """The texts of so many objects, if there are no other braces and all commas look the same."""
+    if inner.count("{") != count or not (first := _BETWEEN.search(inner)):
+        return None
+    texts = inner.replace(first[0], "}\n{").split("\n")
+    return texts if len(texts) == count else None
+
+
+def _decoded(content: bytes, errors: str) -> str:
+    encoding = json.detect_encoding(content)
+    try:
+        return content.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode(encoding, errors)
+        # In UTF-8 half a character can only be in a string; in the others it may be anything.
+        more = "\ufffd" if encoding.startswith("utf-8") else ""
+        cut = error.end == len(error.object) and error.reason in _CUT_REASONS
+        raise NotJSON(str(error), truncated=cut and is_cut(before + more)) from None
+
+
+_CUT_REASONS = ("unexpected end of data", "truncated data")
+
+
+def _no_constant(name: str) -> Never:
+    raise NotJSON(f"{name} is no JSON")
+
+
+_LENIENT = json.JSONDecoder()
+_STRICT = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _integer(digits: str) -> int | Decimal:
+    try:
+        return int(digits)
+    except ValueError:
+        return Decimal(digits)

@@ -1,0 +1,162 @@
+"""A stream of items that come page by page, and knows how far its runs have come."""
+
+from collections.abc import Callable, Iterator
+from operator import length_hint
+from typing import Any, TypeVar, cast
+
+from .._batches import Operator, Recipe, Segment
+from .._errors import StreamError
+from .._operators.select import memory
+from .._operators.transform import Spread
+from .._reader import Run
+from .._steps import EMPTY
+from .._stream import Stream, behind
+from ._page import Page, State
+
+T_co = TypeVar("T_co", covariant=True)
+
+REMEMBERED = 100_000  # keys of items, for `dedupe`
+
+
+class Trim(Operator):
+    """Pages without the items that were there before, and without those beyond a limit."""
+
+    def __init__(self, key: Callable[[Any], Any] | None, limit: int | None) -> None:
+        self.key = key
+        self.new = memory(REMEMBERED).new
+        self.left = limit
+
+    def bind(self, segment: Segment, place: int) -> None:
+        super().bind(segment, place)
+        if self.left == 0:
+            self.ended()
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for page in batch:
+            self.trim(page)
+            yield page
+            if self.left == 0:
+                self.ended()
+                return
+
+    def trim(self, page: Page[Any]) -> None:
+        if self.key is not None:
+            key, new = self.key, self.new
+            kept = [at for at, place in enumerate(page.places) if new(key(page.records[place]))]
+            page.items = [page.items[at] for at in kept]
+            page.places = [page.places[at] for at in kept]
+        if self.left is not None:
+            page.items = page.items[: self.left]
+            self.left -= len(page.items)
+
+
+class Position:
+    """How far a run has come."""
+
+    def __init__(self, begin: State) -> None:
+        self.begin = begin
+        self.page: Page[Any] | None = None
+        self.items: Iterator[Any] = EMPTY
+
+    @property
+    def state(self) -> State:
+        if self.page is None:
+            return self.begin
+        return self.page.state_after(len(self.page.items) - length_hint(self.items))
+
+
+class Items(Spread):
+    """The items of the pages; a position counts along, for nothing: the iterator of a list does."""
+
+    any_task = True
+
+    def __init__(self, position: Position) -> None:
+        super().__init__()
+        self.position = position
+
+    def enter(self, item: Page[Any]) -> None:
+        self.current = iter(item.items)
+        self.position.page, self.position.items = item, self.current
+
+
+class PageRun(Run[T_co]):
+    """One opening of a `PageStream`: a run that knows how far it has come.
+
+    >>> async def main():
+    ...     async with fetch_all_pages("https://api.example.com/users") as users:
+    ...         async for user in users:
+    ...             print(user, users.state)
+    """
+
+    __slots__ = ("ordered", "position")
+
+    def __init__(
+        self, stream: Recipe, position: Position, *, bare: bool, grace: float | None, ordered: bool
+    ) -> None:
+        super().__init__(stream, bare=bare, grace=grace)
+        self.position: Position = position
+        self.ordered: bool = ordered
+
+    @property
+    def state(self) -> State:
+        """Where to go on after the items that were delivered, as JSON for `resume_from`.
+
+        It is exact also in the middle of a page, and may be asked for at any time, after the end
+        and after an error too. It holds the URLs or cursors that the server has given.
+
+        Raises `StreamError` with `ordered=False`: there is no single place to go on from then.
+        """
+        if not self.ordered:
+            raise StreamError(f"{self.pipeline.stream!r} has no state, since it is not ordered")
+        return self.position.state
+
+
+class PageStream(Stream[T_co]):
+    """The items of a paginated API, as `fetch_all_pages` gives them.
+
+    A `Stream` with two things more: `by_page`, and the `state` of its runs. Its operators give
+    ordinary streams.
+
+    >>> async def main():
+    ...     users = fetch_all_pages("https://api.example.com/users")
+    ...     print(await users.map(lambda user: user["name"]).collect())
+    ...     print(await users.by_page().count())
+    """
+
+    __slots__ = ("_begin", "_ordered", "_pages")
+
+    def __init__(self, pages: Stream[Any], begin: State, ordered: bool) -> None:
+        super().__init__(behind(pages, lambda _: Items(Position(begin))))
+        self._pages = pages
+        self._begin = begin
+        self._ordered = ordered
+
+    def _run(self, *, bare: bool = False, grace: float | None = None) -> PageRun[T_co]:
+        position = Position(self._begin)
+        items = Stream[T_co](behind(self._pages, lambda _: Items(position)))
+        return PageRun(items, position, bare=bare, grace=grace, ordered=self._ordered)
+
+    async def __aenter__(self) -> PageRun[T_co]:
+        return cast("PageRun[T_co]", await super().__aenter__())
+
+    def __aiter__(self) -> PageRun[T_co]:
+        return cast("PageRun[T_co]", super().__aiter__())
+
+    def open(self, *, grace: float | None = None) -> PageRun[T_co]:
+        """Open a run, as `async with stream` does, with a grace period of its own.
+
+        >>> async def main():
+        ...     async with fetch_all_pages("https://api.example.com/users").open(grace=5) as users:
+        ...         print(await anext(users), users.state)
+        """
+        return cast("PageRun[T_co]", super().open(grace=grace))
+
+    def by_page(self) -> Stream[Page[T_co]]:
+        """The same as whole pages, each with its number, its response and its `state`.
+
+        >>> async def main():
+        ...     async with fetch_all_pages("https://api.example.com/users").by_page() as pages:
+        ...         async for page in pages:
+        ...             print(page.number, len(page.items), page.total)
+        """
+        return self._pages

@@ -1,0 +1,78 @@
+"""URLs: their origins, and how they may be shown."""
+
+import re
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+PORTS = {"http": 80, "https": 443}
+
+SECRETS = re.compile(
+    r"(?:access|auth|id|refresh)?[-_]?token|api[-_]?key|key|pass(?:word|wd)?"
+    r"|(?:client[-_]?)?secret|sig(?:nature)?|x-amz-(?:credential|security-token|signature)",
+    re.IGNORECASE,
+)
+"""Names of parameters whose values are credentials."""
+
+
+class URL(Protocol):
+    """As httpx has it."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int | None: ...
+
+
+Origin = tuple[str, str, int | None]
+
+
+def origin(url: URL) -> Origin:
+    return url.scheme, url.host, url.port or PORTS.get(url.scheme)
+
+
+def checked_origins(allow_origins: Any) -> frozenset[Origin]:
+    if isinstance(allow_origins, str):
+        raise TypeError(f"allow_origins must be a collection of origins, got {allow_origins!r}")
+    return frozenset(map(checked_origin, allow_origins))
+
+
+def checked_origin(value: str) -> Origin:
+    """The origin of a text such as "https://api.example.com"."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError as error:
+        raise ValueError(f"allow_origins must hold origins, got {value!r} ({error})") from None
+    if not parts.scheme or not parts.hostname or parts.path not in ("", "/"):
+        raise ValueError(
+            f"allow_origins must hold origins such as 'https://api.example.com', got {value!r}"
+        )
+    return parts.scheme, parts.hostname, port
+
+
+def same(there: Origin, here: Origin) -> bool:
+    """Whether what is sent `here` may be sent `there`: https in the place of http is safer."""
+    upgrade = (here[0], there[0]) == ("http", "https") and there[2] == 443 and here[2] == 80
+    return there == here or (upgrade and there[1] == here[1])
+
+
+def in_words(origin: Origin) -> str:
+    scheme, host, port = origin
+    return f"{scheme}://{host}" + ("" if port in (None, PORTS.get(scheme)) else f":{port}")
+
+
+def safe(url: str) -> str:
+    """`url` without what it may hold of names, passwords and tokens."""
+    scheme, slashes, rest = url.partition("#")[0].partition("://")
+    if slashes:
+        authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        rest = authority.rpartition("@")[2] + rest[len(authority) :]
+    head, mark, query = (scheme + slashes + rest).partition("?")
+    return head + mark + "&".join(hidden(part) for part in query.split("&"))
+
+
+def hidden(parameter: str) -> str:
+    name, sign, value = parameter.partition("=")
+    return f"{name}{sign}***" if value and SECRETS.fullmatch(unquote(name)) else parameter

@@ -1,0 +1,642 @@
+"""The lines and JSON documents of bodies, as they come in, and how a body is left."""
+
+import gzip
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import httpx
+import httpx2
+import pytest
+import sockets
+from clients import LIBRARIES, Reply, Server
+from sockets import serving
+from splits import one_by_one
+
+from anystream import NeedsTasksError, Retry, Stream, StreamConsumedError, StreamError
+from anystream.http import (
+    BodyCutError,
+    BodyDataError,
+    BodyStatusError,
+    RecordDataError,
+    RecordSizeError,
+    json_seq,
+    lines,
+    ndjson,
+    sse,
+)
+from anystream.http._bodies import Body
+from anystream.http._clients import Call, Client
+from anystream.http._events import Decoder
+from anystream.http._response import PACKED, Unpacker
+from anystream.http._sse import EventSource
+from anystream.testing import cancel_everywhere, every_cut
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__)
+def library(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def text(*chunks: bytes | Exception, **options: Any) -> Reply:
+    return Reply(*chunks, kind="text/plain", **options)
+
+
+def from_reply(library: Any, reply: Reply, **options: Any) -> Stream[str]:
+    return lines("http://test/", client=Server(library, [reply]).client, **options)
+
+
+# -- what comes ---------------------------------------------------------------------------------
+
+
+async def test_lines_come_as_they_are_sent(library: Any) -> None:
+    reply = text(b"a\r\nb", "\u2028c\nd\n".encode(), b"e", pause=1)
+    async with from_reply(library, reply) as items:
+        start = anyio.current_time()
+        got = [(line, anyio.current_time() - start) async for line in items]
+    assert got == [("a", 1), ("b\u2028c", 2), ("d", 2), ("e", 3)]
+
+
+async def test_documents(library: Any) -> None:
+    server = Server(library, [text(b'{"a":', b" 1}\n\n2\n"), text(b"1\nx\n")])
+    stream = ndjson("http://test/a", client=server.client)
+    assert await stream.collect() == [{"a": 1}, 2]
+    with pytest.raises(RecordDataError, match="line 2 of http://test/a: invalid JSON"):
+        await stream.drain()
+
+
+async def test_texts(library: Any) -> None:
+    server = Server(library, [text(b'\x1e{"a":', b" 1}\n\x1e2\n"), text(b"\x1e1\n\x1e2")])
+    stream = json_seq("http://test/", client=server.client)
+    assert await stream.collect() == [{"a": 1}, 2]
+    with pytest.raises(RecordDataError, match="text 2 of http://test/: nothing stands behind"):
+        await stream.drain()
+
+
+async def test_limits(library: Any) -> None:
+    with pytest.raises(RecordSizeError, match="line 2 of http://test/: longer than 3 bytes"):
+        await from_reply(library, text(b"a\nabcd\n"), max_line=3).drain()
+
+
+async def test_a_body_that_breaks_off(library: Any) -> None:
+    got: list[str] = []
+    with pytest.raises(library.ReadError) as raised:
+        await from_reply(library, text(b"a\nb", library.ReadError("gone"))).for_each(got.append)
+    assert got == ["a"]
+    assert raised.value.__notes__ == ["while reading http://test/"]
+
+
+@pytest.mark.parametrize("status", [304, 404, 500])
+async def test_a_status_that_is_no_success(library: Any, status: int) -> None:
+    server = Server(library, [text(b"an excuse\n", status=status)])
+    with pytest.raises(BodyStatusError, match=f"http://test/: status {status}") as raised:
+        await lines("http://test/", client=server.client).drain()
+    assert isinstance(raised.value, StreamError)
+    assert raised.value.status == status
+    assert server.open == 0
+
+
+@pytest.mark.parametrize("status", [200, 206])
+async def test_a_status_of_success(library: Any, status: int) -> None:
+    assert await from_reply(library, text(b"a\n", status=status)).collect() == ["a"]
+
+
+async def test_no_content(library: Any) -> None:
+    assert await from_reply(library, text(status=204)).collect() == []
+
+
+# -- packed bodies ------------------------------------------------------------------------------
+
+PLAIN = b"".join(b"line %d\n" % number for number in range(50))
+LINES = PLAIN.decode().split()[1::2]
+
+
+def bare(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "x-gzip": (" X-GZip ", gzip.compress),
+    "two parts": ("gzip", lambda data: gzip.compress(data[:100]) + gzip.compress(data[100:])),
+    "padded": ("gzip", lambda data: gzip.compress(data) + bytes(50)),
+    "deflate": ("deflate", zlib.compress),
+    "bare deflate": ("deflate", bare),
+}
+
+
+@pytest.mark.parametrize("name", PACKERS)
+async def test_a_packed_body(library: Any, name: str) -> None:
+    coding, pack = PACKERS[name]
+    packed = pack(PLAIN)
+    for chunks in ([packed], one_by_one(packed)):
+        reply = text(*chunks, content_encoding=coding)
+        got = await from_reply(library, reply).map(lambda line: line.split()[1]).collect()
+        assert got == LINES
+
+
+async def test_a_packed_body_comes_as_it_is_sent(library: Any) -> None:
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    first = packer.compress(b"a\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    rest = packer.compress(b"b\n") + packer.flush()
+    async with from_reply(library, text(first, rest, pause=1, content_encoding="gzip")) as items:
+        start = anyio.current_time()
+        assert (await anext(items), anyio.current_time() - start) == ("a", 1)
+        assert (await anext(items), anyio.current_time() - start) == ("b", 2)
+
+
+@pytest.mark.parametrize("name", ["gzip", "two parts", "deflate", "bare deflate"])
+async def test_a_packed_body_that_is_cut_anywhere(library: Any, name: str) -> None:
+    coding, pack = PACKERS[name]
+    packed = pack(PLAIN)
+    whole = len(gzip.compress(PLAIN[:100])) if name == "two parts" else None
+    for length in {0, 1, 2, 15, len(packed) // 2, len(packed) - 5, len(packed) - 1} - {whole}:
+        reply = text(packed[:length], content_encoding=coding)
+        with pytest.raises(BodyCutError, match="http://test/: it ends before its packing does"):
+            await from_reply(library, reply).drain()
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "bare deflate"])
+def test_a_cut_is_noticed_at_every_byte(name: str) -> None:
+    coding, pack = PACKERS[name]
+    packed = pack(PLAIN)
+    for length in range(len(packed)):
+        unpacker = Unpacker(PACKED[coding], "a test")
+        assert PLAIN.startswith(b"".join(unpacker.feed(packed[:length])))
+        with pytest.raises(BodyCutError):
+            unpacker.end()
+
+
+async def test_the_lines_before_the_cut_come(library: Any) -> None:
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    first = packer.compress(b"a\nb\nc") + packer.flush(zlib.Z_SYNC_FLUSH)
+    got: list[str] = []
+    with pytest.raises(BodyCutError):
+        await from_reply(library, text(first, content_encoding="gzip")).for_each(got.append)
+    assert got == ["a", "b"]
+
+
+@pytest.mark.parametrize("extra", [b"x", b"\0\0xyz"])
+async def test_a_body_that_is_not_what_it_says(library: Any, extra: bytes) -> None:
+    for packed in (extra * 20, gzip.compress(PLAIN) + extra * 20):
+        with pytest.raises(BodyDataError, match="http://test/: it cannot be unpacked, Error -3"):
+            await from_reply(library, text(packed, content_encoding="gzip")).drain()
+
+
+async def test_an_empty_body_is_not_packed(library: Any) -> None:
+    reply = text(content_encoding="gzip", content_length="0")
+    assert await from_reply(library, reply).collect() == []
+
+
+async def test_other_codings_are_left_to_the_client(library: Any) -> None:
+    assert await from_reply(library, text(b"a\n", content_encoding="identity")).collect() == ["a"]
+    packed = gzip.compress(b"a\n")
+    twice = text(gzip.compress(packed), content_encoding="gzip, gzip")
+    assert await from_reply(library, twice).collect() == ["a"]
+
+
+def test_a_small_body_that_unpacks_to_a_long_one_comes_in_pieces() -> None:
+    for size in (65_536 * 3, 10_000_000):
+        unpacker = Unpacker(PACKED["gzip"], "a test")
+        pieces = [*map(len, unpacker.feed(gzip.compress(b"x" * size)))]
+        assert max(pieces) == 65_536
+        assert sum(pieces) == size
+        assert [*unpacker.end()] == []
+
+
+def test_what_has_come_is_unpacked_to_its_last_byte() -> None:
+    """Also where a piece is full just when the bytes are used up, and zlib holds more."""
+    for size in range(65_600, 66_600, 50):
+        packed = gzip.compress(b"x" * size)
+        for length in range(len(packed) - 20, len(packed)):
+            whole = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(packed[:length])
+            pieces = Unpacker(PACKED["gzip"], "a test").feed(packed[:length])
+            assert sum(map(len, pieces)) == len(whole)
+
+
+async def test_a_cut_body_of_events_is_asked_for_again(library: Any) -> None:
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    first = packer.compress(b"id: 1\ndata: a\n\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    server = Server(library, [Reply(first, content_encoding="gzip"), Reply(status=204)])
+    stream = sse("http://test/", client=server.client, retry=Retry(first=1))
+    assert [event.data for event in await stream.collect()] == ["a"]
+    assert server.ids == [None, "1"]
+
+
+# -- what is asked for --------------------------------------------------------------------------
+
+
+async def test_the_request(library: Any) -> None:
+    server = Server(library, [text(b"a\n")] * 2)
+    stream = lines(
+        "http://test/?a=1", client=server.client, method="PUT", headers={"x": "y"}, content=b"data"
+    )
+    assert await stream.collect() == await stream.collect() == ["a"]
+    for request in server.requests:
+        assert (request.method, request.headers["x"]) == ("PUT", "y")
+        assert request.read() == b"data"
+        assert request.extensions["timeout"]["read"] is None
+
+
+async def test_the_query_of_the_url_and_of_the_client_are_kept(library: Any) -> None:
+    server = Server(library, [text(b"")] * 2)
+    server.client.params = {"team": "blue", "q": "client"}
+    await lines(library.URL("http://test/?q=a%2Bb&empty="), client=server.client).drain()
+    await lines("http://test/", client=server.client).drain()
+    sent = [dict(request.url.params) for request in server.requests]
+    assert sent == [{"team": "blue", "q": "a+b", "empty": ""}, {"team": "blue", "q": "client"}]
+
+
+async def test_a_request_of_your_own(library: Any) -> None:
+    server = Server(library, [text(b"a\n")] * 2)
+    request = server.client.build_request("POST", "http://test/", json=[1])
+    stream = lines(request, client=server.client)
+    assert await stream.collect() == await stream.collect() == ["a"]
+    assert [request.read() for request in server.requests] == [b"[1]"] * 2
+    assert repr(stream) == "lines('http://test/')"
+
+
+async def response_of(library: Any, reply: Reply) -> tuple[Server, Any]:
+    server = Server(library, [reply])
+    request = server.client.build_request("GET", "http://test/")
+    return server, await server.client.send(request, stream=True)
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+async def test_a_response_of_your_own(library: Any, coding: str) -> None:
+    data = gzip.compress(b"a\nb\n") if coding == "gzip" else b"a\nb\n"
+    server, response = await response_of(library, text(data, content_encoding=coding))
+    stream = lines(response)
+    assert await stream.collect() == ["a", "b"]
+    assert server.open == 0
+    with pytest.raises(StreamConsumedError):
+        await stream.drain()
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+async def test_a_response_that_has_been_read_already(library: Any, coding: str) -> None:
+    data = gzip.compress(b"a\nb\n") if coding == "gzip" else b"a\nb\n"
+    _, response = await response_of(library, text(data, content_encoding=coding))
+    await response.aread()
+    assert await lines(response).collect() == ["a", "b"]
+
+
+async def test_a_response_that_is_not_read_is_closed(library: Any) -> None:
+    server, response = await response_of(library, text(b"a\n"))
+    async with lines(response):
+        assert server.open == 1
+    assert server.open == 0
+
+
+async def test_a_response_that_was_made_by_hand(library: Any) -> None:
+    with pytest.raises(
+        BodyStatusError, match=r"<Response \[404 Not Found\]>: status 404 Not Found"
+    ):
+        await lines(library.Response(404, content=b"a\n")).drain()
+
+
+CLIENT = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: httpx.Response(200)))
+REQUEST = httpx.Request("GET", "http://test/")
+RESPONSE = httpx.Response(200, request=REQUEST)
+
+
+@pytest.mark.parametrize("call", [lines, ndjson, json_seq, sse])
+@pytest.mark.parametrize(
+    ("what", "options", "problem"),
+    [
+        (5, {}, "needs a URL, a request or a response, got 5"),
+        (b"http://test/", {}, "needs a URL, a request or a response"),
+        (REQUEST, {}, "client is needed to send a request"),
+        (REQUEST, {"client": CLIENT, "method": "POST"}, "method is for a URL, and a request has"),
+        (REQUEST, {"client": CLIENT, "headers": {}}, "headers is for a URL, and a request has"),
+        (REQUEST, {"client": CLIENT, "read_timeout": 5}, "read_timeout is for a URL"),
+        (RESPONSE, {"client": CLIENT}, "client is for a URL, and a response has its own"),
+        (RESPONSE, {"content": b""}, "content is for a URL, and a response has its own"),
+        (RESPONSE, {"json": 1}, "json is for a URL, and a response has its own"),
+    ],
+)
+def test_what_does_not_go_together(call: Any, what: Any, options: Any, problem: str) -> None:
+    with pytest.raises(TypeError, match=problem):
+        call(what, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "option"), [(lines, "max_line"), (ndjson, "max_line"), (json_seq, "max_text")]
+)
+def test_limits_are_checked(call: Any, option: str) -> None:
+    with pytest.raises(ValueError, match=f"{option} must be at least 1, got 0"):
+        call("http://test/", **{option: 0})
+    assert repr(call("http://me:pw@test/", **{option: 5})).endswith(f"('http://test/', {option}=5)")
+    assert repr(call("/relative")) == f"{call.__name__}('/relative')"
+
+
+async def test_the_bare_form_is_refused(library: Any) -> None:
+    with pytest.raises(NeedsTasksError):
+        async for _ in from_reply(library, text()):
+            pass
+
+
+def test_without_httpx_the_error_names_the_extra() -> None:
+    code = """
+import sys
+sys.modules["httpx"] = None
+from anystream.http import lines, sse
+sse("http://test/", client=object())
+try:
+    lines("http://test/")
+except ImportError as error:
+    assert "lines needs httpx" in str(error) and "anystream[http]" in str(error), error
+else:
+    raise AssertionError("no error")
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+# -- cancellation -------------------------------------------------------------------------------
+
+
+async def test_a_timed_out_step_loses_nothing(library: Any) -> None:
+    got: list[str] = []
+    async with from_reply(library, text(*one_by_one(b"a\nbc\nd"), pause=1)) as items:
+        over = False
+        while not over:
+            with anyio.move_on_after(0.7):
+                async for line in items:
+                    got.append(line)
+                over = True
+    assert got == ["a", "bc", "d"]
+
+
+async def test_a_cancelled_step_may_be_repeated() -> None:
+    for cut in every_cut():
+        got: list[str] = []
+        async with from_reply(httpx, text(b"a\nb", b"c\nd", pause=1)) as items:
+            await cut.collect(items, got)
+        assert got == ["a", "bc", "d"]
+
+
+async def read_lines() -> None:
+    server = Server(httpx2, [text(b"a\nb", b"c\nd", pause=1)])
+    got: list[str] = []
+    try:
+        async with lines("http://test/", client=server.client) as items:
+            async for line in items:
+                got.append(line)
+        assert got == ["a", "bc", "d"]
+    finally:
+        assert got == ["a", "bc", "d"][: len(got)]
+        assert server.open == 0
+
+
+def test_it_can_be_cancelled_everywhere() -> None:
+    assert cancel_everywhere(read_lines) > 10
+
+
+class Eager:
+    """A body that never waits, and never ends."""
+
+    given = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.given += 1
+        return b"a\n"
+
+
+@pytest.mark.leaks_expected("abandoned")  # httpx: nothing can end its generators one by one
+async def test_leaving_a_body_that_never_waits(library: Any) -> None:
+    body = Eager()
+    async with lines(library.Response(200, content=body)) as items:
+        assert await anext(items) == "a"
+        assert body.given == 8
+
+
+async def test_leaving_does_not_wait_for_the_rest(library: Any) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"a\n"
+        await anyio.sleep(1000)  # which would be too long for the cleanup
+
+    async with lines(library.Response(200, content=body())) as items:
+        assert await anext(items) == "a"
+        await anyio.sleep(1)
+
+
+# -- a client of its own ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_clients(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
+    """The clients that the streams open for themselves."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made: list[httpx.AsyncClient] = []
+    original = httpx.AsyncClient
+
+    def make(**options: Any) -> httpx.AsyncClient:
+        made.append(original(**options, verify=False))  # certificates take their time
+        return made[-1]
+
+    monkeypatch.setattr(httpx, "AsyncClient", make)
+    return made
+
+
+@pytest.mark.real_time
+async def test_its_own_client_is_closed(own_clients: list[httpx.AsyncClient]) -> None:
+    events = sockets.whole(b"data: 1\n\ndata: 2\n\n")
+    answers = {"whole": sockets.whole(b"a\nb\n"), "silent": sockets.silent(b"a\n"), "e": events}
+    async with serving(**answers) as server:
+        assert await lines(f"{server.url}/whole").collect() == ["a", "b"]
+        async with lines(f"{server.url}/silent") as items:
+            assert await anext(items) == "a"
+        async with lines(f"{server.url}/whole"):
+            pass
+        assert await sse(f"{server.url}/e", retry=Retry(first=0)).take(3).count() == 3
+        with anyio.move_on_after(0.05):
+            await lines(f"{server.url}/silent").drain()
+        assert await server.all_closed()
+    assert [client.is_closed for client in own_clients] == [True] * 4
+    assert all(client.follow_redirects for client in own_clients)
+
+
+# -- leaving, over real sockets -----------------------------------------------------------------
+
+
+async def leave_by_a_break(items: Any) -> None:
+    async for _ in items:
+        break
+
+
+async def leave_while_it_waits(items: Any) -> None:
+    await anext(items)
+    with anyio.move_on_after(0.02):
+        async for _ in items:
+            pass
+
+
+async def leave_by_an_error(items: Any) -> None:
+    await anext(items)
+    raise ZeroDivisionError
+
+
+async def leave_by_a_cancellation(items: Any) -> None:
+    await anext(items)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await anext(items)
+
+
+async def leave_unread(items: Any) -> None:
+    pass
+
+
+LEAVINGS = [
+    leave_by_a_break,
+    leave_while_it_waits,
+    leave_by_an_error,
+    leave_by_a_cancellation,
+    leave_unread,
+]
+
+BODIES = {
+    "silent": sockets.silent(b"data: a\n\n"),
+    "slow": sockets.endless(b"data: a\n\n", pause=0.005),
+    "flood": sockets.endless(b"data: a\n\n" * 1000),
+    "tiny": sockets.silent(b"data: a\n\n", *[b"d", b":", b"\n"] * 3000),
+}
+
+
+def client_of(library: Any) -> Any:
+    return library.AsyncClient(trust_env=False, verify=False)
+
+
+def pool_of(client: Any) -> list[Any]:
+    return client._transport._pool.connections
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("leave", LEAVINGS)
+async def test_a_body_that_is_left_early_is_closed(library: Any, leave: Any) -> None:
+    async with serving(**BODIES) as server, client_of(library) as client:
+        for name in BODIES:
+            for read in (lines, sse):
+                try:
+                    async with read(f"{server.url}/{name}", client=client) as items:
+                        await leave(items)
+                except ZeroDivisionError:
+                    assert leave is leave_by_an_error
+                assert not pool_of(client)
+        assert await server.all_closed()
+
+
+@pytest.mark.real_time
+async def test_a_body_that_is_read_to_its_end_gives_the_connection_back(library: Any) -> None:
+    data = b"data: a\n\n" * 10
+    answer = sockets.whole(*one_by_one(data))
+    async with serving(whole=answer) as server, client_of(library) as client:
+        url = f"{server.url}/whole"
+        for _ in range(2):
+            assert await lines(url, client=client).count() == 20
+            assert await sse(url, client=client, retry=None).count() == 10
+            request = client.build_request("GET", url)
+            assert await lines(await client.send(request, stream=True)).count() == 20
+        (connection,) = pool_of(client)
+        assert connection.is_idle()
+        assert server.connections == 1
+
+
+@pytest.mark.real_time
+async def test_a_response_of_ones_own_that_is_left_early_is_closed(library: Any) -> None:
+    async with serving(**BODIES) as server, client_of(library) as client:
+        for name in ("silent", "flood"):
+            request = client.build_request("GET", f"{server.url}/{name}")
+            async with lines(await client.send(request, stream=True)) as items:
+                assert await anext(items) == "data: a"
+            assert not pool_of(client)
+        assert await server.all_closed()
+
+
+@pytest.mark.real_time
+async def test_a_body_that_is_cut_is_an_error_or_a_reason_to_connect_again(library: Any) -> None:
+    answer = sockets.cut(b"data: a\n\nda")
+    async with serving(cut=answer) as server, client_of(library) as client:
+        url = f"{server.url}/cut"
+        with pytest.raises(library.RemoteProtocolError):
+            await lines(url, client=client).drain()
+        assert await sse(url, client=client, retry=Retry(first=0)).take(3).count() == 3
+        assert not pool_of(client)
+
+
+@pytest.mark.real_time
+async def test_silence_is_an_error_if_it_lasts_too_long(library: Any) -> None:
+    async with serving(silent=sockets.silent(b"a\n")) as server, client_of(library) as client:
+        got: list[str] = []
+        with pytest.raises(library.ReadTimeout):
+            stream = lines(f"{server.url}/silent", client=client, read_timeout=0.02)
+            await stream.for_each(got.append)
+        assert got == ["a"]
+
+
+# -- the documentation --------------------------------------------------------------------------
+
+DOCS = Path(__file__).parents[2] / "docs/live.md"
+BLOCKS = re.findall(
+    r"^```python\n(.*?)^```\n\n^```text\n(.*?)^```$", DOCS.read_text(), re.DOTALL | re.MULTILINE
+)
+
+
+def answers() -> Callable[[httpx.Request], httpx.Response]:
+    connections = iter(
+        [
+            b'id: 1\ndata: hello\n\nid: 2\nevent: delta\ndata: {"n": 2}\n\n',
+            b"id: 3\ndata: again\n\n",
+        ]
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/changes":
+            return httpx.Response(200, content=b'{"id": 1}\n{"id": 2}\n{"id": 3}\n')
+        if request.url.path == "/events":
+            body = next(connections, None)
+            headers = {"content-type": "text/event-stream"}
+            return httpx.Response(204 if body is None else 200, headers=headers, content=body)
+        return httpx.Response(404)
+
+    return answer
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize(("code", "output"), BLOCKS)
+def test_the_documentation_runs(
+    code: str,
+    output: str,
+    backend: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    original = httpx.AsyncClient
+    transport = httpx.MockTransport(answers())
+    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: original(transport=transport))
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("anyio.run(main)", f"anyio.run(main, backend={backend!r})"), {})
+    assert capsys.readouterr().out == output
+
+
+def test_the_documentation_has_examples() -> None:
+    assert len(BLOCKS) == DOCS.read_text().count("```python") == 5
+
+
+def test_what_holds_a_connection() -> None:
+    client, call = Client(None), Call("http://test/")
+    for response in (None, RESPONSE):
+        body = Body(call, client, response)
+        events = EventSource(call, client, None, Decoder("a test", 1), response, cast("Any", None))
+        assert body.holds == events.holds == (response is not None)

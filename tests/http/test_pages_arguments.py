@@ -1,0 +1,74 @@
+"""Bad arguments of `fetch_all_pages` and of its schemes are errors of the call."""
+
+from typing import Any
+
+import pytest
+
+from anystream.http import Cursor, LinkHeader, NextURL, Offset, PageNumber, fetch_all_pages
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "problem"),
+    [
+        ({"next": "next"}, TypeError, "next must be a scheme such as .* got 'next'"),
+        ({"next": LinkHeader}, TypeError, "next must be a scheme such as"),
+        ({"items": 7}, TypeError, "items must be a function, plain or async, got 7"),
+        ({"method": "GET /"}, ValueError, "method must be an HTTP method .* got 'GET /'"),
+        ({"page_size": 10}, ValueError, r"page_size needs next=.* params=\{'per_page': 10\}"),
+        ({"page_size": 10, "next": NextURL()}, ValueError, "page_size needs a scheme that knows"),
+        ({"page_size": 0, "next": Offset()}, ValueError, "page_size must be at least 1, got 0"),
+        ({"max_items": -1}, ValueError, "max_items must be at least 0, got -1"),
+        ({"max_pages": 1.5}, TypeError, "max_pages must be an integer, got 1.5"),
+        ({"prefetch": -1}, ValueError, "prefetch must be at least 0, got -1"),
+        ({"concurrency": 0}, ValueError, "concurrency must be at least 1, got 0"),
+        (
+            {"concurrency": 2},
+            ValueError,
+            "concurrency needs a scheme .* got concurrency=2 and next=None",
+        ),
+        ({"concurrency": 2, "next": NextURL()}, ValueError, r"and next=NextURL\(\)"),
+        ({"rate": 0}, ValueError, "rate must be finite and more than 0, got 0"),
+        ({"dedupe": 7}, TypeError, "dedupe must be a function"),
+        ({"on_page": 7}, TypeError, "on_page must be a function"),
+        ({"retry": 3}, TypeError, "retry must be a Retry or None, got 3"),
+        ({"max_retry_after": -1}, ValueError, "max_retry_after must be finite and at least 0"),
+        ({"allow_origins": ["t"]}, ValueError, "allow_origins must hold origins .* got 't'"),
+        ({"allow_origins": ["http://t/x"]}, ValueError, "allow_origins must hold origins"),
+        ({"allow_origins": ["http://t:x"]}, ValueError, "allow_origins must hold origins"),
+        ({"allow_origins": "http://t"}, TypeError, "allow_origins must be a collection of origins"),
+    ],
+)
+def test_bad_arguments(options: dict[str, Any], kind: type[Exception], problem: str) -> None:
+    client: Any = object()
+    with pytest.raises(kind, match=problem):
+        fetch_all_pages("http://t/", client=client, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"param": "a", "body": "b"}])
+def test_a_cursor_is_sent_in_one_place(options: dict[str, str]) -> None:
+    with pytest.raises(TypeError, match="Cursor needs param="):
+        Cursor("c", **options)
+
+
+def test_what_is_written_of_a_stream() -> None:
+    client: Any = object()
+    stream = fetch_all_pages(
+        "http://t/",
+        client=client,
+        next=PageNumber("p", total_pages="n"),
+        items="a",
+        concurrency=3,
+        max_items=7,
+        params={"token": "s3cret"},
+    )
+    assert repr(stream) == (
+        "fetch_all_pages('http://t/', next=PageNumber(param='p', total_pages='n'), items='a',"
+        " max_items=7, concurrency=3)"
+    )
+    assert repr(fetch_all_pages("http://t/", client=client, next=follow)) == (
+        "fetch_all_pages('http://t/', next=follow)"
+    )
+
+
+def follow(page: Any) -> None:
+    """No next page."""

@@ -1,0 +1,201 @@
+"""Where a run goes on from: exact in the middle of a page, and of no other request."""
+
+import json
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paged_api import API, linked, number, numbered
+
+from anystream import Stream
+from anystream.http import Cursor, LinkHeader, PageNumber, fetch_all_pages
+
+COUNTED = PageNumber(total_pages="pages")
+PAGES = [["a", "b", "c"], [], ["d"], ["e", "f"]]
+ITEMS = [*"abcdef"]
+
+
+def again(state: Any) -> Any:
+    """The state as it comes out of a file."""
+    return json.loads(json.dumps(state))
+
+
+@pytest.mark.parametrize("options", [{}, {"prefetch": 2}, {"next": COUNTED, "concurrency": 3}])
+async def test_what_comes_after_the_state_is_what_has_not_come_before(
+    options: dict[str, Any],
+) -> None:
+    api = API((numbered if "next" in options else linked)(PAGES))
+    async with api.client() as client:
+        stream = fetch_all_pages("http://t/", client=client, **options)
+        for count in range(len(ITEMS) + 2):
+            async with stream as items:
+                got = [item async for item in Stream(items).take(count)]
+                state = again(items.state)
+            assert again(items.state) == state  # also after the end
+            api.requests.clear()
+            rest = await fetch_all_pages(
+                "http://t/", client=client, resume_from=state, **options
+            ).collect()
+            assert got + rest == ITEMS
+            assert len(api.requests) <= 4 - (count >= 3) - (count >= 4) * 2
+        assert state["step"] is None
+        assert rest == []
+
+
+async def test_a_run_with_a_grace_period_of_its_own_has_a_state_too() -> None:
+    api = API(linked(PAGES))
+    async with (
+        api.client() as client,
+        fetch_all_pages("http://t/", client=client).open(grace=5) as items,
+    ):
+        assert await anext(items) == "a"
+        assert (items.state["page"], items.state["index"]) == (1, 1)
+
+
+async def test_the_state_counts_pages_on() -> None:
+    api = API(linked(PAGES))
+    async with api.client() as client:
+        pages = fetch_all_pages("http://t/", client=client).by_page()
+        async with pages as opened:
+            second = [page async for page in Stream(opened).take(2)][1]
+        resumed = fetch_all_pages("http://t/", client=client, resume_from=again(second.state))
+        assert [page.number for page in await resumed.by_page().collect()] == [3, 4]
+
+
+async def test_the_state_before_and_after_an_error_and_a_cancelled_step() -> None:
+    broken = True
+
+    def answer(request: httpx.Request) -> Any:
+        return 404 if broken and number(request) == 3 else linked(PAGES)(request)
+
+    api = API(answer, latency=1)
+    async with api.client() as client:
+        async with fetch_all_pages("http://t/", client=client) as items:
+            beginning = again(items.state)
+            with anyio.move_on_after(0.5):
+                await anext(items)
+            assert items.state == beginning
+            with pytest.raises(Exception, match="404"):
+                async for _ in items:
+                    pass
+        broken = False
+        stream = fetch_all_pages("http://t/", client=client, resume_from=again(items.state))
+        assert await stream.collect() == ["d", "e", "f"]
+        stream = fetch_all_pages("http://t/", client=client, resume_from=beginning)
+        assert await stream.collect() == ITEMS
+
+
+async def test_an_unclear_way_on_is_unclear_again() -> None:
+    api = API(lambda request: {"items": [1, 2], "has_more": True})
+    async with api.client() as client:
+        state = None
+        for expected in ([1, 2], []):
+            got: list[int] = []
+            async with fetch_all_pages("http://t/", client=client, resume_from=state) as items:
+                with pytest.raises(Exception, match="has_more"):
+                    async for item in items:
+                        got.append(item)
+            state = again(items.state)
+            assert got == expected
+
+
+@given(
+    sizes=st.lists(st.integers(0, 5), min_size=1, max_size=8),
+    read=st.integers(0, 50),
+    keys=st.integers(1, 30),
+    limit=st.none() | st.integers(0, 30),
+    prefetch=st.integers(0, 2),
+    texts=st.booleans(),
+)
+def test_any_pages_any_state(
+    sizes: list[int], read: int, keys: int, limit: int | None, prefetch: int, texts: bool
+) -> None:
+    """With `max_items`, and with `dedupe`, which remembers nothing from before the state."""
+    numbers = iter(range(100))
+    pages = [[{"n": next(numbers)} for _ in range(size)] for size in sizes]
+    items = list(range(sum(sizes)))
+    api = API(linked(pages))
+
+    def first_of_each(some: list[int]) -> list[int]:
+        return sorted({n % keys: n for n in reversed(some)}.values())
+
+    async def take(client: Any, count: int | None, **options: Any) -> tuple[list[int], Any]:
+        stream = fetch_all_pages(
+            "http://t/",
+            client=client,
+            prefetch=prefetch,
+            dedupe=lambda item: item["n"] % keys,
+            texts=texts,
+            **options,
+        )
+        async with stream as opened:
+            some = Stream(opened) if count is None else Stream(opened).take(count)
+            got = [json.loads(item) if texts else item async for item in some]
+        return [item["n"] for item in got], again(opened.state)
+
+    async def main() -> None:
+        async with api.client() as client:
+            got, state = await take(client, read, max_items=limit)
+            wanted = first_of_each(items)
+            assert got == wanted[: read if limit is None else min(limit, read)]
+            done = state["step"] is None
+            position = len(items) if done else sum(sizes[: state["page"] - 1]) + state["index"]
+            assert not got or position > got[-1]
+            assert len(got) == len(wanted) or position <= wanted[len(got)]
+            rest, _ = await take(client, None, resume_from=state)
+            assert rest == first_of_each(items[position:])
+
+    anyio.run(main)
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("http://t/other", {}),
+        ("http://t/?a=1", {}),
+        ("http://t/", {"params": {"a": 1}}),
+        ("http://t/", {"method": "POST"}),
+        ("http://t/", {"json": {}}),
+        ("http://t/", {"next": Cursor("cursor", param="cursor")}),
+        ("http://t/", {"items": "data"}),
+    ],
+)
+def test_the_state_of_another_request_is_refused(url: str, options: dict[str, Any]) -> None:
+    client: Any = object()
+    stream = fetch_all_pages("http://t/", client=client)
+    state = again(aiter(stream).state)
+    assert fetch_all_pages("http://t/", client=client, resume_from=state, prefetch=3, max_items=1)
+    with pytest.raises(ValueError, match="resume_from is the state of 'http://t/', and this is"):
+        fetch_all_pages(url, client=client, resume_from=state, **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"version": 2}, "resume_from must be of version 1, got 2"),
+        ({"more": 1}, "resume_from must be the state of a run, got {"),
+        ({"index": -1}, "index of resume_from must be at least 0, got -1"),
+        ({"page": 0}, "page of resume_from must be at least 1, got 0"),
+        ({"step": "x"}, "resume_from has a step that is none: 'x'"),
+    ],
+)
+def test_what_is_no_state_is_refused(change: dict[str, Any], problem: str) -> None:
+    client: Any = object()
+    state: Any = again(aiter(fetch_all_pages("http://t/", client=client)).state)
+    with pytest.raises(ValueError, match=problem):
+        fetch_all_pages("http://t/", client=client, resume_from={**state, **change})
+    with pytest.raises(ValueError, match="must be the state of a run, got 'x'"):
+        fetch_all_pages("http://t/", client=client, resume_from="x")  # type: ignore[arg-type]
+
+
+def test_the_state_shows_no_credentials() -> None:
+    client: Any = object()
+    url = "http://user:s3cret@t/?api_key=s3cret&page_token=abc#access_token=s3cret"
+    stream = fetch_all_pages(url, client=client, headers={"X": "s3cret"}, next=LinkHeader())
+    state = aiter(stream).state
+    assert "s3cret" not in json.dumps(state) + repr(stream)
+    assert state["url"] == "http://t/?api_key=***&page_token=abc"
+    assert repr(stream) == f"fetch_all_pages({state['url']!r}, next=LinkHeader())"
