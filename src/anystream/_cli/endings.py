@@ -1,0 +1,109 @@
+"""How a command ends: its exit codes, and what an error is called on one line."""
+
+import re
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import cast
+
+import anyio
+
+from .._errors import StreamError
+
+WHERE = "while fetching "
+
+ORIGINS = re.compile(r"(?<= )allow_origins=\['([^']*)'\]")
+ARGUMENT = re.compile(
+    r"(?<= )(max_retry_after|max_pages|page_size|(?:next|items|concurrency)(?==))(?:(=)(?=\w)|=?)"
+)
+
+
+class Code(IntEnum):
+    """What a process says by its exit code."""
+
+    DONE = 0
+    DATA = 1
+    USAGE = 2
+    STATUS = 3
+    NETWORK = 4
+    CLOSED_PIPE = 141  # what a shell says of one that SIGPIPE has ended
+
+
+class CommandError(Exception):
+    """Something of the command's own went wrong."""
+
+    code = Code.DATA
+
+
+class UsageError(CommandError):
+    """What was asked for cannot be done like this."""
+
+    code = Code.USAGE
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The error, or those of a group: the others have come up while the first was handled."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for each in group.exceptions:
+            yield from leaves(each)
+    else:
+        yield error
+
+
+def code_of(error: BaseException) -> Code:
+    if isinstance(error, CommandError):
+        return error.code
+    if isinstance(error, StreamError):
+        return Code.STATUS if isinstance(getattr(error, "status", None), int) else Code.DATA
+    return Code.NETWORK if is_network(error) else Code.DATA
+
+
+def is_network(error: BaseException) -> bool:
+    httpx = sys.modules.get("httpx")  # no error of it without it
+    if httpx is not None and isinstance(error, httpx.HTTPError):
+        return True
+    broken = (anyio.BrokenResourceError, ConnectionError, TimeoutError)
+    return isinstance(error, broken)
+
+
+def message(error: BaseException) -> str:
+    """One line: where, if a note says so, what, and what else was noted."""
+    notes = [one_line(note) for note in getattr(error, "__notes__", ())]
+    where = [note.removeprefix(WHERE) for note in notes if note.startswith(WHERE)]
+    others = "".join(f" ({note})" for note in notes if not note.startswith(WHERE))
+    return ": ".join([*where, bare_message(error)]) + others
+
+
+def bare_message(error: BaseException) -> str:
+    what = one_line(str(error))
+    if isinstance(error, StreamError):
+        return as_options(what)
+    if isinstance(error, CommandError):
+        return what
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {what}" if what else type(error).__name__
+
+
+def as_options(text: str) -> str:
+    """The arguments of `fetch_all_pages` in a message, as the options that they come from."""
+
+    def option(match: re.Match[str]) -> str:
+        return f"--{match[1].replace('_', '-')}{' ' if match[2] else ''}"
+
+    return ARGUMENT.sub(option, ORIGINS.sub(r"--allow-origin \1", text))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """What has led to this error, the nearest first."""
+    seen = {id(error)}
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())

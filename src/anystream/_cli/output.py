@@ -1,0 +1,136 @@
+"""Where the lines go: standard output or a file, in whole lines and without a blocked event loop.
+
+A pipe is written in pieces that it has room for, each of at most `PIPE_BUF` bytes and of whole
+lines where possible, so that a reader who takes their time holds up neither signals nor requests.
+Files and terminals are written directly.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from .endings import UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+LOOK = 0.25
+"""Seconds between two looks at whether the reader of a pipe is still there."""
+
+PIECE = getattr(select, "PIPE_BUF", 512)
+
+
+class Output:
+    """Standard output, or the file at `path`; to be used in a `with` block.
+
+    With `append` lines are added to the file, behind its last whole line: the rest of a line that
+    a kill has cut is dropped if the line is `ours`, and refused if it may be somebody else's.
+    Raises `UsageError` if it cannot be opened.
+    """
+
+    def __init__(self, path: str | None, *, append: bool = False, ours: bool = False) -> None:
+        self.path = path
+        if path is None:
+            if sys.stdout is None:
+                raise UsageError("standard output is closed")
+            self.fd = 1
+        else:
+            self.fd = open_file(path, append=append, ours=ours)
+        mode = os.fstat(self.fd).st_mode
+        self.waits = sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.path is not None:
+            os.close(self.fd)
+
+    async def write(self, data: bytes) -> None:
+        """Hand all of it to the operating system. `data` should end with a line's end.
+
+        A cancellation comes between two lines, or in one that is longer than a pipe takes at once.
+        Raises `BrokenPipeError` when nobody reads any more.
+        """
+        rest = memoryview(data)
+        while self.waits and rest:
+            if not self.has_room():
+                await anyio.wait_writable(self.fd)
+            rest = rest[os.write(self.fd, rest[: whole_lines(data, len(data) - len(rest))]) :]
+        while rest:
+            rest = rest[os.write(self.fd, rest) :]
+
+    def has_room(self) -> bool:
+        return bool(select.select([], [self.fd], [], 0)[1])
+
+    async def abandoned(self) -> None:
+        """Wait until nobody can read any more what would be written."""
+        if not self.waits:
+            await anyio.sleep_forever()
+        poll = select.poll()
+        poll.register(self.fd, 0)  # errors are told of in any case
+        while not poll.poll(0):  # noqa: ASYNC110 - no event tells of it on every system
+            await anyio.sleep(LOOK)
+
+    def silence(self) -> None:
+        """Let what may still be written to a closed pipe, at exit say, go nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fd)
+        os.close(nowhere)
+
+
+def whole_lines(data: bytes, start: int) -> int:
+    """How many bytes from `start` on to write at once: whole lines, if one is short enough."""
+    end = data.rfind(b"\n", start, start + PIECE) + 1
+    return end - start if end else PIECE
+
+
+def open_file(path: str, *, append: bool, ours: bool) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) if append else os.O_WRONLY
+    if not append:
+        flags |= os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    try:
+        fd = os.open(path, flags, 0o666)
+    except OSError as exc:
+        raise UsageError(f"argument -o/--output: {path!r}: {exc.strerror}") from None
+    if append and stat.S_ISREG(os.fstat(fd).st_mode):
+        cut = drop_partial_line(fd, keep=not ours)
+        if cut:
+            os.close(fd)
+            raise UsageError(
+                f"argument -o/--output: {path!r} ends in the middle of a line, where nothing can"
+                " be added"
+            )
+    return fd
+
+
+def drop_partial_line(fd: int, *, keep: bool) -> bool:
+    """Go behind the last whole line, and cut the file off there unless `keep`.
+
+    Gives whether there is still something behind it.
+    """
+    size = end = os.lseek(fd, 0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 65536)
+        os.lseek(fd, start, os.SEEK_SET)
+        place = os.read(fd, end - start).rfind(b"\n")
+        if place >= 0:
+            end = start + place + 1
+            break
+        end = start
+    if end != size and not keep:
+        os.ftruncate(fd, end)
+        size = end
+    os.lseek(fd, size, os.SEEK_SET)
+    return end != size

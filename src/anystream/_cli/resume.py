@@ -1,0 +1,88 @@
+"""The file of `--resume`: where to go on, replaced as a whole after each write.
+
+It holds what was asked for, so that it is not used for something else, and may hold tokens in a
+next URL, so only its owner may read it. It is not forced to the disk: a crash of the machine, other
+than one of the process, can lose the newest states, and so repeat the items after the one that is
+left.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import ExitStack
+from typing import Any
+
+from ..http._urls import safe
+from .endings import CommandError, UsageError
+from .output import Output
+
+VERSION = 1
+
+
+class Resume:
+    """The state of a run in the file at `path`; `asked` is what identifies the run, as JSON."""
+
+    def __init__(self, path: str, command: str, url: str, asked: object) -> None:
+        self.path = os.path.realpath(path)  # to replace what a link points to, not the link
+        text = json.dumps(asked, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self.head = {"anystream": command, "version": VERSION, "url": safe(url), "request": digest}
+        self.state: Any = None
+        self.done = False
+        self.exists = self.load()
+
+    def load(self) -> bool:
+        try:
+            with open(self.path, "rb") as file:
+                found = json.loads(file.read())
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            raise self.unusable(str(exc.strerror)) from None
+        except ValueError:
+            raise self.unusable("it is no state that anystream has written") from None
+        self.check(found)
+        self.state, self.done = found["state"], found["done"]
+        return True
+
+    def check(self, found: Any) -> None:
+        if not isinstance(found, dict) or not {*self.head, "state", "done"} <= {*found}:
+            raise self.unusable("it is no state that anystream has written")
+        command, version, url, request = self.head
+        if found[version] != VERSION:
+            raise self.unusable(f"it was written by another version, {found[version]!r}")
+        if found[command] != self.head[command]:
+            raise self.unusable(f"it belongs to `anystream {found[command]}`")
+        if found[url] != self.head[url]:
+            raise self.unusable(f"it belongs to another URL, {found[url]}")
+        if found[request] != self.head[request]:
+            raise self.unusable(
+                "it belongs to this URL with other options that change what is asked for"
+            )
+
+    def save(self, state: Any, *, done: bool = False) -> None:
+        """Put this state in the place of the last one, at once or not at all."""
+        content = {**self.head, "done": done, "state": state}
+        unfinished = f"{self.path}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            fd = os.open(unfinished, flags, 0o600)
+            with open(fd, "w", encoding="utf-8") as file:
+                json.dump(content, file)
+                file.write("\n")
+            os.replace(unfinished, self.path)
+        except OSError as exc:
+            raise CommandError(f"{self.path}: the state cannot be saved: {exc.strerror}") from exc
+        self.state, self.done = state, done
+
+    def unusable(self, why: str) -> UsageError:
+        return UsageError(f"argument --resume: {self.path!r}: {why}")
+
+
+def open_output(stack: ExitStack, path: str | None, resume: Resume | None) -> Output:
+    """Standard output or the file at `path`, to go on behind what a run before has written."""
+    output = Output(path, append=resume is not None, ours=resume is not None and resume.exists)
+    stack.enter_context(output)
+    if resume is not None and not resume.exists:
+        resume.save(None)  # from now on a line without an end in the file is ours
+    return output

@@ -1,0 +1,142 @@
+"""Credentials: where they come from, and that none of them is ever shown."""
+
+import base64
+import netrc
+import os
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Iterable
+from getpass import getpass
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from .endings import UsageError
+from .values import Pair
+
+PASSWORD_VARIABLE = "ANYSTREAM_PASSWORD"  # the name of a variable, no password
+
+SECRET_NAME = re.compile(
+    r"(^|[-_])(auth|authorization|cookie|credentials?|key|apikey|pass|passwd|password|secret|"
+    r"session|sig|signature|token)$",
+    re.IGNORECASE,
+)
+"""Headers and parameters of the query whose values are credentials, by their usual names."""
+
+HARMLESS = re.compile(r"(page|cursor|next|sort|order|group|primary|continuation)[-_]?(key|token)$")
+
+
+class Secrets:
+    """Knows the credentials of this run, and takes them out of whatever is to be shown."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+
+    def add(self, *values: str) -> None:
+        for value in values:
+            self.known |= {value, quote(value, safe=""), quote(value)}
+        self.known.discard("")
+
+    def clean(self, text: str) -> str:
+        for value in sorted(self.known, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
+    def add_password(self, url: str) -> None:
+        password = re.search(r":([^/@]*)@", url)
+        if password:
+            self.add(password[1], unquote(password[1]))
+
+    def add_pairs(self, pairs: Iterable[Pair]) -> None:
+        """Headers or parameters: the values of those that have the name of a credential."""
+        for name, value in pairs:
+            if is_secret(name):
+                self.add(value, *value.split(" ", 1)[1:])  # "Bearer TOKEN", too
+
+    def add_url(self, url: str) -> None:
+        self.add_password(url)
+        parts = urlsplit(url)
+        if parts.username and not parts.password:
+            self.add(parts.username)  # a token in the place of the name
+        self.add_pairs(parse_qsl(parts.query))
+
+
+def is_secret(name: str) -> bool:
+    return bool(SECRET_NAME.search(name)) and not HARMLESS.search(name.lower())
+
+
+def without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def credentials(options: Namespace, url: str, secrets: Secrets) -> list[Pair]:
+    """The `Authorization` header that the options ask for, if any, told to `secrets`."""
+    secrets.add_url(url)
+    for name, value in os.environ.items():
+        if name.lower().endswith("_proxy"):
+            secrets.add_password(value)
+    secrets.add_pairs(options.header)
+    secrets.add_pairs(options.query)
+    if options.user and options.user[1]:
+        secrets.add(options.user[1])
+    if any(name.lower() == "authorization" for name, _ in options.header):
+        return []
+    if options.bearer_env:
+        return [("Authorization", f"Bearer {token(options.bearer_env, secrets)}")]
+    pair = name_and_password(options, url)
+    if pair is None:
+        return []
+    encoded = base64.b64encode(":".join(pair).encode()).decode()
+    secrets.add(pair[1], encoded)
+    return [("Authorization", f"Basic {encoded}")]
+
+
+def token(variable: str, secrets: Secrets) -> str:
+    value = os.environ.get(variable, "").strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", value):
+        problem = "holds more than printable ASCII" if value else "is not set, or empty"
+        raise UsageError(f"argument --bearer-env: the variable {variable} {problem}")
+    secrets.add(value)
+    return value
+
+
+def name_and_password(options: Namespace, url: str) -> Pair | None:
+    parts = urlsplit(url)
+    if options.user is None and parts.username is not None:
+        return unquote(parts.username), unquote(parts.password or "")
+    if options.user is None:
+        return from_netrc(options, parts.hostname or "", None)
+    name, password = options.user
+    if password is not None:
+        return name, password
+    if (given := os.environ.get(PASSWORD_VARIABLE)) is not None:
+        return name, given
+    if (found := from_netrc(options, parts.hostname or "", name)) is not None:
+        return found
+    return name, prompt(name, parts.hostname or "")
+
+
+def prompt(name: str, host: str) -> str:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            f"argument -u/--user: no password for {name!r}: set {PASSWORD_VARIABLE}, or use --netrc"
+        )
+    return getpass(f"Password of {name} for {host}: ")
+
+
+def from_netrc(options: Namespace, host: str, name: str | None) -> Pair | None:
+    """The name and the password for this host, and for this `name` if it is given."""
+    if not (options.netrc or options.netrc_file):
+        return None
+    path = options.netrc_file or os.environ.get("NETRC") or Path.home() / ".netrc"
+    try:
+        found = netrc.netrc(str(path)).authenticators(host)
+    except OSError as exc:
+        raise UsageError(f"{path}: {exc.strerror}") from None
+    except netrc.NetrcParseError as exc:
+        # Its message may quote the token that it stumbled over.
+        raise UsageError(f"{path}: line {exc.lineno} is not as a netrc file has it") from None
+    if found is None or (name is not None and found[0] != name):
+        return None
+    return found[0], found[2] or ""

@@ -1,0 +1,166 @@
+"""What stands behind an option, checked while the command line is read.
+
+Each function takes the text and gives the value, or raises `ArgumentTypeError` with what was given
+and what is allowed; `argparse` adds the option's name.
+"""
+
+import json
+import math
+import re
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+Pair: TypeAlias = tuple[str, str]
+
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A name as HTTP has it, of a header or a method: RFC 9110, section 5.6.2."""
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # which is checked when it is read
+    except ValueError as exc:
+        raise ArgumentTypeError(f"{hidden(text)!r} is no URL: {exc}") from None
+    if not usable or re.search(r"[\x00-\x20\x7f]", text):
+        raise ArgumentTypeError(
+            f"{hidden(text)!r} is no URL that begins with http:// or https:// and has no spaces"
+        )
+    return text
+
+
+def hidden(url: str) -> str:
+    """A URL without its user and password, for messages; whatever it is, it may hold them."""
+    return re.sub(r"^([^/?#]*//)?[^/?#]*@", r"\1***@", url)
+
+
+def origin(text: str) -> str:
+    web_url(text)
+    parts = urlsplit(text)
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ArgumentTypeError(
+            f"{hidden(text)!r} must be an origin alone, such as https://api.example.com"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_url(text: str) -> bool:
+    return re.match(r"https?://", text, re.IGNORECASE) is not None
+
+
+def source(text: str) -> str:
+    return web_url(text) if is_url(text) else text
+
+
+def header(text: str) -> list[Pair]:
+    """`NAME: VALUE`, or `@FILE` with a header in each line."""
+    if text.startswith("@"):
+        lines = read(text[1:]).decode("latin-1").splitlines()
+        return [one_header(line, f"a line of {text[1:]}") for line in lines if line.strip()]
+    return [one_header(text, "it")]
+
+
+def one_header(text: str, what: str) -> Pair:
+    """The value is in no message: it may be a token."""
+    name, colon, value = text.partition(":")
+    if not colon or not TOKEN.fullmatch(name):
+        raise ArgumentTypeError(f"{what} must be NAME: VALUE or @FILE")
+    value = value.strip(" \t")
+    if not re.fullmatch(r"[\t\x20-\x7e]*", value):
+        raise ArgumentTypeError(f"the value of {name} must be printable ASCII")
+    return name, value
+
+
+def method(text: str) -> str:
+    if not TOKEN.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r} is no HTTP method, such as GET or POST")
+    return text.upper()
+
+
+def query(text: str) -> Pair:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ArgumentTypeError(f"{text!r} must be NAME=VALUE")
+    return name, value
+
+
+def body(text: str) -> Any:
+    """JSON: the text itself, of `@FILE`, or of standard input for `-`."""
+    if text == "-" or text.startswith("@"):
+        content: str | bytes = read(text.removeprefix("@"))
+    else:
+        content = text
+    try:
+        return json.loads(content, parse_constant=no_constant)
+    except ValueError as exc:
+        raise ArgumentTypeError(f"the body must be JSON: {exc}") from None
+
+
+def no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as exc:
+        raise ArgumentTypeError(f"{name!r} cannot be read: {exc.strerror}") from None
+
+
+def user(text: str) -> tuple[str, str | None]:
+    """The name, and the password if it was given as well."""
+    name, colon, password = text.partition(":")
+    if not name:
+        raise ArgumentTypeError("it must be NAME, or NAME:PASSWORD")
+    return name, password if colon else None
+
+
+def integer(least: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < least:
+            raise ArgumentTypeError(f"{text!r} must be a whole number of at least {least}")
+        return int(text)
+
+    return count
+
+
+def seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ArgumentTypeError(f"{text!r} must be a number of seconds, more than 0")
+    return number
+
+
+def status(text: str) -> int:
+    if not re.fullmatch(r"[1-5][0-9][0-9]", text):
+        raise ArgumentTypeError(f"{text!r} is no HTTP status, such as 404")
+    return int(text)
+
+
+def rate(text: str) -> tuple[int, int]:
+    """So many requests in so many seconds."""
+    match = re.fullmatch(r"([0-9]{1,9})/([smh])", text)
+    if not match or not int(match[1]):
+        raise ArgumentTypeError(
+            f"{text!r} must be a number of requests in a second, a minute or an hour:"
+            " 5/s, 100/m or 1000/h"
+        )
+    return int(match[1]), UNITS[match[2]]
+
+
+def page_size(text: str) -> tuple[str | None, int]:
+    """`N` or `PARAM=N`."""
+    name, _, number = text.rpartition("=")
+    if "=" in text and not name:
+        raise ArgumentTypeError(f"{text!r} must be N or PARAM=N")
+    return name or None, integer(1)(number)

@@ -1,0 +1,153 @@
+"""Where the command's lines go: whole lines, into pipes that are full, and into files."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from anystream._cli.endings import UsageError
+from anystream._cli.output import PIECE, Output
+
+pytestmark = pytest.mark.real_time
+
+
+@pytest.fixture
+def pipe() -> Generator[tuple[Output, int], None, None]:
+    """An output into a pipe, and the other end of that."""
+    reading, writing = os.pipe()
+    output = Output.__new__(Output)
+    output.path, output.fd, output.waits = None, writing, True
+    try:
+        yield output, reading
+    finally:
+        os.close(writing)
+        os.close(reading)
+
+
+def fill(fd: int, room: int) -> None:
+    """Fill a pipe up to `room` bytes."""
+    os.set_blocking(fd, False)
+    while True:
+        try:
+            os.write(fd, b"." * PIECE)
+        except BlockingIOError:
+            break
+    os.set_blocking(fd, True)
+
+
+async def test_a_full_pipe_holds_up_nobody_else(pipe: tuple[Output, int]) -> None:
+    output, reading = pipe
+    lines = b"".join(b"line %d\n" % n for n in range(50_000))
+    received = bytearray()
+
+    async def read_slowly() -> None:
+        while len(received) < len(lines):
+            await anyio.wait_readable(reading)
+            received.extend(os.read(reading, 100_000))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read_slowly)
+            await output.write(lines)
+    assert bytes(received) == lines
+
+
+async def test_a_cancelled_write_ends_between_two_lines(pipe: tuple[Output, int]) -> None:
+    output, reading = pipe
+    lines = b"".join(b"line %d of many\n" % n for n in range(50_000))
+    with anyio.move_on_after(0.05) as scope:
+        await output.write(lines)
+    assert scope.cancelled_caught
+    received = os.read(reading, 10_000_000)
+    assert received.endswith(b"\n")
+    assert lines.startswith(received)
+
+
+async def test_a_line_longer_than_a_pipe_takes_at_once(pipe: tuple[Output, int]) -> None:
+    output, reading = pipe
+    line = b"x" * (3 * PIECE + 5) + b"\n"
+    await output.write(b"short\n" + line)
+    assert os.read(reading, 10 * PIECE) == b"short\n" + line
+
+
+async def test_a_closed_pipe_is_an_error_for_who_writes_and_an_event_for_who_waits() -> None:
+    reading, writing = os.pipe()
+    output = Output.__new__(Output)
+    output.path, output.fd, output.waits = None, writing, True
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(output.abandoned)
+            await anyio.wait_all_tasks_blocked()
+            os.close(reading)
+    with pytest.raises(BrokenPipeError):
+        await output.write(b"line\n")
+    output.silence()
+    await output.write(b"line\n")
+    os.close(writing)
+
+
+async def test_a_file_is_never_abandoned(tmp_path: Path) -> None:
+    with Output(str(tmp_path / "file")) as output, anyio.move_on_after(0.01) as scope:
+        await output.abandoned()
+    assert scope.cancelled_caught
+
+
+async def test_a_file_is_truncated_or_appended_to(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for append, expected in ((False, b"b\n"), (True, b"b\nb\n"), (False, b"b\n")):
+        with Output(str(path), append=append) as output:
+            await output.write(b"b\n")
+        assert path.read_bytes() == expected
+
+
+LONG = b"y" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        (b"", b""),
+        (b"a\n", b"a\n"),
+        (b"a\nb", b"a\n"),
+        (b"half", b""),
+        (b"a\n" + LONG, b"a\n"),
+        (LONG, b""),
+        (LONG + b"\n", LONG + b"\n"),
+    ],
+)
+async def test_the_rest_of_a_line_of_ours_is_dropped(
+    tmp_path: Path, before: bytes, kept: bytes
+) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(before)
+    with Output(str(path), append=True, ours=True) as output:
+        await output.write(b"more\n")
+    assert path.read_bytes() == kept + b"more\n"
+
+
+def test_the_rest_of_a_line_of_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"a\nprecious")
+    with pytest.raises(UsageError, match="ends in the middle of a line"):
+        Output(str(path), append=True)
+    assert path.read_bytes() == b"a\nprecious"
+
+
+def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    for append in (False, True):
+        with pytest.raises(UsageError, match=r"^argument -o/--output: '.*': Is a directory$"):
+            Output(str(tmp_path), append=append)
+
+
+def test_standard_output_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(UsageError, match=r"^standard output is closed$"):
+        Output(None)
+
+
+async def test_a_device_is_appended_to() -> None:
+    with Output(os.devnull, append=True) as output:
+        await output.write(b"gone\n")
