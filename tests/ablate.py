@@ -3,9 +3,9 @@
     python tests/ablate.py [--list] [--slow] [WORDS ...]
 
 Each entry of the table replaces one piece of text, which must occur exactly once, in a copy of the
-package, and runs the tests over that. With words only the entries that contain one of them are
-tried, with --list they are only checked, with --slow what is not noticed goes through the
-contract and the sweep as well. The exit code is 1 if a removal goes unnoticed.
+package, and runs the tests that look at that part of it. With words only the entries that contain
+one of them are tried, with --list they are only checked, with --slow what is not noticed goes
+through the contract and the sweep as well. The exit code is 1 if a removal goes unnoticed.
 """
 
 import argparse
@@ -19,11 +19,40 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FAST = (
-    *("removals", "tasks", "workers", "joins", "switch", "share", "run", "core", "hazards"),
+    *(
+        "removals",
+        "tasks",
+        "workers",
+        "joins",
+        "switch",
+        "share",
+        "run",
+        "core",
+        "hazards",
+        "nurseries",
+    ),
     "bridges",
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
+PAGES = (
+    *("http/http_removals", "http/requests", "http/retries", "http/state", "http/contents"),
+    *("http/parallel", "http/pages", "http/schemes", "http/links", "http/faults", "http/json"),
+)
+BODIES = ("http/http_removals", "http/sse", "http/lines", "net")
+COMMAND = (
+    *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
+    *("cli/pages_command", "cli/live_command"),
+)
+FAMILIES = {
+    **dict.fromkeys(("_lines", "_json", "_chunks", "net"), BODIES),
+    **dict.fromkeys(("http/_bodies", "http/_response", "http/_events", "http/_sse"), BODIES),
+    "http/_clients": PAGES + BODIES,
+    "http/": PAGES,
+    "_cli/": COMMAND,
+}
+"""The tests that look at a file, by the beginning of its name; the first one counts."""
+
 LIMIT = 300
 """Seconds for one run of the tests."""
 
@@ -53,6 +82,13 @@ RECOVER = "_operators/recover.py"
 SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
 TIMING, TRIGGERS = "_operators/timing.py", "_operators/triggers.py"
 BATCHING, PACING = "_operators/batching.py", "_operators/pacing.py"
+REQUESTS, ATTEMPTS, URLS = "http/_requests.py", "http/_attempts.py", "http/_urls.py"
+SOURCES, CONTENTS, DETECT = "http/_sources.py", "http/_contents.py", "http/_detect.py"
+SCHEMES, FETCH, CLIENTS = "http/_schemes.py", "http/_pages.py", "http/_clients.py"
+PAGED, PAGE, PAGE_ERRORS = "http/_paged.py", "http/_page.py", "http/_errors.py"
+RESPONSE, EVENTS, SSE = "http/_response.py", "http/_events.py", "http/_sse.py"
+LINES, TEXTS = "_lines.py", "_json.py"
+SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
 
 REMOVALS = (
     # The reader and its mailbox.
@@ -186,8 +222,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "                self.interrupting = True\n                self.outer.cancel()\n\n",
-        "                self.interrupting = True\n\n",
+        "self.inner is not None and not self.inner.shield\n                self.outer.cancel()\n\n",
+        "self.inner is not None and not self.inner.shield\n\n",
         "what a task waits for is interrupted",
     ),
     Removal(
@@ -198,8 +234,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "                if hit:\n                    self.protect()\n",
-        "                if hit:\n                    pass\n",
+        "                    if hit:\n                        self.protect()\n",
+        "                    if hit:\n                        pass\n",
         "one interruption, and not another at each await of the cleanup",
     ),
     Removal(
@@ -218,8 +254,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            inner.deadline = current_time() + self.pipeline.grace\n",
-        "            pass\n",
+        "        inner.deadline = current_time() + self.pipeline.grace\n",
+        "        pass\n",
         "what has been interrupted has the grace period and no more",
     ),
     Removal(
@@ -236,15 +272,14 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "        if self.stopping:\n            return None\n        lost",
-        "        lost",
+        "        if self.stopping or rest is not None:\n            return rest\n",
+        "        if rest is not None:\n            return rest\n",
         "our own interruption is no error",
     ),
     Removal(
         RUN,
-        "        if self.stopping and self.inner is not None and self.inner.cancel_called:\n"
-        "            return self.pipeline.hung(self.pipeline.grace)\n",
-        "",
+        "        if self.stopping and self.inner is not None and self.inner.cancel_called:\n",
+        "        if False:\n",
         "a task that outlives the grace period is told of",
     ),
     Removal(
@@ -310,8 +345,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "                self.late = exc\n            else:",
-        "                pass\n            else:",
+        "            self.late = cancelled\n",
+        "            pass\n",
         "a native cancellation that comes to a close is kept",
     ),
     Removal(
@@ -973,12 +1008,674 @@ REMOVALS = (
         "        pass  # which",
         "the error that a function was given leaves no cycle behind",
     ),
+    # Pages over HTTP: what is asked for, and where.
+    Removal(
+        REQUESTS,
+        "        if there in self.ask.allowed:\n",
+        "        if True:\n",
+        "another origin is refused",
+    ),
+    Removal(
+        CLIENTS,
+        "                del request.headers[name]\n",
+        "                pass\n",
+        "no headers but harmless ones go to another origin",
+    ),
+    Removal(
+        CLIENTS,
+        "follow_redirects=False, auth=None)",
+        "follow_redirects=False)",
+        "no auth goes to another origin",
+    ),
+    Removal(
+        CLIENTS,
+        "await client.send(request, stream=stream, follow_redirects=False)\n",
+        "await client.send(request, stream=stream)\n",
+        "redirects are looked at before they are followed",
+    ),
+    Removal(
+        CLIENTS,
+        "if following is None or not client.follow_redirects:",
+        "if following is None:",
+        "redirects are followed only if the client does",
+    ),
+    Removal(
+        REQUESTS,
+        '        return url + ("&" if "?" in url else "?") + urlencode(missing)\n',
+        "        return url\n",
+        "the parameters of the client are added to a link",
+    ),
+    Removal(
+        REQUESTS,
+        "        if not missing or not same(origin(link), self.home):\n",
+        "        if not missing:\n",
+        "no parameters of the client go to another origin",
+    ),
+    Removal(
+        REQUESTS,
+        "            request.url = type(request.url)(url)\n",
+        "            pass\n",
+        "the query of a link stays, though the client has parameters",
+    ),
+    Removal(
+        URLS,
+        "    return there == here or (upgrade and there[1] == here[1])\n",
+        "    return there == here or upgrade\n",
+        "https is safer on the same host only",
+    ),
+    Removal(
+        URLS,
+        '        rest = authority.rpartition("@")[2] + rest[len(authority) :]\n',
+        "",
+        "a URL is shown without its user and password",
+    ),
+    Removal(
+        URLS,
+        '"&".join(hidden(part) for part in query.split("&"))',
+        "query",
+        "a URL is shown without the tokens in its query",
+    ),
+    Removal(
+        URLS,
+        "SECRETS.fullmatch(unquote(name))",
+        "SECRETS.fullmatch(name)",
+        "a token is hidden though its name is escaped",
+    ),
+    Removal(
+        PAGE_ERRORS,
+        "        self.url: str = safe(str(url))\n",
+        "        self.url: str = str(url)\n",
+        "the errors of pages show no credentials of a URL",
+    ),
+    Removal(
+        PAGE_ERRORS,
+        'of {safe(str(url))}")',
+        'of {url}")',
+        "the notes on errors of the client show no credentials of a URL",
+    ),
+    # Attempts, and the pauses between them.
+    Removal(
+        ATTEMPTS,
+        "max(self.backoff.pause(), wanted)\n",
+        "self.backoff.pause()\n",
+        "Retry-After is kept to",
+    ),
+    Removal(
+        ATTEMPTS,
+        "        if after is not None and after > limit and is_transient(error):\n",
+        "        if False:\n",
+        "a Retry-After beyond the limit is refused",
+    ),
+    Removal(
+        ATTEMPTS,
+        "    if isinstance(error, RetryAfterError):\n        return False\n",
+        "",
+        "a Retry-After beyond the limit is not shortened",
+    ),
+    Removal(
+        ATTEMPTS,
+        "        await sleep_until(due)\n        self.due = None\n",
+        "        self.due = None\n        await sleep_until(due)\n",
+        "a cancelled step does not shorten the pause",
+    ),
+    Removal(
+        ATTEMPTS,
+        "        self.failed = None\n",
+        "",
+        "the hook hears of each failure once, though the pause is cancelled",
+    ),
+    Removal(
+        ATTEMPTS,
+        "        if self.backoff is None:\n",
+        "        if True:\n",
+        "the attempts of a page are counted",
+    ),
+    Removal(
+        ATTEMPTS,
+        "        if self.turn is None:\n",
+        "        if True:\n",
+        "a cancelled step keeps its turn in the rate",
+    ),
+    Removal(
+        ATTEMPTS,
+        "            self.turn = None\n",
+        "            pass\n",
+        "each attempt takes a turn in the rate",
+    ),
+    Removal(
+        ATTEMPTS,
+        "        if ask.method not in ask.retry_methods or not is_transient(error):\n",
+        "        if not is_transient(error):\n",
+        "POST is not repeated",
+    ),
+    Removal(
+        ATTEMPTS,
+        "    if isinstance(error, TruncatedPage):\n        return True\n",
+        "",
+        "a page that was cut short is asked for again",
+    ),
+    Removal(
+        PAGE_ERRORS,
+        '"TransportError") and not is_named(\n'
+        '        error, "UnsupportedProtocol", "LocalProtocolError"\n    )',
+        '"TransportError")',
+        "what cannot go better is not tried again",
+    ),
+    Removal(
+        ATTEMPTS,
+        " and self.step != scheme.first():",
+        ":",
+        "no status is the end on the first page",
+    ),
+    Removal(
+        ATTEMPTS,
+        '    now = timestamp(headers.get("date", ""))',
+        "    now = None",
+        "a date is measured by the clock of the server",
+    ),
+    Removal(
+        ATTEMPTS,
+        "        limited = limited or (after is not None and status == 403)\n",
+        "",
+        "403 with Retry-After is a rate limit",
+    ),
+    # From page to page.
+    Removal(
+        SOURCES,
+        "        self.seen.add(fetch.key)\n",
+        "        self.seen = {fetch.key}\n",
+        "a loop is noticed, however long",
+    ),
+    Removal(
+        SOURCES,
+        "            raise self.last.error\n",
+        "            return None\n",
+        "what is wrong with the way to the next page is raised",
+    ),
+    Removal(
+        SOURCES,
+        "        self.step = page.next if page.error is None else page.step\n",
+        "        self.step = page.next\n",
+        "an unclear way on is no end",
+    ),
+    Removal(
+        SOURCES,
+        "        if self.fetch is None:\n            self.fetch = self.new(",
+        "        if True:\n            self.fetch = self.new(",
+        "a cancelled step goes on with the same page",
+    ),
+    Removal(
+        SOURCES,
+        "            page.places = page.places[self.skip :]\n",
+        "            pass\n",
+        "the state of a page that was gone on with in its middle",
+    ),
+    Removal(
+        SOURCES,
+        "            self.skip = 0\n",
+        "            pass\n",
+        "only items of the first page are passed over",
+    ),
+    Removal(
+        SOURCES,
+        "            if ahead is not None or not self.flying:\n",
+        "            if True:\n",
+        "pages on their way may tell of more",
+    ),
+    Removal(
+        SOURCES,
+        "            if gap is not None:\n",
+        "            if False:\n",
+        "offsets that do not fit together are an error",
+    ),
+    Removal(
+        SOURCES,
+        "max(self.count, self.scheme.count(page) or 0)",
+        "self.scheme.count(page) or 0",
+        "a page that tells of fewer pages takes none back",
+    ),
+    Removal(
+        SOURCES,
+        "            self.learn(page)\n        finally",
+        "        finally",
+        "later pages may tell of more",
+    ),
+    Removal(
+        SOURCES,
+        "        if first.next is not None and not self.count:\n",
+        "        if False:\n",
+        "concurrency without a number of pages is an error",
+    ),
+    Removal(
+        SOURCES,
+        "        return self.client.own is not None\n",
+        "        return False\n",
+        "a run that is dropped with its client open warns",
+    ),
+    Removal(
+        CLIENTS,
+        "            await host.release(own.aclose)\n",
+        "            pass\n",
+        "the client of a run is closed with it",
+    ),
+    Removal(
+        CLIENTS,
+        "        if self.given is None and self.own is None:\n",
+        "        if self.given is None:\n",
+        "a run has one client",
+    ),
+    Removal(
+        CLIENTS,
+        "            request.url = request.url.copy_with(params=client.params.merge(own))\n",
+        "            pass\n",
+        "the query of a URL stays, though the client has parameters",
+    ),
+    Removal(
+        CLIENTS,
+        '"read": self.read_timeout}',
+        '"read": None}',
+        "a silent server is given up",
+    ),
+    Removal(
+        CONTENTS,
+        "            page.error = error\n",
+        "            raise\n",
+        "items come before what is wrong with the way to the next page",
+    ),
+    Removal(
+        CONTENTS,
+        "        if sign is not None:\n",
+        "        if False:\n",
+        "a response that shows that there is more is no end",
+    ),
+    Removal(
+        CONTENTS,
+        "        if response.status_code == NO_CONTENT:\n",
+        "        if False:\n",
+        "204 is a page without items",
+    ),
+    Removal(
+        CONTENTS,
+        "            kind = TruncatedPage if exc.truncated else PageDataError\n",
+        "            kind = PageDataError\n",
+        "a body that was cut short is known as such",
+    ),
+    Removal(
+        CONTENTS,
+        "        if len(lists) != 1:\n",
+        "        if not lists:\n",
+        "two lists that may be the items are an error",
+    ),
+    Removal(
+        CONTENTS,
+        "            items = self.items = self.place(",
+        "            items = self.place(",
+        "the list of the first page is that of all",
+    ),
+    Removal(
+        CONTENTS,
+        "            self.scheme.check(data, response, number)\n",
+        "            pass\n",
+        "errors of GraphQL are errors",
+    ),
+    Removal(
+        CONTENTS,
+        "        if issubclass(type(found), list):\n",
+        "        if found is not MISSING:\n",
+        "what is no list holds no items",
+    ),
+    Removal(
+        CONTENTS,
+        'str(page.response.url.join(step["url"]))',
+        'step["url"]',
+        "a relative link is one to the URL of its page",
+    ),
+    Removal(
+        SCHEMES,
+        "+ 1) if page.records else None",
+        "+ 1)",
+        "an empty page ends numbered ones",
+    ),
+    Removal(
+        SCHEMES,
+        "if first.records and offset < self.start + count",
+        "if offset < self.start + count",
+        "an empty page ends offsets with a total",
+    ),
+    Removal(
+        SCHEMES,
+        "        if came == stride or (came < stride and last):\n",
+        "        if came <= stride:\n",
+        "a short page in the middle of offsets is a gap",
+    ),
+    Removal(
+        SCHEMES,
+        "        if more is not MISSING and not more:\n",
+        "        if False:\n",
+        "a cursor counts only if there is more",
+    ),
+    Removal(
+        SCHEMES,
+        ' and cursor not in (None, ""):',
+        ":",
+        "an empty cursor is the end",
+    ),
+    Removal(
+        SCHEMES,
+        "        if more is not MISSING:\n",
+        "        if False:\n",
+        "more without a cursor is an error",
+    ),
+    Removal(
+        SCHEMES,
+        "lookup(page.records[-1], self.key)",
+        "lookup(page.items[-1], self.key)",
+        "the last item is looked into though items are texts",
+    ),
+    Removal(
+        SCHEMES,
+        "            return self.after_last(page) if page.records else None\n",
+        "            return self.after_last(page)\n",
+        "an empty page ends what goes on behind the last item",
+    ),
+    Removal(
+        SCHEMES,
+        "        if more is MISSING:\n",
+        "        if False:\n",
+        "nothing that says whether there is more is an error",
+    ),
+    Removal(
+        SCHEMES,
+        "if more is MISSING or (more and not isinstance(cursor, str)):",
+        "if False:",
+        "a connection without its pageInfo is an error",
+    ),
+    Removal(
+        DETECT,
+        "isinstance(target, str) and looks_like_url(target)",
+        "isinstance(target, str)",
+        "only what looks like a URL is taken for one",
+    ),
+    Removal(
+        DETECT,
+        "        if not told and number_at",
+        "        if number_at",
+        "a page that tells that it is the last one is the end",
+    ),
+    Removal(
+        DETECT,
+        "    for place in PLACES:\n",
+        "    for place in ():\n",
+        "a page number without an end is a sign of more",
+    ),
+    Removal(
+        DETECT,
+        '            return f"{in_words(place)} is {value!r}"\n',
+        "            break\n",
+        "a flag or a cursor is a sign of more",
+    ),
+    # Items, and the place that a run has come to.
+    Removal(
+        PAGED,
+        "            page.places = [page.places[at] for at in kept]\n",
+        "",
+        "the state counts items that `dedupe` has dropped",
+    ),
+    Removal(
+        PAGED,
+        "                self.ended()\n                return\n",
+        "                pass\n",
+        "no page is asked for behind `max_items`",
+    ),
+    Removal(
+        PAGED,
+        "        if self.left == 0:\n            self.ended()\n\n",
+        "",
+        "`max_items=0` asks for nothing",
+    ),
+    Removal(
+        PAGED,
+        "            self.left -= len(page.items)\n",
+        "            pass\n",
+        "`max_items` counts over pages",
+    ),
+    Removal(
+        PAGED,
+        "if new(key(page.records[place]))]",
+        "if new(key(page.items[at]))]",
+        "`dedupe` sees an item as it is out of JSON",
+    ),
+    Removal(
+        PAGED,
+        " - length_hint(self.items))",
+        ")",
+        "the state is exact in the middle of a page",
+    ),
+    Removal(
+        PAGED,
+        "        if not self.ordered:\n",
+        "        if False:\n",
+        "what has no order has no state",
+    ),
+    Removal(
+        PAGE,
+        " or self.error is not None:",
+        ":",
+        "the state behind an unclear way on is before it",
+    ),
+    Removal(
+        PAGE,
+        "self.places[count] if count < len(self.places) else len(self.records)",
+        "count",
+        "the state is a place among all items of a page",
+    ),
+    Removal(
+        PAGE,
+        '        if given["digest"] != self.digest:\n',
+        "        if False:\n",
+        "the state of another request is refused",
+    ),
+    Removal(
+        PAGE,
+        "dict(data) if issubclass",
+        "data if issubclass",
+        "the body that the user has given stays as it is",
+    ),
+    Removal(
+        FETCH,
+        "        sorted(ask.params.items()),\n",
+        "",
+        "the state of other parameters is refused",
+    ),
+    Removal(
+        FETCH,
+        "        ask.json,\n        scheme",
+        "        scheme",
+        "the state of another body is refused",
+    ),
+    # Bodies: lines, packed ones, events.
+    Removal(
+        LINES,
+        "            text = block.decode()\n",
+        '            text = block.decode(errors="replace")\n',
+        "bad UTF-8 is an error",
+    ),
+    Removal(
+        LINES,
+        'found = text.replace("\\r\\n", "\\n").split("\\n")\n        found.pop()\n',
+        "found = text.splitlines()\n",
+        "lines end at line feeds only",
+    ),
+    Removal(
+        LINES,
+        "            raise self.too_long()\n",
+        "            pass\n",
+        "a line without an end is not kept beyond the limit",
+    ),
+    Removal(
+        TEXTS,
+        "        if not rest and not isinstance(value, (dict, list, str)):\n",
+        "        if False:\n",
+        "a number with nothing behind it may be cut",
+    ),
+    Removal(
+        RESPONSE,
+        "        if self.zlib is None or not self.zlib.eof:\n            raise",
+        "        if False:\n            raise",
+        "a packed body that was cut is an error",
+    ),
+    Removal(
+        RESPONSE,
+        "self.zlib.decompress(data, PIECE)",
+        "self.zlib.decompress(data)",
+        "a long body is unpacked bit by bit",
+    ),
+    Removal(
+        RESPONSE,
+        "            await host.release(lambda: host.unwind(lambda: exhaust(chunks)))\n",
+        "            pass\n",
+        "the generators of the client are unwound",
+    ),
+    Removal(
+        RESPONSE,
+        "            await host.release(response.aclose)\n",
+        "            pass\n",
+        "a response is closed",
+    ),
+    Removal(
+        EVENTS,
+        "        self.id = self.last_id\n",
+        '        self.id = self.id if hasattr(self, "id") else self.last_id\n',
+        "the id of half an event is forgotten with its connection",
+    ),
+    Removal(
+        EVENTS,
+        "        self.data: list[str] = []\n",
+        '        self.data: list[str] = getattr(self, "data", [])\n',
+        "half an event is dropped with its connection",
+    ),
+    Removal(
+        SSE,
+        '            headers["Last-Event-ID"] = last_id\n',
+        "            pass\n",
+        "the id of the last event is sent",
+    ),
+    Removal(
+        SSE,
+        "backoff.pause(asked, asked or 0.0)",
+        "backoff.pause(asked)",
+        "no pause is shorter than the server asks for",
+    ),
+    Removal(
+        SSE,
+        "        await anyio.sleep_until(self.due)\n",
+        "        await anyio.sleep(0)\n",
+        "there is a pause before the next connection",
+    ),
+    Removal(
+        SSE,
+        "            self.over = True\n            return\n        if response.status_code != 200",
+        "            return\n        if response.status_code != 200",
+        "204 is the end",
+    ),
+    # The command.
+    Removal(
+        SESSION,
+        "        self.pipe_closed = True\n        self.reading.cancel()\n",
+        "        self.pipe_closed = True\n",
+        "a pipe that closes ends a command that waits",
+    ),
+    Removal(
+        SESSION,
+        "            await output.write(data)\n            saved()\n",
+        "            saved()\n            await output.write(data)\n",
+        "items are written before the state",
+    ),
+    Removal(
+        SESSION,
+        "anyio.CancelScope(shield=True) as self.writing",
+        "anyio.CancelScope() as self.writing",
+        "a signal does not cut a write",
+    ),
+    Removal(
+        SESSION,
+        "        await anyio.lowlevel.checkpoint_if_cancelled()",
+        "        pass",
+        "no page is written behind a signal",
+    ),
+    Removal(
+        SESSION,
+        "if not ignored(number)]",
+        "]",
+        "signals that are ignored stay ignored",
+    ),
+    Removal(
+        SESSION,
+        "    os.kill(os.getpid(), number)\n",
+        "    pass\n",
+        "a command ends by the signal itself",
+    ),
+    Removal(
+        SESSION,
+        'self.show(f"anystream: {self.secrets.clean(text)}")',
+        'self.show(f"anystream: {text}")',
+        "no credential is shown",
+    ),
+    Removal(
+        RESUME,
+        ", 0o600)",
+        ", 0o666)",
+        "only the owner may read the state",
+    ),
+    Removal(
+        RESUME,
+        'unfinished = f"{self.path}.tmp"',
+        "unfinished = self.path",
+        "the state is replaced at once",
+    ),
+    Removal(
+        RESUME,
+        ' | getattr(os, "O_NOFOLLOW", 0)',
+        "",
+        "the state is not written through a link",
+    ),
+    Removal(
+        RESUME,
+        "        if found[request] != self.head[request]:\n",
+        "        if False:\n",
+        "the state of other options is refused",
+    ),
+    Removal(
+        RESUME,
+        '"url": safe(url)',
+        '"url": url',
+        "the state holds no credentials of the URL",
+    ),
+    Removal(
+        RESUME,
+        "ours=resume is not None and resume.exists",
+        "ours=resume is not None",
+        "half a line of others is not cut off",
+    ),
+    Removal(
+        OUTPUT,
+        "        os.ftruncate(fd, end)\n        size = end\n",
+        "        pass\n",
+        "the rest of a line that was cut is dropped",
+    ),
+    Removal(
+        OUTPUT,
+        "    return end - start if end else PIECE\n",
+        "    return PIECE\n",
+        "whole lines are written to a pipe at once",
+    ),
 )
 
 
 def first_failure(package: Path, tests: list[str]) -> str | None:
     """What notices that something is missing: a test, or that they hang; None if nothing does."""
-    arguments = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--timeout=30"]
+    plugins = ("-p", "no:cacheprovider", "-p", "no:randomly")
+    arguments = ["-x", "-q", "--tb=no", *plugins, "--timeout=30"]
     environment = os.environ | {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         run = subprocess.run(
@@ -1000,9 +1697,19 @@ def first_failure(package: Path, tests: list[str]) -> str | None:
 
 def files(names: tuple[str, ...]) -> list[str]:
     return [
-        f"tests/{name}" if (ROOT / "tests" / name).is_dir() else f"tests/test_{name}.py"
+        f"tests/{name}" if (ROOT / "tests" / name).is_dir() else str(test_file(name))
         for name in names
     ]
+
+
+def test_file(name: str) -> Path:
+    path = Path("tests", name)
+    return path.with_name(f"test_{path.name}.py")
+
+
+def family(file: str) -> tuple[str, ...]:
+    found = (names for begin, names in FAMILIES.items() if file.startswith(begin))
+    return next(found, FAST)
 
 
 def tried(removal: Removal, package: Path, *, slow: bool) -> str | None:
@@ -1010,7 +1717,7 @@ def tried(removal: Removal, package: Path, *, slow: bool) -> str | None:
     whole = path.read_text()
     path.write_text(removal.applied(package))
     try:
-        noticed = first_failure(package, files(FAST))
+        noticed = first_failure(package, files(family(removal.file)))
         if noticed is None and slow:
             noticed = first_failure(package, files(SLOW))
     finally:
