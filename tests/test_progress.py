@@ -274,3 +274,21 @@ finally:
 def test_arguments(arguments: tuple[Any, ...], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         async_range(3).progress(*arguments)
+
+
+async def test_a_function_gives_the_whole_line(terminal: Terminal) -> None:
+    def line(count: int, seconds: float) -> str:
+        assert seconds >= 0
+        return f"so far {count} [of] them"
+
+    async with async_range(9).progress(line) as items, async_range(4).progress("beside") as others:
+        await anext(items)
+        assert bars.BARS.display
+        bars.BARS.display.refresh()
+        assert terminal.lines[-1].startswith("so far 1 [of] them")
+        assert [n async for n in others] == [0, 1, 2, 3]
+        assert bars.BARS.say("[above]")
+        assert "[above]" in terminal.lines
+    assert terminal.lines[-1] == "so far 1 [of] them"
+    assert terminal.getvalue().count(HIDDEN) == terminal.getvalue().count(SEEN) == 1
+    assert not bars.BARS.say("nowhere")

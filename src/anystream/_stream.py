@@ -378,13 +378,17 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return self._then(label.call("tap", fn), lambda _: transform.Tap(fn))
 
     def progress(
-        self, description: str | None = None, total: float | None = None
+        self,
+        description: str | Callable[[int, float], str] | None = None,
+        total: float | None = None,
     ) -> "Stream[T_co]":
         """Show how far the stream is while it is open, and pass the items on as they are.
 
         Where standard error is a terminal, rich draws a line there: `description`, how many items
         have passed, how many a second, and for how long; with a `total`, the number of items that
-        are expected, also a bar and how long the rest will take. Several streams share one display.
+        are expected, also a bar and how long the rest will take. A function in the place of the
+        description gives the whole line, from the number of items and the seconds since the
+        opening; it is called by another thread. Several streams share one display.
         The line goes on until the stream is closed, and stays with what it has come to. Where
         standard error is anything else, nothing is shown and rich is not imported.
 
@@ -392,15 +396,15 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         from a thread of its own. What a bare `async for` leaves open is a `ResourceWarning`.
 
         Raises `ImportError` if there is a terminal and rich is not installed, `TypeError` if
-        `description` is no text or `total` no number, and `ValueError` if `total` is negative or
-        not finite.
+        `description` is neither text nor a function or `total` no number, and `ValueError` if
+        `total` is negative or not finite.
 
         >>> async def main():
         ...     print(await async_range(1000).progress("numbers", total=1000).sum())
         >>> anyio.run(main)
         499500
         """
-        if description is not None:
+        if description is not None and not callable(description):
             check.text("description", description)
         if total is not None:
             check.amount("total", total)

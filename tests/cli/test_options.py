@@ -208,6 +208,11 @@ def test_the_progress_line() -> None:
     assert shown.clock(3_725) == "1:02:05"
 
 
+def test_what_is_said_when_no_line_is_shown_any_more(capsys: pytest.CaptureFixture[str]) -> None:
+    shown.above("anystream: [late]")
+    assert capsys.readouterr().err == "anystream: [late]\n"
+
+
 FORMS = [
     ("link", "LinkHeader()"),
     ("link:more", "LinkHeader(rel='more')"),

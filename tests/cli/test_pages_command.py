@@ -417,7 +417,7 @@ def test_a_signal_to_the_process_itself(
     assert died == [signal.SIGINT]
     out, err = capfd.readouterr()
     assert out == "last\n"
-    assert err.endswith(f"{SHOW_CURSOR}died\n")
+    assert err.replace("\r", "").endswith(f"{SHOW_CURSOR}died\n")
 
 
 # -- going on -----------------------------------------------------------------------------------

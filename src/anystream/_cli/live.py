@@ -73,8 +73,6 @@ class Live(ABC, Generic[T]):
     def run(self) -> int:
         self.prepare()
         self.out = open_output(self.stack, self.options.output, self.resume)
-        if shown.wanted(self.options.progress, self.options.output):
-            self.stack.enter_context(shown.line(self.session, self.count, self.noun))
         return self.session.run(self.write, self.out, self.options.backend)
 
     @abstractmethod
@@ -105,6 +103,8 @@ class Live(ABC, Generic[T]):
             if hasattr(self, "url"):
                 client = await stack.enter_async_context(clients.client(self.options.timeout))
             batches = self.stream(client).batched(AT_ONCE, within=DELAY)
+            if shown.wanted(self.options.progress, self.options.output):
+                batches = shown.line(batches, self.session, self.count, self.noun)
             async for items in await stack.enter_async_context(batches):
                 data = "".join([f"{self.line(item)}\n" for item in items]).encode()
                 self.count.items += len(items)

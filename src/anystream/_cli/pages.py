@@ -15,6 +15,7 @@ from .secrets import Secrets, credentials, without_user
 from .session import Session
 
 if TYPE_CHECKING:
+    from .. import Stream
     from ..http import Page, PageStream
 
 FIRST = 0.5
@@ -86,8 +87,6 @@ class Pages:
         options = self.options
         self.stream()  # complains now about what does not go together, before a file is touched
         self.out = open_output(stack, options.output, self.resume)
-        if shown.wanted(options.progress, options.output):
-            stack.enter_context(shown.line(self.session, self.count, "items"))
         return self.session.run(self.write, self.out, options.backend)
 
     # -- what is asked for ------------------------------------------------------------------
@@ -148,12 +147,17 @@ class Pages:
             await self.out.write(b"[\n")
         async with (
             clients.client(self.options.timeout) as client,
-            self.stream(client).by_page() as pages,
+            self.shown(self.stream(client).by_page()) as pages,
         ):
             async for page in pages:
                 await take(page)
         if self.options.slurp:
             await self.out.write(b"]\n")
+
+    def shown(self, pages: Stream[Page[str]]) -> Stream[Page[str]]:
+        if not shown.wanted(self.options.progress, self.options.output):
+            return pages
+        return shown.line(pages, self.session, self.count, "items")
 
     async def take(self, page: Page[str]) -> None:
         """Write a page and keep the place behind it."""

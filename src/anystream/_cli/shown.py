@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from .._stream import Stream, behind
+from .session import to_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from .session import Session
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -57,26 +59,19 @@ def shown() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-@contextmanager
-def line(session: Session, count: Count, noun: str) -> Generator[None, None, None]:
-    """Show `count` while the block runs; what the session says comes above it."""
-    from rich.console import Console
-    from rich.progress import Progress, ProgressColumn, Task
-    from rich.text import Text
+def line(stream: Stream[T], session: Session, count: Count, noun: str) -> Stream[T]:
+    """The stream, with `count` shown while it is open; what the session says comes above it."""
+    from .._operators.progress import Shown
 
-    class Counted(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(count.text(noun, task.elapsed or 0))
+    def text(_: int, elapsed: float) -> str:
+        return count.text(noun, elapsed)
 
-    def above(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    session.show = above
+    return Stream(behind(stream, lambda _: Shown(text, None)))
 
-    console = Console(stderr=True, force_terminal=True)
-    bar = Progress(Counted(), console=console, redirect_stdout=False, redirect_stderr=False)
-    with bar:
-        bar.add_task("", total=None)
-        before, session.show = session.show, above
-        try:
-            yield
-        finally:
-            session.show = before
+
+def above(text: str) -> None:
+    from .._operators.bars import BARS
+
+    if not BARS.say(text):
+        to_stderr(text)

@@ -4,6 +4,7 @@ import atexit
 import sys
 import weakref
 from collections.abc import Callable, Iterable
+from functools import partial
 from threading import Lock, RLock, Thread
 
 from rich.console import Console, RenderableType
@@ -61,6 +62,7 @@ class Display(Progress):
 
     def __init__(self) -> None:
         self.counts: dict[TaskID, Callable[[], int]] = {}
+        self.lines: list[Callable[[], str]] = []  # whole ones, in the place of a bar
         self.counting = Lock()
         super().__init__(
             TextColumn("{task.description}", markup=False),
@@ -69,7 +71,7 @@ class Display(Progress):
             RateColumn(),
             TimeElapsedColumn(),
             KnownRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, force_terminal=True),  # who begins has looked
             refresh_per_second=5,  # each takes about a millisecond
             transient=True,
             # It would go where the bars are, and that is not where a pipe is read.
@@ -80,13 +82,33 @@ class Display(Progress):
         with self.counting:
             for task, count in self.counts.items():
                 self.update(task, completed=count())
-        yield from super().get_renderables()
+            lines = [Text(line()) for line in self.lines]
+        if self.tasks:
+            yield from super().get_renderables()
+        yield from lines
 
-    def add(self, description: str, total: float | None, count: Callable[[], int]) -> TaskID:
+    @property
+    def empty(self) -> bool:
+        return not self.counts and not self.lines
+
+    def add_line(self, line: Callable[[], str]) -> Callable[[], None]:
+        with self.counting:
+            self.lines.append(line)
+        return partial(self.remove_line, line)
+
+    def remove_line(self, line: Callable[[], str]) -> None:
+        with self.counting:
+            self.lines.remove(line)
+        self.refresh()
+        self.console.print(Text(line()))
+
+    def add(
+        self, description: str, total: float | None, count: Callable[[], int]
+    ) -> Callable[[], None]:
         task = self.add_task(description, total=total)
         with self.counting:
             self.counts[task] = count
-        return task
+        return partial(self.remove, task)
 
     def remove(self, task: TaskID) -> None:
         """Take a bar away; what it has come to stays, above those that go on."""
@@ -111,29 +133,46 @@ class Bars:
         self, run: object, description: str, total: float | None, count: Callable[[], int]
     ) -> Callable[[], None]:
         """Show one more bar, until what this gives is called or `run` is dropped."""
+        return self.begin(run, lambda display: display.add(description, total, count))
+
+    def add_line(self, run: object, line: Callable[[], str]) -> Callable[[], None]:
+        """The same with a line that a function gives, for as long as it does."""
+        return self.begin(run, lambda display: display.add_line(line))
+
+    def say(self, text: str) -> bool:
+        """Print `text` above the bars, if there are any."""
+        with self.lock:
+            if self.display is None:
+                return False
+            self.display.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            return True
+
+    def begin(
+        self, run: object, show: Callable[[Display], Callable[[], None]]
+    ) -> Callable[[], None]:
         with self.lock:
             if self.display is None:
                 self.display = Display()
                 self.display.start()
-            task = self.display.add(description, total, count)
-        dropped = weakref.finalize(run, self.drop, task)
+            remove = show(self.display)
+        dropped = weakref.finalize(run, self.drop, remove)
         dropped.atexit = False
 
         def end() -> None:
             if dropped.detach():
-                self.remove(task)
+                self.remove(remove)
 
         return end
 
-    def drop(self, task: TaskID) -> None:
+    def drop(self, remove: Callable[[], None]) -> None:
         """Called by the garbage collector, in whatever thread, with whatever locks it has."""
-        Thread(target=self.remove, args=(task,)).start()
+        Thread(target=self.remove, args=(remove,)).start()
 
-    def remove(self, task: TaskID) -> None:
+    def remove(self, remove: Callable[[], None]) -> None:
         with self.lock:
             assert self.display is not None  # since this bar is in it
-            self.display.remove(task)
-            if not self.display.counts:
+            remove()
+            if self.display.empty:
                 self.stop()
 
     def stop(self) -> None:

@@ -5,10 +5,14 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import compress, repeat
-from typing import Any
+from time import monotonic
+from typing import Any, TypeAlias
 
 from .._batches import Operator, Segment
 from .._run import Host
+
+Description: TypeAlias = str | Callable[[int, float], str]
+"""What stands before the figures, or a function that gives a line in their place."""
 
 
 def shown() -> bool:
@@ -22,7 +26,7 @@ def shown() -> bool:
     return True
 
 
-def progress(description: str, total: float | None) -> Operator:
+def progress(description: Description, total: float | None) -> Operator:
     return Shown(description, total) if shown() else Silent()
 
 
@@ -41,11 +45,15 @@ class Shown(Operator):
 
     closes = True
 
-    def __init__(self, description: str, total: float | None) -> None:
+    def __init__(self, description: Description, total: float | None) -> None:
         from .bars import BARS
 
         self.left = repeat(True, sys.maxsize)
-        self.end_bar = BARS.add(self, description, total, counted(self.left))
+        count = counted(self.left)
+        if isinstance(description, str):
+            self.end_bar = BARS.add(self, description, total, count)
+        else:
+            self.end_bar = BARS.add_line(self, line(description, count))
         self.over = False
 
     def bind(self, segment: Segment, place: int) -> None:
@@ -61,6 +69,11 @@ class Shown(Operator):
     async def close(self, host: Host) -> None:
         self.over = True
         self.end_bar()
+
+
+def line(description: Callable[[int, float], str], count: Callable[[], int]) -> Callable[[], str]:
+    start = monotonic()
+    return lambda: description(count(), monotonic() - start)
 
 
 def counted(left: "repeat[bool]") -> Callable[[], int]:
