@@ -1102,8 +1102,8 @@ REMOVALS = (
     ),
     Removal(
         ATTEMPTS,
-        "        if after is not None and after > limit and is_transient(error):\n",
-        "        if False:\n",
+        "after is not None and after > limit and may_pass(status, limited)\n",
+        "False\n",
         "a Retry-After beyond the limit is refused",
     ),
     Removal(

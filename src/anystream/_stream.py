@@ -1712,7 +1712,7 @@ def made(
 def behind(stream: Stream[Any], *row: Callable[[Host], Operator]) -> Parts:
     """The parts of `stream` with more operators, which the user has not written."""
     whole = stream._then(None, *row)  # pyright: ignore[reportPrivateUsage]  # hidden from users
-    return whole._parts  # pyright: ignore[reportPrivateUsage]
+    return whole._parts  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 def of_all(

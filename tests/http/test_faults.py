@@ -225,6 +225,7 @@ async def test_credentials_of_a_live_body_do_not_leave_their_origin(
     assert len(server.elsewhere) >= 1
     for request in server.elsewhere:
         assert "s3cret" not in str(request.headers)
+        assert "authorization" not in request.headers  # which would not show it
 
 
 async def test_a_live_body_behind_too_many_redirects() -> None:

@@ -91,14 +91,9 @@ class Fetch:
         status, reason = response.status_code, response.reason_phrase
         limited = response.headers.get("x-ratelimit-remaining") == "0"
         limited = limited or (after is not None and status == 403)
-        error = PageStatusError(
-            status, reason, response.url, self.number, retry_after=after, limited=limited
-        )
-        if after is not None and after > limit and is_transient(error):
-            return RetryAfterError(
-                status, reason, response.url, self.number, retry_after=after, limited=limited
-            )
-        return error
+        too_long = after is not None and after > limit and may_pass(status, limited)
+        kind = RetryAfterError if too_long else PageStatusError
+        return kind(status, reason, response.url, self.number, retry_after=after, limited=limited)
 
     def again(self, error: Exception) -> None:
         """Decide when the next attempt is made; raises the `error` if there is none."""
@@ -123,11 +118,15 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, RetryAfterError):
         return False
     if isinstance(error, PageStatusError):
-        status = error.status
-        return status in (408, 429) or status >= 500 or (status == 403 and error.limited)
+        return may_pass(error.status, error.limited)
     if isinstance(error, TruncatedPage):
         return True
     return is_of_the_connection(error) or is_named(error, "DecodingError")
+
+
+def may_pass(status: int, limited: bool) -> bool:
+    """Whether a server that answers with this status may answer otherwise later."""
+    return status in (408, 429) or status >= 500 or (status == 403 and limited)
 
 
 def wanted_pause(headers: Mapping[str, str]) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anyio import to_thread
 
@@ -12,10 +12,6 @@ from .. import _labels as label
 from .._run import Host
 from ._errors import BodyError
 from ._urls import origin, safe, same
-
-if TYPE_CHECKING:
-    import httpx
-
 
 REDIRECTS = 20
 HARMLESS = {
@@ -31,13 +27,6 @@ HARMLESS = {
     "user-agent",
 }
 """The headers that may go to another origin: no other one is known to hold no credentials."""
-
-
-def open_client() -> "httpx.AsyncClient":
-    """Takes a tenth of a second or more, most of it for the certificates."""
-    import httpx
-
-    return httpx.AsyncClient(follow_redirects=True)
 
 
 def need_client(name: str, client: object) -> None:
@@ -61,7 +50,10 @@ class Client:
         return self.own if self.given is None else self.given
 
     def make(self) -> None:
-        self.own = open_client()
+        """Takes a tenth of a second or more, most of it for the certificates."""
+        import httpx
+
+        self.own = httpx.AsyncClient(follow_redirects=True)
 
     async def close(self, host: Host) -> None:
         if self.own is not None:

@@ -70,9 +70,10 @@ def sse(
     ...             print(event.type, event.json())
     """
     most = check.integer("max_event", max_event, 1)
-    of_type("last_event_id", last_event_id, str)
-    if retry is not None:
-        of_type("retry", retry, Retry)
+    check.text("last_event_id", last_event_id)
+    given_retry: Any = retry
+    if not isinstance(given_retry, (Retry, type(None))):
+        raise TypeError(f"retry must be a Retry, got {retry!r}")
     call = Call(what, method, headers, content, json, read_timeout)
     call.check("sse", client)
     given = label.options(
@@ -86,11 +87,6 @@ def sse(
         return EventSource(call, Client(client), policy, decoder, response, host)
 
     return live(open_it, call, text, Flatten)
-
-
-def of_type(name: str, value: Any, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
 
 
 class EventSource:
