@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, contextmanager
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +23,7 @@ from memory import own_peak
 from anystream._cli.server import serve
 from anystream.http import PageNumber, fetch_all_pages
 
-PAGES = 200
+PAGES = 50
 SIZE = 100
 WAIT = 0.005
 """Seconds of latency, and of work for a page."""
@@ -106,7 +107,7 @@ def against(ours: Pages, theirs: Pages, *clock: Clock) -> Callable[[str, bool], 
     async def measure(backend: str, quick: bool) -> Figure:
         with server() as url:
             async with httpx.AsyncClient(trust_env=False) as client:
-                pages, pairs = (PAGES // 4, 9) if quick else (PAGES, 15)
+                pages, pairs = (PAGES, 9) if quick else (PAGES, 61)
                 sides = ours(client, url), theirs(client, url)
                 return await compare(*sides, pages * SIZE, pairs, *clock)
 
@@ -146,13 +147,14 @@ def command_against(theirs: Callable[[str, int], str], size: int, most: int) -> 
         if not (shutil.which("curl") and shutil.which("jq")):
             return Figure([0.0], "curl or jq is not here")
         items = 100_000 if quick else most
-        with server() as url:
+        with server() as url, bytecode_cache() as env:
             pages = f"{url}/big?pages={items // size}&size={size}"
             ours = [sys.executable, "-m", "anystream", "pages", f"{pages}", "--backend", backend]
             ours += ["--next", "page", "--total-pages", "pages"]
             shell = ["bash", "-o", "pipefail", "-c", theirs(pages, items // size)]
-            timed(ours), timed(shell)  # the server makes the pages, and keeps them
-            pairs = [(timed(ours), timed(shell)) for _ in range(3)]
+            for command in (ours, shell):  # the server makes the pages, and keeps them
+                timed(command, env)
+            pairs = [(timed(ours, env), timed(shell, env)) for _ in range(5)]
         times = [tuple(run[0] for run in pair) for pair in pairs]
         for (_, our_lines), (_, their_lines) in pairs:
             same(our_lines, their_lines)
@@ -162,10 +164,9 @@ def command_against(theirs: Callable[[str, int], str], size: int, most: int) -> 
     return measure
 
 
-def timed(command: list[str]) -> tuple[float, int]:
+def timed(command: list[str], env: dict[str, str]) -> tuple[float, int]:
     """The seconds that a command takes, and how many lines it writes."""
     start = perf_counter()
-    env = os.environ | {"NO_PROXY": "127.0.0.1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as process:
         assert process.stdout is not None
         lines = 0
@@ -174,6 +175,15 @@ def timed(command: list[str]) -> tuple[float, int]:
     if process.returncode:
         raise RuntimeError(f"{command} has failed with {process.returncode}")
     return perf_counter() - start, lines
+
+
+@contextmanager
+def bytecode_cache() -> Generator[dict[str, str], None, None]:
+    """An environment in which modules are compiled once, as those are that pip has installed."""
+    with TemporaryDirectory() as cache:
+        env = os.environ | {"NO_PROXY": "127.0.0.1", "PYTHONPYCACHEPREFIX": cache}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield env
 
 
 def one_curl(url: str, pages: int) -> str:
@@ -202,7 +212,7 @@ def server() -> Generator[str, None, None]:
 CASES = (
     Case(
         "pages",
-        "fetch_all_pages, 200 pages of 100 items",
+        "fetch_all_pages, 50 pages of 100 items",
         "a hand-written httpx loop",
         {(3, 11): 1.05},
         against(streamed(), by_hand()),

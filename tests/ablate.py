@@ -1011,14 +1011,20 @@ REMOVALS = (
     # Pages over HTTP: what is asked for, and where.
     Removal(
         REQUESTS,
+        'trusted = "url" not in step or self.at_home(request, number)',
+        "trusted = True",
+        "credentials go to no other origin that a link leads to",
+    ),
+    Removal(
+        REQUESTS,
         "        if there in self.ask.allowed:\n",
         "        if True:\n",
         "another origin is refused",
     ),
     Removal(
         CLIENTS,
-        "                del request.headers[name]\n",
-        "                pass\n",
+        "        del request.headers[name]\n",
+        "        pass\n",
         "no headers but harmless ones go to another origin",
     ),
     Removal(
@@ -1029,14 +1035,14 @@ REMOVALS = (
     ),
     Removal(
         CLIENTS,
-        "await client.send(request, stream=stream, follow_redirects=False)\n",
-        "await client.send(request, stream=stream)\n",
+        "return client.send(request, stream=stream, follow_redirects=False)\n",
+        "return client.send(request, stream=stream)\n",
         "redirects are looked at before they are followed",
     ),
     Removal(
         CLIENTS,
-        "if following is None or not client.follow_redirects:",
-        "if following is None:",
+        "if response.next_request is None or not client.follow_redirects:",
+        "if response.next_request is None:",
         "redirects are followed only if the client does",
     ),
     Removal(
@@ -1182,8 +1188,8 @@ REMOVALS = (
     # From page to page.
     Removal(
         SOURCES,
-        "        self.seen.add(fetch.key)\n",
-        "        self.seen = {fetch.key}\n",
+        "        self.seen.add(key)\n",
+        "        self.seen = {key}\n",
         "a loop is noticed, however long",
     ),
     Removal(
@@ -1200,8 +1206,8 @@ REMOVALS = (
     ),
     Removal(
         SOURCES,
-        "        if self.fetch is None:\n            self.fetch = self.new(",
-        "        if True:\n            self.fetch = self.new(",
+        "        if self.fetch is None:\n",
+        "        if True:\n",
         "a cancelled step goes on with the same page",
     ),
     Removal(
@@ -1665,9 +1671,15 @@ REMOVALS = (
     ),
     Removal(
         OUTPUT,
-        "    return end - start if end else PIECE\n",
-        "    return PIECE\n",
+        "    return end - start if end else room\n",
+        "    return room\n",
         "whole lines are written to a pipe at once",
+    ),
+    Removal(
+        OUTPUT,
+        "if self.capacity and is_empty(self.fd):",
+        "if self.capacity:",
+        "no more than a pipe has room for is written at once",
     ),
 )
 

@@ -1,11 +1,11 @@
 """Where the command's lines go: whole lines, into pipes that are full, and into files."""
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from anystream._cli.endings import UsageError
@@ -18,24 +18,10 @@ pytestmark = pytest.mark.real_time
 def pipe() -> Generator[tuple[Output, int], None, None]:
     """An output into a pipe, and the other end of that."""
     reading, writing = os.pipe()
-    output = Output.__new__(Output)
-    output.path, output.fd, output.waits = None, writing, True
-    try:
-        yield output, reading
-    finally:
+    with Output(f"/dev/fd/{writing}") as output:
         os.close(writing)
-        os.close(reading)
-
-
-def fill(fd: int, room: int) -> None:
-    """Fill a pipe up to `room` bytes."""
-    os.set_blocking(fd, False)
-    while True:
-        try:
-            os.write(fd, b"." * PIECE)
-        except BlockingIOError:
-            break
-    os.set_blocking(fd, True)
+        yield output, reading
+    os.close(reading)
 
 
 async def test_a_full_pipe_holds_up_nobody_else(pipe: tuple[Output, int]) -> None:
@@ -73,20 +59,41 @@ async def test_a_line_longer_than_a_pipe_takes_at_once(pipe: tuple[Output, int])
     assert os.read(reading, 10 * PIECE) == b"short\n" + line
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much a pipe holds")
+async def test_an_empty_pipe_is_filled_at_once(
+    pipe: tuple[Output, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, reading = pipe
+    written: list[int] = []
+
+    def write(fd: int, data: bytes) -> int:
+        written.append(len(data))
+        return os_write(fd, data)
+
+    os_write = os.write
+    monkeypatch.setattr(os, "write", write)
+    line = b"x" * 999 + b"\n"
+    await output.write(line * 60)
+    assert written == [60_000]
+    assert os.read(reading, 100_000) == line * 60
+    await output.write(line)
+    await output.write(line * 5)
+    assert written == [60_000, 1_000, 4_000, 1_000]
+
+
 async def test_a_closed_pipe_is_an_error_for_who_writes_and_an_event_for_who_waits() -> None:
     reading, writing = os.pipe()
-    output = Output.__new__(Output)
-    output.path, output.fd, output.waits = None, writing, True
-    with anyio.fail_after(5):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(output.abandoned)
-            await anyio.wait_all_tasks_blocked()
-            os.close(reading)
-    with pytest.raises(BrokenPipeError):
+    with Output(f"/dev/fd/{writing}") as output:
+        os.close(writing)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(output.abandoned)
+                await anyio.wait_all_tasks_blocked()
+                os.close(reading)
+        with pytest.raises(BrokenPipeError):
+            await output.write(b"line\n")
+        output.silence()
         await output.write(b"line\n")
-    output.silence()
-    await output.write(b"line\n")
-    os.close(writing)
 
 
 async def test_a_file_is_never_abandoned(tmp_path: Path) -> None:

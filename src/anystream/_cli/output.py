@@ -1,8 +1,8 @@
 """Where the lines go: standard output or a file, in whole lines and without a blocked event loop.
 
-A pipe is written in pieces that it has room for, each of at most `PIPE_BUF` bytes and of whole
-lines where possible, so that a reader who takes their time holds up neither signals nor requests.
-Files and terminals are written directly.
+A pipe is written in pieces that it has room for, of whole lines where possible, so that a reader
+who takes their time holds up neither signals nor requests: all that it can hold where the system
+tells that it is empty, and otherwise `PIPE_BUF` bytes. Files and terminals are written directly.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ import anyio
 
 from .endings import UsageError
 
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -24,6 +28,7 @@ LOOK = 0.25
 """Seconds between two looks at whether the reader of a pipe is still there."""
 
 PIECE = getattr(select, "PIPE_BUF", 512)
+"""How many bytes a pipe takes if it takes any."""
 
 
 class Output:
@@ -44,6 +49,7 @@ class Output:
             self.fd = open_file(path, append=append, ours=ours)
         mode = os.fstat(self.fd).st_mode
         self.waits = sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+        self.capacity = capacity(self.fd) if stat.S_ISFIFO(mode) else 0
 
     def __enter__(self) -> Output:
         return self
@@ -65,14 +71,20 @@ class Output:
         """
         rest = memoryview(data)
         while self.waits and rest:
-            if not self.has_room():
+            room = self.room()
+            if not room:
                 await anyio.wait_writable(self.fd)
-            rest = rest[os.write(self.fd, rest[: whole_lines(data, len(data) - len(rest))]) :]
+                room = PIECE
+            piece = rest[: whole_lines(data, len(data) - len(rest), room)]
+            rest = rest[os.write(self.fd, piece) :]
         while rest:
             rest = rest[os.write(self.fd, rest) :]
 
-    def has_room(self) -> bool:
-        return bool(select.select([], [self.fd], [], 0)[1])
+    def room(self) -> int:
+        """How many bytes can be written without waiting."""
+        if self.capacity and is_empty(self.fd):
+            return self.capacity
+        return PIECE if select.select([], [self.fd], [], 0)[1] else 0
 
     async def abandoned(self) -> None:
         """Wait until nobody can read any more what would be written."""
@@ -85,15 +97,27 @@ class Output:
 
     def silence(self) -> None:
         """Let what may still be written to a closed pipe, at exit say, go nowhere."""
+        self.waits = False
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fd)
         os.close(nowhere)
 
 
-def whole_lines(data: bytes, start: int) -> int:
+def whole_lines(data: bytes, start: int, room: int) -> int:
     """How many bytes from `start` on to write at once: whole lines, if one is short enough."""
-    end = data.rfind(b"\n", start, start + PIECE) + 1
-    return end - start if end else PIECE
+    end = data.rfind(b"\n", start, start + room) + 1
+    return end - start if end else room
+
+
+def capacity(pipe: int) -> int:
+    """How many bytes an empty pipe takes, or 0 if the system does not tell."""
+    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) if sys.platform == "linux" else 0
+
+
+def is_empty(pipe: int) -> bool:
+    unread = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, unread)
+    return not any(unread)
 
 
 def open_file(path: str, *, append: bool, ours: bool) -> int:

@@ -166,7 +166,8 @@ class Pages:
         self.count.items += len(page.items)
         self.count.total = page.total
         await self.session.write(self.out, data, lambda: self.save(page))
-        self.session.detail(f"page {page.number} of {page.url}: {len(page.items)} items")
+        if self.options.verbose:
+            self.session.say(f"page {page.number} of {page.url}: {len(page.items)} items")
 
     def lines(self, texts: list[str]) -> bytes:
         if not texts:

@@ -69,28 +69,31 @@ def place(what: Any) -> str:
         return repr(what)
 
 
-async def follow(
-    client: Any, request: Any, trusted: Callable[[Any], bool], *, stream: bool = False
-) -> Any:
-    """The response to a request, behind redirects if the client follows them; None if too many.
+def send(client: Any, request: Any, trusted: bool, *, stream: bool = False) -> Any:
+    """Send one request; without any credentials if it is not `trusted` with them. To be awaited."""
+    if trusted:
+        return client.send(request, stream=stream, follow_redirects=False)
+    for name in [name for name in request.headers if name.lower() not in HARMLESS]:
+        del request.headers[name]
+    return client.send(request, stream=stream, follow_redirects=False, auth=None)
 
-    A client leaves some credentials behind when a redirect leads to another origin, but not all.
-    Here a request that is not `trusted` with them goes without any.
+
+async def follow(
+    client: Any, response: Any, trusted: Callable[[Any], bool], *, stream: bool = False
+) -> Any:
+    """The response behind redirects if the client follows them; None if there are too many.
+
+    A client leaves some credentials behind when a redirect leads to another origin, but not all:
+    hence our own way.
     """
-    for _ in range(REDIRECTS + 1):
-        if trusted(request):
-            response = await client.send(request, stream=stream, follow_redirects=False)
-        else:
-            for name in [name for name in request.headers if name.lower() not in HARMLESS]:
-                del request.headers[name]
-            response = await client.send(request, stream=stream, follow_redirects=False, auth=None)
-        following = response.next_request
-        if following is None or not client.follow_redirects:
+    for _ in range(REDIRECTS):
+        if response.next_request is None or not client.follow_redirects:
             return response
         if stream:
             await response.aclose()
-        request = following
-    return None
+        request = response.next_request
+        response = await send(client, request, trusted(request), stream=stream)
+    return response if response.next_request is None else None
 
 
 def is_response(what: object) -> bool:
@@ -152,8 +155,9 @@ class Call:
             change(request)
         home = origin(request.url)
         try:
+            response = await send(http, request, trusted=True, stream=True)
             response = await follow(
-                http, request, lambda asked: same(origin(asked.url), home), stream=True
+                http, response, lambda asked: same(origin(asked.url), home), stream=True
             )
         except Exception as exc:
             exc.add_note(f"while asking for {place(request)}")

@@ -1,6 +1,6 @@
 """From a response to a page: its items, and what is wrong with it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
 from .. import _checks as check
@@ -8,7 +8,7 @@ from .._batches import MISSING
 from .._steps import is_awaitable
 from . import _detect as detect
 from ._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told
-from ._json import Document, NotJSON
+from ._json import Document, NotJSON, loads
 from ._page import Asked, Page, Step, lookup
 from ._schemes import Scheme
 
@@ -29,7 +29,7 @@ class Contents:
 
     def empty(self, response: Any, step: Step, number: int) -> Page[Any]:
         """In the place of a response that has no body, or says that there is no such page."""
-        return Page([], number, response, None, self.scheme, self.items_path, step, self.asked, [])
+        return self.page([], [], response, None, step, number)
 
     async def read(self, response: Any, step: Step, number: int) -> Page[Any]:
         """The page. What is wrong with the way to the next one is kept in it, as its `error`."""
@@ -38,30 +38,33 @@ class Contents:
         else:
             page = self.full(response, step, number)
         try:
-            page.next = await self.following(page)
+            following: Any = self.following(page)
+            step_on = await following if is_awaitable(following) else following
+            page.next = absolute(step_on, page)
         except Exception as error:
             page.error = error
         page.scheme = self.scheme
         return page
 
-    @property
-    def items_path(self) -> str | None:
-        return self.items if isinstance(self.items, str) else None
-
     def full(self, response: Any, step: Step, number: int) -> Page[Any]:
+        document: Document | None = None
         try:
-            document = Document(response.content, self.texts)
+            if self.texts:
+                document = Document(response.content, texts=True)
+                data = document.data
+            else:
+                data = loads(response.content)
         except NotJSON as exc:
             kind = TruncatedPage if exc.truncated else PageDataError
             what = "the body was cut short" if exc.truncated else "the body is no JSON"
             raise kind(f"{what} ({exc})", response.url, number) from exc
-        data = document.data
         if self.scheme is not None:
             self.scheme.check(data, response, number)
         records = self.records(data, response, number)
-        items = self.in_text(document, records, response, number) if self.texts else records
-        asked, scheme = self.asked, self.scheme
-        return Page(items, number, response, data, scheme, self.items_path, step, asked, records)
+        items = records
+        if document is not None:
+            items = self.in_text(document, records, response, number)
+        return self.page(items, records, response, data, step, number)
 
     def in_text(
         self, document: Document, records: list[Any], response: Any, number: int
@@ -75,13 +78,12 @@ class Contents:
         items = self.items
         if items is None:
             items = self.items = self.place(data, response, number)
-        if isinstance(items, str):
-            found = lookup(data, items) if items else data
-            where = f"the value at {items!r}" if items else "the body itself"
-        else:
-            found, where = items(data), f"what {items!r} has found"
+        found = items(data) if callable(items) else lookup(data, items) if items else data
         if issubclass(type(found), list):
             return cast("list[Any]", found)
+        where = f"the value at {items!r}" if items else "the body itself"
+        if callable(items):
+            where = f"what {items!r} has found"
         what = "missing" if found is MISSING else f"no list, but {type(found).__name__}"
         problem = f"the body has no list of items: {where} is {what}"
         raise ItemsNotFound(problem, response.url, number)
@@ -98,13 +100,12 @@ class Contents:
             raise ItemsNotFound(problem, response.url, number)
         return lists[0]
 
-    async def following(self, page: Page[Any]) -> Step | None:
+    def following(self, page: Page[Any]) -> Step | Awaitable[Step | None] | None:
         """The next step, by the scheme that is given or detected."""
         if self.scheme is None:
             self.scheme = detect.scheme(page)
         if self.scheme is not None:
-            step: Any = self.scheme.next(page)
-            return absolute(await step if is_awaitable(step) else step, page)
+            return self.scheme.next(page)
         sign = None if page.step else detect.more(page)
         if sign is not None:
             raise SchemeNotFound(
@@ -114,6 +115,28 @@ class Contents:
                 page.number,
             )
         return None
+
+    def page(
+        self,
+        items: list[Any],
+        records: list[Any],
+        response: Any,
+        data: Any,
+        step: Step,
+        number: int,
+    ) -> Page[Any]:
+        return Page(
+            items,
+            number,
+            response,
+            data,
+            self.scheme,
+            self.items if isinstance(self.items, str) else None,
+            step,
+            self.asked,
+            records,
+            range(len(records)),
+        )
 
 
 def absolute(step: Step | None, page: Page[Any]) -> Step | None:

@@ -23,6 +23,14 @@ class NotJSON(ValueError):
         self.truncated = truncated
 
 
+def loads(content: bytes) -> Any:
+    """`content` as `Document` reads it without texts."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return Document(content).data  # or what is wrong with it
+
+
 class Document:
     """A JSON body: its `data`, as `json.loads` gives it, and the texts of the items in it.
 

@@ -116,13 +116,10 @@ class Page(Generic[T]):
     step: Step = field(repr=False)
     asked: "Asked" = field(repr=False)
     records: list[Any] = field(repr=False)  # the items out of JSON, also those that were dropped
+    # Of our items among the records, and of those behind them that `max_items` has cut off.
+    places: Sequence[int] = field(repr=False)
     next: Step | None = None
     error: Exception | None = field(repr=False, default=None)  # why there is no `next`
-    # Of our items among the records, and of those behind them that `max_items` has cut off.
-    places: Sequence[int] = field(repr=False, init=False)
-
-    def __post_init__(self) -> None:
-        self.places = range(len(self.records))
 
     @property
     def url(self) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode
 
 from .._retry import Retry
-from ._clients import REDIRECTS, Client, follow
+from ._clients import REDIRECTS, Client, follow, send
 from ._errors import CrossOriginNext, PageDataError
 from ._page import Step, with_value
 from ._urls import Origin, in_words, origin, same
@@ -40,7 +40,7 @@ class Requests:
     def __init__(self, ask: Ask, client: Client) -> None:
         self.ask = ask
         self.opened = client
-        self.client: httpx.AsyncClient = client.given  # from `ready` on
+        self.client: httpx.AsyncClient = client.given  # or, from `ready` on, our own
         self.free = 0.0  # when the next request may be sent
         self.base: httpx.URL | None = None  # of the first page, but for its step
         self.prefixes: dict[tuple[str, ...], str] = {}
@@ -120,16 +120,16 @@ class Requests:
             request.url = type(request.url)(url)
         return request
 
-    async def response(self, step: Step, url: str, number: int) -> "httpx.Response":
+    async def response(self, step: Step, url: str, number: int) -> Any:
         """The response to a step, behind redirects if the client follows them."""
-
-        def trusted(request: "httpx.Request") -> bool:
-            return self.at_home(request, number)
-
-        response: httpx.Response | None
-        response = await follow(self.client, self.request(step, url), trusted)
-        if response is None:
-            raise PageDataError(f"more than {REDIRECTS} redirects", url, number)
+        request = self.request(step, url)
+        # What is no link has the origin of the first page.
+        trusted = "url" not in step or self.at_home(request, number)
+        response = await send(self.client, request, trusted)
+        if response.next_request is not None:
+            response = await follow(self.client, response, partial(self.at_home, number=number))
+            if response is None:
+                raise PageDataError(f"more than {REDIRECTS} redirects", url, number)
         return response
 
     def at_home(self, request: "httpx.Request", number: int) -> bool:

@@ -54,11 +54,6 @@ class Fetching:
     def holds(self) -> bool:
         return self.client.own is not None
 
-    async def begun(self, step: Step) -> Fetch:
-        """The fetching of this step, which is the next one."""
-        await self.requests.ready()
-        return Fetch(self.requests, self.contents, step, self.number)
-
     def come(self, page: Page[Any]) -> Page[Any]:
         self.number += 1
         if self.left is not None:
@@ -88,19 +83,24 @@ class Pages(Fetching):
         if self.last is not None and self.last.error is not None:
             raise self.last.error
         if self.fetch is None:
-            self.fetch = self.new(await self.begun(self.step))
+            if self.client.given is None:
+                await self.requests.ready()
+            self.fetch = self.new(self.step)
         page = self.last = self.come(await self.fetch.page())
         self.fetch = None
         # What is wrong with the way to the next page is an error when that is asked for.
         self.step = page.next if page.error is None else page.step
         return iter((page,))
 
-    def new(self, fetch: Fetch) -> Fetch:
-        if fetch.key in self.seen:
+    def new(self, step: Step) -> Fetch:
+        """The fetching of this step, unless this run has asked for the same before."""
+        fetch = Fetch(self.requests, self.contents, step, self.number)
+        key = fetch.key
+        if key in self.seen:
             last = cast("Page[Any]", self.last)
             problem = f"it leads to {safe(fetch.url)}, which this run has asked for before"
             raise PaginationLoop(problem, last.url, last.number)
-        self.seen.add(fetch.key)
+        self.seen.add(key)
         return fetch
 
 
@@ -119,7 +119,8 @@ class Plan(Fetching):
         if self.step is None or self.left == 0:
             return None
         if self.first is None:
-            fetch = await self.begun(self.step)
+            await self.requests.ready()
+            fetch = Fetch(self.requests, self.contents, self.step, self.number)
             self.first = page = self.come(await fetch.page())
             return iter((lambda: page,))
         self.check(self.first)
