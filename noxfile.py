@@ -21,6 +21,9 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
+# More than half of all tests. They say much of our code, and little of other packages; every line
+# that they run is run by other tests too, so they need not be slowed down by the coverage.
+MECHANICAL = [f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep")]
 CODE = ["src", "tests", "examples", "benchmarks", "noxfile.py"]
 
 FLAKE8_ASYNC = [
@@ -77,12 +80,14 @@ def tests(session: nox.Session) -> None:
     if session.python != PYTHONS[0]:  # no line of the package is for one Python alone
         session.run("pytest", *ON_ALL_CORES, *session.posargs)
         return
+    chosen = session.posargs or [f"--ignore={file}" for file in MECHANICAL]
     session.env["COVERAGE_FILE"] = os.path.join(session.virtualenv.location, "coverage")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES, *chosen)
     session.run("coverage", "combine", "--quiet")
-    only_some_tests = ["--fail-under=0"] if session.posargs else []
-    session.run("coverage", "report", *only_some_tests)
+    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
+    if not session.posargs:
+        session.run("pytest", *ON_ALL_CORES, *MECHANICAL)
 
 
 @nox.session
@@ -107,10 +112,7 @@ def types(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml admits (-- for pytest)."""
     install(session, "test", *lowest_versions())
-    # The contract and the sweep say much of our code, and little of other packages.
-    skipped = [
-        f"--ignore=tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep")
-    ]
+    skipped = [f"--ignore={file}" for file in MECHANICAL]
     session.run("pytest", *ON_ALL_CORES, *skipped, *session.posargs)
 
 
