@@ -100,15 +100,21 @@ class Run(AsyncIterator[T_co]):
 
     async def __anext__(self) -> T_co:
         try:
-            for item in self.items:
-                return item
+            return next(self.items)
+        except StopIteration:
+            pass
         except BaseException as exc:
             await self.fail_in_batch(exc)
+        return await self.after_batch()
+
+    async def after_batch(self) -> T_co:
+        """The first item of the next batch that has one; apart, since large frames are slow."""
         while (items := await self.batch()) is not None:
             self.items = items
             try:
-                for item in items:
-                    return item
+                return next(items)
+            except StopIteration:
+                pass
             except BaseException as exc:
                 await self.fail_in_batch(exc)
         raise StopAsyncIteration
