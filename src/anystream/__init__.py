@@ -7,27 +7,33 @@ A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluen
 `http`, `testing` and `_cli` stand beside; nothing imports them.
 """
 
-from ._bridges.from_callback import Push, from_callback
-from ._bridges.from_thread import from_thread
-from ._bridges.to_sync import to_sync
-from ._errors import (
-    CleanupTimeoutError,
-    EmptyStreamError,
-    NeedsTasksError,
-    StreamBusyError,
-    StreamClosedError,
-    StreamConsumedError,
-    StreamDeadlockError,
-    StreamError,
-    StreamInterruptedError,
-    StreamOverflowError,
-    WrongTaskError,
-)
-from ._joins import chain, combine_latest, merge, race, zip
-from ._reader import Run
-from ._retry import Retry
-from ._sources import async_range, poll, stream, stream_data, ticker
-from ._stream import Stream
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._bridges.from_callback import Push, from_callback
+    from ._bridges.from_thread import from_thread
+    from ._bridges.to_sync import to_sync
+    from ._errors import (
+        CleanupTimeoutError,
+        EmptyStreamError,
+        NeedsTasksError,
+        StreamBusyError,
+        StreamClosedError,
+        StreamConsumedError,
+        StreamDeadlockError,
+        StreamError,
+        StreamInterruptedError,
+        StreamOverflowError,
+        WrongTaskError,
+    )
+    from ._joins import chain, combine_latest, merge, race, zip
+    from ._reader import Run
+    from ._retry import Retry
+    from ._sources import async_range, poll, stream, stream_data, ticker
+    from ._stream import Stream
+
+del TYPE_CHECKING  # which is no name of ours
 
 __version__ = "0.1.0"
 
@@ -61,3 +67,29 @@ __all__ = [
     "to_sync",
     "zip",
 ]
+
+_HOMES = {
+    "_bridges.from_callback": ("Push", "from_callback"),
+    "_bridges.from_thread": ("from_thread",),
+    "_bridges.to_sync": ("to_sync",),
+    "_joins": ("chain", "combine_latest", "merge", "race", "zip"),
+    "_reader": ("Run",),
+    "_retry": ("Retry",),
+    "_sources": ("async_range", "poll", "stream", "stream_data", "ticker"),
+    "_stream": ("Stream",),
+}
+"""Where the names are, but for the errors, which are in `_errors`."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is asked for, as anyio does."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "_errors")
+    value: object = getattr(_import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
