@@ -149,10 +149,11 @@ async def test_headers_and_bodies() -> None:
     assert api.requests[1].headers["x-call"] == "2"
 
 
-async def test_the_variables_of_graphql() -> None:
+@pytest.mark.parametrize("body", [{"query": "q"}, None])
+async def test_the_variables_of_graphql(body: Any) -> None:
     info = iter([{"hasNextPage": True, "endCursor": "c"}, {"hasNextPage": False}])
     api = API(lambda request: {"data": {"x": {"nodes": [1], "pageInfo": next(info)}}})
-    await asked(api, json={"query": "q"}, next=GraphQL("data.x"), page_size=3)
+    await asked(api, json=body, method="POST", next=GraphQL("data.x"), page_size=3)
     assert [json.loads(request.content)["variables"] for request in api.requests] == [
         {"first": 3},
         {"first": 3, "after": "c"},

@@ -112,7 +112,7 @@ class Requests:
     def request(self, step: Step, url: str) -> "httpx.Request":
         ask, client = self.ask, self.client
         body = ask.json
-        if body is not None or "json" in step:
+        if "json" in step or "json" in ask.every:
             for path, value in chain(*(part.get("json", {}).items() for part in (ask.every, step))):
                 body = with_value(body, path, value)
         request = client.build_request(ask.method, url, headers=ask.headers, json=body)
