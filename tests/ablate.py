@@ -565,6 +565,24 @@ REMOVALS = (
     ),
     # The clock.
     Removal(
+        PACING,
+        "> now + self.grain:",
+        "> now:",
+        "items of the same millisecond come together if the rate is finer than timers",
+    ),
+    Removal(
+        PACING,
+        "max(self.full, now - self.grain)",
+        "max(self.full, now)",
+        "a fine rate makes up for late timers",
+    ),
+    Removal(
+        "_stream.py",
+        "pacing.GRAIN if interval < pacing.GRAIN else 0.0",
+        "pacing.GRAIN",
+        "a coarse rate is never early",
+    ),
+    Removal(
         TIMING,
         "            await checkpoint()  # what",
         "            pass  # what",
@@ -805,7 +823,7 @@ REMOVALS = (
     ),
     Removal(
         PACING,
-        "            self.full = max(self.full, now) + self.interval\n",
+        "            self.full = max(self.full, now - self.grain) + self.interval\n",
         "            self.full = self.full + self.interval\n",
         "a pause does not save up for more than a burst",
     ),

@@ -243,3 +243,32 @@ async def test_each_opening_measures_from_its_own_beginning() -> None:
     for _ in range(2):
         assert await stream.collect() == [(2, 0), (2, 1)]
         await anyio.sleep(10)
+
+
+# -- rates that are finer than timers -----------------------------------------------------------
+
+FINE = 10_000  # items a second
+
+
+async def test_a_fine_rate_is_kept_within_a_millisecond() -> None:
+    start = anyio.current_time()
+    times = await async_range(1_000).rate_limit(FINE).map(lambda _: anyio.current_time()).collect()
+    early = [number / FINE - (time - start) for number, time in enumerate(times)]
+    assert -1e-9 <= min(early) <= max(early) <= 0.001 + 1e-9
+    assert len(set(times)) <= 101  # those of a millisecond come together
+
+
+async def test_a_fine_rate_makes_up_for_late_timers() -> None:
+    start = anyio.current_time()
+    async with async_range(200).rate_limit(FINE) as items:
+        async for n in items:
+            if n % 20 == 19:
+                await anyio.sleep(0.0019)
+    assert anyio.current_time() - start < 0.025
+
+
+async def test_a_coarse_rate_is_never_early() -> None:
+    start = anyio.current_time()
+    times = await async_range(5).rate_limit(1_000).map(lambda _: anyio.current_time()).collect()
+    assert [time - start for time in times] == pytest.approx([0, 0.001, 0.002, 0.003, 0.004])
+    assert all(time - start >= n / 1_000 - 1e-9 for n, time in enumerate(times))

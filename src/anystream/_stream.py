@@ -1052,7 +1052,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
         Up to `burst` items come at once after a pause, and then one every `per / n` seconds: the
         generic cell rate algorithm, which is a token bucket without a timer. With a burst of 1 the
-        items are evenly spaced.
+        items are evenly spaced. Timers are no finer than a millisecond, so at more than 1,000 items
+        a second those of a millisecond come together.
 
         The reader's own step waits, and needs no task. If that is cancelled, the item is kept.
         Raises `ValueError` if `n` or `burst` is less than 1, or `per` not positive.
@@ -1067,7 +1068,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         rate, most = check.integer("n", n, 1), check.integer("burst", burst, 1)
         interval = check.seconds("per", per, zero=False) / rate
         text = label.call("rate_limit", n, **label.options(per=(per, 1.0), burst=(burst, 1)))
-        return self._then(text, lambda _: pacing.Paced(interval, most))
+        grain = pacing.GRAIN if interval < pacing.GRAIN else 0.0
+        return self._then(text, lambda _: pacing.Paced(interval, most, grain))
 
     def throttle(
         self, seconds: float, edge: Literal["leading", "trailing", "both"] = "leading"

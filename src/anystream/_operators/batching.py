@@ -76,6 +76,11 @@ class Batched(Operator):
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         while self.batch.gather(batch):
             yield self.batch.empty()
+            if self.batch.weight is None:  # then a batch that is in there whole is quickly made
+                size = int(self.batch.size)
+                while len(items := tuple(islice(batch, size))) == size:
+                    yield items
+                self.batch.items.extend(items)
 
     def tail(self) -> Iterable[Any]:
         rest: list[tuple[Any, ...]] = []

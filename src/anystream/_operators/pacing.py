@@ -10,16 +10,22 @@ from .._batches import Operator, WaitingOperator
 from .._steps import EMPTY
 
 
+GRAIN = 0.001
+"""Seconds. Timers are not finer, and uvloop's clock stands still for as long as a step takes."""
+
+
 class Paced(WaitingOperator):
     """Lets an item pass every `interval` seconds, and up to `burst` at once after a pause.
 
     The generic cell rate algorithm: `full` is the time at which a whole burst may pass again, and
-    each item moves it on by one interval.
+    each item moves it on by one interval. Items pass within `grain` seconds of their time, and so
+    do those that come later because a timer was late.
     """
 
-    def __init__(self, interval: float, burst: int = 1) -> None:
+    def __init__(self, interval: float, burst: int = 1, grain: float = 0.0) -> None:
         self.interval = interval
         self.ahead = (burst - 1) * interval
+        self.grain = grain
         self.full = 0.0
         self.item: Any = None  # the one that has to wait
         self.upstream: Iterator[Any] = EMPTY
@@ -31,11 +37,11 @@ class Paced(WaitingOperator):
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
         for item in items:
             now = current_time()
-            if self.full - self.ahead > now:
+            if self.full - self.ahead > now + self.grain:
                 self.item = item
                 self.suspended()
                 return
-            self.full = max(self.full, now) + self.interval
+            self.full = max(self.full, now - self.grain) + self.interval
             yield item
 
     async def go_on(self) -> Iterator[Any]:
