@@ -9,7 +9,6 @@ from anyio import current_time, sleep_until
 from .._batches import Operator, WaitingOperator
 from .._steps import EMPTY
 
-
 GRAIN = 0.001
 """Seconds. Timers are not finer, and uvloop's clock stands still for as long as a step takes."""
 
