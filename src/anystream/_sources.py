@@ -7,6 +7,7 @@ from functools import partial, wraps
 from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 import anyio
+from anyio.abc import ByteReceiveStream
 from anyio.lowlevel import checkpoint
 
 from . import _checks as check
@@ -292,6 +293,7 @@ class Data:
         self.read: Callable[[], Any] | None = None
         self.leave = closer(handed_over)
         self.managed = False  # whether a context manager closes it
+        self.gives_way = False  # whether each read is a checkpoint by itself
         self.over = False
 
     @property
@@ -301,7 +303,8 @@ class Data:
     async def batch(self) -> Iterator[Any] | None:
         if self.over:
             return None
-        await checkpoint()
+        if not self.gives_way:
+            await checkpoint()
         if self.read is None:
             self.read = await self.open()
         try:
@@ -321,6 +324,7 @@ class Data:
         else:
             connection = await resolved(connection)
             self.leave = closer(connection)
+        self.gives_way = isinstance(connection, ByteReceiveStream)
         read = getattr(connection, "read", None) or getattr(connection, "receive", None)
         if read is None or self.leave is None:
             raise TypeError(
