@@ -131,9 +131,9 @@ def sweep(session: nox.Session) -> None:
     session.run("pytest", "-q", "tests/test_sweep.py", *everything, *session.posargs)
 
 
-@nox.session(python=["3.11", "3.13"])
+@nox.session(python="3.13")
 def bench(session: nox.Session) -> None:
-    """Print how fast it is beside its rivals (-- for the benchmarks)."""
+    """Time it beside its rivals on each backend (-- for benchmarks/run.py, also compare BASE)."""
     install(session, "bench")
     session.run("python", "benchmarks/run.py", *session.posargs)
 

@@ -1,14 +1,16 @@
-"""How a figure is come by: pairs of runs side by side, or single runs one after the other."""
+"""What a case is, and how its sides are timed: side by side, in rounds, on each backend."""
 
 import gc
+import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from statistics import median, quantiles
-from time import perf_counter, process_time, thread_time
-from types import coroutine
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from time import perf_counter, process_time
 from typing import Any
+
+import anyio
+import anyio.lowlevel
 
 BACKENDS: dict[str, dict[str, Any]] = {
     "asyncio": {"backend": "asyncio"},
@@ -17,52 +19,67 @@ BACKENDS: dict[str, dict[str, Any]] = {
 }
 """The arguments of `anyio.run` for each."""
 
+OURS = "anystream"
+PATIENCE = 60.0
+"""Seconds after which a side that has never run is given up."""
+
 Version = tuple[int, int]
+Clock = Callable[[], float]
 Work = Callable[[int], Awaitable[object]]
 """One side of a case: does something with so many items, and returns what came of it."""
 
-Clock = Callable[[], float]
-
 
 @dataclass(frozen=True)
-class Figure:
-    """What was measured, one sample for each pair or run, and a remark on it."""
+class Measured:
+    """What a side has measured by itself, in place of the time of its whole run.
 
-    samples: list[float]
-    remark: str = ""
+    `value` is in seconds, or in the unit of the case; `result` is what has come of the work.
+    """
 
-    @property
-    def middle(self) -> float:
-        return median(self.samples)
-
-    @property
-    def quartiles(self) -> tuple[float, float]:
-        if len(self.samples) == 1:
-            return self.middle, self.middle
-        low, _, high = quantiles(self.samples, method="inclusive")
-        return low, high
+    value: float
+    result: object = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """A row of the table. `measure(backend, quick)` is run by that backend."""
+    """A row of the table.
+
+    `sides` has `OURS` first. Each one is tried once before anything is timed: one that raises, or
+    has another result, is shown with what was seen. `limits` are the most that our figure, divided
+    by that of a side, may be: one for all Pythons, or each from a version on.
+
+    `items` is for a full run, a quick one has `quick`. `shared` is opened around all rounds, and
+    what it gives is the second argument of each side.
+    """
 
     name: str
     what: str
-    against: str
-    limits: Mapping[Version, float]  # each from this Python on, up to the next one
-    measure: Callable[[str, bool], Awaitable[Figure]]
-    unit: str = ""
+    family: str
+    items: int
+    sides: Mapping[str, Callable[..., Awaitable[object]]]
+    limits: Mapping[str, float | Mapping[Version, float]] = field(default_factory=dict)
+    quick: int | None = None
+    clock: Clock = process_time
+    unit: str = "ns"  # a time for each item, or what `Measured.value` is in
+    shared: Callable[[], AbstractContextManager[Any]] | None = None
     backends: tuple[str, ...] = tuple(BACKENDS)
+    most: float | None = None  # of our own figure, in the unit of the case
+    remark: str = ""
 
-    @property
-    def limit(self) -> float:
-        return self.limits[max(version for version in self.limits if version <= sys.version_info)]
+    def limit(self, side: str) -> float | None:
+        limit = self.limits.get(side)
+        if limit is None or isinstance(limit, (int, float)):
+            return limit
+        known = [version for version in limit if version <= sys.version_info[:2]]
+        return limit[max(known)] if known else None
 
 
-def same(ours: object, theirs: object) -> None:
-    if ours != theirs:
-        raise AssertionError(f"the two sides differ: {ours!r} and {theirs!r}")
+@dataclass
+class Result:
+    """What a case has given: samples by backend and side, in step with each other."""
+
+    samples: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    missing: dict[str, dict[str, str]] = field(default_factory=dict)  # why a side has none
 
 
 @contextmanager
@@ -75,83 +92,109 @@ def no_garbage_collector() -> Generator[None, None, None]:
         gc.enable()
 
 
-async def seconds(work: Work, items: int, clock: Clock) -> float:
-    """The time that one run of `work` takes."""
-    with no_garbage_collector():
-        start = clock()
-        await work(items)
-        return clock() - start
+def pin() -> str:
+    """Keep this process on one processor, where that is allowed; says which."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned"
+    try:
+        processor = max(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {processor})
+    except OSError as error:
+        return f"not pinned ({error})"
+    return f"pinned to processor {processor}"
 
 
-async def compare(
-    ours: Work, theirs: Work, items: int, pairs: int, clock: Clock = process_time
-) -> Figure:
-    """Our time divided by theirs, of pairs of runs that take turns in going first.
+class Rounds:
+    """The rounds of one case: in each of them every backend runs every side once, in turn."""
 
-    Both have run once before, which warms them up and shows that they do the same work. The clock
-    is that of the processor time of this process, unless another one is given.
-    """
-    same(await ours(items), await theirs(items))
-    times: list[tuple[float, float]] = []
-    for pair in range(pairs):
-        if pair % 2:
-            their_time = await seconds(theirs, items, clock)
-            our_time = await seconds(ours, items, clock)
-        else:
-            our_time = await seconds(ours, items, clock)
-            their_time = await seconds(theirs, items, clock)
-        times.append((our_time, their_time))
-    per_item = (f"{median(side) / items * 1e9:,.0f}" for side in zip(*times, strict=True))
-    return Figure([a / b for a, b in times], " / ".join(per_item) + " ns an item")
+    def __init__(self, case: Case, backends: list[str], quick: bool) -> None:
+        self.case = case
+        self.backends = [backend for backend in backends if backend in case.backends]
+        self.items = case.items
+        if quick:
+            self.items = case.quick or max(1, case.items // 10)
+        self.least, self.most, self.budget = (2, 3, 0.2) if quick else (5, 25, 6.0)
+        self.result = Result()
+        self.sides: dict[str, list[str]] = {}  # those that can be run, by backend
 
+    def run(self) -> Result:
+        shared = nullcontext() if self.case.shared is None else self.case.shared()
+        with shared as what:
+            self.given = () if self.case.shared is None else (what,)
+            for backend in self.backends:
+                self.sides[backend] = self.warm_up(backend)
+                self.result.samples[backend] = {side: [] for side in self.sides[backend]}
+            began = perf_counter()
+            for number in range(self.most):
+                if number >= self.least and perf_counter() - began > self.budget:
+                    break
+                self.round(number)
+        return self.result
 
-def ratio(
-    ours: Work, theirs: Work, items: int, clock: Clock = process_time
-) -> Callable[[str, bool], Awaitable[Figure]]:
-    """A measurement of two sides that need nothing but the number of items."""
-
-    async def measure(backend: str, quick: bool) -> Figure:
-        few, pairs = (items // 4, 9) if quick else (items, 21)
-        return await compare(ours, theirs, few, pairs, clock)
-
-    return measure
-
-
-@dataclass
-class Longest:
-    """The longest time for which a coroutine has kept the event loop from its turn, in seconds."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-    @coroutine
-    def watch(self, work: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Await `work`, which gives the event loop its turn whenever it yields."""
-        answer: Any = None
-        while True:
-            wall, cpu = perf_counter(), thread_time()
+    def warm_up(self, backend: str) -> list[str]:
+        """Run each side once; those that do the same as ours."""
+        seen: dict[str, object] = {}
+        missing: dict[str, str] = {}
+        for side in self.case.sides:
             try:
-                trap = work.send(answer)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self.wall = max(self.wall, perf_counter() - wall)
-                self.cpu = max(self.cpu, thread_time() - cpu)
-            answer = yield trap
+                seen[side] = self.once(backend, side)[1]
+            except Exception as error:
+                if side == OURS:
+                    raise
+                missing[side] = in_words(error)
+            else:
+                if seen[side] != seen[OURS]:
+                    del seen[side]
+                    missing[side] = "its result is another one"
+        self.result.missing[backend] = missing
+        return list(seen)
 
+    def once(self, backend: str, side: str) -> tuple[float, object]:
+        async def attempt() -> tuple[float, object]:
+            with anyio.fail_after(PATIENCE):
+                return await self.sample(side)
 
-async def longest_steps(
-    work: Callable[[int], Coroutine[Any, Any, object]], expected: object, items: int, runs: int
-) -> Figure:
-    """The longest step of each run, in milliseconds of processor time; a shorter run warms up.
+        return anyio.run(attempt, **BACKENDS[backend])
 
-    On a quiet machine that is also the time which passes; on a busy one, a step from which the
-    processor was taken away says nothing about the work.
-    """
-    await work(items // 100)
-    longest = [Longest() for _ in range(runs)]
-    for each in longest:
+    def round(self, number: int) -> None:
+        for backend in rotated(self.backends, number):
+            sides = rotated(self.sides[backend], number)
+            for side, value in anyio.run(self.samples, sides, **BACKENDS[backend]).items():
+                self.result.samples[backend][side].append(value)
+
+    async def samples(self, sides: list[str]) -> dict[str, float]:
+        """A sample of each side, one right after the other in one event loop."""
+        return {side: (await self.sample(side))[0] for side in sides}
+
+    async def sample(self, side: str) -> tuple[float, object]:
+        work = self.case.sides[side]
+        await settle()
         with no_garbage_collector():
-            same(await each.watch(work(items)), expected)
-    wall = median(each.wall for each in longest)
-    return Figure([each.cpu * 1000 for each in longest], f"{wall * 1000:.2f} ms on the wall clock")
+            start = self.case.clock()
+            result = await work(self.items, *self.given)
+            took = self.case.clock() - start
+        if isinstance(result, Measured):
+            return result.value, result.result
+        return took / self.items * 1e9, result
+
+
+async def settle() -> None:
+    """Let what the last side has left behind come to its end: some peers drop open generators."""
+    for _ in range(3):
+        await anyio.lowlevel.checkpoint()
+    await anyio.wait_all_tasks_blocked()
+
+
+def rotated(names: list[str], by: int) -> list[str]:
+    """So that no side always goes first, or always after the same one."""
+    at = by % len(names) if names else 0
+    turned = names[at:] + names[:at]
+    return turned[::-1] if by // max(1, len(names)) % 2 else turned
+
+
+def in_words(error: BaseException) -> str:
+    """What was seen, in one line; a group says what its first error says."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:100]}".rstrip(": ")

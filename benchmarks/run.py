@@ -1,111 +1,88 @@
-"""Print how fast the streams are beside their rivals: python benchmarks/run.py [CASE ...]"""
+"""Time the streams beside their rivals, on each backend: python benchmarks/run.py [CASE ...]
+
+`run.py compare BASE [NEW]` says what has changed between two results beyond their noise.
+"""
 
 import argparse
-import json
-import os
-import platform
 import sys
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+import warnings
 from pathlib import Path
-from typing import Any
+from time import perf_counter
 
-import anyio
+import report
 from cases import CASES
-from measure import BACKENDS, Case
+from measure import BACKENDS, Case, Rounds, pin
 
-PACKAGES = ("anyio", "trio", "httpx", "aiostream", "streamable", "uvloop")
-DEFAULT_BACKENDS = ["asyncio", "trio"]
-LINE = "{:18} {:54} {:39} {:>8} {:>14} {:>8}  {:9} {}"
+RESULTS = Path(__file__).parent / "results"
+LATEST = RESULTS / "latest.json"
 
 
 def main() -> int:
-    options = arguments()
-    machine = surroundings()
-    for name, value in machine.items():
-        print(f"{name}: {value}")
-    rows: list[dict[str, Any]] = []
-    for backend in options.backend or DEFAULT_BACKENDS:
-        print(f"\n{backend}")
-        print(LINE.format("case", "what", "against", "median", "quartiles", "limit", "", "remark"))
-        for case in chosen(options.cases, backend):
-            row = measured(case, backend, options.quick)
-            print(in_words(row, case), flush=True)
-            rows.append(row)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
-    return int(options.strict and not all(row["ok"] for row in rows))
+    if sys.argv[1:2] == ["compare"]:
+        return compare(sys.argv[2:])
+    return run(arguments())
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Print the figures, as ratios.")
-    parser.add_argument("cases", nargs="*", help="run only the cases with this in their name")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=USAGE)
+    parser.add_argument("cases", nargs="*", help="only those with this in their name, or a family")
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="may be repeated")
-    parser.add_argument("--quick", action="store_true", help="fewer items and pairs")
-    parser.add_argument("--strict", action="store_true", help="exit code 1 if a limit is missed")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
+    parser.add_argument("--quick", action="store_true", help="a first look: a minute")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if a full run misses a limit"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every sample there")
+    parser.add_argument("--publish", action="store_true", help="write the report to results/")
+    parser.add_argument("--list", action="store_true", help="name the cases and their sides")
     options = parser.parse_args()
     for part in options.cases:
-        if not any(part in case.name for case in CASES):
-            parser.error(f"no case is named like {part!r}: {', '.join(c.name for c in CASES)}")
+        if not any(chosen(case, [part]) for case in CASES):
+            parser.error(f"no case is named like {part!r}; --list names them")
     return options
 
 
-def surroundings() -> dict[str, str]:
-    return {
-        "machine": f"{platform.platform()}, {os.cpu_count()} CPUs, {processor()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "packages": ", ".join(f"{name} {installed(name)}" for name in PACKAGES),
-        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
-    }
+USAGE = "compare BASE [NEW]: what has changed between two files of --json"
 
 
-def processor() -> str:
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
+def chosen(case: Case, parts: list[str]) -> bool:
+    return not parts or any(part in case.name or part == case.family for part in parts)
 
 
-def installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing"
+def run(options: argparse.Namespace) -> int:
+    cases = [case for case in CASES if chosen(case, options.cases)]
+    if options.list:
+        for case in cases:
+            print(f"{case.family:12} {case.name:24} {', '.join(case.sides)}")
+        return 0
+    backends = options.backend or list(BACKENDS)
+    warnings.simplefilter("ignore")  # peers leave generators and coroutines behind
+    results = report.Report.new(backends, pin(), quick=options.quick)
+    print(report.heading(results))
+    began = perf_counter()
+    for case in cases:
+        results.add(case, Rounds(case, backends, options.quick).run())
+        print(report.line(results, case.name), flush=True)
+    print(f"{perf_counter() - began:,.0f} s")
+    if options.json:
+        results.save(options.json)
+    if options.publish:
+        results.save(LATEST)
+        report.publish(results, RESULTS)
+    if options.quick:  # at so few items the start is what counts
+        return 0
+    missed = report.missed(results)
+    print("\n".join(missed))
+    return int(options.strict and bool(missed))
 
 
-def chosen(parts: list[str], backend: str) -> Iterator[Case]:
-    for case in CASES:
-        if backend in case.backends and (not parts or any(part in case.name for part in parts)):
-            yield case
-
-
-def measured(case: Case, backend: str, quick: bool) -> dict[str, Any]:
-    figure = anyio.run(case.measure, backend, quick, **BACKENDS[backend])
-    return {
-        "case": case.name,
-        "backend": backend,
-        "median": figure.middle,
-        "quartiles": figure.quartiles,
-        "limit": case.limit,
-        "unit": case.unit,
-        "ok": figure.middle <= case.limit,
-        "remark": figure.remark,
-        "samples": figure.samples,
-    }
-
-
-def in_words(row: dict[str, Any], case: Case) -> str:
-    return LINE.format(
-        case.name,
-        case.what,
-        case.against,
-        f"{row['median']:.3f}",
-        "{:.3f}-{:.3f}".format(*row["quartiles"]),
-        f"{row['limit']:.3g} {case.unit}".strip(),
-        "ok" if row["ok"] else "MISSED",
-        row["remark"],
-    )
+def compare(paths: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="run.py compare")
+    parser.add_argument("base", type=Path, metavar="BASE")
+    parser.add_argument("new", type=Path, metavar="NEW", nargs="?", default=LATEST)
+    options = parser.parse_args(paths)
+    changes = report.changes(report.Report.load(options.base), report.Report.load(options.new))
+    print("\n".join(changes) or "nothing has changed beyond the noise")
+    return 0
 
 
 if __name__ == "__main__":

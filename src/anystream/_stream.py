@@ -101,9 +101,11 @@ class Workers(NamedTuple):
     def checked(cls, concurrency: int, ordered: bool, ahead: int | None) -> "Workers | None":
         """None if no tasks are needed."""
         count = check.integer("concurrency", concurrency, 1)
+        if count == 1 and ahead is None:
+            return None
         finished = count if ahead is None else check.integer("ahead", ahead, 0)
         given = label.options(concurrency=(count, 1), ordered=(ordered, True), ahead=(ahead, None))
-        return None if count == 1 and ahead is None else cls(count, ordered, finished, given)
+        return cls(count, ordered, finished, given)
 
 
 class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):

@@ -1,0 +1,306 @@
+"""What the figures say: on the terminal, in Markdown, and what has changed between two results."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median, quantiles
+
+from measure import OURS, Case, Result
+
+PACKAGES = (
+    "anystream",
+    "anyio",
+    "trio",
+    "uvloop",
+    "httpx",
+    "aiostream",
+    "streamable",
+    "asyncstdlib",
+    "aioitertools",
+    "reactivex",
+    "aiometer",
+    "httpx-sse",
+)
+LEAST_CHANGE = 0.03
+"""What is less than that is never called a change: where code lies in memory makes as much."""
+
+
+@dataclass
+class Row:
+    """A case with its samples."""
+
+    name: str
+    family: str
+    what: str
+    unit: str
+    limits: dict[str, float]  # of our figure divided by that of a side
+    most: float | None
+    remark: str
+    samples: dict[str, dict[str, list[float]]]
+    missing: dict[str, dict[str, str]]
+
+    def value(self, backend: str, side: str) -> float:
+        return median(self.samples[backend][side])
+
+    def rivals(self, backend: str) -> list[str]:
+        return [side for side in self.samples.get(backend, ()) if side != OURS]
+
+    def ratios(self, backend: str, side: str) -> list[float]:
+        """Our figure divided by that of a side, round by round."""
+        samples = self.samples[backend]
+        return [a / b for a, b in zip(samples[OURS], samples[side], strict=True)]
+
+    def missed(self) -> Iterator[str]:
+        for backend, sides in self.samples.items():
+            for side, limit in self.limits.items():
+                if side in sides and (ratio := median(self.ratios(backend, side))) > limit:
+                    low, high = quartiles(self.ratios(backend, side))
+                    yield (
+                        f"{self.name} on {backend}: {ratio:.3f} ({low:.3f}-{high:.3f}) of {side},"
+                        f" and at most {limit:.3g} is wanted"
+                    )
+            if self.most is not None and self.value(backend, OURS) > self.most:
+                figure = in_unit(self.value(backend, OURS), self.unit)
+                yield f"{self.name} on {backend}: {figure}, and at most {self.most:g} is wanted"
+
+
+@dataclass
+class Report:
+    """The rows of one run, and the surroundings in which they were measured."""
+
+    environment: dict[str, str]
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, backends: list[str], pinned: str, *, quick: bool) -> "Report":
+        return cls(
+            {
+                "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+                "machine": f"{platform.platform()}, {os.cpu_count()} CPUs, {processor()}, {pinned}",
+                "python": f"{platform.python_implementation()} {platform.python_version()}",
+                "packages": ", ".join(f"{name} {installed(name)}" for name in PACKAGES),
+                "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+                "backends": ", ".join(backends),
+                "command": f"python {' '.join(sys.argv)}",
+                "kind": "quick" if quick else "full",
+            }
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Report":
+        stored = json.loads(path.read_text())
+        rows = {name: Row(**row) for name, row in stored["rows"].items()}
+        return cls(stored["environment"], rows)
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1, default=rounded) + "\n")
+
+    def add(self, case: Case, result: Result) -> None:
+        limits = {side: limit for side in case.sides if (limit := case.limit(side)) is not None}
+        self.rows[case.name] = Row(
+            case.name,
+            case.family,
+            case.what,
+            case.unit,
+            limits,
+            case.most,
+            case.remark,
+            {
+                backend: {side: [rounded(value) for value in values] for side, values in by.items()}
+                for backend, by in result.samples.items()
+            },
+            result.missing,
+        )
+
+    def families(self) -> dict[str, list[Row]]:
+        families: dict[str, list[Row]] = {}
+        for row in self.rows.values():
+            families.setdefault(row.family, []).append(row)
+        return families
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def processor() -> str:
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def quartiles(samples: list[float]) -> tuple[float, float]:
+    if len(samples) == 1:
+        return samples[0], samples[0]
+    low, _, high = quantiles(samples, method="inclusive")
+    return low, high
+
+
+def in_unit(value: float, unit: str) -> str:
+    """A figure with its unit, and times in one that suits them."""
+    if unit == "ns":
+        for larger, factor in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+            if value >= factor * 10:
+                return f"{value / factor:,.3g} {larger}"
+    digits = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{digits} {unit}"
+
+
+# -- on the terminal --------------------------------------------------------------------------
+
+
+def heading(report: Report) -> str:
+    lines = [f"{name}: {value}" for name, value in report.environment.items()]
+    lines.append("")
+    lines.append(f"The time of {OURS}, and in which part of the time of each other side:")
+    return "\n".join(lines)
+
+
+def line(report: Report, name: str) -> str:
+    row = report.rows[name]
+    lines: list[str] = []
+    for backend in row.samples:
+        parts = [f"{in_unit(row.value(backend, OURS), row.unit):>10}"]
+        for side in row.rivals(backend):
+            limit = row.limits.get(side)
+            ratio = median(row.ratios(backend, side))
+            quick = report.environment["kind"] == "quick"
+            mark = "" if limit is None or quick else f" (<= {limit:.3g})"
+            if mark and limit is not None and ratio > limit:
+                mark = f" (<= {limit:.3g} MISSED)"
+            parts.append(f"{side} {ratio:.2f}{mark}")
+        lines.append(f"{row.name:22} {backend:8} {'  '.join(parts)}")
+    return "\n".join(lines)
+
+
+def missed(report: Report) -> list[str]:
+    return [line for row in report.rows.values() for line in row.missed()]
+
+
+# -- in Markdown --------------------------------------------------------------------------------
+
+
+def markdown(report: Report) -> str:
+    """The tables of all families, with what was missing and why."""
+    parts = [
+        "# Figures",
+        "",
+        *(f"- {name}: {value}" for name, value in report.environment.items()),
+        "",
+        f"Each figure is what {OURS} needs for an item, and behind it in which part of the time of"
+        " each other side that is: the median of all rounds, with its quartiles. Below 1 we are"
+        " faster.",
+    ]
+    for family, rows in report.families().items():
+        parts += ["", f"## {family.capitalize()}", ""]
+        parts += table(rows)
+        parts += reasons(rows)
+    return "\n".join(parts) + "\n"
+
+
+def table(rows: list[Row]) -> list[str]:
+    sides = list(dict.fromkeys(side for row in rows for b in row.samples for side in row.rivals(b)))
+    lines = [
+        f"| case | backend | {OURS} | {' | '.join(sides)} |",
+        "|---|---|--:" + "|--:" * len(sides) + "|",
+    ]
+    for row in rows:
+        for number, backend in enumerate(row.samples):
+            cells = [f"**{row.name}**: {row.what}" if number == 0 else "", backend]
+            cells.append(in_unit(row.value(backend, OURS), row.unit))
+            cells += [cell(row, backend, side) for side in sides]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def cell(row: Row, backend: str, side: str) -> str:
+    if side not in row.samples[backend]:
+        return "x" if side in row.missing.get(backend, {}) else ""
+    ratios = row.ratios(backend, side)
+    low, high = quartiles(ratios)
+    return f"{median(ratios):.2f} ({low:.2f}-{high:.2f})"
+
+
+def reasons(rows: list[Row]) -> list[str]:
+    """What was seen of those that have an x, each reason once."""
+    seen: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        for backend, missing in row.missing.items():
+            for side, reason in missing.items():
+                seen.setdefault((side, backend, reason), []).append(row.name)
+    if not seen:
+        return []
+    lines = ["", "x: could not do it.", ""]
+    for (side, backend, reason), names in seen.items():
+        where = "all of these" if len(names) == len(rows) else ", ".join(names)
+        lines.append(f"- {side} on {backend}, {where}: `{reason}`")
+    return lines
+
+
+def publish(report: Report, folder: Path) -> None:
+    """The report and its charts, for people to read."""
+    from charts import draw
+
+    (folder / "README.md").write_text(markdown(report))
+    draw(report, folder)
+
+
+# -- what has changed ---------------------------------------------------------------------------
+
+
+def changes(base: Report, new: Report) -> list[str]:
+    """Those cases whose figure differs by more than the noise of both runs.
+
+    A figure is our time divided by that of the first other side that both runs have, since that
+    does not depend on the machine; where there is none, it is our time alone.
+    """
+    lines: list[str] = []
+    for name in base.rows.keys() & new.rows.keys():
+        old_row, new_row = base.rows[name], new.rows[name]
+        for backend in old_row.samples.keys() & new_row.samples.keys():
+            line = changed(old_row, new_row, backend)
+            if line is not None:
+                lines.append(line)
+    lines.sort()
+    only = base.rows.keys() ^ new.rows.keys()
+    return lines + [f"{name}: only in one of the two" for name in sorted(only)]
+
+
+def changed(old: Row, new: Row, backend: str) -> str | None:
+    shared = [side for side in old.rivals(backend) if side in new.rivals(backend)]
+    if shared:
+        against = shared[0]
+        before, after = old.ratios(backend, against), new.ratios(backend, against)
+    else:
+        against = "the clock alone"
+        before, after = old.samples[backend][OURS], new.samples[backend][OURS]
+    factor = median(after) / median(before)
+    noise = (spread(before) + spread(after)) / median(before)
+    if abs(factor - 1) <= max(noise, LEAST_CHANGE):
+        return None
+    kind = "slower" if factor > 1 else "faster"
+    return (
+        f"{old.name} on {backend}: {kind}, {median(before):.3g} to {median(after):.3g} of {against}"
+        f" ({factor - 1:+.0%}, noise {noise:.0%})"
+    )
+
+
+def spread(samples: list[float]) -> float:
+    """Half the width of the notch of a box plot: where a median may well lie by chance."""
+    low, high = quartiles(samples)
+    return float(1.57 * (high - low) / len(samples) ** 0.5)
