@@ -13,7 +13,8 @@ from ._reader import Run
 
 async def consume(stream: Recipe, take: Callable[[Iterator[Any]], object]) -> None:
     """Give each batch to `take`, until it returns something true or the stream ends."""
-    async with Run[Any](stream) as run:
+    opened: Run[Any] = Run(stream)
+    async with opened as run:
         while (batch := await run.batch()) is not None:
             try:
                 enough = take(batch)
@@ -34,7 +35,7 @@ async def drain(stream: Recipe) -> None:
 
 
 async def into(stream: Recipe, target: Any, *, close: bool) -> None:
-    run = Run[Any](stream)
+    run: Run[Any] = Run(stream)
     error: BaseException | None = None
     try:
         async with run:

@@ -172,7 +172,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     # -- opening ----------------------------------------------------------------------------
 
     def _run(self, *, bare: bool = False, grace: float | None = None) -> Run[T_co]:
-        return Run[T_co](self, bare=bare, grace=grace)
+        return Run(self, bare=bare, grace=grace)
 
     async def __aenter__(self) -> Run[T_co]:
         run = self._run()

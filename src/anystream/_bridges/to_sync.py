@@ -199,7 +199,7 @@ class SyncRun(Generic[T_co]):
 
     async def serve(self) -> None:
         self.loop, self.demand = Loop(), anyio.Event()
-        run = Run[Any](self.stream)
+        run: Run[Any] = Run(self.stream)
         try:
             await run.__aenter__()
             self.replies.put(Reply([]))

@@ -199,7 +199,7 @@ class Owner(Generic[T]):
     async def __aenter__(self) -> T:
         if self.run is not None:
             raise StreamBusyError(f"{self.stream!r} has been entered and not left")
-        run = Run[Any](self.stream)
+        run: Run[Any] = Run(self.stream)
         await run.__aenter__()
         self.run = run
         return self.give(run.pipeline.top())
