@@ -80,7 +80,11 @@ def compare(paths: list[str]) -> int:
     parser.add_argument("base", type=Path, metavar="BASE")
     parser.add_argument("new", type=Path, metavar="NEW", nargs="?", default=LATEST)
     options = parser.parse_args(paths)
-    changes = report.changes(report.Report.load(options.base), report.Report.load(options.new))
+    base, new = report.Report.load(options.base), report.Report.load(options.new)
+    kinds = base.environment["kind"], new.environment["kind"]
+    if kinds[0] != kinds[1]:
+        parser.error(f"a {kinds[0]} and a {kinds[1]} run have other numbers of items")
+    changes = report.changes(base, new)
     print("\n".join(changes) or "nothing has changed beyond the noise")
     return 0
 
