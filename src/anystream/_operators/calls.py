@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
+from types import CoroutineType
 from typing import Any
 
 from .._batches import WaitingOperator
@@ -71,10 +72,13 @@ class Call(WaitingOperator, Steps):
         try:
             for self.item in items:
                 made = self.call(self.item) if made is None else made
-                if not is_awaitable(made):
-                    raise TypeError(f"{self.fn!r} gave an awaitable first, and now {made!r}")
+                steps: Generator[Any, Any, Any] = made
+                if type(made) is not CoroutineType:
+                    if not is_awaitable(made):
+                        raise TypeError(f"{self.fn!r} gave an awaitable first, and now {made!r}")
+                    steps = iterate(made)
                 self.stepping = True
-                result: Any = yield from iterate(made)
+                result: Any = yield from steps
                 self.stepping = False
                 made = None
                 yield from self.emit(self.item, result)
