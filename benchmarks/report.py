@@ -209,6 +209,7 @@ def markdown(report: Report) -> str:
     for family, rows in report.families().items():
         parts += ["", f"## {family.capitalize()}", ""]
         parts += table(rows)
+        parts += remarks(rows)
         parts += reasons(rows)
     return "\n".join(parts) + "\n"
 
@@ -234,6 +235,15 @@ def cell(row: Row, backend: str, side: str) -> str:
     ratios = row.ratios(backend, side)
     low, high = quartiles(ratios)
     return f"{median(ratios):.2f} ({low:.2f}-{high:.2f})"
+
+
+def remarks(rows: list[Row]) -> list[str]:
+    """What has to be known of some cases, each remark once."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        if row.remark:
+            said.setdefault(row.remark, []).append(row.name)
+    return ["", *(f"- {', '.join(names)}: {remark}" for remark, names in said.items())]
 
 
 def reasons(rows: list[Row]) -> list[str]:

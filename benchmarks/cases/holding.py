@@ -15,7 +15,7 @@ from measure import Case, Measured, Work, no_garbage_collector
 from anystream import Stream, async_range
 
 from .concurrency import more
-from .plain import even, inc, numbers
+from .plain import afilter, amap, even, inc, numbers
 from .programs import bytecode_cache, growth
 
 Enter = Callable[[AsyncExitStack, list[Event]], Awaitable[object]]
@@ -46,22 +46,10 @@ async def enter_plain(stack: AsyncExitStack, _: list[Event]) -> None:
 
 async def enter_generators(stack: AsyncExitStack, _: list[Event]) -> None:
     """The last one is closed by its user, and the others by their ends."""
-    items: Any = numbers(9)
-    for wrap in (gmap, gfilter, gmap, gtake, gmap):
-        items = wrap(items)
+    items: Any = amap(inc, afilter(even, amap(inc, numbers(9))))
+    items = amap(inc, gtake(items))
     stack.push_async_callback(items.aclose)
     await anext(items)
-
-
-async def gmap(source: Any) -> AsyncGenerator[int, None]:
-    async for item in source:
-        yield inc(item)
-
-
-async def gfilter(source: Any) -> AsyncGenerator[int, None]:
-    async for item in source:
-        if even(item):
-            yield item
 
 
 async def gtake(source: Any) -> AsyncGenerator[int, None]:

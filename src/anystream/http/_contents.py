@@ -38,22 +38,17 @@ class Contents:
         else:
             page = self.full(response, step, number)
         try:
-            following: Any = self.following(page)
-            step_on = await following if is_awaitable(following) else following
-            page.next = absolute(step_on, page)
+            step_on: Any = self.following(page)
+            page.next = absolute(await step_on if is_awaitable(step_on) else step_on, page)
         except Exception as error:
             page.error = error
         page.scheme = self.scheme
         return page
 
     def full(self, response: Any, step: Step, number: int) -> Page[Any]:
-        document: Document | None = None
         try:
-            if self.texts:
-                document = Document(response.content, texts=True)
-                data = document.data
-            else:
-                data = loads(response.content)
+            document = Document(response.content, texts=True) if self.texts else None
+            data = loads(response.content) if document is None else document.data
         except NotJSON as exc:
             kind = TruncatedPage if exc.truncated else PageDataError
             what = "the body was cut short" if exc.truncated else "the body is no JSON"
