@@ -6,7 +6,7 @@ dropping it, or cancelling around it, loses nothing. A batch may be empty, and m
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Awaitable, Generator, Iterable, Iterator
 from itertools import chain, islice
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,7 +50,7 @@ class Source(Protocol):
         """Whether several tasks may step it in turn: nothing stays suspended between batches."""
         ...
 
-    async def batch(self) -> Iterator[Any] | None:
+    def batch(self) -> Awaitable[Iterator[Any] | None]:
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
 
@@ -249,9 +249,10 @@ class Segment:
         if marked:
             self.complete = False
             batch = chain(batch, self.mark())
-        for operator in self.row[place:]:
-            batch = operator(iter(batch))
-        return iter(batch)
+        items = iter(batch)
+        for operator in self.row[place:] if place else self.row:
+            items = operator(items)
+        return items
 
     def mark(self) -> Iterator[Any]:
         self.complete = True

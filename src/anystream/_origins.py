@@ -1,7 +1,15 @@
 """What items come from: an iterable, an async iterable, or a function that makes one of them."""
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from itertools import chain
 from typing import Any
 
@@ -70,7 +78,13 @@ class FromAsync(Steps):
         """Whether Python has finalised the async generator that this is."""
         return getattr(self.iterator, "ag_frame", self) is None
 
-    async def batch(self) -> Iterator[Any] | None:
+    def batch(self) -> Awaitable[Iterator[Any] | None]:
+        if self.generator is not None and self.waits:  # and so will the next step, most likely
+            return self.awaited()
+        return self.at_once()
+
+    async def at_once(self) -> Iterator[Any] | None:
+        """What there is without waiting."""
         if self.killed:
             raise StreamInterruptedError(
                 f"a step inside {self.iterator!r} was cancelled, which finalised the generator, and"
@@ -78,11 +92,15 @@ class FromAsync(Steps):
             )
         if self.over:
             return None
-        if self.stepping:
-            items = await self.resume()
-        else:
-            await checkpoint()
-            items = self.run(self.steps()) if self.generator is None else self.ready()
+        await checkpoint()
+        return self.paced(self.run(self.steps()) if self.generator is None else self.ready())
+
+    def after(self, item: Any) -> Iterator[Any]:
+        if self.waits:
+            return iter((item,))
+        return self.paced(super().after(item))
+
+    def paced(self, items: Iterator[Any]) -> Iterator[Any]:
         self.pace.start()
         return chain.from_iterable(self.pace.pieces(items))
 
@@ -97,6 +115,7 @@ class FromAsync(Steps):
                 yield item
         except StopAsyncIteration:
             self.over = True
+            self.stop()
         except BaseException:
             self.stop()
             self.killed = self.finished()

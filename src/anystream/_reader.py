@@ -100,9 +100,8 @@ class Run(AsyncIterator[T_co]):
 
     async def __anext__(self) -> T_co:
         try:
-            return next(self.items)
-        except StopIteration:
-            pass
+            for item in self.items:  # `next` would raise, and that is slow, at each batch's end
+                return item
         except BaseException as exc:
             await self.fail_in_batch(exc)
         return await self.after_batch()
@@ -112,9 +111,8 @@ class Run(AsyncIterator[T_co]):
         while (items := await self.batch()) is not None:
             self.items = items
             try:
-                return next(items)
-            except StopIteration:
-                pass
+                for item in items:
+                    return item
             except BaseException as exc:
                 await self.fail_in_batch(exc)
         raise StopAsyncIteration

@@ -3,7 +3,7 @@
 A batch is a synchronous iterator, yet its items may come from awaits: the steps of an async
 iterator, or an async function given to an operator. `Steps` drives such awaits by hand for as long
 as they answer without suspending. When one suspends, the iterator ends, and the awaiting side goes
-on with that very step through `resume`. Nothing is read ahead, and no task is involved.
+on with that very step through `awaited`. Nothing is read ahead, and no task is involved.
 """
 
 import inspect
@@ -32,6 +32,7 @@ class Steps:
         self.generator: Any = None  # what `run` was given, until `stop`
         self.trap: Any = None
         self.stepping = False
+        self.waits = False  # whether the last await has suspended
 
     def run(self, generator: Generator[Any, Any, None]) -> Iterator[Any]:
         """The items of `generator` that are there without waiting."""
@@ -46,33 +47,41 @@ class Steps:
         for out in self.generator:
             if self.stepping:
                 self.trap = out
+                self.waits = True
                 self.suspended()
                 return
             yield out
 
     def suspended(self) -> None:
-        """Called when a step has suspended: somebody has to await `resume`."""
+        """Called when a step has suspended: somebody has to await `awaited`."""
 
     @types.coroutine
-    def resume(self) -> Generator[Any, Any, Iterator[Any]]:
-        """Wait for the suspended step; its items, and those that are ready behind them.
+    def awaited(self) -> Generator[Any, Any, Iterator[Any]]:
+        """Wait for the step that has suspended, or for the next one; what it gives, as a batch.
 
         A cancellation goes through the step and ends the generator.
         """
-        out = self.trap
+        generator, out = self.generator, self.trap
         try:
+            if not self.stepping:
+                out = next(generator)
+                self.waits = self.stepping
             while self.stepping:
                 try:
                     answer = yield out
                 except BaseException as exc:
-                    out = self.generator.throw(exc)
+                    out = generator.throw(exc)
                 else:
-                    out = self.generator.send(answer)
+                    out = generator.send(answer)
         except StopIteration:
             return EMPTY
         finally:
             self.trap = None
-        return chain((out,), self.ready())
+        return self.after(out)
+
+    def after(self, item: Any) -> Iterator[Any]:
+        """The batch that begins with an item that was awaited."""
+        return chain((item,), self.ready())
 
 
 def awaits(function: F) -> F:

@@ -91,7 +91,7 @@ class Call(WaitingOperator, Steps):
     async def go_on(self) -> Iterator[Any]:
         if not self.stepping:  # the call was cancelled: make it again
             return self.awaiting(chain((self.item,), self.upstream))
-        return await self.resume()
+        return await self.awaited()
 
     async def close(self, host: Host) -> None:
         self.stop()
