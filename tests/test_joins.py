@@ -2,12 +2,16 @@
 
 import builtins
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
+from time import sleep
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import anystream
 from anystream import (
@@ -140,6 +144,76 @@ async def test_zip_asks_all_at_the_same_time() -> None:
     rows = await async_range(3, delay=1).zip(async_range(3, delay=1), ticker(1)).collect()
     assert [row[:2] for row in rows] == [(0, 0), (1, 1), (2, 2)]
     assert anyio.current_time() - start == pytest.approx(3)
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=4), st.booleans())
+@settings(deadline=None, max_examples=60)
+async def test_zip_without_tasks_like_the_builtin(lengths: list[int], strict: bool) -> None:
+    """Of sources that never wait, in batches that end here and there."""
+    lists = [builtins.list(range(length)) for length in lengths]
+    streams = [async_range(length + 1).take(length) for length in lengths]
+    got: list[Any] = []
+    uneven = pytest.raises(ValueError, match=r"source . ended before source . did")
+    async with anystream.zip(*streams, strict=strict) as items:
+        assert not items.pipeline.pumps
+        with uneven if strict and len({*lengths}) > 1 else nullcontext():
+            async for item in items:
+                got.append(item)
+                await anyio.lowlevel.checkpoint()
+        assert got == [*builtins.zip(*lists, strict=False)]
+
+
+async def test_zip_without_tasks_over_many_batches() -> None:
+    def slowly(every: int) -> Iterator[int]:
+        for n in range(100):
+            if n % every == 0:
+                sleep(0.002)  # longer than a batch
+            yield n
+
+    rows = await anystream.zip(slowly(3), range(1000), slowly(7)).collect()
+    assert rows == [(n, n, n) for n in range(100)]
+
+
+async def test_zip_without_tasks_gives_the_event_loop_its_turn() -> None:
+    with anyio.move_on_after(1) as scope:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anystream.zip(itertools.count(), itertools.count()).drain)
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+    assert not scope.cancelled_caught
+
+
+async def test_zip_without_tasks_asks_in_order() -> None:
+    """And so, like the builtin, no more than it has to."""
+    asked: list[str] = []
+
+    def source(name: str, *items: int) -> Iterator[int]:
+        for item in items:
+            asked.append(name)
+            yield item
+
+    assert await anystream.zip(source("a", 1), source("b", 1, 2)).collect() == [(1, 1)]
+    assert asked == ["a", "b"]
+
+
+async def test_an_error_in_a_zip_without_tasks_comes_after_the_complete_rows() -> None:
+    def failing() -> Iterator[int]:
+        yield from range(2)
+        raise OSError("two")
+
+    got: list[Any] = []
+    with pytest.raises(OSError, match="two"):
+        await Stream(range(9)).zip(failing()).for_each(got.append)
+    assert got == [(0, 0), (1, 1)]
+
+
+async def test_a_cancelled_step_of_a_zip_without_tasks_loses_nothing() -> None:
+    for cut in every_cut():
+        got: list[Any] = []
+        async with Stream(range(4)).zip(range(9)) as items:
+            await cut.collect(items, got)
+        assert got == [(n, n) for n in range(4)]
 
 
 async def test_zip_of_nothing() -> None:

@@ -77,7 +77,7 @@ async def paired_total(pairs: AsyncIterable[Any]) -> int:
 
 
 def zipped(stop: int) -> Stream[tuple[int, int]]:
-    return zip(async_range(stop), async_range(stop))
+    return zip(numbers(stop), numbers(stop))
 
 
 def zipped_buffers(stop: int) -> Stream[tuple[int, int]]:
@@ -274,7 +274,7 @@ CASES = (
     ),
     Case(
         "zip-at-once",
-        "zip of two ranges that are asked at the same time",
+        "zip of two generators that are asked at the same time",
         "tasks",
         2_000,
         {

@@ -74,6 +74,7 @@ class Run(AsyncIterator[T_co]):
         if self.pipeline.task is not None or self.pipeline.closed:
             raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
         await self.pipeline.open()
+        self.pipeline.task = get_current_task().id
         return self
 
     async def __aexit__(
@@ -202,7 +203,7 @@ class Run(AsyncIterator[T_co]):
         `ExceptionGroup`. `StreamBusyError` if another task is waiting in a step.
         """
         pipeline = self.pipeline
-        if pipeline.task not in (None, get_current_task().id):
+        if pipeline.task is not None and pipeline.task != get_current_task().id:
             raise self.wrong_task()
         if self.inside() or (self.turns.taken and not pipeline.waits_for_tasks):
             raise self.busy()

@@ -16,7 +16,6 @@ from anyio import (
     create_task_group,
     current_time,
     get_cancelled_exc_class,
-    get_current_task,
 )
 
 from ._batches import Recipe, Segment, Source, opened
@@ -161,6 +160,8 @@ class Host(ABC):
         A native cancellation that arrived during the cleanup is passed on, with the rest as its
         cause.
         """
+        if not self.errors and self.late is None:
+            return
         late, self.late = self.late, None
         if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
             error = None
@@ -405,7 +406,7 @@ class Pipeline(Host):
         self.opening: bool = False
         self.may_spawn: bool = False  # whether a part that is opened later may need tasks
         self.closed: bool = False
-        self.task: int | None = None  # that has to close
+        self.task: int | None = None  # that has to close, if it can be another one
         self.last: Sequence[Pump] = ()  # those that the group may wait for
 
     @property
@@ -458,7 +459,6 @@ class Pipeline(Host):
         elif closes:
             self.scope = CancelScope()
             self.scope.__enter__()
-        self.task = get_current_task().id
 
     def assembled(self, make: Callable[[], Source]) -> Source:
         """What `make` opens; its tasks start when all of it is open, or never."""

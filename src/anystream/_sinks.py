@@ -13,8 +13,10 @@ from ._reader import Run
 
 async def consume(stream: Recipe, take: Callable[[Iterator[Any]], object]) -> None:
     """Give each batch to `take`, until it returns something true or the stream ends."""
-    opened: Run[Any] = Run(stream)
-    async with opened as run:
+    run: Run[Any] = Run(stream)
+    await run.pipeline.open()
+    error: BaseException | None = None
+    try:
         while (batch := await run.batch()) is not None:
             try:
                 enough = take(batch)
@@ -22,6 +24,12 @@ async def consume(stream: Recipe, take: Callable[[Iterator[Any]], object]) -> No
                 await run.fail_in_batch(exc)
             if enough:
                 return
+    except BaseException as exc:
+        error = exc
+        raise
+    finally:  # in the same task for certain, so nothing has to be asked
+        await run.leave(error)
+        del error  # which refers to this frame
 
 
 async def collect(stream: Recipe, into: Callable[[Any], Any]) -> Any:

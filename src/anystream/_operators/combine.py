@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-from .._batches import MISSING, Operator, Recipe, Source, opened
+from .._batches import MISSING, Operator, Recipe, Segment, Source, WaitingOperator, opened
 from .._mailbox import Lane, Mailbox
-from .._run import Host
-from .concurrent import feed, merged
+from .._origins import FromIterable
+from .._run import Host, Pump
+from .._steps import EMPTY
+from .concurrent import feed, supply
 
 
 class Chain:
@@ -80,15 +82,87 @@ class StrictRows(Rows):
         short = [exhausted(lane) for lane in self.lanes]
         if any(short) and any(lane.items for lane in self.lanes):
             longer = next(place for place, lane in enumerate(self.lanes) if lane.items)
-            raise ValueError(
-                f"zip(strict=True): source {short.index(True)} ended before source {longer} did"
-            )
+            raise uneven(short.index(True), longer)
         return all(short)
 
 
+class Zipped:
+    """The same of sources that never wait, which need no tasks: an item of each, in their order."""
+
+    closes = False
+    holds = False
+    busy = False
+    any_task = True
+
+    def __init__(self, parts: Sequence[Source], strict: bool) -> None:
+        self.parts = parts
+        self.strict = strict
+        self.batches = [EMPTY] * len(parts)
+        self.row: list[Any] = []  # as far as it has come
+
+    async def batch(self) -> Iterator[Any] | None:
+        place = len(self.row)  # of the source whose batch has ended
+        batch = await self.parts[place].batch()
+        if batch is None:
+            if self.strict:
+                await self.compare(place)
+            return None
+        self.batches[place] = batch
+        return self.rows()
+
+    def rows(self) -> Iterator[Any]:
+        row, batches = self.row, self.batches
+        while True:
+            for batch in batches[len(row) :] if row else batches:
+                item = next(batch, MISSING)
+                if item is MISSING:
+                    return
+                row.append(item)
+            yield tuple(row)
+            row.clear()
+
+    async def compare(self, short: int) -> None:
+        """See that all end where one has ended."""
+        if short:
+            raise uneven(short, 0)
+        for place, part in enumerate(self.parts):
+            batch: Iterator[Any] | None = self.batches[place]
+            while batch is not None:
+                if next(batch, MISSING) is not MISSING:
+                    raise uneven(short, place)
+                batch = await part.batch()
+
+    async def close(self, host: Host) -> None:
+        for part in reversed(self.parts):
+            await part.close(host)
+
+
+def uneven(short: int, longer: int) -> ValueError:
+    return ValueError(f"zip(strict=True): source {short} ended before source {longer} did")
+
+
 def zipping(strict: bool) -> Callable[[Sequence[Recipe]], Callable[[Host], Source]]:
-    box_type = StrictRows if strict else Rows
-    return lambda parts: merged(parts, 0, box_type=box_type)
+    """How to zip: with a task for each source, unless none of them ever waits."""
+    return lambda streams: lambda host: zipped(host, streams, strict)
+
+
+def zipped(host: Host, streams: Sequence[Recipe], strict: bool) -> Source:
+    pumps = [Pump(host) for _ in streams]
+    parts = [opened(stream, pump) for stream, pump in zip(streams, pumps, strict=True)]
+    if parts and all(map(never_waits, parts)):
+        return Zipped(parts, strict)
+    box = (StrictRows if strict else Rows)(host.pipeline.new_event)
+    for pump, part in zip(pumps, parts, strict=True):
+        supply(pump, part, box.lane(0))
+    return box
+
+
+def never_waits(source: Source) -> bool:
+    """Whether all that its steps wait for is the next turn of the event loop."""
+    if isinstance(source, Segment):
+        waiting = any(isinstance(operator, WaitingOperator) for operator in source.row)
+        return not waiting and never_waits(source.source)
+    return isinstance(source, (FromIterable, Zipped))
 
 
 def exhausted(lane: Lane) -> bool:
