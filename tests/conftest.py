@@ -4,9 +4,13 @@ import signal
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 from rows import Row
 
 pytest_plugins = ["anystream.testing.plugin"]
+
+settings.register_profile("anystream", deadline=None)  # a busy machine is no failure
+settings.load_profile("anystream")
 
 SWEPT = ("points", "bad")
 """What a sweep says of itself, by pytest's `record_property`."""

@@ -147,7 +147,7 @@ async def test_zip_asks_all_at_the_same_time() -> None:
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=4), st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 async def test_zip_without_tasks_like_the_builtin(lengths: list[int], strict: bool) -> None:
     """Of sources that never wait, in batches that end here and there."""
     lists = [builtins.list(range(length)) for length in lengths]

@@ -906,7 +906,6 @@ def programs(draw: st.DrawFn) -> Program:
 @settings(
     max_examples=EXAMPLES or 400,
     derandomize=not EXAMPLES,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

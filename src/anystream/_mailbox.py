@@ -194,6 +194,7 @@ class Mailbox:
         "failed",
         "lanes",
         "new_event",
+        "news",
         "open_lanes",
         "parked",
         "pumps",
@@ -216,6 +217,7 @@ class Mailbox:
         self.failed: BaseException | None = None  # the same, raised or not
         self.cleanup_error: BaseException | None = None  # which may be that error
         self.closed = False
+        self.news = False  # whether something has changed since the reader has looked
         self.lanes: list[Lane] = []
         self.pumps: list[Pump] = []
 
@@ -265,6 +267,7 @@ class Mailbox:
         self.wake()
 
     def wake(self) -> None:
+        self.news = True
         if self.waiting is not None:
             self.waiting.set()
 
@@ -282,12 +285,15 @@ class Mailbox:
             if self.ended():
                 return None
             await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
-            self.wanted, self.waiting = 1, self.new_event()
+            self.wanted, self.news = 1, False
             for event in self.parked:
                 event.set()
             self.parked.clear()
             try:
-                await self.woken(self.waiting)
+                await checkpoint()  # those who are ready have come by then
+                if not self.news:
+                    self.waiting = self.new_event()
+                    await self.woken(self.waiting)
             finally:
                 self.wanted, self.waiting = 0, None  # a cancelled reader withdraws its demand
         if len(self.ready) == 1 and not self.ready[0].bound:

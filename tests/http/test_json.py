@@ -369,7 +369,7 @@ def spread(value: Any, draw: st.DrawFn) -> str:
     return before + json.dumps(value, ensure_ascii=draw(st.booleans())) + behind
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(values, max_size=4) | st.lists(st.dictionaries(st.sampled_from("ab"), values)),
     st.data(),
@@ -384,7 +384,7 @@ def test_any_items_in_any_spacing(items: list[Any], data: st.DataObject) -> None
         assert text == re.sub(r"[ \t]*[\r\n][ \t\r\n]*", " ", original.strip())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(st.sampled_from('{}[],:"\\ \n01-.eEtruefalsn'), max_size=12))
 def test_any_text_is_read_as_json_reads_it(text: str) -> None:
     try:

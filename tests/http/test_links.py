@@ -80,14 +80,14 @@ def links(draw: st.DrawFn) -> tuple[str, str, str]:
     return text + draw(blanks), target, rel
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(links(), max_size=4))
 def test_what_is_written_is_read(written: list[tuple[str, str, str]]) -> None:
     expected = [target for _, target, rel in written if "next" in rel.lower()]
     assert link([",".join(text for text, _, _ in written)]) == (expected[0] if expected else None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.sampled_from(' \t\n,;<>="\\ab') | st.characters(), max_size=40))
 def test_nothing_raises(value: str) -> None:
     found = link([value, "<last>; rel=next"])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anystream import Stream, async_range, merge, stream, ticker, zip
@@ -164,7 +164,6 @@ async def test_a_late_consumer_gets_everything_and_then_is_on_time() -> None:
     assert got == [(0, "a"), (3.5, "b"), (3.5, "c"), (4, "d"), (6, "e")]
 
 
-@settings(deadline=None)
 @given(drawings(finals="|"), st.floats(0.4, 3))
 async def test_a_cancelled_step_loses_nothing_and_moves_nothing(
     drawing: Drawing, patience: float

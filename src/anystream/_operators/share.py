@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +21,7 @@ from .._errors import (
 from .._mailbox import Lane, Mailbox
 from .._reader import Run
 from .._run import Host, Pump, until
-from .._steps import EMPTY, resolved
+from .._steps import is_awaitable
 
 T = TypeVar("T")
 PATIENCE = 1.0
@@ -87,11 +88,11 @@ class Hub(ABC):
         return branch
 
     @abstractmethod
-    async def deal(self, item: Any) -> None:
-        """Put an item where it belongs."""
+    async def deal(self, batch: Iterator[Any]) -> None:
+        """Put each item where it belongs, until the pump has to stop."""
 
-    async def demand(self) -> None:  # noqa: B027  # most know only when they have it
-        """Wait until the next item is wanted."""
+    async def demand(self) -> None:  # noqa: B027  # most know only when they have an item
+        """Wait until one is wanted."""
 
     async def left(self, branch: Branch, host: Host) -> None:
         """The reader of a branch has left; the source stops with the last one."""
@@ -116,17 +117,12 @@ class Hub(ABC):
             self.end(self.pump.failure())
 
     async def deal_all(self) -> None:
-        batch: Iterator[Any] = EMPTY
         while not self.pump.stopping:
             await self.demand()
-            for item in batch:
-                await self.deal(item)
-                break
-            else:
-                following = await self.source.batch()
-                if following is None:
-                    return
-                batch = following
+            batch = await self.source.batch()
+            if batch is None:
+                return
+            await self.deal(batch)
 
     def end(self, error: BaseException | None) -> None:
         """Tell all readers; an error that nobody hears is kept for those who close."""
@@ -139,7 +135,7 @@ class Hub(ABC):
             branch.way.finish(error)
 
     async def put(self, lane: Lane, item: Any) -> None:
-        if await self.room(lane):
+        if lane.takes() or await self.room(lane):
             lane.fill(iter((item,)))
 
     async def room(self, lane: Lane) -> bool:
@@ -153,7 +149,7 @@ class Hub(ABC):
 
     def fail_if_stuck(self, full: Mailbox) -> None:
         """Raise if somebody waits here, and so nobody will read from the branch that is full."""
-        waiting = {branch.task for branch in self.branches if branch.waiting is not None}
+        waiting = {branch.task for branch in self.branches if branch.wanted}
         reader = next((branch.task for branch in self.branches if branch is full), None)
         if waiting and (reader is None or reader in waiting):
             raise StreamDeadlockError(
@@ -254,19 +250,58 @@ class Broadcast(Hub):
 
     async def demand(self) -> None:
         """The slowest reader that is not to miss an item decides."""
-        for branch in [*self.branches]:
-            await self.room(branch.way)
+        while (full := next(filter(is_full, self.ways()), None)) and not self.pump.stopping:
+            await self.room(full)
 
-    async def deal(self, item: Any) -> None:
-        self.replay.append(item)
-        for branch in [*self.branches]:
+    def ways(self) -> Iterator[Lane]:
+        return (branch.way for branch in self.branches if not branch.way.stopped)
+
+    async def deal(self, batch: Iterator[Any]) -> None:
+        while not self.pump.stopping:
+            await self.demand()
+            wanted = max(1, min((way.room() for way in self.ways()), default=1))
+            items: list[Any] = []
             try:
-                await self.put(branch.way, item)
+                items.extend(islice(batch, wanted))
+            finally:  # those before an error
+                self.deal_out(items)
+            if len(items) < wanted:
+                return
+
+    def deal_out(self, items: list[Any]) -> None:
+        self.replay.extend(items)
+        for way in self.ways():
+            try:
+                way.fill(iter(items))
             except StreamOverflowError as exc:
-                branch.way.finish(exc)
+                way.finish(exc)
 
 
-class Partition(Hub, Owned):
+def is_full(lane: Lane) -> bool:
+    return not lane.takes()
+
+
+class Sorter(Hub):
+    """Every item goes to one branch, by what a function says of it."""
+
+    fn: Callable[[Any], Any]
+
+    async def deal(self, batch: Iterator[Any]) -> None:
+        for item in batch:
+            if self.pump.stopping:
+                return
+            key = self.fn(item)
+            if is_awaitable(key):
+                key = await key
+            branch = await self.branch_for(key)
+            await self.put(branch.way, item)
+
+    @abstractmethod
+    async def branch_for(self, key: Any) -> Branch:
+        """Where the items with this key go."""
+
+
+class Partition(Sorter, Owned):
     """Two branches: of the items for which a function is true, and of the others."""
 
     def __init__(
@@ -282,12 +317,11 @@ class Partition(Hub, Owned):
     def open_false(self, host: Host) -> Source:
         return self.false.opened_once()
 
-    async def deal(self, item: Any) -> None:
-        part = self.true if await resolved(self.fn(item)) else self.false
-        await self.put(part.way, item)
+    async def branch_for(self, key: Any) -> Branch:
+        return self.true if key else self.false
 
 
-class Groups(Hub):
+class Groups(Sorter):
     """A branch for each key, and one for the pairs of a key and the stream of its items."""
 
     def __init__(
@@ -309,13 +343,12 @@ class Groups(Hub):
     def opened(self) -> Source:
         return self.outer.opened()
 
-    async def deal(self, item: Any) -> None:
-        key = await resolved(self.fn(item))
+    async def branch_for(self, key: Any) -> Branch:
         group = self.groups.get(key)
         if group is None or group.closed:  # its reader has left: this one starts anew
             group = self.groups[key] = self.branch()
             await self.put(self.outer.way, (key, self.stream_of(group, key)))
-        await self.put(group.way, item)
+        return group
 
     async def left(self, branch: Branch, host: Host) -> None:
         if branch is self.outer:
