@@ -9,10 +9,17 @@ import pytest
 EXAMPLES = sorted(Path(__file__).parents[1].joinpath("examples").glob("*.py"))
 
 
+def test_all_of_them_are_in_the_list() -> None:
+    listed = EXAMPLES[0].with_name("README.md").read_text()
+    assert [example.name for example in EXAMPLES if f"]({example.name})" not in listed] == []
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example(example: Path, backend: str) -> None:
     command = [sys.executable, "-W", "error", "-X", "dev", str(example), backend]
     ran = subprocess.run(command, capture_output=True, text=True)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    # asyncio tells of each step that has taken more than 0.1 s, and a busy machine may do so.
+    errors = [line for line in ran.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (ran.returncode, errors) == (0, [])
     assert ran.stdout
