@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted(Path(__file__).parents[1].joinpath("examples").glob("*.py"))
+SECONDS = {"dashboard": "0.5"}
+"""For those that would go on for longer than a test needs."""
 
 
 def test_all_of_them_are_in_the_list() -> None:
@@ -18,6 +20,7 @@ def test_all_of_them_are_in_the_list() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example(example: Path, backend: str) -> None:
     command = [sys.executable, "-W", "error", "-X", "dev", str(example), backend]
+    command += [SECONDS[example.stem]] if example.stem in SECONDS else []
     ran = subprocess.run(command, capture_output=True, text=True)
     # asyncio tells of each step that has taken more than 0.1 s, and a busy machine may do so.
     errors = [line for line in ran.stderr.splitlines() if not line.startswith("Executing <")]
