@@ -1,0 +1,108 @@
+"""Relay server-sent events: one connection to their source, for any number of clients of our own.
+
+    python examples/sse_relay.py [asyncio | trio]
+
+runs a source, the relay and two clients on this machine, for a moment. To relay something else,
+write `app = relay(sse("https://..."))`, and run that by any ASGI server, such as uvicorn.
+"""
+
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib import import_module
+
+import anyio
+import httpx
+from hypercorn.config import Config
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Send
+
+from anystream import Stream
+from anystream._cli.server import serve  # a small API on this machine, made for the demo
+from anystream.http import Event, sse
+
+STILL_HERE = ": still here\n\n"
+"""A comment, which clients pass over, and proxies take for a sign of life."""
+
+
+class StreamResponse(StreamingResponse):
+    """A response whose body is a stream, which has closed when the client has gone.
+
+    A plain `StreamingResponse` reads its body by a bare `async for`, and closes nothing.
+    """
+
+    def __init__(self, stream: Stream[str], media_type: str) -> None:
+        super().__init__(stream, media_type=media_type, headers={"Cache-Control": "no-store"})
+        self.stream = stream
+
+    async def stream_response(self, send: Send) -> None:
+        async with self.stream as self.body_iterator:
+            await super().stream_response(send)
+
+
+def as_text(event: Event) -> str:
+    """An event as it is sent."""
+    fields = [f"event: {event.type}", f"id: {event.id}"]
+    fields += [f"data: {line}" for line in event.data.split("\n")]
+    return "\n".join(fields) + "\n\n"
+
+
+def relay(source: Stream[Event], heartbeat: float = 15) -> Starlette:
+    """An app that sends the events of `source` at `/events` to whoever asks for them.
+
+    The source is opened for the first client and closed with the last one. A client gets the events
+    from then on, and a comment whenever none has come for `heartbeat` seconds. One that is more
+    than 100 events behind misses the oldest of these, and nobody waits for it.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[dict[str, Stream[Event]], None]:
+        async with source.share(100, "drop_oldest") as shared:
+            yield {"events": shared}
+
+    async def events(request: Request) -> Response:
+        shared: Stream[Event] = request.state.events
+        text = shared.map(as_text).heartbeat(heartbeat, STILL_HERE)
+        return StreamResponse(text, "text/event-stream")
+
+    return Starlette(routes=[Route("/events", events)], lifespan=lifespan)
+
+
+@asynccontextmanager
+async def serving(app: Starlette, backend: str) -> AsyncGenerator[str, None]:
+    """Serve an app on this machine while the block runs; gives its URL."""
+    config, stop = Config(), anyio.Event()
+    config.loglevel = "WARNING"
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config.bind = [f"fd://{listener.detach()}"]
+    serve_app = import_module(f"hypercorn.{backend}").serve
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(serve_app, app, config, shutdown_trigger=stop.wait))
+        yield url
+        stop.set()
+
+
+async def main(backend: str, client: httpx.AsyncClient) -> None:
+    async with client, serve() as server:
+        source = sse(f"{server.url}/events?n=100&delay=0.05", client=client)
+        async with (
+            serving(relay(source, heartbeat=0.02), backend) as url,
+            anyio.create_task_group() as tasks,
+        ):
+            relayed = sse(f"{url}/events", client=client)
+            tasks.start_soon(relayed.take(5).for_each, partial(print, "first"))
+            await anyio.sleep(0.2)
+            tasks.start_soon(relayed.take(5).for_each, partial(print, "second"))
+        print(f"requests to the source: {len(server.requests)}")
+
+
+if __name__ == "__main__":
+    direct = httpx.AsyncClient(trust_env=False)  # past the proxy that you may have
+    backend = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
+    anyio.run(main, backend, direct, backend=backend)
