@@ -78,6 +78,26 @@ async def test_the_source_comes_with_the_first_reader_and_goes_with_the_last() -
     assert source.open_runs == 0
 
 
+@pytest.mark.parametrize("read", [True, False])
+async def test_the_tasks_of_the_source_come_with_the_first_reader_too(read: bool) -> None:
+    source, other = TrackedSource(range(9)), TrackedSource(range(9))
+    ways = merge(Stream(source.generator).buffer(2), other.generator())  # one was handed over
+    async with ways.share() as shared:
+        await anyio.sleep(1)
+        assert (source.steps, other.steps) == (0, 0)
+        if read:
+            assert await shared.count() == 18
+    assert source.open_runs == other.open_runs == 0
+
+
+async def test_a_generator_that_was_handed_to_a_share_is_closed_unread() -> None:
+    generator = TrackedSource(range(9)).generator()
+    async with Stream(generator).buffer(2).share():
+        await anyio.sleep(1)
+    with pytest.raises(StopAsyncIteration):
+        await anext(generator)
+
+
 async def test_a_shared_stream_can_be_used_like_any_other() -> None:
     async with async_range(9).share() as shared:
         assert await shared.map(str).take(3).collect() == ["0", "1", "2"]

@@ -462,17 +462,19 @@ class Pipeline(Host):
 
     def assembled(self, make: Callable[[], Source]) -> Source:
         """What `make` opens; its tasks start when all of it is open, or never."""
-        if self.opening:  # of something that this is a part of
-            return make()
-        self.opening = True
-        try:
-            source = make()
-        finally:
-            self.opening = False
-            unstarted, self.unstarted = self.unstarted, ()
-        for pump in unstarted:
+        source, pumps = self.held_back(make)
+        for pump in pumps:
             self.start(pump)
         return source
+
+    def held_back(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Pump]]:
+        """What `make` opens, and its tasks, which are still to be started."""
+        opening, unstarted = self.opening, self.unstarted
+        self.opening, self.unstarted = True, ()
+        try:
+            return make(), self.unstarted
+        finally:
+            self.opening, self.unstarted = opening, unstarted
 
     def start(self, pump: Pump) -> None:
         if self.opening:

@@ -71,7 +71,7 @@ class Hub(ABC):
         self.size = size
         self.overflow = overflow
         self.pump = Pump(host)
-        self.source = opened(stream, self.pump)
+        self.source, self.behind = host.pipeline.held_back(lambda: opened(stream, self.pump))
         self.branches: list[Branch] = []
         self.started = False
         self.over = False
@@ -80,7 +80,14 @@ class Hub(ABC):
     def start(self) -> None:
         if not self.started:
             self.started = True
+            self.start_behind()
             self.pump.start(self.run)
+
+    def start_behind(self) -> None:
+        """Start the tasks that the source itself needs."""
+        behind, self.behind = self.behind, ()
+        for pump in behind:
+            self.host.pipeline.start(pump)
 
     def branch(self) -> Branch:
         branch = Branch(self, self.size, self.overflow)
@@ -168,8 +175,11 @@ class Hub(ABC):
         self.cut()
         if self.started:
             await host.stop([self.pump])
-        else:
-            await self.source.close(host)
+            return
+        for pump in self.behind:
+            pump.interrupt()
+        self.start_behind()  # to close what they were given, and nothing more
+        await self.source.close(host)
 
 
 class Owned:
