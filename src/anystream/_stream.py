@@ -268,7 +268,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         concurrency: int = 1,
         ordered: bool = True,
         ahead: int | None = None,
-        on_error: Callable[[Exception, T_co], S | Awaitable[S]],
+        on_error: Callable[[Exception, T_co], Awaitable[S]],
     ) -> "Stream[R | S]": ...
     @overload
     def map(
@@ -278,7 +278,27 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         concurrency: int = 1,
         ordered: bool = True,
         ahead: int | None = None,
-        on_error: Callable[[Exception, T_co], S | Awaitable[S]],
+        on_error: Callable[[Exception, T_co], Awaitable[S]],
+    ) -> "Stream[R | S]": ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[T_co], Awaitable[R]],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+        on_error: Callable[[Exception, T_co], S],
+    ) -> "Stream[R | S]": ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[T_co], R],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+        on_error: Callable[[Exception, T_co], S],
     ) -> "Stream[R | S]": ...
     def map(
         self,
@@ -593,9 +613,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     # -- several items at a time ------------------------------------------------------------
 
     @overload
-    def accumulate(self: "Stream[T]") -> "Stream[T]": ...
-    @overload
-    def accumulate(self: "Stream[T]", fn: Callable[[T, T], T | Awaitable[T]]) -> "Stream[T]": ...
+    def accumulate(
+        self: "Stream[T]", fn: Callable[[T, T], T | Awaitable[T]] = ...
+    ) -> "Stream[T]": ...
     @overload
     def accumulate(
         self, fn: Callable[[R, T_co], R | Awaitable[R]], *, initial: R
@@ -684,7 +704,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     # -- streams of streams -----------------------------------------------------------------
 
-    def flatten(self: "Stream[AsyncIterable[R]] | Stream[Iterable[R]]") -> "Stream[R]":
+    def flatten(self: "Stream[Items[R]]") -> "Stream[R]":
         """The items of each item, one after the other.
 
         The items are streams, async iterables or iterables. Each is closed when it has ended,
@@ -697,13 +717,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         return self._then(label.call("flatten"), transform.Flatten)
 
-    @overload
-    def flat_map(self, fn: Callable[[T_co], Items[R]], *, concurrency: int = 1) -> "Stream[R]": ...
-    @overload
-    def flat_map(
-        self, fn: Callable[[T_co], Awaitable[Items[R]]], *, concurrency: int = 1
-    ) -> "Stream[R]": ...
-    def flat_map(self, fn: Callable[[T_co], Any], *, concurrency: int = 1) -> "Stream[Any]":
+    def flat_map(self, fn: Callable[[T_co], Later[R]], *, concurrency: int = 1) -> "Stream[R]":
         """The items of `fn(item)` for each item, one after the other: `map`, then `flatten`.
 
         With a `concurrency` of more than 1 up to that many of the inner streams are open at a time,
@@ -725,11 +739,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         origin = workers.flattened(self, fn, tasks)
         return joined(origin, text.after(self._parts.text), [self], tasks=True)
 
-    @overload
-    def switch_map(self, fn: Callable[[T_co], Items[R]]) -> "Stream[R]": ...
-    @overload
-    def switch_map(self, fn: Callable[[T_co], Awaitable[Items[R]]]) -> "Stream[R]": ...
-    def switch_map(self, fn: Callable[[T_co], Any]) -> "Stream[Any]":
+    def switch_map(self, fn: Callable[[T_co], Later[R]]) -> "Stream[R]":
         """The items of `fn(item)` for the newest item: the next item cancels the inner stream.
 
         This stream is read as fast as it comes, in a task of its own, and of items that are there
@@ -1470,10 +1480,6 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     async def collect(self) -> list[T_co]: ...
     @overload
     async def collect(self: "Stream[tuple[K, V]]", into: type[dict[Any, Any]]) -> dict[K, V]: ...
-    @overload
-    async def collect(self: "Stream[T]", into: type[set[Any]]) -> set[T]: ...
-    @overload
-    async def collect(self: "Stream[T]", into: type[tuple[Any, ...]]) -> tuple[T, ...]: ...
     @overload
     async def collect(self, into: Callable[[Iterable[T_co]], R]) -> R: ...
     async def collect(self, into: Callable[[Any], Any] = list) -> Any:

@@ -1,0 +1,201 @@
+"""What a user's code infers of `anystream.http`.
+
+Checked by pyright and mypy, never run. A line with an ignore must fail: both report an ignore that
+is not needed.
+"""
+
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, assert_type
+
+import httpx
+
+from anystream import Retry, Stream, StreamError
+from anystream.http import (
+    BodyCutError,
+    BodyDataError,
+    BodyError,
+    BodyStatusError,
+    BodyTypeError,
+    CrossOriginNext,
+    Cursor,
+    Event,
+    GraphQL,
+    GraphQLError,
+    Header,
+    HeaderCursor,
+    ItemsNotFound,
+    LastItem,
+    LinkHeader,
+    NextURL,
+    Offset,
+    Page,
+    PageDataError,
+    PageNumber,
+    PageRun,
+    PageStatusError,
+    PageStream,
+    PaginationError,
+    PaginationLoop,
+    RecordDataError,
+    RecordError,
+    RecordSizeError,
+    RetryAfterError,
+    SchemeNotFound,
+    TruncatedPage,
+    fetch_all_pages,
+    json_seq,
+    lines,
+    ndjson,
+    sse,
+)
+
+URL = "https://example.com"
+
+
+def after(page: Page[Any]) -> str | None:
+    return page.url if page.items else None
+
+
+async def after_later(page: Page[Any]) -> dict[str, int]:
+    return {"page": page.number + 1}
+
+
+def users(data: dict[str, Any]) -> list[Any]:
+    return [data]
+
+
+def pages(client: httpx.AsyncClient) -> None:
+    assert_type(fetch_all_pages(URL), PageStream[Any])
+    assert_type(fetch_all_pages(httpx.URL(URL), client=client), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=after, items=users), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=after_later, items="data.users"), PageStream[Any])
+    assert_type(fetch_all_pages(URL, retry=None, on_page=print), PageStream[Any])
+    assert_type(fetch_all_pages(URL, retry=Retry(), rate=5, dedupe="id"), PageStream[Any])
+    assert_type(fetch_all_pages(URL).by_page(), Stream[Page[Any]])
+    assert_type(fetch_all_pages(URL).take(3), Stream[Any])
+    fetch_all_pages(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, after)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
+    fetch_all_pages(URL, next="page")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, next=users)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, client=httpx.Client())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, resume_from="state")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def schemes() -> None:
+    assert_type(fetch_all_pages(URL, next=LinkHeader(size="per_page")), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=NextURL("next")), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=PageNumber(total_pages="meta.pages")), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=PageNumber(total=Header("X-Total"))), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=Offset(total=lambda page: page.total)), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=Cursor("next", param="after")), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=HeaderCursor("x-next", "after")), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=LastItem("id", "since")), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=GraphQL("data.users")), PageStream[Any])
+    fetch_all_pages(URL, next=LinkHeader)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    LinkHeader(size=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    NextURL(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    PageNumber(total_pages=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Offset(start="0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Cursor()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Cursor("next").path = "after"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    HeaderCursor("x-next")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    LastItem("id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    GraphQL()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Header(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def opening(items: PageStream[int]) -> None:
+    async with items as run:
+        assert_type(run, PageRun[int])
+        assert_type(await anext(run), int)
+        resumable: Mapping[str, Any] = run.state
+        assert_type(fetch_all_pages(URL, resume_from=resumable), PageStream[Any])
+        assert_type(fetch_all_pages(URL, resume_from=run.state), PageStream[Any])
+        assert_type(run.state["index"], int)
+    assert_type(items.open(grace=3), PageRun[int])
+    async with aclosing(aiter(items)) as closing:
+        assert_type(closing, PageRun[int])
+    assert_type([item async for item in items], list[int])
+    async with items.map(str) as plain:
+        print(plain.state)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType]
+
+
+def whole_pages(page: Page[int]) -> None:
+    assert_type(page.items, list[int])
+    assert_type(page.number, int)
+    assert_type(page.response, httpx.Response)
+    assert_type(page.items_path, str | None)
+    assert_type(page.url, str)
+    assert_type(page.total, int | None)
+    assert_type(fetch_all_pages(URL, resume_from=page.state), PageStream[Any])
+
+
+def bodies(response: httpx.Response, request: httpx.Request, client: httpx.AsyncClient) -> None:
+    assert_type(lines(URL), Stream[str])
+    assert_type(lines(httpx.URL(URL), client=client, method="POST", content=b""), Stream[str])
+    assert_type(lines(request, read_timeout=5), Stream[str])
+    assert_type(lines(response, max_line=80), Stream[str])
+    assert_type(ndjson(URL, json={"a": 1}), Stream[Any])
+    assert_type(json_seq(response, max_text=80), Stream[Any])
+    assert_type(sse(URL, last_event_id="5", retry=None), Stream[Event])
+    assert_type(sse(response).map(Event.json), Stream[Any])
+    lines(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lines(URL, client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    ndjson(URL, max_text=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    json_seq(URL, max_line=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    sse(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    sse(URL, last_event_id=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def events(event: Event) -> None:
+    assert_type(event.type, str)
+    assert_type(event.data, str)
+    assert_type(event.id, str)
+    assert_type(event.json(), Any)
+    Event(data=b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def page_errors(items: PageStream[int]) -> None:
+    try:
+        await items.drain()
+    except RetryAfterError as error:
+        assert_type(error.retry_after, float | None)
+        status: PageStatusError = error
+        assert_type(status.status, int)
+        assert_type(status.limited, bool)
+    except GraphQLError as error:
+        assert_type(error.errors, object)
+        data: PageDataError = error
+    except (TruncatedPage, ItemsNotFound) as error:
+        data = error
+        base: PaginationError = data
+    except (SchemeNotFound, PaginationLoop, CrossOriginNext) as error:
+        base = error
+        assert_type(base.url, str)
+        assert_type(base.page, int)
+        root: StreamError = base
+        print(root)
+
+
+async def body_errors(events: Stream[Event]) -> None:
+    try:
+        await events.drain()
+    except BodyStatusError as error:
+        assert_type(error.status, int)
+        assert_type(error.url, str)
+    except BodyTypeError as error:
+        base: BodyError = error
+    except BodyCutError as error:
+        data: BodyDataError = error
+        base = data
+        root: StreamError = base
+    except RecordDataError as error:
+        record: RecordError = error
+        assert_type(error.position, int)
+    except RecordSizeError as error:
+        record = error
+        assert_type(record.number, int)
+        root = record
+        print(root)

@@ -1,0 +1,139 @@
+"""What a user's code infers of an opening, of its errors and of the terminal calls.
+
+Checked by pyright and mypy, never run. A line with an ignore must fail: both report an ignore that
+is not needed.
+"""
+
+import operator
+from contextlib import aclosing
+from typing import Literal, assert_type
+
+import anyio
+from given import add, is_odd, text
+
+from anystream import (
+    CleanupTimeoutError,
+    EmptyStreamError,
+    NeedsTasksError,
+    Run,
+    Stream,
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    StreamDeadlockError,
+    StreamError,
+    StreamInterruptedError,
+    StreamOverflowError,
+    WrongTaskError,
+)
+
+
+async def opening(ints: Stream[int]) -> None:
+    async with ints as items:
+        assert_type(items, Run[int])
+        assert_type(await anext(items), int)
+    async with ints.open(grace=3) as items:
+        assert_type(items, Run[int])
+    async for item in ints:
+        assert_type(item, int)
+    async with aclosing(aiter(ints)) as closing:
+        assert_type(closing, Run[int])
+    assert_type([item async for item in ints], list[int])
+    run = ints.open()
+    assert_type(await run.aclose(), None)
+    ints.open(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    for _ in ints:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+        pass
+
+
+async def readers(ints: Stream[int]) -> None:
+    async with ints.share(3, replay=1) as shared:
+        assert_type(shared, Stream[int])
+    async with ints.partition(is_odd) as (odd, even):
+        assert_type(odd, Stream[int])
+        assert_type(even, Stream[int])
+    assert_type(await ints.share().__aenter__(), Stream[int])
+    assert_type(await ints.partition(bool).__aenter__(), tuple[Stream[int], Stream[int]])
+    ints.share(replay="all")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ints.share(overflow="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ints.partition(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def into_streams(ints: Stream[int], send: anyio.abc.ObjectSendStream[int]) -> None:
+    sink, received = anyio.create_memory_object_stream[float](1)
+    assert_type(await ints.into(send), None)
+    await ints.into(sink, close=False)
+    await ints.map(str).into(send)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await ints.into(received)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await ints.into(send, False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def sinks(ints: Stream[int], pairs: Stream[tuple[str, int]]) -> None:
+    assert_type(await ints.collect(), list[int])
+    assert_type(await ints.collect(set), set[int])
+    assert_type(await ints.collect(tuple), tuple[int, ...])
+    assert_type(await ints.collect(sum), int)
+    assert_type(await pairs.collect(dict), dict[str, int])
+    assert_type(await ints.map(str).collect("".join), str)
+    assert_type(await ints.first(), int)
+    assert_type(await ints.first(None), int | None)
+    assert_type(await ints.last("none"), int | str)
+    assert_type(await ints.count(), int)
+    assert_type(await ints.sum(), int)
+    assert_type(await ints.map(float).sum(), float | Literal[0])
+    assert_type(await ints.min(), int)
+    assert_type(await ints.max(key=text, default=None), int | None)
+    assert_type(await ints.any(), bool)
+    assert_type(await ints.all(), bool)
+    assert_type(await ints.reduce(operator.add), int)
+    assert_type(await ints.reduce(add, 0.5), float)
+    assert_type(await ints.drain(), None)
+    assert_type(await ints.for_each(text), None)
+    assert_type(await ints.collect(frozenset), frozenset[int])
+    assert_type(await ints.collect(sorted), list[int])
+    assert_type(await ints.sum("none"), int | str)
+    await ints.collect(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await ints.collect("".join)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await ints.first(default=None, key=str)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await ints.last(None, 5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await ints.count(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await ints.sum("a", "b")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await ints.min(str)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await ints.max(key="length")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await ints.any(bool)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await ints.all(bool)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await ints.reduce(add)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await ints.drain(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await ints.for_each(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def wider(bools: Stream[bool]) -> Stream[int]:
+    return bools
+
+
+def narrower(ints: Stream[int]) -> Stream[bool]:
+    return ints  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+def wider_run(bools: Run[bool]) -> Run[int]:
+    return bools
+
+
+ERRORS: list[type[StreamError]] = [
+    NeedsTasksError,
+    StreamBusyError,
+    StreamClosedError,
+    StreamConsumedError,
+    StreamDeadlockError,
+    StreamInterruptedError,
+    StreamOverflowError,
+    WrongTaskError,
+]
+
+
+def empty(error: EmptyStreamError) -> tuple[StreamError, ValueError]:
+    return error, error
+
+
+def late(error: CleanupTimeoutError) -> tuple[StreamError, TimeoutError]:
+    return error, error

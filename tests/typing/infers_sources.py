@@ -1,0 +1,155 @@
+"""What a user's code infers of the functions that make a stream.
+
+Checked by pyright and mypy, never run. A line with an ignore must fail: both report an ignore that
+is not needed.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import assert_type
+
+import anyio
+from given import make_list, numbers, text
+
+import anystream
+from anystream import (
+    Push,
+    Stream,
+    async_range,
+    chain,
+    combine_latest,
+    from_callback,
+    from_thread,
+    merge,
+    poll,
+    race,
+    stream,
+    stream_data,
+    ticker,
+    to_sync,
+)
+
+
+class Connection:
+    async def read(self) -> bytes:
+        return b""
+
+    async def aclose(self) -> None: ...
+
+
+async def connect() -> Connection:
+    return Connection()
+
+
+async def connect_tcp() -> anyio.abc.SocketStream:
+    return await anyio.connect_tcp("localhost", 80)
+
+
+def sources(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> None:
+    assert_type(Stream([1, 2]), Stream[int])
+    assert_type(Stream(numbers()), Stream[int])
+    assert_type(Stream(numbers), Stream[int])
+    assert_type(Stream(make_list), Stream[str])
+    assert_type(Stream({"a": 1}), Stream[str])
+    assert_type(async_range(3), Stream[int])
+    assert_type(async_range(0, 3, 2, delay=0.1), Stream[int])
+    assert_type(ticker(1), Stream[float])
+    assert_type(stream_data(connect), Stream[bytes])
+    assert_type(stream_data(connect_tcp), Stream[bytes])
+    assert_type(chain([1], async_range(3)), Stream[int])
+    assert_type(merge([1], async_range(3), buffer=2), Stream[int])
+    # Of items that differ mypy makes `object`, as everywhere; the methods give it the union, too.
+    assert_type(Stream(strings).chain(ints), Stream[str | int])
+    assert_type(merge(ints, ints, until="any"), Stream[int])
+    assert_type(combine_latest(ints, strings), Stream[tuple[int, str]])
+    assert_type(combine_latest(ints, ints, ints, ints), Stream[tuple[int, ...]])
+    assert_type(race(ints, ints), Stream[int])
+    assert_type(anystream.zip(ints, strings), Stream[tuple[int, str]])
+    assert_type(anystream.zip(ints, strings, "ab"), Stream[tuple[int, str, str]])
+    assert_type(anystream.zip(ints, ints, ints, ints), Stream[tuple[int, ...]])
+    assert_type(combine_latest(ints, strings, floats), Stream[tuple[int, str, float]])
+    assert_type(poll(make_list, 1), Stream[list[str]])
+    assert_type(poll(lambda: 5, 1, count=3), Stream[int])
+    poll(5, 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    chain(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    merge([1], until="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    race(text(1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    anystream.zip(ints, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    combine_latest(ints, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    poll(make_list)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    stream_data(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stream_data(text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Stream(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    async_range()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    async_range(1.5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    ticker(1, missed="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@stream
+async def letters(word: str, *, times: int = 1) -> AsyncIterator[str]:
+    yield word * times
+
+
+@stream(buffer=1)
+async def counted(n: int) -> AsyncGenerator[int, None]:
+    yield n
+
+
+def decorated() -> None:
+    assert_type(letters("a", times=2), Stream[str])
+    assert_type(counted(1), Stream[int])
+    stream(make_list)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stream(buffer="1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    letters(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    counted()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def register(push: Push[int]) -> Callable[[], None]:
+    assert_type(push(1), bool)
+    assert_type(push.end(), None)
+    assert_type(push.fail(KeyError()), None)
+    push("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    push.fail("error")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    push.fail(KeyError)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return push.end
+
+
+async def register_later(push: Push[str]) -> None: ...
+
+
+async def register_and_end_later(push: Push[str]) -> Callable[[], object]:
+    return connect
+
+
+def takes_objects(push: Push[object]) -> Push[int]:
+    return push
+
+
+def takes_bools(push: Push[bool]) -> Push[int]:
+    return push  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+def generate() -> Iterator[str]:
+    yield "a"
+
+
+def bridges(ints: Stream[int]) -> None:
+    assert_type(from_thread([1, 2]), Stream[int])
+    assert_type(from_thread(generate), Stream[str])
+    assert_type(from_thread(generate(), buffer=0), Stream[str])
+    assert_type(from_callback(register, buffer=1), Stream[int])
+    assert_type(from_callback(register_later, buffer=1, overflow="wait"), Stream[str])
+    assert_type(from_callback(register_and_end_later, buffer=1), Stream[str])
+    assert_type(to_sync(ints), AbstractContextManager[Iterator[int]])
+    assert_type(to_sync(numbers(), "trio"), AbstractContextManager[Iterator[int]])
+    with to_sync(ints.map(str), backend_options={"debug": True}) as strings:
+        assert_type(strings, Iterator[str])
+        assert_type(next(strings), str)
+    from_thread(numbers)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    from_thread([1], 5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    from_callback(register)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    from_callback(register, buffer=1, overflow="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    from_callback(text, buffer=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    to_sync(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    for _ in to_sync(ints):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+        pass
