@@ -45,7 +45,7 @@ COMMAND = (
     *("cli/pages_command", "cli/live_command"),
 )
 FAMILIES = {
-    **dict.fromkeys(("_lines", "_json", "_chunks", "net"), BODIES),
+    **dict.fromkeys(("_lines", "_json", "_chunks", "_net"), BODIES),
     **dict.fromkeys(("http/_bodies", "http/_response", "http/_events", "http/_sse"), BODIES),
     "http/_clients": PAGES + BODIES,
     "http/": PAGES,

@@ -4,7 +4,6 @@ What a row is exempt from it says itself, with the reason. `test_sweep.py` cuts 
 the steps of any task.
 """
 
-import inspect
 import itertools
 from typing import Any, cast
 
@@ -30,7 +29,6 @@ from contract import (
 )
 from rows import FORMS, ROWS, Function, Row, in_order
 
-import anystream
 from anystream import (
     CleanupTimeoutError,
     NeedsTasksError,
@@ -43,26 +41,6 @@ from anystream._batches import QUANTUM
 from anystream.testing import TrackedSource, backend
 
 # -- the table ------------------------------------------------------------------------------
-
-
-def public_names() -> set[str]:
-    """What has to have a row: all but the exceptions, and the handle that every row gives.
-
-    What crosses threads cannot be stepped through like the rest: tests/bridges takes it through
-    the same guarantees.
-    """
-    threads = {"from_thread", "to_sync", "Push"}
-    functions = {
-        name
-        for name in anystream.__all__
-        if not inspect.isclass(value := getattr(anystream, name))
-        or not issubclass(value, (BaseException, anystream.Run))
-    }
-    return functions - threads | {name for name in vars(Stream) if not name.startswith("_")}
-
-
-def test_everything_public_has_a_row() -> None:
-    assert {row.name.split()[0] for row in ROWS} == public_names()
 
 
 def test_no_two_rows_have_the_same_name() -> None:

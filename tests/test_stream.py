@@ -11,7 +11,6 @@ import pytest
 from anyio.lowlevel import checkpoint
 from rows import FORMS, Function, suspending
 
-import anystream
 from anystream import Stream, async_range, chain, stream_data, ticker
 
 
@@ -213,19 +212,3 @@ async def endless() -> AsyncIterator[int]:
 
 async def just(n: int) -> int:
     return n
-
-
-def test_the_public_names_are_sorted_and_complete() -> None:
-    assert anystream.__all__ == sorted(anystream.__all__)
-    for name in anystream.__all__:
-        assert getattr(anystream, name).__doc__
-    for names in (vars(anystream), dir(anystream)):
-        public = {name for name in names if not name.startswith("_")}
-        assert public - {"http", "net", "testing"} == set(anystream.__all__)
-
-
-def test_a_name_that_is_none() -> None:
-    with pytest.raises(AttributeError, match=r"^module 'anystream' has no attribute 'nothing'$"):
-        anystream.nothing  # type: ignore[attr-defined]  # noqa: B018
-    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
-        from anystream import nothing  # type: ignore[attr-defined]  # noqa: F401

@@ -27,6 +27,8 @@ CHUNK = 65_536
 class ProcessExitError(StreamError):
     """A process came to the end of its output, and exited with a `returncode` other than 0."""
 
+    __module__ = "anystream.net"
+
     def __init__(self, process: Process, returncode: int) -> None:
         super().__init__(f"process {process.pid} exited with the code {returncode}")
         self.returncode = returncode

@@ -16,6 +16,8 @@ library finds out by itself has a name of its own::
     └── CleanupTimeoutError      (also a TimeoutError) a source did not close within the grace
 """
 
+from typing import Any
+
 __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
@@ -33,6 +35,10 @@ __all__ = [
 
 class StreamError(Exception):
     """The base of every error that the library raises about a stream itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # `Exception` would call the class with the text alone, and some take other arguments.
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 class StreamBusyError(StreamError):
@@ -96,3 +102,7 @@ class EmptyStreamError(StreamError, ValueError):
 
 class CleanupTimeoutError(StreamError, TimeoutError):
     """A source was still closing when its grace period was over, and was cancelled."""
+
+
+for name in __all__:  # so that a traceback shows where to import an error from
+    globals()[name].__module__ = "anystream"

@@ -27,6 +27,8 @@ class RecordError(StreamError):
     `number` is that of the line, text or event, and counts from 1.
     """
 
+    __module__ = "anystream.net"
+
     def __init__(self, what: str, number: int, source: str, problem: str) -> None:
         super().__init__(f"{what} {number} of {source}: {problem}")
         self.number = number
@@ -34,6 +36,8 @@ class RecordError(StreamError):
 
 class RecordSizeError(RecordError):
     """It is longer than was allowed."""
+
+    __module__ = "anystream.net"
 
     def __init__(self, what: str, number: int, source: str, limit: str) -> None:
         super().__init__(what, number, source, f"longer than {limit}")
@@ -45,6 +49,8 @@ class RecordDataError(RecordError):
     `position` is where that was noticed: the byte in bad UTF-8, otherwise the character. It counts
     from 1 as well.
     """
+
+    __module__ = "anystream.net"
 
     def __init__(self, what: str, number: int, source: str, problem: str, position: int) -> None:
         super().__init__(what, number, source, problem)

@@ -58,6 +58,12 @@ class Run(AsyncIterator[T_co]):
     from `aiter(stream)`. Each step gives the next item. A step that is cancelled may be repeated
     and loses nothing, unless the cancellation went through a source that cannot survive it: then
     the next step raises `StreamInterruptedError`. After its end, or an error, a run stays ended.
+
+    >>> async def main():
+    ...     async with async_range(4) as items:
+    ...         print(await anext(items), [n async for n in items])
+    >>> anyio.run(main)
+    0 [1, 2, 3]
     """
 
     __slots__ = ("bare", "items", "lost", "over", "pipeline", "turns")

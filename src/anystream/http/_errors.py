@@ -23,6 +23,24 @@
 from .._errors import StreamError
 from ._urls import safe
 
+__all__ = [
+    "BodyCutError",
+    "BodyDataError",
+    "BodyError",
+    "BodyStatusError",
+    "BodyTypeError",
+    "CrossOriginNext",
+    "GraphQLError",
+    "ItemsNotFound",
+    "PageDataError",
+    "PageStatusError",
+    "PaginationError",
+    "PaginationLoop",
+    "RetryAfterError",
+    "SchemeNotFound",
+    "TruncatedPage",
+]
+
 
 class PaginationError(StreamError):
     """A page could not be had. `url` is its URL without credentials, `page` its number."""
@@ -145,3 +163,7 @@ def told(error: Exception, url: object, page: int) -> Exception:
     if is_named(error, "RequestError"):
         error.add_note(f"while fetching page {page} of {safe(str(url))}")
     return error
+
+
+for name in __all__:  # so that a traceback shows where to import an error from
+    globals()[name].__module__ = "anystream.http"

@@ -1,0 +1,99 @@
+"""The functions of `anystream.net`: a row of operators for whatever gives bytes."""
+
+import os
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
+
+from anyio import AsyncFile
+from anyio.abc import ByteReceiveStream, Process
+
+from . import _checks as check
+from . import _labels as label
+from ._chunks import chunks
+from ._json import document_row, text_row
+from ._lines import MAX, Row, line_row
+from ._stream import Stream, made
+
+Chunks: TypeAlias = (
+    ByteReceiveStream
+    | Process
+    | AsyncFile[bytes]
+    | AsyncIterable[bytes]
+    | Iterable[bytes]
+    | str
+    | os.PathLike[str]
+)
+Bytes: TypeAlias = Chunks | Callable[[], Chunks | Awaitable[Chunks]]
+"""What can be read; a function makes it anew for each opening."""
+
+
+def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
+    """The lines of bytes, without their ends.
+
+    `source` is an anyio byte stream (a socket, the `stdout` of a process), an anyio `Process`, of
+    which it is the output, an anyio file in binary mode, the path of a file, or any iterable or
+    async iterable of bytes. Or it is a function that returns one of these, plain or async: then the
+    stream can be opened again and again. What the function makes or what is handed over, the stream
+    closes, however it is left. A process that still runs then is terminated.
+
+    A line ends at a line feed, with or without a carriage return before it, and at nothing else.
+    What stands behind the last line feed is a line as well. Each line must be UTF-8.
+
+    It holds at most `max_line` bytes of a line that has not ended, and one chunk. A cancelled step
+    may be repeated and loses nothing, unless the source is an async generator.
+
+    Raises `TypeError` if `source` is nothing of the kind, `ValueError` if `max_line` is less than
+    1. A step raises, after the lines before, `RecordDataError` for a line that is no UTF-8,
+    `RecordSizeError` for one of more than `max_line` bytes without its end, and `ProcessExitError`
+    at the end of the output of a process that has failed.
+
+    >>> from anystream.net import lines
+    >>> async def main():
+    ...     chunks = [b"one\\ntw", b"o\\r\\nthree"]
+    ...     print(await lines(chunks).collect())
+    >>> anyio.run(main)
+    ['one', 'two', 'three']
+    """
+    return assembled("lines", source, line_row, max_line=max_line)
+
+
+def ndjson(source: Bytes, *, max_line: int = MAX) -> Stream[Any]:
+    """The JSON documents of bytes that have one in each line; blank lines are passed over.
+
+    Takes what `lines` takes, and raises what it raises. A line that is no JSON is a
+    `RecordDataError` with its number, the column and what stands there, after the documents before.
+
+    >>> from anystream.net import ndjson
+    >>> async def main():
+    ...     print(await ndjson([b'{"a": 1}\\n\\n[2', b']\\n']).collect())
+    >>> anyio.run(main)
+    [{'a': 1}, [2]]
+    """
+    return assembled("ndjson", source, document_row, max_line=max_line)
+
+
+def json_seq(source: Bytes, *, max_text: int = MAX) -> Stream[Any]:
+    """The texts of a JSON text sequence (RFC 7464, `application/json-seq`).
+
+    Before each text stands a record separator, 0x1E, and behind it a line feed, at which it is
+    delivered; there may be further ones inside of it. Takes what `lines` takes.
+
+    Raises `ValueError` if `max_text` is less than 1. A step raises, after the texts before,
+    `RecordSizeError` for a text of more than `max_text` bytes, and `RecordDataError` with the
+    number of the text for one that is no UTF-8 or no JSON, or is cut short: that is also a number,
+    `true`, `false` or `null` with nothing behind it, since more of it may be missing.
+
+    >>> from anystream.net import json_seq
+    >>> async def main():
+    ...     print(await json_seq([b'\\x1e{"a": 1}\\n', b'\\x1e[2,\\n3]\\n']).collect())
+    >>> anyio.run(main)
+    [{'a': 1}, [2, 3]]
+    """
+    return assembled("json_seq", source, text_row, max_text=max_text)
+
+
+def assembled(name: str, source: Any, row: Callable[[str, int], Row], **limit: int) -> Stream[Any]:
+    ((option, given),) = limit.items()
+    most = check.integer(option, given, 1)
+    text = label.call(name, source, **label.options(**{option: (most, MAX)}))
+    return made(chunks(source), text, *row(label.value(source), most))

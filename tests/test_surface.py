@@ -1,0 +1,227 @@
+"""The public surface: what there is to import, and that all of it is told, shown, typed and tested.
+
+That each `__all__` is sorted, ruff sees to.
+"""
+
+import ast
+import copy
+import doctest
+import importlib
+import inspect
+import itertools
+import operator
+import pickle
+import re
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import pytest
+from rows import ROWS
+
+import anystream
+import anystream.http
+import anystream.net
+import anystream.testing
+from anystream import Retry, Run, Stream, StreamError, _errors
+from anystream.http import Event, Header, Page, PageNumber, PageRun, PageStream
+from anystream.http._schemes import Scheme
+
+ROOT = Path(__file__).parents[1]
+MODULES = (anystream, anystream.http, anystream.net, anystream.testing)
+PUBLIC: dict[str, Any] = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in MODULES
+    for name in module.__all__
+}
+CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
+ERRORS = {name: value for name, value in CLASSES.items() if issubclass(value, BaseException)}
+FUNCTIONS = [name for name, value in PUBLIC.items() if inspect.isfunction(value)]
+
+FOR_USERS = {Run: ["aclose"], PageRun: ["state"], Page: ["url", "total", "state"], Retry: []}
+"""Of classes that have methods for the rest of the package, too, those that users have."""
+
+
+def methods(kind: type) -> list[str]:
+    """The public methods and properties of a class."""
+    if issubclass(kind, (BaseException, Scheme)):  # which have such methods only
+        return []
+    own = [
+        name
+        for name, value in vars(kind).items()
+        if name[0] != "_" and (inspect.isfunction(value) or isinstance(value, property))
+    ]
+    return FOR_USERS.get(kind, own)
+
+
+# -- what there is to import ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_nothing_else_can_be_seen_in_a_module(module: ModuleType) -> None:
+    for names in (vars(module), dir(module)):
+        public = {name for name in names if name[0] != "_"}
+        beneath = {name for name in public if inspect.ismodule(getattr(module, name))}
+        assert public - beneath == {*module.__all__}
+        for name in beneath:
+            assert getattr(module, name).__name__ == f"{module.__name__}.{name}"
+
+
+def test_all_public_modules_are_looked_at() -> None:
+    source = Path(anystream.__file__).parent
+    modules = {path.stem if path.suffix else path.name for path in source.iterdir()}
+    public = {f"anystream.{name}" for name in modules if name[0] != "_" and name != "py"}
+    assert public == {module.__name__ for module in MODULES} - {"anystream"}
+
+
+def test_every_name_that_is_imported_when_it_is_asked_for_has_a_home() -> None:
+    named = [*itertools.chain(*anystream._HOMES.values()), *_errors.__all__]
+    assert sorted(named) == anystream.__all__
+    for home, names in anystream._HOMES.items():
+        module = importlib.import_module(f"anystream.{home}")
+        assert all(getattr(module, name) is getattr(anystream, name) for name in names)
+
+
+def test_a_name_that_is_none() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'anystream' has no attribute 'nothing'$"):
+        anystream.nothing  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        from anystream import nothing  # type: ignore[attr-defined]  # noqa: F401
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_traceback_shows_where_to_import_an_error_from(name: str) -> None:
+    error = ERRORS[name]
+    assert getattr(importlib.import_module(error.__module__), error.__name__) is error
+    assert "._" not in error.__module__
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        anystream.StreamBusyError("busy"),
+        anystream.EmptyStreamError("empty"),
+        anystream.CleanupTimeoutError("late"),
+        anystream.http.RetryAfterError(429, "Slow", "https://example.com", 2, retry_after=5.0),
+        anystream.http.GraphQLError(["no"], "https://example.com", 1),
+        anystream.http.BodyStatusError(404, "Not Found", "https://example.com"),
+        anystream.net.RecordDataError("line", 3, "a file", "no UTF-8", 5),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("form", [copy.copy, *range(pickle.HIGHEST_PROTOCOL + 1)])
+def test_an_error_can_cross_to_another_process(error: StreamError, form: Any) -> None:
+    error.add_note("a note")
+    again = form(error) if callable(form) else pickle.loads(pickle.dumps(error, form))
+    assert type(again) is type(error)
+    assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
+
+
+@pytest.mark.parametrize(
+    "value", [Event("added", "1"), Header("Link"), PageNumber("p"), Retry(random=float)]
+)
+def test_a_value_can_cross_to_another_process(value: object) -> None:
+    assert pickle.loads(pickle.dumps(value)) == value
+
+
+# -- what is told, and shown ----------------------------------------------------------------
+
+STREAMS = (Stream, PageStream)
+IN_EXAMPLES = {
+    **{name.rpartition(".")[2]: value for name, value in PUBLIC.items()},
+    "AsyncGenerator": AsyncGenerator,
+    "anyio": anyio,
+    "itertools": itertools,
+    "operator": operator,
+}
+SHOWN = {
+    name: PUBLIC[name]
+    for name in (*CLASSES, *FUNCTIONS)
+    if name not in ERRORS or not issubclass(ERRORS[name], StreamError)
+} | {f"{kind.__name__}.{name}": getattr(kind, name) for kind in STREAMS for name in methods(kind)}
+"""What needs an example: our own errors need none, and of methods those that a stream has."""
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_has_a_docstring(error: str) -> None:
+    assert ERRORS[error].__doc__, "no docstring of its own"
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_docstring_has_an_example_that_runs(name: str) -> None:
+    text = inspect.getdoc(SHOWN[name])
+    assert text, "no docstring"
+    test = doctest.DocTestParser().get_doctest(text, dict(IN_EXAMPLES), name, None, 0)
+    assert test.examples, "no example"
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test)
+    assert (result.failed, result.attempted) == (0, len(test.examples))
+
+
+def test_whatever_a_user_calls_has_a_docstring() -> None:
+    for kind in CLASSES.values():
+        for name in methods(kind):
+            assert inspect.getdoc(getattr(kind, name)), f"{kind.__qualname__}.{name}"
+
+
+def code_in(text: str) -> str:
+    """What is set as code in a text of Markdown."""
+    return " ".join(re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL))
+
+
+def test_everything_that_streams_can_do_is_in_the_docs_and_in_the_changelog() -> None:
+    docs = code_in("\n".join(page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md")))
+    changes = code_in((ROOT / "CHANGELOG.md").read_text("utf-8"))
+    for name in [*methods(Stream), *(function.rpartition(".")[2] for function in FUNCTIONS)]:
+        assert re.search(rf"\b{name}\b", docs), name
+        assert re.search(rf"\b{name}\b", changes), name
+
+
+# -- what is tested, and typed --------------------------------------------------------------
+
+
+def test_every_operator_and_function_has_a_row() -> None:
+    """So has `Stream`; what crosses threads is taken through the same in tests/bridges."""
+    threads = {"from_thread", "to_sync"}
+    functions = {name.partition(".")[2] for name in FUNCTIONS if name.count(".") == 1}
+    rows = {row.name.split()[0] for row in ROWS}
+    assert rows == functions - threads | {*methods(Stream), "Stream", "Retry"}
+
+
+def pinned(tree: ast.AST) -> Iterator[ast.AST]:
+    """What is asserted to have a type, and the decorators."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "assert_type":
+            yield from ast.walk(node.args[0])
+        elif isinstance(node, ast.AsyncFunctionDef):
+            for decorator in node.decorator_list:
+                yield from ast.walk(decorator)
+
+
+def typed(file: Path) -> Iterator[str]:
+    """The names of ours of which a file says the type; a class is one wherever it stands."""
+    tree = ast.parse(file.read_text("utf-8"))
+    imported = {
+        name.asname or name.name: f"{node.module}.{name.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    yield from (name for node in names if (name := imported.get(node.id)) in CLASSES)
+    for node in pinned(tree):
+        if isinstance(node, ast.Name):
+            yield imported.get(node.id, node.id)
+        elif isinstance(node, ast.Attribute):
+            yield from (ast.unparse(node), f".{node.attr}")
+
+
+def test_the_type_of_everything_public_is_pinned() -> None:
+    found = {name for file in (ROOT / "tests/typing").glob("*.py") for name in typed(file)}
+    wanted = {
+        *CLASSES,
+        *FUNCTIONS,
+        *(f".{name}" for kind in CLASSES.values() for name in methods(kind)),
+    }
+    assert sorted(wanted - found) == []
