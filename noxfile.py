@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 import nox
 from packaging.requirements import Requirement
@@ -160,10 +162,12 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build dist/, and try each package in a fresh environment, first without extras."""
-    session.install("build")
+    """Build and check dist/, and try each package in a fresh environment, first without extras."""
+    session.install("build", "readme-renderer[md]", "twine")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    check_contents(session)
     for package in Path("dist").iterdir():
         with TemporaryDirectory() as fresh:
             python = os.path.join(fresh, "Scripts" if sys.platform == "win32" else "bin", "python")
@@ -171,6 +175,35 @@ def build(session: nox.Session) -> None:
             session.run(python, "-m", "pip", "install", "--quiet", str(package), external=True)
             session.run(python, "-I", "-W", "error", "-c", SMOKE_TEST, external=True)
             try_testing(session, python, f"{package}[trio]")
+
+
+def check_contents(session: nox.Session) -> None:
+    """Compare what is packed with what is in git: all of it, or of the wheel the package alone."""
+    name = f"anystream-{PYPROJECT['project']['version']}"
+    tracked = str(session.run("git", "ls-files", external=True, silent=True, log=False)).split()
+    data = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+    in_wheel = {f"{name}.dist-info/{each}" for each in data}
+    in_wheel |= {each.removeprefix("src/") for each in tracked if each.startswith("src/")}
+    in_sdist = {f"{name}/{each}" for each in tracked if not each.startswith((".ci/", ".github/"))}
+    with ZipFile(f"dist/{name}-py3-none-any.whl") as wheel:
+        differing = in_wheel ^ set(wheel.namelist())
+    with tarfile.open(f"dist/{name}.tar.gz") as sdist:
+        differing |= in_sdist ^ ({*sdist.getnames()} - {f"{name}/PKG-INFO"})
+    if differing:
+        session.error(f"packed but not in git, or the reverse: {sorted(differing)}")
+
+
+@nox.session(python=PYTHONS)
+def wheel(session: nox.Session) -> None:
+    """Run the tests with the wheel in dist/, away from src/ (-- for pytest)."""
+    (package,) = Path("dist").glob("*.whl")
+    tools = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install("--force-reinstall", f"{package}[all]", *tools)
+    left_out = shutil.ignore_patterns("src", ".*")
+    with TemporaryDirectory() as folder:
+        rest = shutil.copytree(".", f"{folder}/rest", ignore=left_out)
+        with session.chdir(rest):
+            session.run("pytest", *ON_ALL_CORES, *session.posargs)
 
 
 def try_testing(session: nox.Session, python: str, package: str) -> None:
