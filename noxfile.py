@@ -96,11 +96,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format with ruff, and the pitfalls of async with flake8-async."""
+    """Check style and format with ruff, async with flake8-async, and the workflows with zizmor."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("flake8", *FLAKE8_ASYNC, *CODE)
+    session.run("zizmor", "--offline", "--quiet", ".github")
 
 
 @nox.session

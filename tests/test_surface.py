@@ -12,6 +12,7 @@ import itertools
 import operator
 import pickle
 import re
+import tomllib
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -82,6 +83,11 @@ def test_every_name_that_is_imported_when_it_is_asked_for_has_a_home() -> None:
     for home, names in anystream._HOMES.items():
         module = importlib.import_module(f"anystream.{home}")
         assert all(getattr(module, name) is getattr(anystream, name) for name in names)
+
+
+def test_the_version_is_the_one_of_the_package() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert anystream.__version__ == pyproject["project"]["version"]
 
 
 def test_a_name_that_is_none() -> None:
