@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -27,6 +28,29 @@ PACKAGES = (
     "aiometer",
     "httpx-sse",
 )
+LESS = {
+    "memory stream": "is one hop between two tasks, whose end, errors and closing are yours to see"
+    " to",
+    "as_safe_channel": "is trio's alone; a cancelled step asks for an item that nobody reads",
+    "aiostream": "is asyncio's alone, in all that has tasks; a step that is cancelled or times out"
+    " ends its source, whose cleanup is cancelled as well; what is opened does nothing before the"
+    " first step",
+    "streamable": "closes nothing, gives the event loop no turn of its own, and ends its source"
+    " with a step that is cancelled; tasks are asyncio's alone",
+    "asyncstdlib": "gives the event loop no turn, and ends its source with a step that is"
+    " cancelled; its tee keeps everything that the slowest reader has not had",
+    "aioitertools": "closes nothing, gives the event loop no turn, and ends its source with a step"
+    " that is cancelled",
+    "anyio.itertools": "leaves its source open, and ends it with a step that is cancelled",
+    "reactivex": "calls functions in one go: it gives the event loop no turn, nobody can wait for"
+    " anything, and so a source cannot be slowed down or closed in between",
+    "httpx-sse": "ends with a step that is cancelled, and does not connect again",
+    "httpx loop": "is the loop written where its items are used; it checks nothing of what it gets",
+    "curl and jq": "are written in C; they keep no state and check nothing of what they get",
+}
+"""What the sides do less, of those that are faster somewhere."""
+NOT_RIVALS = ("floor", "generators", "without")
+"""Sides that show what the work itself costs."""
 LEAST_CHANGE = 0.03
 """What is less than that is never called a change: where code lies in memory makes as much."""
 
@@ -211,7 +235,32 @@ def markdown(report: Report) -> str:
         parts += table(rows)
         parts += remarks(rows)
         parts += reasons(rows)
+    parts += ["", "## Where others are faster", "", *others_first(report)]
     return "\n".join(parts) + "\n"
+
+
+def others_first(report: Report) -> list[str]:
+    """The sides that are faster somewhere, beyond their noise, and what they do less."""
+    lines: dict[str, list[str]] = {}
+    for row in report.rows.values():
+        for side in dict.fromkeys(side for b in row.samples for side in row.rivals(b)):
+            factors = [
+                f"{median(ratios):.2f} on {backend}"
+                for backend in row.samples
+                if side in row.samples[backend]
+                and (ratios := row.ratios(backend, side))
+                and quartiles(ratios)[0] > 1
+            ]
+            if factors and side not in NOT_RIVALS:
+                lines.setdefault(side, []).append(f"  - {row.name}: {', '.join(factors)}")
+    return [
+        "Our time divided by theirs, where three quarters of the rounds agree.",
+        "",
+        *chain.from_iterable(
+            (f"- **{side}** {LESS.get(side, 'does the same')}:", *cases)
+            for side, cases in lines.items()
+        ),
+    ]
 
 
 def table(rows: list[Row]) -> list[str]:

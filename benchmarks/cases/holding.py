@@ -191,7 +191,7 @@ CASES = (
         "item-memory",
         "memory of each item held in a buffer",
         "life",
-        10_000,
+        50_000,
         {"anystream": buffered, "floor": queued, "memory stream": sent},
         quick=2_000,
         unit="bytes",

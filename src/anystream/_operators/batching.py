@@ -78,6 +78,8 @@ class Batched(Operator):
             yield self.batch.empty()
             if self.batch.weight is None:  # then a batch that is in there whole is quickly made
                 size = int(self.batch.size)
+                if size == 1:
+                    yield from zip(batch, strict=False)
                 while len(items := tuple(islice(batch, size))) == size:
                     yield items
                 self.batch.items.extend(items)
