@@ -208,7 +208,7 @@ class Mailbox:
 
     def __init__(self, new_event: type[Event]) -> None:
         self.new_event = new_event
-        self.ready: list[Lane] = []  # lanes with items, in turn
+        self.ready: list[Lane] | deque[Lane] = []  # lanes with items, in turn
         self.parked: list[Event] = []  # producers that wait for a reader
         self.waiting: Event | None = None  # the reader, if it waits
         self.wanted = 0  # how many items a reader waits for
@@ -233,6 +233,8 @@ class Mailbox:
     def add(self, lane: Lane) -> None:
         self.open_lanes += 1
         self.lanes.append(lane)
+        if len(self.lanes) == SHORT:
+            self.ready = deque(self.ready)
 
     # -- from the lanes ---------------------------------------------------------------------
 
@@ -296,8 +298,6 @@ class Mailbox:
                     await self.woken(self.waiting)
             finally:
                 self.wanted, self.waiting = 0, None  # a cancelled reader withdraws its demand
-        if len(self.ready) == 1 and not self.ready[0].bound:
-            return iter((self.take(),))  # there is no other, and nobody is asked for one
         return self.items()
 
     def woken(self, wake: Event) -> Awaitable[object]:
@@ -313,27 +313,28 @@ class Mailbox:
         return self.open_lanes <= 0
 
     def items(self) -> Iterator[Any]:
+        """What is there, an item of each lane in turn."""
         due = clock() + QUANTUM
         ready = self.ready
         while ready:
-            yield self.take()
+            lane = ready[0]
+            items = lane.items
+            item = items[0]
+            del items[0]
+            if not items:
+                del ready[0]
+            elif len(ready) > 1:
+                del ready[0]
+                ready.append(lane)
+            if lane.parked:
+                lane.taken()
+            yield item
             if clock() > due:
                 return
 
     def take(self) -> Any:
         """An item of the lane whose turn it is."""
-        ready = self.ready
-        lane = ready[0]
-        items = lane.items
-        item = items[0]
-        del items[0]
-        if not items:
-            del ready[0]
-        elif len(ready) > 1:
-            ready.append(ready.pop(0))
-        if lane.parked:
-            lane.taken()
-        return item
+        return next(Mailbox.items(self))
 
     async def close(self, host: "Host") -> None:
         """Stop those who fill this mailbox, and wait until they have closed what they read."""

@@ -169,10 +169,9 @@ class Host(ABC):
         try:
             if late is not None:
                 raise late from failure
-            if failure is None or failure is error:
-                return
             if isinstance(failure, StopAsyncIteration):
                 raise RuntimeError("closing a source raised StopAsyncIteration") from failure
+            assert failure is not None
             raise failure
         finally:
             del error, late, failure  # which refer to this frame, once raised

@@ -134,8 +134,11 @@ class Heartbeat(Patience):
         return self.late and self.open_lanes > 0
 
     def items(self) -> Iterator[Any]:
-        self.answered()
-        yield self.beat()
+        if self.ready:
+            yield from super().items()
+        else:
+            self.answered()
+            yield self.beat()
 
 
 # -- all items, later -----------------------------------------------------------------------
