@@ -28,7 +28,7 @@ ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
 # More than half of all tests. They say much of our code, and little of other packages; every line
 # that they run is run by other tests too, so they need not be slowed down by the coverage.
 MECHANICAL = [f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep")]
-CODE = ["src", "tests", "examples", "benchmarks", "noxfile.py"]
+CODE = ["src", "tests", "docs", "examples", "benchmarks", "noxfile.py"]
 
 FLAKE8_ASYNC = [
     "--select=ASYNC1,ASYNC2,ASYNC3,ASYNC4",  # ASYNC9 forbids async generators altogether
@@ -159,6 +159,14 @@ def bench(session: nox.Session) -> None:
     """Time it beside its rivals on each backend (-- for benchmarks/run.py, also compare BASE)."""
     install(session, "bench")
     session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+# Sphinx leaves older Pythons sooner than we do.
+@nox.session(python="3.13" if shutil.which("python3.13") else None)
+def docs(session: nox.Session) -> None:
+    """Make the site, in docs/_build; a link that leads nowhere is an error (-- for sphinx)."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build", *session.posargs)
 
 
 @nox.session

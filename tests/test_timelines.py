@@ -10,16 +10,19 @@ between them:
     a.pairwise()              ---x-|
 
 A name on the left is an input, made by `marbles`. Anything else is an expression over the inputs
-of the block, the public names of `anystream`, `anyio` and `MarbleError`, and is asserted to give
-the diagram. All diagrams of a block begin in one column, so that one instant is one column.
+of the block, the public names of `anystream`, `anyio`, `MarbleError` and `after`, and is asserted
+to give the diagram. All diagrams of a block begin in one column, so that one instant is one column.
+`after(seconds)` is an async function that gives its argument after so long.
 
-Three names are settings of the block instead: `frame` and `busy`, in seconds, and `values`, written
-like the arguments of `dict`.
+Four names are settings of the block instead: `frame` and `busy`, in seconds, `values`, written like
+the arguments of `dict`, and `opened`, as in `s=a.share()`, for a block that is open while the
+expressions of `s` are read.
 """
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -34,11 +37,22 @@ DOCS = Path(__file__).parents[1] / "docs"
 FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*marbles\s*$")
 COLUMNS = re.compile(r"(\S.*?) {2,}(\S.*)$")
 
+SETTINGS = ("frame", "busy", "values", "opened")
+
+
+def after(seconds: float) -> Callable[[Any], Awaitable[Any]]:
+    async def call(item: Any) -> Any:
+        await anyio.sleep(seconds)
+        return item
+
+    return call
+
+
 NAMES = {name: getattr(anystream, name) for name in anystream.__all__} | {
+    "after": after,
     "anyio": anyio,
     "MarbleError": MarbleError,
 }
-SETTINGS = ("frame", "busy", "values")
 
 
 class Line(NamedTuple):
@@ -56,6 +70,7 @@ class Block:
 
     def __init__(self, where: str, lines: list[Line]) -> None:
         self.settings = {line.left: line.right for line in lines if line.left in SETTINGS}
+        self.owned, _, self.owner = self.settings.get("opened", "").partition("=")
         timelines = [line for line in lines if line.left not in SETTINGS]
         self.inputs = {line.left: line.right for line in timelines if line.left.isidentifier()}
         self.expressions = [line for line in timelines if not line.left.isidentifier()]
@@ -72,7 +87,8 @@ class Block:
 
     def used(self) -> set[str]:
         nodes = [node for line in self.expressions for node in ast.walk(line.parsed())]
-        return {node.id for node in nodes if isinstance(node, ast.Name)}
+        opened = ast.walk(ast.parse(self.owner))
+        return {node.id for node in [*nodes, *opened] if isinstance(node, ast.Name)}
 
     async def check(self, line: Line) -> None:
         frame = float(self.settings.get("frame", 1))
@@ -82,11 +98,16 @@ class Block:
             name: marbles(diagram, frame=frame, values=values)
             for name, diagram in self.inputs.items()
         }
-        made = eval(line.left, NAMES | inputs)
-        assert isinstance(made, Stream), f"{line.left} is no stream but {made!r}"
-        await assert_marbles(
-            cast("Stream[Any]", made), line.right, frame=frame, values=values, busy=busy
-        )
+        names = NAMES | inputs
+        async with AsyncExitStack() as stack:
+            if self.owned:
+                owner = eval(self.owner, names)
+                names[self.owned] = await stack.enter_async_context(owner)
+            made = eval(line.left, names)
+            assert isinstance(made, Stream), f"{line.left} is no stream but {made!r}"
+            await assert_marbles(
+                cast("Stream[Any]", made), line.right, frame=frame, values=values, busy=busy
+            )
 
 
 def blocks_in(text: str, name: str) -> Iterator[Block]:
@@ -112,7 +133,7 @@ def blocks_in(text: str, name: str) -> Iterator[Block]:
 
 TIMELINES = [
     pytest.param(block, line, id=line.where)
-    for page in sorted(DOCS.glob("*.md"))
+    for page in sorted(DOCS.rglob("*.md"))
     for block in blocks_in(page.read_text("utf-8"), page.name)
     for line in block.expressions
 ]
@@ -152,6 +173,13 @@ values  x=("a", "b"), y=("b", "c")
 b             abc----|
 b.pairwise()  -x-y---|
 ~~~
+
+```marbles
+opened  s=a.share()
+
+a                a-b|
+s.map(after(1))  -a-(b|)
+```
 """
 
 
@@ -161,6 +189,7 @@ async def test_every_expression_of_a_page_is_found_and_true() -> None:
     assert found == [
         [("page.md:11", "a.map(str.upper)"), ("page.md:13", "a.take(1)")],
         [("page.md:22", "b.pairwise()")],
+        [("page.md:29", "s.map(after(1))")],
     ]
     for block in blocks:
         for line in block.expressions:
@@ -175,6 +204,8 @@ async def test_every_expression_of_a_page_is_found_and_true() -> None:
         (1, "frame   0.5", "frame   0.25"),
         (1, "busy    1.0", "busy    1.5"),
         (1, '("a", "b")', '("a", "c")'),
+        (2, "a.share()", "a.skip(1).share()"),
+        (2, "after(1)", "after(2)"),
     ],
 )
 async def test_a_timeline_that_is_not_true_fails(number: int, true: str, untrue: str) -> None:

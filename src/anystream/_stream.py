@@ -1394,7 +1394,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         once more by the next step. A replacement may need tasks, which a bare `async for` does not
         have; it raises `NeedsTasksError` then.
 
-        Raises `TypeError` if `types` is no class of `Exception`s, nor a tuple of them.
+        Raises `TypeError` if `types` is neither a class below `Exception` nor a tuple of them.
 
         >>> async def main():
         ...     texts = Stream(["1", "2", "three", "4"])

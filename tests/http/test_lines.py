@@ -1,12 +1,10 @@
 """The lines and JSON documents of bodies, as they come in, and how a body is left."""
 
 import gzip
-import re
 import subprocess
 import sys
 import zlib
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -582,56 +580,6 @@ async def test_silence_is_an_error_if_it_lasts_too_long(library: Any) -> None:
             stream = lines(f"{server.url}/silent", client=client, read_timeout=0.02)
             await stream.for_each(got.append)
         assert got == ["a"]
-
-
-# -- the documentation --------------------------------------------------------------------------
-
-DOCS = Path(__file__).parents[2] / "docs/live.md"
-BLOCKS = re.findall(
-    r"^```python\n(.*?)^```\n\n^```text\n(.*?)^```$", DOCS.read_text(), re.DOTALL | re.MULTILINE
-)
-
-
-def answers() -> Callable[[httpx.Request], httpx.Response]:
-    connections = iter(
-        [
-            b'id: 1\ndata: hello\n\nid: 2\nevent: delta\ndata: {"n": 2}\n\n',
-            b"id: 3\ndata: again\n\n",
-        ]
-    )
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.path == "/changes":
-            return httpx.Response(200, content=b'{"id": 1}\n{"id": 2}\n{"id": 3}\n')
-        if request.url.path == "/events":
-            body = next(connections, None)
-            headers = {"content-type": "text/event-stream"}
-            return httpx.Response(204 if body is None else 200, headers=headers, content=body)
-        return httpx.Response(404)
-
-    return answer
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize(("code", "output"), BLOCKS)
-def test_the_documentation_runs(
-    code: str,
-    output: str,
-    backend: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    original = httpx.AsyncClient
-    transport = httpx.MockTransport(answers())
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: original(transport=transport))
-    monkeypatch.chdir(tmp_path)
-    exec(code.replace("anyio.run(main)", f"anyio.run(main, backend={backend!r})"), {})
-    assert capsys.readouterr().out == output
-
-
-def test_the_documentation_has_examples() -> None:
-    assert len(BLOCKS) == DOCS.read_text().count("```python") == 5
 
 
 def test_what_holds_a_connection() -> None:

@@ -1,0 +1,21 @@
+"""Where the guides describe each operator and source, for `conf.py` and for the tests."""
+
+import re
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+HEADING = re.compile(r"^#{2,3} (\w+(?:, \w+)*)$", re.MULTILINE)
+PAGES = ("operators", "tasks", "time", "recover", "sources", "threads")
+
+
+def sections() -> dict[str, tuple[str, str]]:
+    """The page and the heading under which each operator and source is described."""
+    found: dict[str, tuple[str, str]] = {}
+    for page in PAGES:
+        for heading in HEADING.findall((DOCS / f"{page}.md").read_text("utf-8")):
+            for name in heading.split(", "):
+                found.setdefault(name, (page, heading))
+    return found
+
+
+SECTIONS = sections()

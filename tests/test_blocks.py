@@ -1,0 +1,183 @@
+"""Every Python block of the README and of docs/ runs, on both backends, and prints what is shown.
+
+The blocks of a page run in their order, and later ones know the names of earlier ones. `await`,
+`async for` and `async with` may stand outside of functions, each block has an event loop of its
+own, and `anyio.run` uses the backend of the test. A `text` block behind a block is what it prints.
+
+What readers need not see stands in comments, which neither GitHub nor the site shows:
+
+    <!-- setup
+    code that runs in this place; `fixture(name)` gives a fixture of pytest
+    -->
+    <!-- real time: why the clock of the page is not a virtual one -->
+    <!-- leaks: why nothing is said about generators that are left to the garbage collector -->
+    <!-- not run: why the block below, or with "(page)" no block of the page, runs here -->
+"""
+
+import ast
+import re
+import warnings
+from collections.abc import Generator, Iterator
+from functools import partial
+from inspect import CO_COROUTINE
+from pathlib import Path
+from types import CodeType
+from typing import Any, NamedTuple
+
+import anyio
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from anystream._cli.server import Server, serve
+from anystream.testing import backend
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PART = re.compile(
+    r"""^<!--\ setup\n (?P<setup>.*?) ^-->$
+    |   ^<!--\ (?P<note>real\ time|leaks|not\ run(?:\ \(page\))?):\ (?P<why>\S.*?)\ -->$
+    |   ^```python\n (?P<code>.*?) ^```$ (?:\n+```text\n (?P<output>.*?) ^```$)?
+    """,
+    re.DOTALL | re.MULTILINE | re.VERBOSE,
+)
+
+
+class Block(NamedTuple):
+    line: int
+    code: str
+    output: str | None  # None if nothing is said about it
+
+
+class Page:
+    """What there is to run, and how."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.name = name
+        self.notes = set[str]()
+        self.blocks: list[Block] = []
+        found = 0
+        skip = False
+        for part in PART.finditer(text):
+            line = text.count("\n", 0, part.start()) + 2
+            if part["note"]:
+                self.notes.add(part["note"])
+                skip = part["note"] == "not run"
+            elif part["setup"]:
+                self.blocks.append(Block(line, part["setup"], None))
+            else:
+                found += 1
+                if not skip:
+                    self.blocks.append(Block(line, part["code"], part["output"]))
+                skip = False
+        written = len(re.findall(r"^\s*(?:```|~~~)\s*python", text, re.MULTILINE))
+        assert found == written, f"{name}: only {found} of {written} Python blocks are read"
+        if "not run (page)" in self.notes:
+            self.blocks.clear()
+
+    def compiled(self, block: Block) -> CodeType:
+        above = "\n" * (block.line - 1)  # so that a traceback names the line of the page
+        return compile(above + block.code, self.name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def pages() -> Iterator[Any]:
+    for path in PAGES:
+        name = path.relative_to(ROOT).as_posix()
+        page = Page(path.read_text("utf-8"), name)
+        if page.blocks:
+            yield pytest.param(page, id=name)
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[Server, None, None]:
+    """The small API of `anystream demo --serve`."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve()) as server:
+        yield server
+
+
+def run(page: Page, name: str, request: pytest.FixtureRequest) -> None:
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    output = request.getfixturevalue("capsys")
+    monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+    original = anyio.run
+    names: dict[str, Any] = {"__name__": "page", "fixture": request.getfixturevalue}
+    for block in page.blocks:
+        chosen, options = backend(name, real_time="real time" in page.notes)
+        on_backend = partial(original, backend=chosen, backend_options=options)
+        monkeypatch.setattr(anyio, "run", on_backend)
+        code = page.compiled(block)
+        if code.co_flags & CO_COROUTINE:
+            on_backend(eval, code, names)
+        else:
+            exec(code, names)
+        printed = output.readouterr().out
+        if block.output is not None:
+            assert printed == block.output, f"{page.name}:{block.line}"
+
+
+@pytest.mark.parametrize("backend_name", ["asyncio", "trio"])
+@pytest.mark.parametrize("page", [*pages()])
+def test_page(page: Page, backend_name: str, request: pytest.FixtureRequest) -> None:
+    with warnings.catch_warnings():
+        if "leaks" in page.notes:
+            warnings.simplefilter("ignore", ResourceWarning)
+        run(page, backend_name, request)
+
+
+# -- the format ---------------------------------------------------------------------------------
+
+PAGE = """
+<!-- setup
+words = ["a", "b"]
+-->
+
+```python
+from anystream import Stream
+
+print(await Stream(words).collect())
+```
+
+```text
+['a', 'b']
+```
+
+<!-- not run: nobody has such a database -->
+```python
+import our_database
+```
+
+```python
+import anyio
+
+anyio.run(Stream(words).for_each, print)
+```
+"""
+
+
+def test_a_page_is_read(request: pytest.FixtureRequest) -> None:
+    page = Page(PAGE, "page.md")
+    assert [block.line for block in page.blocks] == [3, 7, 22]
+    run(page, "trio", request)
+
+
+@pytest.mark.parametrize(
+    ("true", "untrue", "fault"),
+    [
+        ("['a', 'b']", "['a']", "page.md:7"),
+        ("words = ", "word = ", "words"),
+        ("from anystream", "from anystreams", "anystreams"),
+        ("<!-- not run: nobody has such a database -->", "", "database"),
+        ("<!-- not run: nobody has such a database -->", "<!-- not run: -->", "database"),
+        ("<!-- setup\n", "<!-- prepare\n", "words"),
+    ],
+)
+def test_a_page_that_is_not_true_fails(
+    true: str, untrue: str, fault: str, request: pytest.FixtureRequest
+) -> None:
+    page = Page(PAGE.replace(true, untrue), "page.md")
+    with pytest.raises((AssertionError, ImportError, NameError), match=fault):
+        run(page, "trio", request)
+
+
+def test_no_block_is_passed_over() -> None:
+    with pytest.raises(AssertionError, match="only 0 of 1 Python blocks are read"):
+        Page("- a list\n\n  ```python\n  print()\n  ```\n", "page.md")

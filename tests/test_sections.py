@@ -1,0 +1,61 @@
+"""Every operator has a section in the guides, with its timeline and what is to be known of it."""
+
+import inspect
+import re
+import runpy
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from anystream import Stream
+
+DOCS = Path(__file__).parents[1] / "docs"
+SECTIONS: dict[str, tuple[str, str]] = runpy.run_path(str(DOCS / "sections.py"))["SECTIONS"]
+JOINS = ("chain", "merge", "race", "zip", "combine_latest")
+FACTS = ("Ends", "Errors", "Cancellation", "Costs")
+
+
+def operators() -> list[str]:
+    """The methods of `Stream` that give a stream, or a block that does, and the joins."""
+    methods = [
+        name
+        for name, method in vars(Stream).items()
+        if name[0] != "_"
+        and re.match(r"'?(Stream|Owner)\[", str(inspect.signature(method).return_annotation))
+    ]
+    return list(dict.fromkeys([*methods, *JOINS]))
+
+
+def section(name: str) -> str:
+    page, heading = SECTIONS[name]
+    text = (DOCS / f"{page}.md").read_text("utf-8")
+    found = re.search(rf"^(#+) {heading}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[2]
+
+
+@pytest.mark.parametrize("name", operators())
+def test_an_operator_has_its_section(name: str) -> None:
+    text = section(name)
+    assert "```marbles\n" in text
+    assert [fact for fact in FACTS if f"\n- **{fact}" not in text] == []
+
+
+def test_the_operators_are_found() -> None:
+    found = operators()
+    assert len(found) > 45
+    assert {"map", "share", "combine_latest", "with_grace"} <= {*found}
+    assert not {"collect", "open", "into"} & {*found}
+
+
+REFERENCE = "".join(page.read_text("utf-8") for page in DOCS.glob("reference/*.md"))
+
+
+@pytest.mark.parametrize(
+    "module", ["anystream", "anystream.http", "anystream.net", "anystream.testing"]
+)
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    names = import_module(module).__all__
+    shown = re.findall(rf"^\.\. auto\w+:: {re.escape(module)}\.(\w+)$", REFERENCE, re.MULTILINE)
+    assert sorted(shown) == sorted(names)
