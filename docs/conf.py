@@ -54,7 +54,7 @@ def link_to_section(
     owner, _, short = name.rpartition(".")
     if owner in ("anystream", "anystream.Stream") and short in SECTIONS:
         page, heading = SECTIONS[short]
-        text = "Timelines, end, errors, cancellation and cost"
+        text = "In the guide, with its end, errors, cancellation and cost"
         lines += [f":ref:`{text} <{page}:{heading}>`", ""]
 
 

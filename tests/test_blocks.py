@@ -99,7 +99,7 @@ def run(page: Page, name: str, request: pytest.FixtureRequest) -> None:
     output = request.getfixturevalue("capsys")
     monkeypatch.chdir(request.getfixturevalue("tmp_path"))
     original = anyio.run
-    names: dict[str, Any] = {"__name__": "page", "fixture": request.getfixturevalue}
+    names: dict[str, Any] = {"__name__": "__main__", "fixture": request.getfixturevalue}
     for block in page.blocks:
         chosen, options = backend(name, real_time="real time" in page.notes)
         on_backend = partial(original, backend=chosen, backend_options=options)

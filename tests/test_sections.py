@@ -59,3 +59,13 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
     names = import_module(module).__all__
     shown = re.findall(rf"^\.\. auto\w+:: {re.escape(module)}\.(\w+)$", REFERENCE, re.MULTILINE)
     assert sorted(shown) == sorted(names)
+
+
+def test_the_guarantees_name_tests_that_there_are() -> None:
+    tests = "".join(path.read_text("utf-8") for path in DOCS.parent.glob("tests/test_*.py"))
+    there = {*re.findall(r"def (test_\w+)", tests)}
+    page = (DOCS / "guarantees.md").read_text("utf-8")
+    assert {*re.findall(r"`(test_\w+)`", page)} <= there
+    assert all((DOCS.parent / file).exists() for file in re.findall(r"`(tests/\S+)`", page))
+    hazards = re.findall(r"\b(h\d+b?)\b", page)
+    assert [name for name in hazards if f"def test_{name}_" not in tests] == []
