@@ -28,6 +28,7 @@ autosectionlabel_prefix_document = True
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
 
+smartquotes = False
 default_role = "py:obj"  # single backquotes in docstrings
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"
