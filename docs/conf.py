@@ -65,6 +65,7 @@ ELSEWHERE = {
         "architecture": "ARCHITECTURE.md",
         "changelog": "CHANGELOG.md",
         "contributing": "CONTRIBUTING.md",
+        "examples": "examples/README.md",
         "measuring": "benchmarks/README.md",
         "figures": "benchmarks/results/README.md",
     }.items()
