@@ -106,6 +106,12 @@ REMOVALS = (
     ),
     Removal(
         BOX,
+        "                if not self.news:\n",
+        "                if True:\n",
+        "what has come by the second look is not waited for",
+    ),
+    Removal(
+        BOX,
         "            await checkpoint_if_cancelled()  # in",
         "            pass  # in",
         "a reader that is cancelled already asks for nothing",
@@ -364,8 +370,10 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "        for pump in unstarted:\n            self.start(pump)\n        return s",
-        "            for pump in unstarted:\n                self.start(pump)\n        return s",
+        "            return make(), self.unstarted\n        finally:\n",
+        "            return make(), self.unstarted\n        except BaseException:\n"
+        "            self.opening = False\n            for pump in self.unstarted:\n"
+        "                self.start(pump)\n            raise\n        finally:\n",
         "no task starts if an opening fails half-way",
     ),
     Removal(
@@ -521,6 +529,37 @@ REMOVALS = (
     ),
     # Sharing.
     Removal(
+        JOIN,
+        "        row, batches = self.row, self.batches\n",
+        "        row, batches = list[Any](), self.batches\n",
+        "what a zip has of a row outlasts the batch that ends in the middle",
+    ),
+    Removal(
+        JOIN,
+        "    return isinstance(source, (FromIterable, Zipped))\n",
+        "    return source.any_task\n",
+        "sources that wait are asked at the same time",
+    ),
+    Removal(
+        SHARE,
+        "host.pipeline.held_back(lambda: opened(stream, self.pump))",
+        "opened(stream, self.pump), ()",
+        "the tasks of a shared source come with its first reader",
+    ),
+    Removal(
+        SHARE,
+        "        for pump in self.behind:\n            pump.interrupt()\n",
+        "",
+        "a shared source that nobody has read is not stepped when it is closed",
+    ),
+    Removal(
+        SHARE,
+        "            finally:  # those before an error\n                self.deal_out(items)\n",
+        "            except MemoryError:\n                raise\n"
+        "            self.deal_out(items)\n",
+        "all readers get the items before an error",
+    ),
+    Removal(
         SHARE,
         "low=size - 1)",
         "low=0)",
@@ -632,8 +671,8 @@ REMOVALS = (
     ),
     Removal(
         TIMING,
-        "        self.answered()\n        yield self.beat()\n",
-        "        yield self.beat()\n",
+        "            self.answered()\n            yield self.beat()\n",
+        "            yield self.beat()\n",
         "each beat begins a wait of its own",
     ),
     Removal(

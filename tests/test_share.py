@@ -1,7 +1,7 @@
 """One stream for several readers: share, partition and group_by."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -96,6 +96,30 @@ async def test_a_generator_that_was_handed_to_a_share_is_closed_unread() -> None
         await anyio.sleep(1)
     with pytest.raises(StopAsyncIteration):
         await anext(generator)
+
+
+async def test_a_shared_source_that_nobody_has_read_is_not_begun_by_the_close() -> None:
+    called: list[str] = []
+
+    def source() -> Iterator[int]:
+        called.append("source")
+        return iter(range(9))
+
+    async with Stream(source).buffer(2).buffer(2).share():
+        await anyio.sleep(1)
+    assert not called
+
+
+async def test_all_readers_get_the_items_before_an_error() -> None:
+    def failing() -> Iterator[int]:
+        yield from range(3)
+        raise OSError("three")
+
+    async with Stream(failing).share() as shared, shared as a, shared as b:
+        for reader in (a, b):
+            assert [await anext(reader) for _ in range(3)] == [0, 1, 2]
+            with pytest.raises(OSError, match="three"):
+                await anext(reader)
 
 
 async def test_a_shared_stream_can_be_used_like_any_other() -> None:
