@@ -10,7 +10,7 @@ from pygments.lexers.special import TextLexer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sections import SECTIONS
+from sections import SECTIONS, section
 
 project = "anystream"
 author = "the anystream authors"
@@ -48,15 +48,25 @@ pygments_dark_style = "github-dark"
 DOCS = Path(__file__).parent
 
 
-def link_to_section(
-    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
-    """Point from the docstring of an operator to what the guides say of it."""
+FACTS = re.compile(
+    r"^- \*\*(?:Ends|Errors|Cancellation|Costs).*?(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL
+)
+MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def add_facts(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Put behind the docstring of an operator the timelines and facts that the guides have."""
     owner, _, short = name.rpartition(".")
-    if owner in ("anystream", "anystream.Stream") and short in SECTIONS:
-        page, heading = SECTIONS[short]
-        text = "In the guide, with its end, errors, cancellation and cost"
-        lines += [f":ref:`{text} <{page}:{heading}>`", ""]
+    if owner not in ("anystream", "anystream.Stream") or short not in SECTIONS:
+        return
+    text = section(short)
+    for marbles in MARBLES.findall(text):
+        block = [f"   {line}".rstrip() for line in marbles.splitlines()]
+        lines += [".. code-block:: marbles", "", *block, ""]
+    for fact in FACTS.findall(text):
+        lines += re.sub(r"\[(.*?)\]\(.*?\)", r"\1", fact, flags=re.DOTALL).splitlines()
+    page, heading = SECTIONS[short]
+    lines += ["", f":ref:`More of it in the guide <{page}:{heading}>`", ""]
 
 
 ELSEWHERE = {
@@ -91,6 +101,6 @@ def bring_in(app: Any, page: str, source: list[str]) -> None:
 
 
 def setup(app: Any) -> None:
-    app.connect("autodoc-process-docstring", link_to_section)
+    app.connect("autodoc-process-docstring", add_facts)
     app.connect("source-read", bring_in)
     app.add_lexer("marbles", TextLexer)

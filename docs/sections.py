@@ -19,3 +19,12 @@ def sections() -> dict[str, tuple[str, str]]:
 
 
 SECTIONS = sections()
+
+
+def section(name: str) -> str:
+    """What the guides say of an operator or source."""
+    page, heading = SECTIONS[name]
+    text = (DOCS / f"{page}.md").read_text("utf-8")
+    found = re.search(rf"^(#+) {heading}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[2]

@@ -3,6 +3,7 @@
 import inspect
 import re
 import runpy
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from anystream import Stream
 
 DOCS = Path(__file__).parents[1] / "docs"
-SECTIONS: dict[str, tuple[str, str]] = runpy.run_path(str(DOCS / "sections.py"))["SECTIONS"]
+section: Callable[[str], str] = runpy.run_path(str(DOCS / "sections.py"))["section"]
 JOINS = ("chain", "merge", "race", "zip", "combine_latest")
 FACTS = ("Ends", "Errors", "Cancellation", "Costs")
 
@@ -25,14 +26,6 @@ def operators() -> list[str]:
         and re.match(r"'?(Stream|Owner)\[", str(inspect.signature(method).return_annotation))
     ]
     return list(dict.fromkeys([*methods, *JOINS]))
-
-
-def section(name: str) -> str:
-    page, heading = SECTIONS[name]
-    text = (DOCS / f"{page}.md").read_text("utf-8")
-    found = re.search(rf"^(#+) {heading}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
-    assert found
-    return found[2]
 
 
 @pytest.mark.parametrize("name", operators())
