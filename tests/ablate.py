@@ -266,9 +266,21 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            self.inner.deadline = inf  # these pumps",
-        "            pass  # these pumps",
-        "the grace period of what was interrupted does not end a wait for other tasks",
+        "        finally:\n            self.rest()\n            if group",
+        "        finally:\n            if group",
+        "the grace period of a close does not end the wait for the tasks",
+    ),
+    Removal(
+        RUN,
+        "        self.rest()\n        with CancelScope(shield=True)",
+        "        with CancelScope(shield=True)",
+        "the grace period of a close does not end a wait for a part",
+    ),
+    Removal(
+        RUN,
+        "        if self.shield is None:\n            inner.deadline",
+        "        if True:\n            inner.deadline",
+        "what was interrupted and closes already keeps the time of the close",
     ),
     Removal(
         RUN,
@@ -309,8 +321,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "                shield.deadline = inf  # the next close has a period of its own\n",
-        "                pass\n",
+        "            shield.deadline = current_time() + grace\n",
+        "            shield.deadline = min(shield.deadline, current_time() + grace)\n",
         "each close has a grace period of its own",
     ),
     Removal(

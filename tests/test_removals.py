@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -130,6 +131,38 @@ async def test_a_long_interruption_leaves_the_scope_of_its_task_to_the_close() -
         await anext(items)
         await wait_all_tasks_blocked()
     assert closed == ["last", "middle", "first"]
+
+
+async def test_the_grace_period_of_a_close_does_not_end_a_wait_for_tasks() -> None:
+    slow = TrackedSource(range(9), cleanup=0.8)
+    closed: list[str] = []
+
+    async def holding() -> AsyncIterator[int]:
+        with anyio.CancelScope():  # and so it has to be closed in the scope it was stepped in
+            try:
+                yield 1
+            finally:
+                await anyio.sleep(0.1)
+                closed.append("holding")
+
+    inner = Stream(slow.generator).buffer(0)
+    hook = partial(anyio.sleep, 0.5)
+    async with Stream(holding).flat_map(lambda _: inner).on_close(hook) as items:
+        await anext(items)
+        start = anyio.current_time()
+    assert closed == ["holding"]
+    assert anyio.current_time() - start == pytest.approx(0.5 + 0.8 + 0.1)
+
+
+async def test_the_grace_period_of_an_interruption_does_not_end_a_wait_for_tasks() -> None:
+    slow = TrackedSource(range(9), pause=10, cleanup=0.8)
+    inner = Stream(slow.generator).on_close(partial(anyio.sleep, 0.8))
+    async with async_range(1, 3, delay=5).switch_map(lambda _: inner) as items:
+        with anyio.move_on_after(6):
+            await anext(items)
+        start = anyio.current_time()
+    assert anyio.current_time() - start == pytest.approx(0.8 + 0.8)
+    assert slow.open_runs == 0
 
 
 async def test_a_hub_that_has_waited_long_is_woken_at_once() -> None:

@@ -120,9 +120,6 @@ class Host(ABC):
             await close()
         except BaseException as exc:
             self.keep(exc, None if shield is None or not shield.cancel_called else grace)
-        finally:
-            if shield is not None:
-                shield.deadline = inf  # the next close has a period of its own
 
     def keep(self, error: BaseException, exceeded: float | None) -> None:
         """Keep for `settle` what a close has raised, which was cut off if it `exceeded` its time.
@@ -176,6 +173,11 @@ class Host(ABC):
         finally:
             del error, late, failure  # which refer to this frame, once raised
 
+    def rest(self) -> None:
+        """Nothing closes now that has a time for it."""
+        if self.shield is not None:
+            self.shield.deadline = inf
+
     async def stop(self, pumps: "Iterable[Pump]") -> None:
         """Stop pumps and wait until they have closed what they hold, whatever comes."""
         for pump in pumps:
@@ -186,6 +188,7 @@ class Host(ABC):
         """Wait until pumps that have been stopped have closed what they hold, whatever comes."""
         if all(pump.done for pump in pumps):
             return
+        self.rest()
         with CancelScope(shield=True):  # without a deadline: each pump has its own grace period
             for pump in pumps:
                 while not pump.done:
@@ -289,11 +292,6 @@ class Pump(Host):
         lost.__cause__ = error
         return lost
 
-    async def stopped(self, pumps: "Iterable[Pump]") -> None:
-        if self.inner is not None:
-            self.inner.deadline = inf  # these pumps have grace periods of their own
-        await super().stopped(pumps)
-
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""
         self.protect()
@@ -340,11 +338,10 @@ class Pump(Host):
                     value = yield trap
                 except BaseException as exc:  # asyncio throws
                     hit = self.interrupting and isinstance(exc, get_cancelled_exc_class())
-                    if hit:
-                        self.begin_grace(inner)
                     trap = body.throw(exc)
                     if hit:
                         self.protect()
+                        self.begin_grace(inner)
                 else:  # trio sends an outcome, and asyncio nothing
                     if self.interrupting and value is not None:
                         trap = self.unwind_on(send, value, inner)
@@ -354,22 +351,25 @@ class Pump(Host):
             return
 
     def begin_grace(self, inner: CancelScope) -> None:
-        """Before the interrupted body goes on, which may come to its close at once."""
-        inner.deadline = current_time() + self.pipeline.grace
+        """The interrupted body has suspended again, and not for a close."""
+        if self.shield is None:
+            inner.deadline = current_time() + self.pipeline.grace
 
     def unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """Let an interrupted body on trio go on until it suspends again; what it waits for."""
         unwinding = self.unwinding
+        first = unwinding is None
         if unwinding is None:
             if not is_told(outcome, get_cancelled_exc_class()):
                 return send(outcome)
             unwinding = self.unwinding = Unwinding()
-            self.begin_grace(inner)
             self.protect()
         if not inner.cancel_called:
             unwinding.goes_on()
         trap = send(outcome)
         unwinding.suspends()
+        if first:
+            self.begin_grace(inner)
         return trap
 
 
@@ -521,6 +521,7 @@ class Pipeline(Host):
                 self.closed = True  # what is behind the step has ended, and not by itself
                 await self.stop([*self.pumps])
         finally:
+            self.rest()
             if group is not None:
                 await self.leave_group(group)
             elif scope is not None:
