@@ -3,6 +3,7 @@
 from typing import Any, Literal, TypeVar, overload
 
 from . import _labels as label
+from . import _stages as stages
 from ._operators import combine, concurrent
 from ._stream import Items, Stream, latest_of, of_all
 
@@ -22,7 +23,7 @@ def chain(*sources: Items[T]) -> Stream[T]:
     >>> anyio.run(main)
     ['a', 'b', 0, 1]
     """
-    return of_all(label.call("chain", *sources), sources, combine.chained, tasks=False)
+    return of_all(label.call("chain", *sources), sources, combine.chained, stages.IN_TURN)
 
 
 def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all") -> Stream[T]:
@@ -43,7 +44,8 @@ def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "a
     ['0', '1', 'a', 'b', 'c']
     """
     make, options = concurrent.merging(buffer, until)
-    return of_all(label.call("merge", *sources, **options), sources, make)
+    call = label.call("merge", *sources, **options)
+    return of_all(call, sources, make, stages.EACH, buffer)
 
 
 def race(*sources: Items[T]) -> Stream[T]:
@@ -58,7 +60,7 @@ def race(*sources: Items[T]) -> Stream[T]:
     >>> anyio.run(main)
     [5, 6]
     """
-    return of_all(label.call("race", *sources), sources, concurrent.racing)
+    return of_all(label.call("race", *sources), sources, concurrent.racing, stages.RACING)
 
 
 @overload
@@ -84,7 +86,7 @@ def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its names
     [('a', 0), ('b', 1), ('c', 2)]
     """
     call = label.call("zip", *sources, **label.options(strict=(strict, False)))
-    return of_all(call, sources, combine.zipping(strict))
+    return of_all(call, sources, combine.zipping(strict), stages.ZIPPED)
 
 
 @overload
@@ -105,7 +107,8 @@ def combine_latest(*sources: Items[Any]) -> Stream[Any]:
     >>> anyio.run(main)
     [('a', 0), ('a', 1)]
     """
-    tagged = of_all(label.call("combine_latest", *sources), sources, latest_of)
+    call = label.call("combine_latest", *sources)
+    tagged = of_all(call, sources, latest_of, stages.EACH)
     return tagged._then(  # pyright: ignore[reportPrivateUsage]  # hidden from users only
         None, lambda _: combine.Latest(len(sources))
     )

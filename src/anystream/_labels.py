@@ -23,11 +23,14 @@ class Label:
         self.before = before
         return self
 
-    def __str__(self) -> str:
-        parts = [value(arg) for arg in self.args]
+    def alone(self, shown: bool = True) -> str:
+        """Without what it was called on; with "..." for the arguments that are not `shown`."""
+        parts = [value(arg) for arg in self.args] if shown else ["..."] * bool(self.args)
         parts += [f"{key}={value(arg)}" for key, arg in self.kwargs.items()]
-        text = f"{self.name}({', '.join(parts)})"
-        return text if self.before is None else f"{self.before}.{text}"
+        return f"{self.name}({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        return self.alone() if self.before is None else f"{self.before}.{self.alone()}"
 
 
 def call(name: str, *args: Any, **kwargs: Any) -> Label:

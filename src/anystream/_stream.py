@@ -23,6 +23,7 @@ from anyio import Event, get_current_task
 from . import _checks as check
 from . import _labels as label
 from . import _sinks
+from . import _stages as stages
 from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
 from ._mailbox import OVERFLOWS, Mailbox
@@ -46,6 +47,7 @@ from ._origins import origin
 from ._reader import Run
 from ._retry import Retry, exception_types
 from ._run import Host
+from ._stages import Note, Way
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -87,6 +89,7 @@ class Parts(NamedTuple):
     text: object  # its label
     tasks: bool  # whether it needs tasks
     grace: float = GRACE  # seconds that each source may take to close
+    note: Note | None = None  # what `explain` has to know if the source is made of others
 
 
 class Workers(NamedTuple):
@@ -143,7 +146,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if not isinstance(source, Parts):
             text = label.call("Stream", source)
             if isinstance(source, Recipe):
-                source = Parts(origin(source), (), text, needs_tasks(source), grace_of(source))
+                note = stages.INSIDE, text, (source,), 0, 0
+                tasks, grace = needs_tasks(source), grace_of(source)
+                source = Parts(origin(source), (), text, tasks, grace, note)
             else:
                 source = Parts(origin(source), (), text, tasks=False)
         self._parts = source
@@ -152,9 +157,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     def _then(self, call: label.Label | None, *makers: Callable[[Host], Operator]) -> "Stream[Any]":
         """This stream with more operators; no label for what the user has not written."""
-        origin, row, text, tasks, grace = self._parts
+        origin, row, text, tasks, grace, note = self._parts
         whole = text if call is None else call.after(text)
-        return Stream(Parts(origin, (*row, *makers), whole, tasks, grace))
+        return Stream(Parts(origin, (*row, *makers), whole, tasks, grace, note))
 
     def _open(self, host: Host) -> Source:
         source, row = self._parts.origin(host), self._parts.row
@@ -237,6 +242,35 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         grace = check.seconds("seconds", seconds, zero=False)
         text = label.call("with_grace", seconds).after(self._parts.text)
         return Stream(self._parts._replace(text=text, grace=grace))
+
+    def explain(self, format: Literal["text", "mermaid"] = "text") -> str:
+        """A diagram of this stream: which task does what, and what may wait between them.
+
+        Read from the top, which is the reader, to the sources. Each task has a line with what runs
+        there, as you have written it, and each mailbox one that says how many items may wait in it;
+        with `on demand` an item is asked for only while a reader waits. Lines with `+-` fill the
+        mailbox above them or, if there is none, run in the task above them. The last line has the
+        number of tasks, or a bound if that is not known before the opening. With the format
+        `"mermaid"` it is the same as a flowchart for Mermaid.
+
+        Nothing is opened, called or used up. The tasks of inner streams, which functions will give,
+        are not counted.
+
+        Raises `ValueError` if `format` is none of the two.
+
+        >>> print(merge(ticker(1), async_range(9).map(str)).buffer(64).take(10).explain())
+        caller's task  take(10)
+          ^ mailbox    buffer(64): at most 64 items
+        task           (reads)
+          ^ mailbox    merge(...): on demand for each
+          +- task      ticker(1.0)
+          +- task      async_range(9).map(str)
+        3 tasks: open it with `async with` or a terminal call
+        """
+        check.choice("format", format, ("text", "mermaid"))
+        from ._explain import explained
+
+        return explained(self, format)
 
     # -- one item at a time -----------------------------------------------------------------
 
@@ -366,7 +400,10 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         self, call: label.Label, pool: "Workers", fn: Callable[[Any], Any]
     ) -> "Stream[Any]":
         origin = workers.mapped(self, fn, pool.concurrency, pool.ordered, pool.ahead)
-        return joined(origin, call.after(self._parts.text), [self], tasks=True)
+        way = stages.IN_ORDER if pool.ordered else stages.AS_READY
+        bound = pool.concurrency + pool.ahead
+        text = call.after(self._parts.text)
+        return joined(origin, text, [self], way, bound, pool.concurrency)
 
     @overload
     def starmap(self: "Stream[tuple[*Ts]]", fn: Callable[[*Ts], Awaitable[R]]) -> "Stream[R]": ...
@@ -690,7 +727,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if within is None:
             return self._then(text, lambda _: batching.Batched(batch()))
         time = check.seconds("within", within, zero=False)
-        return self._timed(text, lambda event: batching.Gathered(event, batch(), time))
+        return self._timed(
+            text, lambda event: batching.Gathered(event, batch(), time), stages.BATCH, 1
+        )
 
     def pairwise(self) -> "Stream[tuple[T_co, T_co]]":
         """Pairs of neighbours.
@@ -737,7 +776,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if tasks == 1:
             return self._then(text, lambda _: transform.Map(fn), transform.Flatten)
         origin = workers.flattened(self, fn, tasks)
-        return joined(origin, text.after(self._parts.text), [self], tasks=True)
+        call = text.after(self._parts.text)
+        return joined(origin, call, [self], stages.EXPANDING, 0, tasks)
 
     def switch_map(self, fn: Callable[[T_co], Later[R]]) -> "Stream[R]":
         """The items of `fn(item)` for the newest item: the next item cancels the inner stream.
@@ -756,9 +796,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         origin = switch.switched(self, switch.streaming(fn))
-        return joined(
-            origin, label.call("switch_map", fn).after(self._parts.text), [self], tasks=True
-        )
+        call = label.call("switch_map", fn).after(self._parts.text)
+        return joined(origin, call, [self], stages.SWITCHED)
 
     @overload
     def map_latest(self, fn: Callable[[T_co], Awaitable[R]]) -> "Stream[R]": ...
@@ -778,9 +817,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         origin = switch.switched(self, switch.calling(fn))
-        return joined(
-            origin, label.call("map_latest", fn).after(self._parts.text), [self], tasks=True
-        )
+        call = label.call("map_latest", fn).after(self._parts.text)
+        return joined(origin, call, [self], stages.CALLED)
 
     def on_close(self, fn: Callable[[], object]) -> "Stream[T_co]":
         """Call `fn()` once for each run, when this part of it closes, however it is left.
@@ -806,10 +844,10 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         call: label.Label,
         others: Iterable[Any],
         make: Callable[[list["Stream[Any]"]], Callable[[Host], Source]],
-        *,
-        tasks: bool = True,
+        way: Way,
+        bound: int = 0,
     ) -> "Stream[Any]":
-        return of_all(call.after(self._parts.text), [self, *others], make, tasks=tasks)
+        return of_all(call.after(self._parts.text), [self, *others], make, way, bound)
 
     def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of this stream, then those of the others; each closed when it has ended.
@@ -821,7 +859,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['a', 'b', 'c', 'd', 0, 1]
         """
-        return self._with(label.call("chain", *others), others, combine.chained, tasks=False)
+        return self._with(label.call("chain", *others), others, combine.chained, stages.IN_TURN)
 
     def merge(
         self, *others: Items[R], buffer: int = 0, until: Literal["all", "any"] = "all"
@@ -834,7 +872,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 5, 6]
         """
         make, options = concurrent.merging(buffer, until)
-        return self._with(label.call("merge", *others, **options), others, make)
+        call = label.call("merge", *others, **options)
+        return self._with(call, others, make, stages.EACH, buffer)
 
     def race(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of whichever stream gives one first; see `anystream.race`.
@@ -844,7 +883,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         0
         """
-        return self._with(label.call("race", *others), others, concurrent.racing)
+        return self._with(label.call("race", *others), others, concurrent.racing, stages.RACING)
 
     @overload
     def zip(self, a: Items[R], /, *, strict: bool = False) -> "Stream[tuple[T_co, R]]": ...
@@ -863,7 +902,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [(0, 'a'), (1, 'b'), (2, 'c')]
         """
         call = label.call("zip", *others, **label.options(strict=(strict, False)))
-        return self._with(call, others, combine.zipping(strict))
+        return self._with(call, others, combine.zipping(strict), stages.ZIPPED)
 
     @overload
     def combine_latest(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
@@ -879,7 +918,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [('a', 0), ('a', 1), ('a', 2)]
         """
-        tagged = self._with(label.call("combine_latest", *others), others, latest_of)
+        call = label.call("combine_latest", *others)
+        tagged = self._with(call, others, latest_of, stages.EACH)
         return tagged._then(None, lambda _: combine.Latest(len(others) + 1))
 
     @overload
@@ -901,7 +941,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [(0, 'b'), (1, 'b')]
         """
         call = label.call("with_latest_from", *others)
-        tagged = self._with(call, others, sampled_of)
+        way = stages.SAMPLED if others else stages.ALONE
+        tagged = self._with(call, others, sampled_of, way)
         return tagged._then(None, lambda _: combine.Sampled(len(others) + 1))
 
     # -- tasks ------------------------------------------------------------------------------
@@ -930,7 +971,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         size = checked_size("size", size, overflow)
         text = label.call("buffer", size, *([] if overflow == "wait" else [overflow]))
         origin = concurrent.merged([self], size, overflow)
-        return joined(origin, text.after(self._parts.text), [self], tasks=True)
+        return joined(origin, text.after(self._parts.text), [self], stages.ALONE, size)
 
     def concurrently(self, background: Items[Any]) -> "Stream[T_co]":
         """This stream, with a background stream that lives and dies with it.
@@ -950,13 +991,18 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         other = as_stream(background)
         text = label.call("concurrently", background).after(self._parts.text)
-        return joined(concurrent.beside(self, other), text, [self, other], tasks=True)
+        return joined(concurrent.beside(self, other), text, [self, other], stages.BESIDE)
 
     # -- time -------------------------------------------------------------------------------
 
-    def _timed(self, call: label.Label, make: Callable[[type[Event]], Mailbox]) -> "Stream[Any]":
-        text = call.after(self._parts.text)
-        return joined(timing.timed(self, make), text, [self], tasks=True)
+    def _timed(
+        self,
+        call: label.Label,
+        make: Callable[[type[Event]], Mailbox],
+        way: Way = stages.ALONE,
+        bound: int = 0,
+    ) -> "Stream[Any]":
+        return joined(timing.timed(self, make), call.after(self._parts.text), [self], way, bound)
 
     def timeout(
         self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
@@ -1042,7 +1088,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         time, bound = check.seconds("seconds", seconds), check.integer("buffer", buffer, 1)
         text = label.call("delay", seconds, **label.options(buffer=(bound, 1024)))
-        return self._timed(text, lambda event: timing.Delay(event, time, bound))
+        return self._timed(
+            text, lambda event: timing.Delay(event, time, bound), stages.ALONE, bound
+        )
 
     def spaced(self, seconds: float) -> "Stream[T_co]":
         """The items, with at least `seconds` between one and the next; none is dropped.
@@ -1113,6 +1161,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             lambda event: timing.Sieved(
                 event, lambda box: timing.Throttle(box, time, leading, trailing)
             ),
+            stages.NEWEST,
+            2,
         )
 
     def debounce(self, seconds: float, *, max_wait: float | None = None) -> "Stream[T_co]":
@@ -1138,6 +1188,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return self._timed(
             text,
             lambda event: timing.Sieved(event, lambda box: timing.Debounce(box, time, limit)),
+            stages.NEWEST,
+            2,
         )
 
     def sample(self, interval: float) -> "Stream[T_co]":
@@ -1160,6 +1212,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return self._timed(
             label.call("sample", interval),
             lambda event: timing.Sieved(event, lambda box: timing.Sample(box, time)),
+            stages.NEWEST,
+            2,
         )
 
     def timestamp(self) -> "Stream[tuple[float, T_co]]":
@@ -1189,7 +1243,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         self, name: str, trigger: Any, box_type: type[triggers.Triggered]
     ) -> "Stream[T_co]":
         make = triggers.triggered(box_type)
-        return self._with(label.call(name, trigger), [triggering(trigger)], make)
+        call = label.call(name, trigger)
+        return self._with(call, [triggering(trigger)], make, stages.TRIGGERED)
 
     def take_until(self, trigger: Trigger) -> "Stream[T_co]":
         """The items that come before the trigger does.
@@ -1239,9 +1294,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         True
         """
-        return self._with(
-            label.call("pause_while", trigger), [trigger], triggers.triggered(triggers.PauseWhile)
-        )
+        make = triggers.triggered(triggers.PauseWhile)
+        return self._with(label.call("pause_while", trigger), [trigger], make, stages.TRIGGERED)
 
     # -- several readers --------------------------------------------------------------------
 
@@ -1277,9 +1331,14 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         given = label.options(buffer=(size, 16), overflow=(overflow, "wait"), replay=(last, 0))
         text = label.call("share", **given).after(self._parts.text)
         owned = joined(
-            lambda host: share.Share(host, self, size, overflow, last), text, [self], tasks=True
+            lambda host: share.Share(host, self, size, overflow, last),
+            text,
+            [self],
+            stages.DEALT,
+            size,
         )
-        return Owner(owned, lambda hub: made(hub.join, text))
+        reader = stages.BRANCH, text, [self], size, 0
+        return Owner(owned, lambda hub: made(hub.join, text, note=reader))
 
     def partition(
         self, fn: Callable[[T_co], object], buffer: int = 64, overflow: Overflow = "wait"
@@ -1306,11 +1365,19 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
         text = label.call("partition", fn, **given).after(self._parts.text)
         owned = joined(
-            lambda host: share.Partition(host, self, fn, size, overflow), text, [self], tasks=True
+            lambda host: share.Partition(host, self, fn, size, overflow),
+            text,
+            [self],
+            stages.DEALT,
+            size,
         )
+        reader = stages.BRANCH, text, [self], size, 0
         return Owner(
             owned,
-            lambda hub: (made(hub.open_true, f"{text}[0]"), made(hub.open_false, f"{text}[1]")),
+            lambda hub: (
+                made(hub.open_true, f"{text}[0]", note=reader),
+                made(hub.open_false, f"{text}[1]", note=reader),
+            ),
         )
 
     @overload
@@ -1347,14 +1414,16 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         size = checked_size("buffer", buffer, overflow)
         given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
         text = label.call("group_by", fn, **given).after(self._parts.text)
+        reader = stages.BRANCH, text, [self], size, 0
 
         def stream_of(branch: share.Branch, key: object) -> Stream[T_co]:
-            return made(lambda _: branch.opened_once(), f"{text}[{label.value(key)}]")
+            name = f"{text}[{label.value(key)}]"
+            return made(lambda _: branch.opened_once(), name, note=reader)
 
         def origin(host: Host) -> Source:
             return share.Groups(host, self, fn, size, overflow, stream_of).opened()
 
-        return joined(origin, text, [self], tasks=True)
+        return joined(origin, text, [self], stages.GROUPED, size)
 
     # -- when something fails, or is missing ------------------------------------------------
 
@@ -1405,7 +1474,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         check.function("handler", handler)
         exception_types("types", types)
         text = label.call("catch", handler, *([] if types is Exception else [types]))
-        return joined(recover.caught(self, handler, types), text.after(self._parts.text), [self])
+        source = recover.caught(self, handler, types)
+        return joined(source, text.after(self._parts.text), [self], stages.CAUGHT)
 
     @overload
     def retry(self, policy: Retry | int = 3) -> "Stream[T_co]": ...
@@ -1452,7 +1522,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             check.function("resume", resume)
         given = label.options(resume=(resume, None))
         text = label.call("retry", *([] if policy == Retry() else [policy]), **given)
-        return joined(recover.retrying(self, policy, resume), text.after(self._parts.text), [self])
+        way = stages.REPEATED if resume is None else stages.RESUMED
+        source = recover.retrying(self, policy, resume)
+        return joined(source, text.after(self._parts.text), [self], way)
 
     def repeat(self, times: int | None = None, *, pause: float = 0.0) -> "Stream[T_co]":
         """The items of this stream again and again, `times` in all, or for ever.
@@ -1472,7 +1544,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         seconds = check.seconds("pause", pause)
         args = [] if count is None else [count]
         text = label.call("repeat", *args, **label.options(pause=(seconds, 0)))
-        return joined(recover.repeated(self, count, seconds), text.after(self._parts.text), [self])
+        source = recover.repeated(self, count, seconds)
+        return joined(source, text.after(self._parts.text), [self], stages.REPEATED)
 
     # -- terminal calls ---------------------------------------------------------------------
 
@@ -1694,7 +1767,7 @@ def checked_size(name: str, size: int, overflow: str) -> int:
 def triggering(trigger: Any) -> Stream[Any]:
     if isinstance(trigger, AsyncIterable):
         return as_stream(trigger)
-    return made(triggers.signal(trigger), label.value(trigger))
+    return made(triggers.signal(trigger), label.call("trigger", trigger))
 
 
 def latest_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:
@@ -1713,10 +1786,13 @@ def tagged(number: int, part: Stream[Any], ends: bool = True) -> Stream[Any]:
 
 
 def made(
-    origin: Callable[[Host], Source], text: object, *row: Callable[[Host], Operator]
+    origin: Callable[[Host], Source],
+    text: object,
+    *row: Callable[[Host], Operator],
+    note: Note | None = None,
 ) -> Stream[Any]:
     """A stream whose source is what `origin` makes for each run, written down as `text`."""
-    return Stream(Parts(origin, row, text, tasks=False))
+    return Stream(Parts(origin, row, text, tasks=False, note=note))
 
 
 def behind(stream: Stream[Any], *row: Callable[[Host], Operator]) -> Parts:
@@ -1726,26 +1802,26 @@ def behind(stream: Stream[Any], *row: Callable[[Host], Operator]) -> Parts:
 
 
 def of_all(
-    text: object,
+    call: label.Label,
     sources: Iterable[Any],
     make: Callable[[list[Stream[Any]]], Callable[[Host], Source]],
-    *,
-    tasks: bool = True,
+    way: Way,
+    bound: int = 0,
 ) -> Stream[Any]:
     """A stream of several sources, each of which is made a stream."""
     parts = [as_stream(source) for source in sources]
-    return joined(make(parts), text, parts, tasks=tasks)
+    return joined(make(parts), call, parts, way, bound)
 
 
 def joined(
     origin: Callable[[Host], Source],
-    text: object,
-    parts: Iterable[Stream[Any]],
-    *,
-    tasks: bool = False,
+    call: label.Label,
+    parts: Sequence[Stream[Any]],
+    way: Way,
+    bound: int = 0,
+    workers: int = 1,
 ) -> Stream[Any]:
-    """A stream of several; it needs tasks if one of its parts does."""
-    parts = list(parts)
-    tasks = tasks or any(map(needs_tasks, parts))
+    """A stream of several, which run in this way; it needs tasks if they or one of them do."""
+    tasks = way.kind != "in turn" or any(map(needs_tasks, parts))
     grace = max(map(grace_of, parts), default=GRACE)
-    return Stream(Parts(origin, (), text, tasks, grace))
+    return Stream(Parts(origin, (), call, tasks, grace, (way, call, parts, bound, workers)))

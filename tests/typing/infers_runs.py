@@ -39,6 +39,9 @@ async def opening(ints: Stream[int]) -> None:
     async with aclosing(aiter(ints)) as closing:
         assert_type(closing, Run[int])
     assert_type([item async for item in ints], list[int])
+    assert_type(ints.explain(), str)
+    assert_type(ints.explain(format="mermaid"), str)
+    ints.explain("dot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     run = ints.open()
     assert_type(await run.aclose(), None)
     ints.open(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from .. import _checks as check
 from .. import _labels as label
+from .. import _stages as stages
 from .._batches import QUANTUM
 from .._errors import StreamOverflowError
 from .._mailbox import OVERFLOWS, Mailbox
@@ -107,7 +108,8 @@ def from_callback(
     check.choice("overflow", overflow, OVERFLOWS)
     options = label.options(overflow=(overflow, "error"))
     text = label.call("from_callback", register, buffer=bound, **options)
-    return made(lambda host: Callbacks(host, register, bound, overflow), text)
+    note = stages.CALLBACK, text, (), bound, 0
+    return made(lambda host: Callbacks(host, register, bound, overflow), text, note=note)
 
 
 class Callbacks(Mailbox):

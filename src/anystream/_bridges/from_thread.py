@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from .. import _checks as check
 from .. import _labels as label
+from .. import _stages as stages
 from .._batches import MISSING, Source
 from .._mailbox import Lane, Mailbox
 from .._operators.concurrent import supply
@@ -74,7 +75,7 @@ def from_thread(
             f"iterable must be an iterable, or a function that returns one, got {iterable!r}"
         )
     text = label.call("from_thread", iterable, **label.options(buffer=(buffer, READ_AHEAD)))
-    return joined(lambda host: threaded(host, reader, bound), text, [], tasks=True)
+    return joined(lambda host: threaded(host, reader, bound), text, [], stages.THREAD, bound)
 
 
 def reads(given: Any, _: Host) -> Source:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _checks as check
 from .. import _labels as label
+from .. import _stages as stages
 from .._batches import Operator, Source
 from .._json import document_row, text_row
 from .._lines import MAX, Row, line_row
 from .._operators.concurrent import merged
 from .._origins import Around, OneShot
 from .._run import Host
-from .._stream import Parts, Stream, made
+from .._stream import Stream, behind, joined, made
 from ._clients import Call, Client, is_response, place
 from ._response import Chunks, successful
 
@@ -136,14 +137,16 @@ def body(
 def live(
     open_it: Callable[[Any, Host], Source],
     call: Call,
-    text: object,
+    text: label.Label,
     *row: Callable[[Host], Operator],
 ) -> Stream[Any]:
     """A stream whose source runs in a task of its own, and is opened with the response if any."""
     origin: Callable[[Host], Source] = partial(open_it, None)
     if is_response(call.what):
         origin = OneShot(call.what, open_it)
-    return Stream(Parts(merged([made(origin, text)], AHEAD), row, text, tasks=True))
+    chunks = made(origin, text)
+    buffered = joined(merged([chunks], AHEAD), text, [chunks], stages.CHUNKS, AHEAD)
+    return Stream(behind(buffered, *row))
 
 
 class Body(Around):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import _checks as check
 from .. import _labels as label
+from .. import _stages as stages
 from .._batches import MISSING
 from .._operators import concurrent, workers
 from .._operators.transform import Tap
@@ -180,7 +181,9 @@ def fetch_all_pages(
     return PageStream(pages, reading.begin, ordered or tasks == 1)
 
 
-def in_tasks(reading: Reading, text: object, ahead: int, tasks: int, ordered: bool) -> Stream[Any]:
+def in_tasks(
+    reading: Reading, text: label.Label, ahead: int, tasks: int, ordered: bool
+) -> Stream[Any]:
     """The pages, with the tasks that fetch some of them in advance."""
     if tasks > 1:
         if not isinstance(reading.scheme, Countable):
@@ -191,11 +194,12 @@ def in_tasks(reading: Reading, text: object, ahead: int, tasks: int, ordered: bo
             )
         plan = made(lambda _: Plan(reading), text)
         origin = workers.mapped(plan, call, tasks, ordered, ahead)
-        return joined(origin, text, [plan], tasks=True)
+        way = stages.PAGES_IN_ORDER if ordered else stages.PAGES_AS_READY
+        return joined(origin, text, [], way, tasks + ahead, tasks)
     pages = made(lambda _: Pages(reading), text)
     if not ahead:
         return pages
-    return joined(concurrent.merged([pages], ahead), text, [pages], tasks=True)
+    return joined(concurrent.merged([pages], ahead), text, [pages], stages.PAGES, ahead)
 
 
 def digest(ask: Ask, scheme: Scheme | None, items: Finder) -> str:

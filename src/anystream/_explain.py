@@ -1,0 +1,288 @@
+"""What `Stream.explain` gives: a pipeline as segments in their tasks, and the mailboxes between.
+
+It is made of what was noted down when the stream was built: nothing is opened or called.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ._batches import Recipe, needs_tasks
+from ._labels import Label
+from ._stages import AGAIN, Way
+
+if TYPE_CHECKING:
+    from ._stream import Parts
+
+WIDTH = 80
+NARROWEST = 30
+"""So many columns are left for the text, however deep the tree is."""
+
+OPENING = ("flatten", "flat_map")
+"""The calls that open streams inside of a segment."""
+
+ONE, PERHAPS, NONE = (1, 1), (0, 1), (0, 0)
+"""How many tasks run a segment, at the least and at the most."""
+
+
+class Stage(NamedTuple):
+    """What a segment reads from, if that is made of other streams."""
+
+    way: Way
+    call: Label  # by which it came about
+    inputs: Sequence[Recipe]
+    bound: int  # how many items may wait in a lane; 0: none is asked for before it is wanted
+    workers: int
+
+
+@dataclass
+class Segment:
+    """A row of calls, and what it reads: a mailbox that others fill, or parts in its own task."""
+
+    role: str
+    tasks: tuple[int, int]
+    row: list[str]
+    mailbox: str | None = None
+    feeders: list["Segment"] = field(default_factory=list["Segment"])
+    opens: bool = False  # streams that nobody knows yet
+    renews: bool = False  # starts tasks again and again
+
+    def everything(self) -> Iterator["Segment"]:
+        yield self
+        for feeder in self.feeders:
+            yield from feeder.everything()
+
+
+def explained(stream: Recipe, format: str) -> str:
+    segment = segment_of(stream, "caller's task", NONE)
+    last = summary(segment, needs_tasks(stream))
+    return text(segment, last) if format == "text" else mermaid(segment, last)
+
+
+# -- what there is --------------------------------------------------------------------------
+
+
+def parts_of(stream: Any) -> "Parts":
+    parts: Parts = stream._parts
+    return parts
+
+
+def segment_of(stream: Recipe, role: str, tasks: tuple[int, int]) -> Segment:
+    parts = parts_of(stream)
+    stage = None if parts.note is None else Stage(*parts.note)
+    calls, source = unwound(parts.text, None if stage is None else stage.call)
+    segment = Segment(role, tasks, [in_a_line(call.alone()) for call in calls])
+    segment.opens = any(call.name in OPENING for call in calls)
+    if stage is None:
+        segment.row.insert(0, in_a_line(str(source)))
+    elif stage.way.kind == "in turn":
+        read_in_turn(segment, stage)
+    else:
+        read_mailbox(segment, stage)
+    return segment
+
+
+def unwound(text: object, head: Label | None) -> tuple[list[Label], object]:
+    """The calls behind a source, and how that is written; one made of others has a `head`."""
+    calls: list[Label] = []
+    while isinstance(text, Label) and text is not head and text.before is not None:
+        calls.append(text)
+        text = text.before
+    return calls[::-1], text
+
+
+def read_in_turn(segment: Segment, stage: Stage) -> None:
+    way = stage.way
+    segment.row.insert(0, without_inputs(stage))
+    segment.feeders = inputs_of(stage, way.note, NONE)
+    segment.opens = segment.opens or way.opens
+    segment.renews = way.note == AGAIN and number(segment)[1] > 0
+
+
+def read_mailbox(segment: Segment, stage: Stage) -> None:
+    way = stage.way
+    call = in_a_line(stage.call.alone())
+    segment.mailbox = amount(stage.bound, way.unit) + way.note
+    match way.kind:
+        case "workers":
+            feeders = inputs_of(stage, "up to 1 task", PERHAPS)
+            mailbox = "on demand; none if the tasks can take items in turn" if feeders else None
+            number = stage.workers
+            role = f"{number} tasks" if number > 1 else "task"
+            workers = Segment(role, (number, number), [call], mailbox, feeders, way.opens)
+            segment.feeders = [workers]
+        case "newest":
+            inner = Segment("up to 1 task", PERHAPS, [way.inner], opens=way.opens, renews=True)
+            feeders = inputs_of(stage, "task", ONE)
+            mailbox = "at most 1 item, the newest"
+            segment.feeders = [inner, Segment("task", ONE, [call], mailbox, feeders)]
+        case "hub" | "branch":
+            segment.feeders = inputs_of(stage, "task", ONE)
+            segment.feeders[0].row.append(call)
+            if way.kind == "branch":
+                leave_to(stage.call.name, segment.feeders[0])
+        case "thread":
+            segment.feeders = [Segment("task, thread", ONE, [call])]
+        case "callback":
+            segment.feeders = [Segment("any thread", NONE, [call])]
+        case _:
+            perhaps = way.kind == "perhaps"
+            role, tasks = ("up to 1 task", PERHAPS) if perhaps else ("task", ONE)
+            segment.feeders = inputs_of(stage, role, tasks)
+            if not is_of_one_call(stage):
+                segment.mailbox = f"{without_inputs(stage)}: {segment.mailbox}"
+
+
+def inputs_of(stage: Stage, role: str, tasks: tuple[int, int]) -> list[Segment]:
+    return [segment_of(stream, role, tasks) for stream in stage.inputs]
+
+
+def leave_to(owner: str, segment: Segment) -> None:
+    """Say that this is a part of another run, where its tasks are counted."""
+    for each in segment.everything():
+        if each.tasks != NONE:
+            each.role = f"{owner}'s {each.role}"
+        each.tasks, each.opens, each.renews = NONE, False, False
+
+
+def without_inputs(stage: Stage) -> str:
+    """The call that has made one stream of others, without those: they are drawn below."""
+    takes_them = stage.call.before is None or len(stage.inputs) > 1
+    return in_a_line(stage.call.alone(shown=not takes_them))
+
+
+def is_of_one_call(stage: Stage) -> bool:
+    """Whether the user has written just one call for what is on both sides of the mailbox."""
+    return any(parts_of(stream).text is stage.call for stream in stage.inputs)
+
+
+def in_a_line(text: str) -> str:
+    """The text, in which somebody's `repr` may have ended a line."""
+    return " ".join(text.splitlines())
+
+
+def amount(bound: int, unit: str) -> str:
+    return f"at most {bound} {unit}{'s' * (bound > 1)}" if bound else "on demand"
+
+
+def number(segment: Segment) -> tuple[int, int]:
+    """How many tasks there are, at the least and at the most."""
+    least, most = zip(*(each.tasks for each in segment.everything()), strict=True)
+    return sum(least), sum(most)
+
+
+def summary(segment: Segment, needs: bool) -> str:
+    least, most = number(segment)
+    everything = [*segment.everything()]
+    opens = any(each.opens for each in everything)
+    text = f"{'up to ' * (least < most)}{most or 'no'} task{'s' * (most != 1)}"
+    if any(each.renews for each in everything):
+        text += " at a time"
+    if opens:
+        text += f"{',' if most else ''} {'and' if most else 'but'} those of inner streams"
+    if needs:
+        return f"{text}: open it with `async with` or a terminal call"
+    return f"{text}: a bare `async for` will do{' if they need none' * opens}"
+
+
+# -- as text --------------------------------------------------------------------------------
+
+
+def text(segment: Segment, last: str) -> str:
+    rows = [*drawn(segment)]
+    width = max(len(left) for left, _ in rows) + 2
+    lines: list[str] = []
+    for left, pieces in rows:
+        for line in folded(pieces, max(WIDTH - width, NARROWEST)):
+            lines.append(f"{left:{width}}{line}")
+            left = "".join(char if char == "|" else " " for char in left)
+    return "\n".join([*lines, *folded(words(last), WIDTH)])
+
+
+def drawn(segment: Segment) -> Iterator[tuple[str, list[str]]]:
+    """Rows of two columns: what it is, and the pieces of what there is to say of it."""
+    first, *others = segment.row or ["(reads)"]
+    yield segment.role, [first, *(f".{call}" for call in others)]
+    if segment.mailbox is not None:
+        yield "  ^ mailbox", words(segment.mailbox)
+        if len(segment.feeders) == 1:
+            yield from drawn(segment.feeders[0])
+            return
+    for feeder in segment.feeders:
+        mark, below = "  +- ", "     " if feeder is segment.feeders[-1] else "  |  "
+        for left, pieces in drawn(feeder):
+            yield mark + left, pieces
+            mark = below
+
+
+def words(text: str) -> list[str]:
+    return [f"{word} " for word in text.split(" ")]
+
+
+def folded(pieces: list[str], room: int) -> Iterator[str]:
+    """Lines of no more than `room` columns, as far as the pieces allow for it."""
+    line = ""
+    for piece in pieces:
+        if line and len(line + piece.rstrip()) > room:
+            yield line.rstrip()
+            line = ""
+        line += piece
+    yield line.rstrip()
+
+
+# -- as a flowchart -------------------------------------------------------------------------
+
+
+def mermaid(segment: Segment, last: str) -> str:
+    chart = Chart()
+    chart.task(segment)
+    return "\n".join(["---", f'title: "{last}"', "---", "flowchart LR", *chart.lines])
+
+
+class Chart:
+    """A subgraph for each task, or for several that do the same, and a node for each mailbox."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.numbers = count(1)
+
+    def task(self, segment: Segment) -> str:
+        """Draw what runs in a task and all behind it; the name of the node that items come from."""
+        name = f"s{next(self.numbers)}"
+        boxes: list[tuple[str, Segment]] = []
+        self.lines.append(f"  subgraph {name}t[{quoted(segment.role)}]")
+        self.node(name, segment, boxes)
+        self.lines.append("  end")
+        for reader, read in boxes:
+            self.mailbox(reader, read)
+        return name
+
+    def node(self, name: str, segment: Segment, boxes: list[tuple[str, Segment]]) -> None:
+        """Draw a segment, and those whose turn comes in the same task."""
+        row = "<br>.".join(map(escaped, segment.row)) or "(reads)"
+        self.lines.append(f'    {name}["{row}"]')
+        if segment.mailbox is not None:
+            boxes.append((name, segment))
+            return
+        for feeder in segment.feeders:
+            part = f"s{next(self.numbers)}"
+            self.node(part, feeder, boxes)
+            self.lines.append(f"    {part} -->|{quoted(feeder.role)}| {name}")
+
+    def mailbox(self, reader: str, segment: Segment) -> None:
+        self.lines.append(f"  {reader}m([{quoted(segment.mailbox or '')}]) --> {reader}")
+        for feeder in segment.feeders:
+            self.lines.append(f"  {self.task(feeder)} --> {reader}m")
+
+
+def quoted(text: str) -> str:
+    return f'"{escaped(text)}"'
+
+
+def escaped(text: str) -> str:
+    """In the form in which Mermaid takes any text."""
+    return "".join(f"#{ord(char)};" if char in SPECIAL else char for char in text)
+
+
+SPECIAL = '#&<>"`\\'
