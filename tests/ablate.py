@@ -382,10 +382,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            return make(), self.unstarted\n        finally:\n",
-        "            return make(), self.unstarted\n        except BaseException:\n"
-        "            self.opening = False\n            for pump in self.unstarted:\n"
-        "                self.start(pump)\n            raise\n        finally:\n",
+        "        self.opening, self.unstarted = True, ()\n",
+        "        self.unstarted = ()\n",
         "no task starts if an opening fails half-way",
     ),
     Removal(
@@ -1341,8 +1339,8 @@ REMOVALS = (
     ),
     Removal(
         CLIENTS,
-        "            request.url = request.url.copy_with(params=client.params.merge(own))\n",
-        "            pass\n",
+        "    return url.copy_with(params=client.params.merge(own))\n",
+        "    return url\n",
         "the query of a URL stays, though the client has parameters",
     ),
     Removal(

@@ -96,6 +96,17 @@ async def follow(
     return response if response.next_request is None else None
 
 
+def with_own_query(client: Any, url: Any, given: Any) -> Any:
+    """The `url` of a request for the one `given`, with its query beside the client's parameters.
+
+    httpx puts these in the place of the query.
+    """
+    if not client.params:
+        return url
+    own = type(url)(given).params
+    return url.copy_with(params=client.params.merge(own))
+
+
 def is_response(what: object) -> bool:
     return hasattr(what, "aiter_bytes")
 
@@ -179,9 +190,7 @@ class Call:
         request = client.build_request(
             self.method, self.what, headers=self.headers, content=self.content, json=self.json
         )
-        if client.params:  # which httpx has put in the place of the query
-            own = type(request.url)(self.what).params
-            request.url = request.url.copy_with(params=client.params.merge(own))
+        request.url = with_own_query(client, request.url, self.what)
         timeouts = {**request.extensions.get("timeout", {}), "read": self.read_timeout}
         request.extensions = {**request.extensions, "timeout": timeouts}
         return request

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode
 
 from .._retry import Retry
-from ._clients import REDIRECTS, Client, follow, send
+from ._clients import REDIRECTS, Client, follow, send, with_own_query
 from ._errors import CrossOriginNext, PageDataError
 from ._page import Step, with_value
 from ._urls import Origin, in_words, origin, same
@@ -64,12 +64,10 @@ class Requests:
     def start(self) -> "httpx.URL":
         """The URL of the first page but for its step, with the query of the client and ours."""
         if self.base is None:
-            client = self.client
-            url = client.build_request(self.ask.method, self.ask.url).url
-            own = type(url)(self.ask.url).params
-            query = client.params.merge(own).merge(self.ask.params)
-            changed = client.params or self.ask.params
-            self.base = url.copy_with(fragment=None, **({"params": query} if changed else {}))
+            given, params = self.ask.url, self.ask.params
+            url = self.client.build_request(self.ask.method, given).url
+            whole: httpx.URL = with_own_query(self.client, url, given).copy_with(fragment=None)
+            self.base = whole.copy_merge_params(params) if params else whole
         return self.base
 
     def url(self, step: Step) -> str:
