@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted(Path(__file__).parents[1].joinpath("examples").glob("*.py"))
-SECONDS = {"dashboard": "0.5", "sensors": "1.5"}
+SECONDS = {"dashboard": "0.5", "sensors": "1.1"}
 """For those that would go on for longer than a test needs."""
 
 

@@ -186,8 +186,8 @@ class Reading:
 
     async def cut_by(self, cut: Cut, mode: Mode) -> None:
         cut.on_hit = self.note
-        tasks_before = running_tasks()
         if mode == "step":
+            tasks_before = running_tasks()
             await self.read_in_steps(cut)
             await assert_sound(tasks_before)
         else:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,6 +16,7 @@ from timed import (
     OPERATORS,
     SIEVES,
     Apply,
+    at_once,
     lasting,
     polled,
     slow,
@@ -200,10 +202,12 @@ async def at_least(seconds: float) -> AsyncGenerator[None]:
 
 
 @pytest.mark.real_time
-@EACH
-async def test_each_in_real_time(apply: Apply) -> None:
-    async with at_least(0.08):
-        assert await apply(slow()).collect() == [0, 1, 2, 3]
+async def test_each_in_real_time() -> None:
+    async def check(apply: Apply) -> None:
+        async with at_least(0.08):
+            assert await apply(slow()).collect() == [0, 1, 2, 3]
+
+    await at_once(*(partial(check, apply) for apply in OPERATORS.values()))
 
 
 @pytest.mark.real_time
@@ -249,11 +253,17 @@ async def test_a_batch_in_real_time() -> None:
 async def test_sieves_in_real_time() -> None:
     """Of a burst the first or the last, or both; then one for each that comes alone."""
     burst = Stream("abc").chain(Stream("d").tap(lambda _: anyio.sleep(0.5)))
-    assert await burst.throttle(0.2).collect() == ["a", "d"]
-    assert await burst.throttle(0.2, "trailing").collect() == ["c", "d"]
-    assert await burst.throttle(0.2, "both").collect() == ["a", "c", "d"]
-    assert await burst.debounce(0.2).collect() == ["c", "d"]
-    assert await burst.sample(0.2).collect() == ["c", "d"]
+
+    async def check(stream: Stream[str], *wanted: str) -> None:
+        assert await stream.collect() == [*wanted]
+
+    await at_once(
+        partial(check, burst.throttle(0.2), "a", "d"),
+        partial(check, burst.throttle(0.2, "trailing"), "c", "d"),
+        partial(check, burst.throttle(0.2, "both"), "a", "c", "d"),
+        partial(check, burst.debounce(0.2), "c", "d"),
+        partial(check, burst.sample(0.2), "c", "d"),
+    )
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -1,16 +1,13 @@
 """What the tests of the operators with a clock have in common."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
-from anystream import (
-    Stream,
-    async_range,
-)
+from anystream import Stream, async_range
 
 Apply = Callable[[Stream[Any]], Stream[Any]]
 
@@ -60,6 +57,13 @@ EACH_SIEVE = pytest.mark.parametrize("apply", SIEVES.values(), ids=SIEVES.keys()
 
 def slow(items: int = 4) -> Stream[int]:
     return async_range(items, delay=0.02)
+
+
+async def at_once(*programs: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Run them all at the same time, as tests on real clocks do, which have to wait for them."""
+    async with anyio.create_task_group() as tasks:
+        for program in programs:
+            tasks.start_soon(program)
 
 
 @asynccontextmanager

@@ -310,10 +310,10 @@ async def test_h43_a_thread_that_stays_blocked_is_abandoned_after_the_grace() ->
     source.blocks[1] = threading.Event()
     start = anyio.current_time()
     with pytest.raises(CleanupTimeoutError):
-        async with from_thread(source.generator) as items:
+        async with from_thread(source.generator).open(grace=0.1) as items:
             await anext(items)
             await source.is_blocked()
-    assert anyio.current_time() - start >= 1
+    assert anyio.current_time() - start >= 0.1
     assert source.closed == 0
     source.blocks[1].set()
     while not source.closed:  # noqa: ASYNC110  # another thread closes
@@ -328,7 +328,7 @@ def test_h43_a_thread_that_outlives_the_event_loop(name: str) -> None:
     source.blocks[1] = threading.Event()
 
     async def main() -> None:
-        async with from_thread(source.generator) as items:
+        async with from_thread(source.generator).open(grace=0.1) as items:
             await anext(items)
             await source.is_blocked()
 

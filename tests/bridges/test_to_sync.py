@@ -150,7 +150,7 @@ def test_a_cleanup_that_hangs_does_not_hold_the_thread(backend: str) -> None:
     source = TrackedSource(ITEMS, cleanup=float("inf"))
     with (
         pytest.raises(CleanupTimeoutError),
-        to_sync(Stream(source.generator), backend) as items,
+        to_sync(Stream(source.generator).with_grace(0.1), backend) as items,
     ):
         next(items)
 

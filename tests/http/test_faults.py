@@ -1,5 +1,6 @@
 """Everything that can go wrong with a page, with httpx and httpx2, against the loopback server."""
 
+from functools import partial
 from typing import Any
 
 import httpx
@@ -55,7 +56,7 @@ async def read(stream: Any) -> tuple[list[int], Exception | None]:
         "fault=429&retry_after=date:0",
         "fault=500",
         "fault=503&retry_after=0",
-        "fault=403&ratelimit=0",
+        "fault=403&ratelimit=-1",
         "fault=cut",
         "fault=cut-chunked",
         "fault=cut-gzip",
@@ -218,7 +219,7 @@ async def test_credentials_of_a_live_body_do_not_leave_their_origin(
         follow_redirects=True,
     )
     url = f"{server.url}{path}?n=3&fault=redirect-origin&at=1&times=0"
-    read = sse if path == "/events" else lines
+    read: Any = partial(sse, retry=SOON) if path == "/events" else lines
     async with client, read(url, client=client, headers={"X-Call": "s3cret"}) as items:
         assert len([item async for item in items]) == 3
     assert "s3cret" in str(server.received[0].headers)

@@ -53,8 +53,8 @@ async def test_pages_are_asked_for_when_they_are_needed(server: Server, client: 
 
 
 async def test_a_timed_out_step_asks_for_the_same_page_again(server: Server, client: Any) -> None:
-    async with numbered(f"{server.url}/users/slow?delay=0.1", client=client) as users:
-        with anyio.move_on_after(0.05) as scope:
+    async with numbered(f"{server.url}/users/slow?delay=0.05", client=client) as users:
+        with anyio.move_on_after(0.02) as scope:
             await anext(users)
         assert scope.cancelled_caught
         assert [user["id"] async for user in users] == IDS
