@@ -22,31 +22,25 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
     return number
 
 
-def seconds(name: str, value: Any, *, zero: bool = True) -> float:
-    """`value` must be a finite number of seconds, positive, or not negative if `zero` is."""
+def amount(name: str, value: Any, least: int = 0, *, more: bool = False, unit: str = "") -> float:
+    """`value` must be a finite number of at least `least`, or of `more` than that."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, got {value!r}")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-        least = "at least 0" if zero else "more than 0"
-        raise ValueError(f"{name} must be finite and {least} seconds, got {value!r}")
-    return float(value)
+        kind = f"number of {unit}" if unit else "number"
+        raise TypeError(f"{name} must be a {kind}, got {value!r}")
+    if not math.isfinite(value) or value < least or (more and value == least):
+        bound = f"{'more than' if more else 'at least'} {least} {unit}".rstrip()
+        raise ValueError(f"{name} must be finite and {bound}, got {value!r}")
+    return value
 
 
 def positive(name: str, value: Any) -> float:
     """`value` must be a finite number of more than 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be finite and more than 0, got {value!r}")
-    return value
+    return amount(name, value, more=True)
 
 
-def amount(name: str, value: Any) -> None:
-    """`value` must be a finite number of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
+def seconds(name: str, value: Any, *, zero: bool = True) -> float:
+    """`value` must be a finite number of seconds, positive, or not negative if `zero` is."""
+    return float(amount(name, value, more=not zero, unit="seconds"))
 
 
 def text(name: str, value: Any) -> None:

@@ -1,6 +1,5 @@
 """`Retry`, which errors are worth another attempt, how often, and after which pause; `Backoff`."""
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -72,7 +71,7 @@ class Retry:
             check.function("on", on)
         check.seconds("first", self.first)
         check.seconds("cap", self.cap)
-        checked_factor(self.factor)
+        check.amount("factor", self.factor, 1)
         if self.hook is not None:
             check.function("hook", self.hook)
         check.function("random", self.random)
@@ -133,10 +132,3 @@ def exception_types(name: str, value: Any) -> None:
                 f"{name} must be a class derived from Exception, or a tuple of such classes,"
                 f" got {value!r}"
             )
-
-
-def checked_factor(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"factor must be a number, got {value!r}")
-    if not math.isfinite(value) or value < 1:
-        raise ValueError(f"factor must be finite and at least 1, got {value!r}")
