@@ -101,7 +101,7 @@ def async_range(*args: int, delay: float = 0) -> Stream[int]:
     """
     numbers = range(*args)
     delay = check.seconds("delay", delay)
-    text = label.call("async_range", *args, **({"delay": delay} if delay else {}))
+    text = label.call("async_range", *args, **label.options(delay=(delay, 0)))
     if delay:
         return made(lambda _: Delayed(numbers, delay), text)
     return made(lambda _: FromIterable(numbers), text)
@@ -149,7 +149,7 @@ def ticker(
         "ticker",
         interval,
         *([] if count is None else [count]),
-        **({} if missed == "skip" else {"missed": missed}),
+        **label.options(missed=(missed, "skip")),
     )
     return made(lambda _: Ticks(interval, ticks, missed == "skip"), text)
 
@@ -269,7 +269,7 @@ def stream_data(
     closed
     """
     grace = check.seconds("grace", grace)
-    text = label.call("stream_data", connect, **({"grace": grace} if grace != GRACE else {}))
+    text = label.call("stream_data", connect, **label.options(grace=(grace, GRACE)))
     if callable(connect):
         return made(lambda _: Data(connect, grace), text)
     if not hasattr(connect, "__aenter__"):
