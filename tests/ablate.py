@@ -1532,13 +1532,13 @@ REMOVALS = (
     ),
     Removal(
         PAGE,
-        " or self.error is not None:",
+        " or page.error is not None:",
         ":",
         "the state behind an unclear way on is before it",
     ),
     Removal(
         PAGE,
-        "self.places[count] if count < len(self.places) else len(self.records)",
+        "page.places[count] if count < len(page.places) else len(page.records)",
         "count",
         "the state is a place among all items of a page",
     ),

@@ -27,7 +27,7 @@ import anystream.http
 import anystream.net
 import anystream.testing
 from anystream import Retry, Run, Stream, StreamError, _errors
-from anystream.http import Event, Header, Page, PageNumber, PageRun, PageStream
+from anystream.http import Event, Header, PageNumber, PageStream
 from anystream.http._schemes import Scheme
 
 ROOT = Path(__file__).parents[1]
@@ -41,8 +41,8 @@ CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(valu
 ERRORS = {name: value for name, value in CLASSES.items() if issubclass(value, BaseException)}
 FUNCTIONS = [name for name, value in PUBLIC.items() if inspect.isfunction(value)]
 
-FOR_USERS = {Run: ["aclose"], PageRun: ["state"], Page: ["url", "total", "state"], Retry: []}
-"""Of classes that have methods for the rest of the package, too, those that users have."""
+FOR_USERS = {Run: ["aclose"]}
+"""Of a class that has methods for the rest of the package, too, those that users have."""
 
 
 def methods(kind: type) -> list[str]:

@@ -76,11 +76,6 @@ class Retry:
             check.function("hook", self.hook)
         check.function("random", self.random)
 
-    def wants(self, error: Exception) -> bool:
-        """Whether `error` is one of those that are worth another attempt."""
-        on: Any = self.on
-        return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
-
     def __repr__(self) -> str:
         given = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         return str(label.call("Retry", **label.options(**given)))
@@ -101,7 +96,7 @@ class Backoff:
         """Count one more attempt, or raise the `error` if there is none."""
         policy = self.policy
         try:
-            if not policy.wants(error):
+            if not self.wants(error):
                 raise error
             if self.number == policy.times:
                 made = self.number + 1
@@ -110,6 +105,11 @@ class Backoff:
         finally:
             del error  # which refers to this frame, once raised
         self.number += 1
+
+    def wants(self, error: Exception) -> bool:
+        """Whether `error` is one of those that are worth another attempt."""
+        on: Any = self.policy.on
+        return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
 
     def pause(self, first: float | None = None, least: float = 0.0) -> float:
         """Seconds before this attempt, and `least` of them whatever the cap and the jitter say.

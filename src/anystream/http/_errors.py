@@ -68,19 +68,19 @@ class PageStatusError(PaginationError):
         retry_after: float | None = None,
         limited: bool = False,
     ) -> None:
-        super().__init__(self.problem(f"status {status} {reason}".rstrip()), url, page)
+        super().__init__(self._problem(f"status {status} {reason}".rstrip()), url, page)
         self.status = status
         self.retry_after = retry_after
         self.limited = limited
 
-    def problem(self, status: str) -> str:
+    def _problem(self, status: str) -> str:
         return status
 
 
 class RetryAfterError(PageStatusError):
     """The server asks for a longer pause than `max_retry_after`; no shorter one was tried."""
 
-    def problem(self, status: str) -> str:
+    def _problem(self, status: str) -> str:
         return f"{status}; it asks for a longer pause than max_retry_after allows"
 
 

@@ -114,7 +114,7 @@ class Page(Generic[T]):
     scheme: object
     items_path: str | None
     step: Step = field(repr=False)
-    asked: "Asked" = field(repr=False)
+    asked: Asked = field(repr=False)
     records: list[Any] = field(repr=False)  # the items out of JSON, also those that were dropped
     # Of our items among the records, and of those behind them that `max_items` has cut off.
     places: Sequence[int] = field(repr=False)
@@ -138,14 +138,15 @@ class Page(Generic[T]):
     @property
     def state(self) -> State:
         """Where to go on after this page, as JSON for `resume_from`."""
-        return self.state_after(len(self.items))
+        return state_after(self, len(self.items))
 
-    def state_after(self, count: int) -> State:
-        """The same after so many of its items."""
-        done = self.places[count] if count < len(self.places) else len(self.records)
-        if done < len(self.records) or self.error is not None:
-            return self.asked.state(self.step, done, self.number)
-        return self.asked.state(self.next, 0, self.number + 1)
+
+def state_after(page: Page[Any], count: int) -> State:
+    """Where to go on after so many items of a page."""
+    done = page.places[count] if count < len(page.places) else len(page.records)
+    if done < len(page.records) or page.error is not None:
+        return page.asked.state(page.step, done, page.number)
+    return page.asked.state(page.next, 0, page.number + 1)
 
 
 TOTALS = (

@@ -11,7 +11,7 @@ from .._operators.transform import Spread
 from .._reader import Run
 from .._steps import EMPTY
 from .._stream import Stream, behind
-from ._page import Page, State
+from ._page import Page, State, state_after
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -62,7 +62,7 @@ class Position:
     def state(self) -> State:
         if self.page is None:
             return self.begin
-        return self.page.state_after(len(self.page.items) - length_hint(self.items))
+        return state_after(self.page, len(self.page.items) - length_hint(self.items))
 
 
 class Items(Spread):
