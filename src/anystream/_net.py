@@ -54,7 +54,7 @@ def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
     >>> anyio.run(main)
     ['one', 'two', 'three']
     """
-    return assembled("lines", source, line_row, max_line=max_line)
+    return assembled("lines", source, line_row, "max_line", max_line)
 
 
 def ndjson(source: Bytes, *, max_line: int = MAX) -> Stream[Any]:
@@ -69,7 +69,7 @@ def ndjson(source: Bytes, *, max_line: int = MAX) -> Stream[Any]:
     >>> anyio.run(main)
     [{'a': 1}, [2]]
     """
-    return assembled("ndjson", source, document_row, max_line=max_line)
+    return assembled("ndjson", source, document_row, "max_line", max_line)
 
 
 def json_seq(source: Bytes, *, max_text: int = MAX) -> Stream[Any]:
@@ -89,11 +89,12 @@ def json_seq(source: Bytes, *, max_text: int = MAX) -> Stream[Any]:
     >>> anyio.run(main)
     [{'a': 1}, [2, 3]]
     """
-    return assembled("json_seq", source, text_row, max_text=max_text)
+    return assembled("json_seq", source, text_row, "max_text", max_text)
 
 
-def assembled(name: str, source: Any, row: Callable[[str, int], Row], **limit: int) -> Stream[Any]:
-    ((option, given),) = limit.items()
-    most = check.integer(option, given, 1)
+def assembled(
+    name: str, source: Any, row: Callable[[str, int], Row], option: str, limit: int
+) -> Stream[Any]:
+    most = check.integer(option, limit, 1)
     text = label.call(name, source, **label.options(**{option: (most, MAX)}))
     return made(chunks(source), text, *row(label.value(source), most))

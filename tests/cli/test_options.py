@@ -237,11 +237,11 @@ FORMS = [
 @pytest.mark.parametrize(("text", "expected"), FORMS)
 def test_forms_of_next(text: str, expected: str) -> None:
     total = schemes.place("header:X-Total")
-    known = schemes.Known(total_pages=schemes.place("n"), total=total, end_statuses=(404,))
     given = schemes.scheme(text)
-    assert repr(schemes.build(given, known)) == expected
-    sized = schemes.build(given, schemes.Known(size="limit"))
-    assert sized.size == "limit"
+    pages = schemes.place("n")
+    built = schemes.build(given, total_pages=pages, total=total, end_statuses=(404,))
+    assert repr(built) == expected
+    assert schemes.build(given, page_size="limit").size == "limit"
 
 
 def test_every_form_is_in_the_help() -> None:

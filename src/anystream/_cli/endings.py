@@ -98,11 +98,13 @@ def as_options(text: str) -> str:
 def causes(error: BaseException) -> Iterator[BaseException]:
     """What has led to this error, the nearest first."""
     seen = {id(error)}
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    while cause is not None and id(cause) not in seen:
+    while True:
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None or id(cause) in seen:
+            return
         seen.add(id(cause))
         yield cause
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        error = cause
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,6 @@ import os
 import select
 import stat
 import sys
-from typing import TYPE_CHECKING
 
 import anyio
 
@@ -20,9 +19,6 @@ from .endings import UsageError
 if sys.platform == "linux":
     import fcntl
     import termios
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 LOOK = 0.25
 """Seconds between two looks at whether the reader of a pipe is still there."""
@@ -54,12 +50,7 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.path is not None:
             os.close(self.fd)
 
@@ -121,9 +112,8 @@ def is_empty(pipe: int) -> bool:
 
 
 def open_file(path: str, *, append: bool, ours: bool) -> int:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) if append else os.O_WRONLY
-    if not append:
-        flags |= os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    flags = os.O_CREAT | getattr(os, "O_BINARY", 0)
+    flags |= os.O_RDWR if append else os.O_WRONLY | os.O_TRUNC
     try:
         fd = os.open(path, flags, 0o666)
     except OSError as exc:

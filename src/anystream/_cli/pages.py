@@ -104,7 +104,7 @@ class Pages:
             return fetch_all_pages(
                 clients.with_query(without_user(options.url), query),
                 client=client,
-                next=options.next and schemes.build(options.next, self.known(param)),
+                next=options.next and self.scheme(param),
                 items=options.items,
                 headers=self.headers,
                 method=options.method,
@@ -126,13 +126,14 @@ class Pages:
         except (TypeError, ValueError) as exc:
             raise UsageError(str(exc)) from exc
 
-    def known(self, param: str | None) -> schemes.Known:
+    def scheme(self, page_size: str | None) -> Any:
         options = self.options
-        return schemes.Known(
+        return schemes.build(
+            options.next,
             total_pages=options.total_pages and schemes.place(options.total_pages),
             total=options.total and schemes.place(options.total),
             end_statuses=tuple(options.end_status),
-            size=param,
+            page_size=page_size,
         )
 
     def count_retry(self, number: int, error: Exception, pause: float) -> None:
@@ -188,7 +189,7 @@ class Pages:
         found = {
             "url": page.url,
             "status": page.response.status_code,
-            "scheme": self.scheme(page),
+            "scheme": self.scheme_of(page),
             "items": f"{len(page.items)}, at {page.items_path or 'the top of the body'}",
             "next": self.following(page),
             "total": "not told" if page.total is None else page.total,
@@ -197,12 +198,12 @@ class Pages:
         lines = [f"{name + ':':8} {clean(one_line(str(value)))}\n" for name, value in found.items()]
         await self.out.write("".join(lines).encode(errors="backslashreplace"))
 
-    def scheme(self, page: Page[str]) -> str:
+    def scheme_of(self, page: Page[str]) -> str:
         if self.options.next is not None:
             return f"{self.options.next.text}, as given"
-        return (
-            "none detected" if page.scheme is None else f"{schemes.form_of(page.scheme)}, detected"
-        )
+        if page.scheme is None:
+            return "none detected"
+        return f"{schemes.form_of(page.scheme)}, detected"
 
     def following(self, page: Page[str]) -> str:
         if page.error is not None:

@@ -58,20 +58,18 @@ def form(kind: str) -> str:
     return next(line.split()[0] for line in FORMS.splitlines() if line.startswith(kind))
 
 
-@dataclass(frozen=True)
-class Known:
-    """What other options say about the pages; `size` is the parameter for how many items."""
-
-    total_pages: Any = None
-    total: Any = None
-    end_statuses: tuple[int, ...] = ()
-    size: str | None = None
-
-
-def build(given: Given, known: Known) -> Any:
+def build(
+    given: Given,
+    *,
+    total_pages: Any = None,
+    total: Any = None,
+    end_statuses: tuple[int, ...] = (),
+    page_size: str | None = None,
+) -> Any:
+    """The scheme, with what other options say; `page_size` is the parameter for how many items."""
     from .. import http
 
-    size = {} if known.size is None else {"size": known.size}
+    size = {} if page_size is None else {"size": page_size}
     place, param, start = given.place, given.param, given.start
     match given.kind:
         case "link":
@@ -84,17 +82,16 @@ def build(given: Given, known: Known) -> Any:
         case "header":
             return http.HeaderCursor(place, param, **size)
         case "page":
-            pages, ends = known.total_pages, known.end_statuses
             return http.PageNumber(
                 param or "page",
                 1 if start is None else start,
-                total_pages=pages,
-                total=known.total,
-                end_statuses=ends,
+                total_pages=total_pages,
+                total=total,
+                end_statuses=end_statuses,
                 **size,
             )
         case "offset":
-            return http.Offset(param or "offset", total=known.total, start=start or 0, **size)
+            return http.Offset(param or "offset", total=total, start=start or 0, **size)
         case "last":
             return http.LastItem(place, param, **size)
         case "keyset":

@@ -63,7 +63,7 @@ def lines(
     ...             print(line)
     """
     call = Call(what, method, headers, content, json, read_timeout)
-    return body("lines", call, client, line_row, max_line=max_line)
+    return body("lines", call, client, line_row, "max_line", max_line)
 
 
 def ndjson(
@@ -89,7 +89,7 @@ def ndjson(
     ...             print(change["id"])
     """
     call = Call(what, method, headers, content, json, read_timeout)
-    return body("ndjson", call, client, document_row, max_line=max_line)
+    return body("ndjson", call, client, document_row, "max_line", max_line)
 
 
 def json_seq(
@@ -115,14 +115,13 @@ def json_seq(
     ...             print(reading)
     """
     call = Call(what, method, headers, content, json, read_timeout)
-    return body("json_seq", call, client, text_row, max_text=max_text)
+    return body("json_seq", call, client, text_row, "max_text", max_text)
 
 
 def body(
-    name: str, call: Call, client: Any, row: Callable[[str, int], Row], **limit: int
+    name: str, call: Call, client: Any, row: Callable[[str, int], Row], option: str, limit: int
 ) -> Stream[Any]:
-    ((option, given),) = limit.items()
-    most = check.integer(option, given, 1)
+    most = check.integer(option, limit, 1)
     call.check(name, client)
     options = call.written() | label.options(**{option: (most, MAX)})
     text = label.call(name, place(call.what), **options)

@@ -22,12 +22,12 @@ def is_cut(text: str) -> bool:
     """Whether `text` is the beginning of a JSON text, but not all of one."""
     ends: list[str] = []  # of the lists and objects that are open
     expected, is_name = _VALUE, False
-    at = _end(_SPACES, text, 0)
+    at = after_space(text, 0)
     while found := _TOKEN.match(text, at):
         kind = found[1] or ('"' if found[2] else "v")
         if kind not in expected:
             return False
-        at = _end(_SPACES, text, found.end())
+        at = after_space(text, found.end())
         if kind in "[{":
             ends.append("]" if kind == "[" else "}")
             expected, is_name = (_VALUE + "]", False) if kind == "[" else ('"}', True)
@@ -50,7 +50,7 @@ def is_cut(text: str) -> bool:
     return "v" in expected and bool(_HALF_VALUE.fullmatch(rest))
 
 
-def _end(spaces: re.Pattern[str], text: str, at: int) -> int:
-    found = spaces.match(text, at)
-    assert found  # there may be none
-    return found.end()
+def after_space(text: str, at: int) -> int:
+    spaces = _SPACES.match(text, at)
+    assert spaces  # there may be none
+    return spaces.end()

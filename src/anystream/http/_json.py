@@ -6,9 +6,8 @@ from decimal import Decimal
 from json import JSONDecodeError
 from typing import Any, Never
 
-from ._cut import is_cut
+from ._cut import after_space, is_cut
 
-_SPACES = re.compile(r"[ \t\r\n]*+")
 _COMMA = re.compile(r"[ \t\r\n]*+,[ \t\r\n]*+")
 _BETWEEN = re.compile(r"\}[ \t\r\n]*+,[ \t\r\n]*+\{")
 # It starts where white space does, lest each blank of a long row begins another search.
@@ -99,10 +98,11 @@ class Document:
 
     def _walk(self) -> Any:
         """Parse the text, and note where lists are. What is in them is left to the C code."""
-        value, end = self._value(self._after_space(0))
-        end = self._after_space(end)
-        if end < len(self._text):
-            raise JSONDecodeError("Extra data", self._text, end)
+        text = self._text
+        value, end = self._value(after_space(text, 0))
+        end = after_space(text, end)
+        if end < len(text):
+            raise JSONDecodeError("Extra data", text, end)
         return value
 
     def _value(self, at: int) -> tuple[Any, int]:
@@ -117,28 +117,23 @@ class Document:
     def _object(self, at: int) -> tuple[dict[str, Any], int]:
         text = self._text
         found: dict[str, Any] = {}
-        at = self._after_space(at + 1)
+        at = after_space(text, at + 1)
         if text.startswith("}", at):
             return found, at + 1
         while True:
             if not text.startswith('"', at):
                 raise JSONDecodeError("Expecting a name in double quotes", text, at)
             name, at = self._decoder.raw_decode(text, at)
-            at = self._after_space(at)
+            at = after_space(text, at)
             if not text.startswith(":", at):
                 raise JSONDecodeError("Expecting ':' delimiter", text, at)
-            found[name], at = self._value(self._after_space(at + 1))
-            at = self._after_space(at)
+            found[name], at = self._value(after_space(text, at + 1))
+            at = after_space(text, at)
             if text.startswith("}", at):
                 return found, at + 1
             if not text.startswith(",", at):
                 raise JSONDecodeError("Expecting ',' delimiter", text, at)
-            at = self._after_space(at + 1)
-
-    def _after_space(self, at: int) -> int:
-        spaces = _SPACES.match(self._text, at)
-        assert spaces  # there may be none
-        return spaces.end()
+            at = after_space(text, at + 1)
 
 
 def _flat(inner: str, count: int) -> list[str] | None:

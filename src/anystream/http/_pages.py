@@ -4,7 +4,7 @@ import hashlib
 import json as jsonlib
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from .. import _checks as check
 from .. import _labels as label
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 RETRY = Retry(times=4, first=0.5, cap=60.0)
 
-Key: TypeAlias = str | Callable[[Any], Any]
-
 
 def fetch_all_pages(
     base_url: "str | httpx.URL",
@@ -48,7 +46,7 @@ def fetch_all_pages(
     concurrency: int = 1,
     ordered: bool = True,
     rate: float | None = None,
-    dedupe: Key | None = None,
+    dedupe: str | Callable[[Any], Any] | None = None,
     on_page: Callable[[Page[Any]], object] | None = None,
     retry: Retry | None = RETRY,
     retry_methods: Collection[str] = ("GET", "HEAD"),
