@@ -1150,8 +1150,8 @@ REMOVALS = (
     ),
     Removal(
         URLS,
-        "SECRETS.fullmatch(unquote(name))",
-        "SECRETS.fullmatch(name)",
+        "is_secret(unquote(name))",
+        "is_secret(name)",
         "a token is hidden though its name is escaped",
     ),
     Removal(

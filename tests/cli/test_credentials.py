@@ -10,6 +10,7 @@ import pytest
 from anystream._cli import secrets
 from anystream._cli.endings import UsageError
 from anystream._cli.secrets import Secrets, credentials, without_user
+from anystream.http._urls import is_secret
 
 URL = "https://api.example.com/users"
 
@@ -127,15 +128,18 @@ def test_a_netrc_that_cannot_be_used(tmp_path: Path) -> None:
         ("access_token", True),
         ("sig", True),
         ("password", True),
+        ("refreshtoken", True),
+        ("X-Amz-Credential", True),
         ("Accept", False),
         ("page_token", False),
+        ("pageToken", False),
         ("sort_key", False),
         ("monkey", False),
         ("per_page", False),
     ],
 )
 def test_names_of_credentials(text: str, secret: bool) -> None:
-    assert secrets.is_secret(text) is secret
+    assert is_secret(text) is secret
 
 
 def test_what_is_secret_is_hidden_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:

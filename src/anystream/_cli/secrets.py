@@ -11,19 +11,11 @@ from getpass import getpass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from ..http._urls import is_secret
 from .endings import UsageError
 from .values import Pair
 
 PASSWORD_VARIABLE = "ANYSTREAM_PASSWORD"  # the name of a variable, no password
-
-SECRET_NAME = re.compile(
-    r"(^|[-_])(auth|authorization|cookie|credentials?|key|apikey|pass|passwd|password|secret|"
-    r"session|sig|signature|token)$",
-    re.IGNORECASE,
-)
-"""Headers and parameters of the query whose values are credentials, by their usual names."""
-
-HARMLESS = re.compile(r"(page|cursor|next|sort|order|group|primary|continuation)[-_]?(key|token)$")
 
 
 class Secrets:
@@ -59,10 +51,6 @@ class Secrets:
         if parts.username and not parts.password:
             self.add(parts.username)  # a token in the place of the name
         self.add_pairs(parse_qsl(parts.query))
-
-
-def is_secret(name: str) -> bool:
-    return bool(SECRET_NAME.search(name)) and not HARMLESS.search(name.lower())
 
 
 def without_user(url: str) -> str:

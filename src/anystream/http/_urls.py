@@ -6,12 +6,17 @@ from urllib.parse import unquote, urlsplit
 
 PORTS = {"http": 80, "https": 443}
 
-SECRETS = re.compile(
-    r"(?:access|auth|id|refresh)?[-_]?token|api[-_]?key|key|pass(?:word|wd)?"
-    r"|(?:client[-_]?)?secret|sig(?:nature)?|x-amz-(?:credential|security-token|signature)",
+SECRET = re.compile(
+    r"(^|[-_])(auth|authorization|cookie|credentials?|(api)?key|pass(word|wd)?|(client)?secret"
+    r"|session|sig(nature)?|(access|auth|id|refresh)?token)$",
     re.IGNORECASE,
 )
-"""Names of parameters whose values are credentials."""
+"""Headers and parameters of the query whose values are credentials, by their usual names."""
+
+NO_SECRET = re.compile(
+    r"(page|cursor|next|sort|order|group|primary|continuation)[-_]?(key|token)$", re.IGNORECASE
+)
+"""Names that look the same, and say which page is meant."""
 
 
 class URL(Protocol):
@@ -75,4 +80,8 @@ def safe(url: str) -> str:
 
 def hidden(parameter: str) -> str:
     name, sign, value = parameter.partition("=")
-    return f"{name}{sign}***" if value and SECRETS.fullmatch(unquote(name)) else parameter
+    return f"{name}{sign}***" if value and is_secret(unquote(name)) else parameter
+
+
+def is_secret(name: str) -> bool:
+    return bool(SECRET.search(name)) and not NO_SECRET.search(name)
