@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
+from clients import client_of
 
 from anystream._cli.server import Server, serve
 
@@ -24,6 +25,20 @@ def library(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 async def client(library: ModuleType) -> AsyncGenerator[Any, None]:
-    # Certificates take their time to be loaded, and nothing here has any.
-    async with library.AsyncClient(trust_env=False, verify=False) as client:
+    async with client_of(library) as client:
         yield client
+
+
+@pytest.fixture
+def own_clients(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
+    """The clients that the streams open for themselves."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made: list[httpx.AsyncClient] = []
+    original = httpx.AsyncClient
+
+    def make(**options: Any) -> httpx.AsyncClient:
+        made.append(original(verify=False, **options))
+        return made[-1]
+
+    monkeypatch.setattr(httpx, "AsyncClient", make)
+    return made

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from clients import client_of
 
 from anystream import Retry
 from anystream._cli.server import Server, serve
@@ -151,7 +152,16 @@ async def test_no_server_at_all(client: Any, library: Any) -> None:
     ]
 
 
-SECRETS = {"Authorization": "Bearer s3cret", "X-API-Key": "s3cret", "X-Team": "s3cret"}
+def with_secrets(library: Any, **options: Any) -> Any:
+    """A client with credentials of every form."""
+    return client_of(
+        library,
+        headers={"Authorization": "Bearer s3cret", "X-API-Key": "s3cret", "X-Team": "s3cret"},
+        cookies={"session": "s3cret"},
+        auth=("user", "s3cret"),
+        follow_redirects=True,
+        **options,
+    )
 
 
 @pytest.mark.parametrize("fault", ["origin", "redirect-origin"])
@@ -159,16 +169,7 @@ async def test_credentials_do_not_leave_their_origin(
     server: Server, library: Any, fault: str
 ) -> None:
     """Those of the client, in whatever form, and those of the call."""
-    client = library.AsyncClient(
-        trust_env=False,
-        verify=False,
-        headers=SECRETS,
-        cookies={"session": "s3cret"},
-        auth=("user", "s3cret"),
-        params={"api_key": "s3cret"},
-        follow_redirects=True,
-    )
-    async with client:
+    async with with_secrets(library, params={"api_key": "s3cret"}) as client:
         url = f"fault={fault}&times=0"
         for origins in ((), (server.other_url,)):
             got, raised = await read(
@@ -210,17 +211,12 @@ async def test_another_numbered_page(server: Server, client: Any, times: int) ->
 async def test_credentials_of_a_live_body_do_not_leave_their_origin(
     server: Server, library: Any, path: str
 ) -> None:
-    client = library.AsyncClient(
-        trust_env=False,
-        verify=False,
-        headers=SECRETS,
-        cookies={"session": "s3cret"},
-        auth=("user", "s3cret"),
-        follow_redirects=True,
-    )
     url = f"{server.url}{path}?n=3&fault=redirect-origin&at=1&times=0"
     read: Any = partial(sse, retry=SOON) if path == "/events" else lines
-    async with client, read(url, client=client, headers={"X-Call": "s3cret"}) as items:
+    async with (
+        with_secrets(library) as client,
+        read(url, client=client, headers={"X-Call": "s3cret"}) as items,
+    ):
         assert len([item async for item in items]) == 3
     assert "s3cret" in str(server.received[0].headers)
     assert len(server.elsewhere) >= 1

@@ -10,9 +10,10 @@ from typing import Any, cast
 import anyio
 import httpx
 import httpx2
+import leaving
 import pytest
 import sockets
-from clients import LIBRARIES, Reply, Server
+from clients import Reply, Server, client_of
 from sockets import serving
 from splits import one_by_one
 
@@ -34,11 +35,6 @@ from anystream.http._events import Decoder
 from anystream.http._response import PACKED, Unpacker
 from anystream.http._sse import EventSource
 from anystream.testing import cancel_everywhere, every_cut
-
-
-@pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__)
-def library(request: pytest.FixtureRequest) -> Any:
-    return request.param
 
 
 def text(*chunks: bytes | Exception, **options: Any) -> Reply:
@@ -431,21 +427,6 @@ async def test_leaving_does_not_wait_for_the_rest(library: Any) -> None:
 # -- a client of its own ------------------------------------------------------------------------
 
 
-@pytest.fixture
-def own_clients(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
-    """The clients that the streams open for themselves."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    made: list[httpx.AsyncClient] = []
-    original = httpx.AsyncClient
-
-    def make(**options: Any) -> httpx.AsyncClient:
-        made.append(original(**options, verify=False))  # certificates take their time
-        return made[-1]
-
-    monkeypatch.setattr(httpx, "AsyncClient", make)
-    return made
-
-
 @pytest.mark.real_time
 async def test_its_own_client_is_closed(own_clients: list[httpx.AsyncClient]) -> None:
     events = sockets.whole(b"data: 1\n\ndata: 2\n\n")
@@ -467,41 +448,12 @@ async def test_its_own_client_is_closed(own_clients: list[httpx.AsyncClient]) ->
 # -- leaving, over real sockets -----------------------------------------------------------------
 
 
-async def leave_by_a_break(items: Any) -> None:
-    async for _ in items:
-        break
-
-
-async def leave_while_it_waits(items: Any) -> None:
+async def while_it_waits(items: Any) -> None:
     await anext(items)
     with anyio.move_on_after(0.02):
         async for _ in items:
             pass
 
-
-async def leave_by_an_error(items: Any) -> None:
-    await anext(items)
-    raise ZeroDivisionError
-
-
-async def leave_by_a_cancellation(items: Any) -> None:
-    await anext(items)
-    with anyio.CancelScope() as scope:
-        scope.cancel()
-        await anext(items)
-
-
-async def leave_unread(items: Any) -> None:
-    pass
-
-
-LEAVINGS = [
-    leave_by_a_break,
-    leave_while_it_waits,
-    leave_by_an_error,
-    leave_by_a_cancellation,
-    leave_unread,
-]
 
 BODIES = {
     "silent": sockets.silent(b"data: a\n\n"),
@@ -511,16 +463,12 @@ BODIES = {
 }
 
 
-def client_of(library: Any) -> Any:
-    return library.AsyncClient(trust_env=False, verify=False)
-
-
 def pool_of(client: Any) -> list[Any]:
     return client._transport._pool.connections
 
 
 @pytest.mark.real_time
-@pytest.mark.parametrize("leave", LEAVINGS)
+@pytest.mark.parametrize("leave", [while_it_waits, *leaving.WAYS])
 async def test_a_body_that_is_left_early_is_closed(library: Any, leave: Any) -> None:
     async with serving(**BODIES) as server, client_of(library) as client:
         for name in BODIES:
@@ -529,7 +477,7 @@ async def test_a_body_that_is_left_early_is_closed(library: Any, leave: Any) -> 
                     async with read(f"{server.url}/{name}", client=client) as items:
                         await leave(items)
                 except ZeroDivisionError:
-                    assert leave is leave_by_an_error
+                    assert leave is leaving.by_an_error
                 assert not pool_of(client)
         assert await server.all_closed()
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import anyio
 import httpx
+import leaving
 import pytest
 from paged_api import API, linked
 
-from anystream import EmptyStreamError, to_sync
+from anystream import to_sync
 from anystream._cli.server import Server
 from anystream.http import PageNumber, PageStream, fetch_all_pages
 from anystream.testing import cancel_everywhere
@@ -21,21 +22,6 @@ IDS = list(range(1, 16))
 
 def numbered(url: str, **options: Any) -> PageStream[Any]:
     return fetch_all_pages(url, next=PageNumber(), **options)
-
-
-@pytest.fixture
-def own_clients(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
-    """The clients that the streams open for themselves."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    made: list[httpx.AsyncClient] = []
-    original = httpx.AsyncClient
-
-    def make(**options: Any) -> httpx.AsyncClient:
-        made.append(original(verify=False, **options))
-        return made[-1]
-
-    monkeypatch.setattr(httpx, "AsyncClient", make)
-    return made
 
 
 async def ids(stream: Any) -> list[int]:
@@ -107,44 +93,20 @@ async def test_several_tasks_may_ask_for_pages_in_turn(
     assert [client.is_closed for client in own_clients] == [True]
 
 
-async def leave_at_the_end(users: Any) -> None:
+async def at_the_end(users: Any) -> None:
     assert len([user async for user in users]) == len(IDS)
 
 
-async def leave_early(users: Any) -> None:
-    async for user in users:
-        if user["name"] == "Grace":
-            break
-
-
-async def leave_unread(users: Any) -> None:
-    pass
-
-
-async def leave_by_an_error(users: Any) -> None:
-    await anext(users)
-    raise EmptyStreamError
-
-
-async def leave_by_a_timeout(users: Any) -> None:
-    await anext(users)
-    with anyio.CancelScope() as scope:
-        scope.cancel()
-        await anext(users)
-
-
-@pytest.mark.parametrize(
-    "leave", [leave_at_the_end, leave_early, leave_unread, leave_by_an_error, leave_by_a_timeout]
-)
+@pytest.mark.parametrize("leave", [at_the_end, *leaving.WAYS])
 async def test_its_own_client_is_closed_however_the_block_is_left(
     server: Server, own_clients: list[httpx.AsyncClient], leave: Any
 ) -> None:
     try:
         async with numbered(f"{server.url}/users") as users:
             await leave(users)
-    except EmptyStreamError:
-        assert leave is leave_by_an_error
-    assert len(own_clients) == (leave is not leave_unread)
+    except ZeroDivisionError:
+        assert leave is leaving.by_an_error
+    assert len(own_clients) == (leave is not leaving.unread)
     assert all(client.is_closed for client in own_clients)
     assert await server.settled(1)
 

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import httpx2
 import pytest
-from clients import LIBRARIES, Reply, Server
+from clients import Reply, Server
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from splits import in_chunks, one_by_one
@@ -178,11 +178,6 @@ def test_the_size_of_an_event_is_limited(name: str) -> None:
 
 FIXED = Retry(times=2, first=1, factor=2, cap=5, jitter=False)
 """Pauses of 1, 2 and 4 seconds, and of 5 from then on."""
-
-
-@pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__)
-def library(request: pytest.FixtureRequest) -> Any:
-    return request.param
 
 
 def one(number: int, extra: bytes = b"") -> bytes:
