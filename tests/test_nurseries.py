@@ -1,8 +1,9 @@
 """A source that is stopped inside of task groups and scopes of its own."""
 
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
+from functools import wraps
 from importlib.metadata import version
 from typing import Any
 
@@ -39,86 +40,72 @@ async def stopped(source: Source, grace: float = 5) -> Log:
     return log
 
 
-async def left_by_the_body(log: Log) -> AsyncIterator[int]:
-    yield 1
-    try:
-        async with create_task_group():
+def waiting(wait: Callable[[Log], Awaitable[object]]) -> Source:
+    """A source that waits after its first item, in scopes of its own, and then cleans up."""
+
+    @wraps(wait)
+    async def source(log: Log) -> AsyncIterator[int]:
+        yield 1
+        try:
+            await wait(log)
+            log.append("went on")
+        finally:
+            await sleep(1)
+            log.append("closed")
+
+    return source
+
+
+@waiting
+async def left_by_the_body(log: Log) -> None:
+    async with create_task_group():
+        await sleep_forever()
+
+
+@waiting
+async def left_by_the_body_after_cleanup(log: Log) -> None:
+    async with create_task_group():
+        try:
             await sleep_forever()
-        log.append("went on")
-    finally:
-        await sleep(1)
-        log.append("closed")
+        finally:
+            await sleep(1)
 
 
-async def left_by_the_body_after_cleanup(log: Log) -> AsyncIterator[int]:
-    yield 1
-    try:
-        async with create_task_group():
-            try:
-                await sleep_forever()
-            finally:
-                await sleep(1)
-        log.append("went on")
-    finally:
-        await sleep(1)
-        log.append("closed")
+@waiting
+async def left_by_the_children(log: Log) -> None:
+    async with create_task_group() as tasks:
+        tasks.start_soon(sleep_forever)
+        tasks.start_soon(sleep_forever)
 
 
-async def left_by_the_children(log: Log) -> AsyncIterator[int]:
-    yield 1
-    try:
-        async with create_task_group() as tasks:
-            tasks.start_soon(sleep_forever)
-            tasks.start_soon(sleep_forever)
-        log.append("went on")
-    finally:
-        await sleep(1)
-        log.append("closed")
+@waiting
+async def left_through_two(log: Log) -> None:
+    async with create_task_group() as outer:
+        outer.start_soon(sleep_forever)
+        async with create_task_group() as inner:
+            inner.start_soon(sleep_forever)
+        log.append("went on inside")
 
 
-async def left_through_two(log: Log) -> AsyncIterator[int]:
-    yield 1
-    try:
-        async with create_task_group() as outer:
-            outer.start_soon(sleep_forever)
-            async with create_task_group() as inner:
-                inner.start_soon(sleep_forever)
-            log.append("went on inside")
-        log.append("went on")
-    finally:
-        await sleep(1)
-        log.append("closed")
+@waiting
+async def past_its_deadline(log: Log) -> None:
+    with anyio.move_on_after(2):
+        try:
+            await sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await sleep(2)
 
 
-async def past_its_deadline(log: Log) -> AsyncIterator[int]:
-    yield 1
-    try:
-        with anyio.move_on_after(2):
-            try:
-                await sleep_forever()
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await sleep(2)
-        log.append("went on")
-    finally:
-        await sleep(1)
-        log.append("closed")
-
-
-async def cut_short_by_its_deadline(log: Log) -> AsyncIterator[int]:
-    yield 1
-    try:
-        with anyio.fail_after(2):
-            try:
-                await sleep_forever()
-            finally:
-                with anyio.move_on_after(3):
-                    await sleep(4)
-                log.append("cleaned up")
-        log.append("went on")
-    finally:
-        await sleep(1)
-        log.append("closed")
+@waiting
+async def cut_short_by_its_deadline(log: Log) -> None:
+    with anyio.fail_after(2):
+        try:
+            await sleep_forever()
+        finally:
+            with anyio.move_on_after(3):
+                await sleep(4)
+            log.append("cleaned up")
 
 
 async def with_scopes_in_its_cleanup(log: Log) -> AsyncIterator[int]:
