@@ -70,13 +70,11 @@ class Flag:
 
     def __init__(self, time: float) -> None:
         self.time = time
-        self.waited = 0
 
     def is_set(self) -> bool:
         return False
 
     def wait(self) -> Awaitable[object]:
-        self.waited += 1
         return anyio.sleep(self.time)
 
 

@@ -51,10 +51,6 @@ async def ainc(n: int) -> int:
     return n + 1
 
 
-async def aeven(n: int) -> bool:
-    return n % 2 == 0
-
-
 async def numbers(stop: int) -> AsyncIterator[int]:
     """What `range` is as an async generator, the shortest one there is."""
     for n in range(stop):
