@@ -211,6 +211,14 @@ async def test_merge_serves_ready_sources_in_turn() -> None:
     assert sorted(got[:3]) == sorted(got[3:]) == ["a", "b", "c"]
 
 
+async def test_a_merge_of_many_serves_ready_sources_in_turn() -> None:
+    async with merge(*([n] * 3 for n in range(200)), buffer=3) as items:
+        await anyio.sleep(1)
+        got = [await anext(items) for _ in range(600)]
+    turns = [sorted(got[at : at + 200]) for at in (0, 200, 400)]
+    assert turns == [[*range(200)]] * 3
+
+
 async def test_merge_is_live() -> None:
     start = anyio.current_time()
     slow = async_range(3, delay=1)
