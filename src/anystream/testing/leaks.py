@@ -17,6 +17,7 @@ import logging
 import sys
 import warnings
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import AsyncGeneratorType
 from typing import Any, Self
@@ -28,6 +29,9 @@ from .tasks import all_tasks, coroutine_of, in_trio, running_tasks, task_name
 KINDS = ("abandoned", "open", "task", "unawaited", "logged")
 
 _watches = itertools.count(1)
+# PyPy has neither: there all garbage is collected at each beginning, which takes longer.
+freeze: Callable[[], object] = getattr(gc, "freeze", gc.collect)
+unfreeze: Callable[[], object] = getattr(gc, "unfreeze", gc.collect)
 _LOOP_HOOKS = ("_asyncgen_firstiter_hook", "_asyncgen_finalizer_hook")
 
 
@@ -82,11 +86,11 @@ class LeakWatch:
             gc.collect()  # Python starts no full collection of its own while leaks() forestalls it
         # The collector leaves alone what is frozen: to collect the rest is cheap, and finds nothing
         # that an earlier test is to blame for.
-        gc.freeze()
+        freeze()
         return self
 
     def __exit__(self, *_: object) -> None:
-        gc.unfreeze()
+        unfreeze()
         self._remove_hooks()
         logging.getLogger().removeHandler(self._log)
 
