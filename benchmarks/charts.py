@@ -12,6 +12,7 @@ from report import Report, Row
 
 mpl.use("svg")
 
+TICKS = [digit * 10.0**power for power in range(-5, 5) for digit in (1, 2, 3, 5)]
 INK = "#808890"  # to be read on white as well as on black
 COLORS = {  # to be told apart by everybody
     OURS: "#0f9d8a",
@@ -89,6 +90,10 @@ def bars(rows: list[Row]) -> Any:
     axes.invert_yaxis()
     axes.axvline(1, color=INK, linewidth=1)
     axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in TICKS if low < tick < high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])  # and no powers of ten
+    axes.minorticks_off()
     axes.set_xlabel("our time divided by theirs: left of the line we are faster")
     axes.grid(visible=True, axis="x")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.9 / len(rows)), ncols=3)
