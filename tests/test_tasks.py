@@ -378,13 +378,15 @@ async def test_an_error_of_an_interrupted_step_is_reported() -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
-async def test_a_native_cancel_while_the_tasks_clean_up_is_passed_on() -> None:
+@pytest.mark.parametrize("handed_over", [False, True])  # and so closed after the tasks
+async def test_a_native_cancel_while_the_tasks_clean_up_is_passed_on(handed_over: bool) -> None:
     import asyncio
 
     source = TrackedSource(range(5), cleanup=0.5)
 
     async def read() -> None:
-        async with Stream(source.generator).buffer(1) as items:
+        numbers = source.generator() if handed_over else source.generator
+        async with Stream(numbers).buffer(1) as items:
             await anext(items)
 
     task = asyncio.create_task(read())
