@@ -149,7 +149,7 @@ def zipping(strict: bool) -> Callable[[Sequence[Recipe]], Callable[[Host], Sourc
 def zipped(host: Host, streams: Sequence[Recipe], strict: bool) -> Source:
     pumps = [Pump(host) for _ in streams]
     parts = [opened(stream, pump) for stream, pump in zip(streams, pumps, strict=True)]
-    if parts and all(map(never_waits, parts)):
+    if parts and all(map(takes_turns_only, parts)):
         return Zipped(parts, strict)
     box = (StrictRows if strict else Rows)(host.pipeline.new_event)
     for pump, part in zip(pumps, parts, strict=True):
@@ -157,11 +157,11 @@ def zipped(host: Host, streams: Sequence[Recipe], strict: bool) -> Source:
     return box
 
 
-def never_waits(source: Source) -> bool:
+def takes_turns_only(source: Source) -> bool:
     """Whether all that its steps wait for is the next turn of the event loop."""
     if isinstance(source, Segment):
         waiting = any(isinstance(operator, WaitingOperator) for operator in source.row)
-        return not waiting and never_waits(source.source)
+        return not waiting and takes_turns_only(source.source)
     return isinstance(source, (FromIterable, Zipped))
 
 

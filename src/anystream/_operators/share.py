@@ -294,7 +294,11 @@ def is_full(lane: Lane) -> bool:
 class Sorter(Hub):
     """Every item goes to one branch, by what a function says of it."""
 
-    fn: Callable[[Any], Any]
+    def __init__(
+        self, host: Host, stream: Recipe, fn: Callable[[Any], Any], size: int, overflow: str
+    ) -> None:
+        super().__init__(host, stream, size, overflow)
+        self.fn = fn
 
     async def deal(self, batch: Iterator[Any]) -> None:
         for item in batch:
@@ -317,8 +321,7 @@ class Partition(Sorter, Owned):
     def __init__(
         self, host: Host, stream: Recipe, fn: Callable[[Any], Any], size: int, overflow: str
     ) -> None:
-        super().__init__(host, stream, size, overflow)
-        self.fn = fn
+        super().__init__(host, stream, fn, size, overflow)
         self.true, self.false = self.branch(), self.branch()
 
     def open_true(self, host: Host) -> Source:
@@ -343,8 +346,7 @@ class Groups(Sorter):
         overflow: str,
         stream_of: Callable[[Branch, Any], Recipe],
     ) -> None:
-        super().__init__(host, stream, size, overflow)
-        self.fn = fn
+        super().__init__(host, stream, fn, size, overflow)
         self.stream_of = stream_of
         self.outer = Branch(self, size, "wait")
         self.branches.append(self.outer)

@@ -29,7 +29,7 @@ from .tasks import all_tasks, coroutine_of, in_trio, running_tasks, task_name
 KINDS = ("abandoned", "open", "task", "unawaited", "logged")
 
 _watches = itertools.count(1)
-# PyPy has neither: there all garbage is collected at each beginning, which takes longer.
+# PyPy has neither: there all garbage is collected instead, which takes longer.
 freeze: Callable[[], object] = getattr(gc, "freeze", gc.collect)
 unfreeze: Callable[[], object] = getattr(gc, "unfreeze", gc.collect)
 _LOOP_HOOKS = ("_asyncgen_firstiter_hook", "_asyncgen_finalizer_hook")
