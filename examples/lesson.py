@@ -7,7 +7,7 @@ import httpx
 
 from anystream import async_range, stream_data, ticker
 from anystream._cli.server import Server, serve  # a small API on this machine, made for the demo
-from anystream.http import PageNumber, fetch_all_pages
+from anystream.http import fetch_all_pages
 
 
 async def a_range() -> None:
@@ -16,7 +16,7 @@ async def a_range() -> None:
 
 
 async def pages(server: Server, client: httpx.AsyncClient) -> None:
-    users = fetch_all_pages(f"{server.url}/users", client=client, next=PageNumber())
+    users = fetch_all_pages(f"{server.url}/users", client=client)
     async with users as items:
         async for user in items:
             print("user", user["id"], user["name"])
@@ -29,7 +29,7 @@ async def pages(server: Server, client: httpx.AsyncClient) -> None:
 async def comprehensions(server: Server, client: httpx.AsyncClient) -> None:
     print("squares of odd numbers", [n * n async for n in async_range(10) if n % 2])
 
-    users = fetch_all_pages(f"{server.url}/users", client=client, next=PageNumber())
+    users = fetch_all_pages(f"{server.url}/users", client=client)
     print("initials", sorted({user["name"][0] async for user in users}))
 
     print("nested", {n: [m async for m in async_range(n)] async for n in async_range(4)})

@@ -165,9 +165,9 @@ def test_a_file_stays_as_it_is_if_the_arguments_are_bad(server: Server, tmp_path
             "/link?n=4",
             (),
             [
-                "scheme: none detected",
+                "scheme: page, since nothing says how to go on",
                 "items:  4, at the top of the body",
-                "next:   none, this is the last page",
+                'next:   {"params": {"page": 1}}',
             ],
         ),
         ("/link", (), ["scheme: link, detected"]),

@@ -24,6 +24,8 @@ from anystream.http import (
 from anystream.http._events import Decoder
 from anystream.net import lines
 
+ENDING = {"items": [1], "next": None}
+
 TWICE = Retry(times=1, first=1, jitter=False)
 
 
@@ -83,7 +85,7 @@ async def test_a_note_on_an_error_of_the_client_shows_no_credentials() -> None:
 
 
 async def test_forbidden_for_a_while_is_a_rate_limit() -> None:
-    answers = iter([httpx.Response(403, headers={"retry-after": "7"}), {"items": [1]}])
+    answers = iter([httpx.Response(403, headers={"retry-after": "7"}), ENDING])
     api = API(lambda request: next(answers))
     async with api.client() as client:
         assert await fetch_all_pages("http://t/", client=client, retry=TWICE).collect() == [1]
@@ -175,7 +177,7 @@ async def test_the_state_is_a_place_among_all_items_also_those_that_were_dropped
     read: int, index: int
 ) -> None:
     items = [{"id": id, "at": at} for at, id in enumerate("aabbcc")]
-    async with API(lambda request: items).client() as client:
+    async with API(lambda request: {"items": items, "next": None}).client() as client:
         async with fetch_all_pages("http://t/", client=client, dedupe="id") as unique:
             got = [(await anext(unique))["at"] for _ in range(read)]
             state = unique.state

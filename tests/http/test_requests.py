@@ -181,7 +181,7 @@ def redirect(to: str) -> Any:
     def answer(request: httpx.Request) -> Any:
         if request.url.path == "/":
             return httpx.Response(302, headers={"location": to})
-        return [str(request.url)]
+        return {"items": [str(request.url)], "next": None}
 
     return answer
 

@@ -15,7 +15,7 @@ from paged_api import API
 from anystream import Retry
 from anystream.http import PageStatusError, RetryAfterError, fetch_all_pages
 
-DONE = {"items": [1, 2]}
+DONE = {"items": [1, 2], "next": None}
 EVENLY = Retry(times=3, first=1, factor=2, cap=3, jitter=False)
 
 

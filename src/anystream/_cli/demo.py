@@ -13,7 +13,7 @@ from typing import TypeAlias
 import anyio
 
 from .. import Stream, async_range, stream_data, ticker
-from ..http import PageNumber, PageStatusError, fetch_all_pages
+from ..http import PageStatusError, fetch_all_pages
 from .server import Server, serve
 from .watch import watching
 
@@ -146,7 +146,7 @@ def whole(comprehension: object, log: Log) -> Ending:
 
 
 def names(server: Server, path: str = "/users") -> Stream[str]:
-    users = fetch_all_pages(server.url + path, next=PageNumber(), retry=None)
+    users = fetch_all_pages(server.url + path, retry=None)
     return users.map(itemgetter("name"))
 
 

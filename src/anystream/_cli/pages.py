@@ -203,7 +203,8 @@ class Pages:
             return f"{self.options.next.text}, as given"
         if page.scheme is None:
             return "none detected"
-        return f"{schemes.form_of(page.scheme)}, detected"
+        form = schemes.form_of(page.scheme)
+        return f"{form}, detected" if form != "page" else "page, since nothing says how to go on"
 
     def following(self, page: Page[str]) -> str:
         if page.error is not None:

@@ -102,8 +102,11 @@ def build(
 
 def form_of(scheme: Any) -> str:
     """A scheme that was detected, as `--next` has it."""
-    path = getattr(scheme, "path", None)
-    return "link" if path is None else f"url:{path}"
+    from .. import http
+
+    if isinstance(scheme, http.LinkHeader):
+        return "link"
+    return f"url:{scheme.path}" if isinstance(scheme, http.NextURL) else "page"
 
 
 def place(text: str) -> Any:

@@ -10,18 +10,23 @@ from . import _detect as detect
 from ._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told
 from ._json import Document, NotJSON, loads
 from ._page import Asked, Page, Step, lookup
-from ._schemes import Scheme
+from ._schemes import Numbering, Scheme
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
 """Where the items are: a path, a function of the body, or None to find the only list."""
 
 NO_CONTENT = 204
 
+HOW_TO_SAY = "say how to ask for it with next=, or for this page alone with max_pages=1"
+
 
 class Contents:
     """Makes pages of the responses of a run; what the first ones have shown holds for all."""
 
-    def __init__(self, scheme: Scheme | None, items: Finder, asked: Asked, texts: bool) -> None:
+    def __init__(
+        self, scheme: Scheme | None, items: Finder, asked: Asked, texts: bool, method: str
+    ) -> None:
+        self.method = method
         self.scheme = scheme
         self.items = items
         self.asked = asked
@@ -101,15 +106,22 @@ class Contents:
             self.scheme = detect.scheme(page)
         if self.scheme is not None:
             return self.scheme.next(page)
-        sign = None if page.step else detect.more(page)
-        if sign is not None:
+        numbered = isinstance(page.step.get("params", {}).get(Numbering.param), int)
+        sign = "" if page.step and not numbered else detect.more(page)
+        if sign:
             raise SchemeNotFound(
                 f"there may be more pages, since {sign}, but it does not name the URL of the next"
-                " one: say how to ask for it with next=, or for this page alone with max_pages=1",
+                f" one: {HOW_TO_SAY}",
                 page.url,
                 page.number,
             )
-        return None
+        if sign is not None or not page.records:
+            return None
+        if self.method != "GET":
+            problem = f"nothing says whether there is another page: {HOW_TO_SAY}"
+            raise SchemeNotFound(problem, page.url, page.number)
+        self.scheme = Numbering()
+        return self.scheme.next(page)
 
     def page(
         self,

@@ -1,9 +1,8 @@
-"""What a response says by itself: how it leads to the next page, and where its items are.
+"""What a response says by itself: how it leads to the next page, and where its items are."""
 
-Nothing is guessed: parameters that a response does not name are never tried.
-"""
-
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 from .._batches import MISSING
@@ -33,7 +32,8 @@ CURSORS = (
 )
 PAGES = ("total_pages", "totalPages", "page_count", "pageCount")
 PAGES_HEADERS = (Header("X-WP-TotalPages"), Header("X-Total-Pages"))
-PLACES = ("page", "page_number", "pageNumber", "current_page", "currentPage", "offset", "startAt")
+IDENTITIES = ("id", "_id", "uuid", "guid", "key", "url", "slug")
+"""What tells one item from another, in the order in which it is looked for."""
 
 
 def scheme(page: Page[Any]) -> Scheme | None:
@@ -52,7 +52,10 @@ def looks_like_url(text: str) -> bool:
 
 
 def more(page: Page[Any]) -> str | None:
-    """What in the first page says that there are more, or at least not that there are none."""
+    """What in the first page says that there are more, "" if it says that there are none.
+
+    None if nothing in it says either.
+    """
     came = len(page.records)
     told = False
     for place in (*FLAGS, *CURSORS, "next", "links.next"):
@@ -70,10 +73,22 @@ def more(page: Page[Any]) -> str | None:
         told = told or count is not None
         if count is not None and count > came:
             return f"{in_words(place)} is {count}, and {came} items have come"
-    for place in PLACES:
-        if not told and number_at(page, place) is not None:
-            return f"{place!r} is {find(page, place)!r}, and nothing says that this is the last one"
-    return None
+    return "" if told else None
+
+
+def shared(page: Page[Any], other: Page[Any]) -> list[bool]:
+    """For each item of `other`, whether it is one of `page`."""
+    key = identity([*page.records, *other.records])
+    known = {key(item) for item in page.records}
+    return [key(item) in known for item in other.records]
+
+
+def identity(items: list[Any]) -> Callable[[Any], Any]:
+    """What an item is known by: an id if all of them have one, otherwise all of it."""
+    for name in IDENTITIES:
+        if all(isinstance(item, dict) and isinstance(item.get(name), str | int) for item in items):
+            return itemgetter(name)
+    return lambda item: json.dumps(item, sort_keys=True)
 
 
 def in_words(place: str | Header) -> str:

@@ -136,15 +136,24 @@ class Page(Generic[T]):
         return next((number for number in found if number is not None), None)
 
     @property
+    def stays(self) -> bool:
+        """Whether it is needed to tell what comes after it, and so is asked for again."""
+        return getattr(self.scheme, "probes", never)(self) and self.next is not None
+
+    @property
     def state(self) -> State:
         """Where to go on after this page, as JSON for `resume_from`."""
         return state_after(self, len(self.items))
 
 
+def never(page: Page[Any]) -> bool:
+    return False
+
+
 def state_after(page: Page[Any], count: int) -> State:
     """Where to go on after so many items of a page."""
     done = page.places[count] if count < len(page.places) else len(page.records)
-    if done < len(page.records) or page.error is not None:
+    if done < len(page.records) or page.error is not None or page.stays:
         return page.asked.state(page.step, done, page.number)
     return page.asked.state(page.next, 0, page.number + 1)
 

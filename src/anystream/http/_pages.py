@@ -62,8 +62,10 @@ def fetch_all_pages(
     is given the `Page` and gives the URL of the next one, a dictionary of parameters, or None at
     the end. Without it the scheme is detected, if the response names the URL of the next page: in
     its `Link` header, or in its body as `next`, `links.next`, `_links.next.href`,
-    `@odata.nextLink` or `nextRecordsUrl`. Parameters are never guessed: a response that shows in
-    another way that there is more is a `SchemeNotFound`.
+    `@odata.nextLink` or `nextRecordsUrl`. A response that shows in another way that there is more
+    is a `SchemeNotFound`. A response that says nothing is taken for the first of numbered pages,
+    `?page=1`, `?page=2`, up to an empty one; if the API ignores the number, that is a
+    `SchemeNotFound` too. `max_pages=1` says that one page is all there is.
 
     `items` says where in the JSON body the list of items is: a path of keys joined by dots, "" for
     the body itself, or a function of the body. Without it the body must be a list, or have just

@@ -117,6 +117,30 @@ class PageNumber(Countable):
 
 
 @dataclass(frozen=True, repr=False)
+class Numbering(Scheme):
+    """`?page=1`, `?page=2`, ... up to an empty page, where nothing says how to go on.
+
+    The first page was asked for without a number, and the API may count from 0 or from 1. So the
+    first number is 1, whose page is either the first one again or the second one. A number in the
+    URL that was given tells by itself.
+    """
+
+    param: str = "page"
+
+    def next(self, page: Page[Any]) -> Step | None:
+        if not page.records:
+            return None
+        given = page.step.get("params", {}).get(self.param)
+        if given is None and not self.probes(page):
+            given = page.response.url.params[self.param]
+        return {"params": {self.param: 1 if given is None else int(given) + 1}}
+
+    def probes(self, page: Page[Any]) -> bool:
+        """Whether the page after this one may be the same again."""
+        return not page.step and not page.response.url.params.get(self.param, "").isdecimal()
+
+
+@dataclass(frozen=True, repr=False)
 class Offset(Countable):
     """Items counted from the beginning: `?offset=0`, `?offset=100`, ...
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
 from .._run import Host
+from . import _detect as detect
 from ._attempts import Fetch
 from ._clients import Client
-from ._contents import Contents, Finder
-from ._errors import PageDataError, PaginationLoop
+from ._contents import HOW_TO_SAY, Contents, Finder
+from ._errors import PageDataError, PageStatusError, PaginationLoop, SchemeNotFound
 from ._page import Asked, Page, State, Step
 from ._requests import Ask, Requests
-from ._schemes import Countable, Scheme
+from ._schemes import Countable, Numbering, Scheme
 from ._urls import safe
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ class Fetching:
     def __init__(self, reading: Reading) -> None:
         self.client = Client(reading.client)
         self.requests = Requests(reading.ask, self.client)
-        self.contents = Contents(reading.scheme, reading.items, reading.asked, reading.texts)
+        self.contents = Contents(
+            reading.scheme, reading.items, reading.asked, reading.texts, reading.ask.method
+        )
         self.step: Step | None = reading.begin["step"]
         self.skip = reading.begin["index"]  # items of the first page that were delivered before
         self.number = reading.begin["page"]
@@ -76,21 +80,66 @@ class Pages(Fetching):
         self.fetch: Fetch | None = None  # which outlasts a cancelled step
         self.seen = set[int]()  # hashes of what was asked for
         self.last: Page[Any] | None = None
+        self.probed: Page[Any] | None = None  # the first page, while its number is not known
+        self.repeated = False  # whether the page with the number 1 is that, too
 
     async def batch(self) -> Iterator[Page[Any]] | None:
         if self.step is None or self.left == 0:
             return None
         if self.last is not None and self.last.error is not None:
             raise self.last.error
-        if self.fetch is None:
-            if self.client.given is None:
-                await self.requests.ready()
-            self.fetch = self.new(self.step)
-        page = self.last = self.come(await self.fetch.page())
-        self.fetch = None
+        page = await self.following(self.step)
+        if self.probed is not None and self.is_first_again(self.probed, page):
+            self.repeated = True
+            assert page.next is not None
+            self.step = page.next
+            page = await self.following(self.step)
+            self.is_first_again(self.probed, page)
+        self.probed, self.repeated = page if is_probe(page) else None, False
+        self.last = self.come(page)
         # What is wrong with the way to the next page is an error when that is asked for.
         self.step = page.next if page.error is None else page.step
         return iter((page,))
+
+    async def following(self, step: Step) -> Page[Any]:
+        """The page of this step."""
+        if self.fetch is None:
+            if self.client.given is None:
+                await self.requests.ready()
+            self.fetch = self.new(step)
+        try:
+            page = await self.fetch.page()
+        except PageStatusError as error:
+            if self.probed is None or error.status in (401, 403, 429) or error.status >= 500:
+                raise
+            raise self.no_numbers("it refuses the parameter") from error
+        self.fetch = None
+        return page
+
+    def is_first_again(self, first: Page[Any], page: Page[Any]) -> bool:
+        """Whether the page with the number 1 is the first one again, and not the second one.
+
+        If pages move while they are read, what is new in it comes now: it may be what has come to
+        it from the page after it.
+        """
+        again = detect.shared(first, page)
+        if self.repeated:
+            if again and all(again):
+                raise self.no_numbers("it gives the same page for each number")
+            return False
+        if again and all(again):
+            return True
+        if 2 * sum(again) >= len(again):
+            only(page, [not each for each in again])
+        return False
+
+    def no_numbers(self, why: str) -> SchemeNotFound:
+        first = cast("Page[Any]", self.probed)
+        problem = (
+            "nothing says whether there is another page, and the API has no parameter"
+            f" {Numbering.param!r}, since {why}: {HOW_TO_SAY}"
+        )
+        return SchemeNotFound(problem, first.url, first.number)
 
     def new(self, step: Step) -> Fetch:
         """The fetching of this step, unless this run has asked for the same before."""
@@ -165,6 +214,18 @@ class Plan(Fetching):
             self.landed.set()
             self.landed = anyio.Event()
         return page
+
+
+def is_probe(page: Page[Any]) -> bool:
+    scheme = page.scheme
+    return isinstance(scheme, Numbering) and page.next is not None and scheme.probes(page)
+
+
+def only(page: Page[Any], kept: list[bool]) -> Page[Any]:
+    """The page with these of its items."""
+    page.items = [*compress(page.items, kept)]
+    page.places = [*compress(page.places, kept)]
+    return page
 
 
 def call(fetch: Callable[[], Any]) -> Any:

@@ -1,0 +1,189 @@
+"""APIs that say nothing about their next page: the lesson's own, with nothing but its URL."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from paged_api import API, query, sliced
+
+from anystream import Retry, Stream
+from anystream.http import PageStatusError, SchemeNotFound, fetch_all_pages
+
+USERS = [{"id": number, "name": f"user {number}"} for number in range(1, 8)]
+
+
+def lesson(items: list[Any], size: int = 3, first: int = 1) -> Callable[[httpx.Request], Any]:
+    """`?page=`, counted from `first`, gives a list under "items", which is empty at the end."""
+
+    def answer(request: httpx.Request) -> Any:
+        page = int(query(request).get("page", first)) - first
+        return {"items": items[page * size : (page + 1) * size]}
+
+    return answer
+
+
+async def read(answer: Any, url: str = "http://t/users", **options: Any) -> tuple[Any, list[str]]:
+    """The items or the error after them, and what was asked for."""
+    api = API(answer)
+    async with api.client() as client:
+        return await fetch_all_pages(url, client=client, **options).collect(), api.asked
+
+
+async def refused(answer: Any, **options: Any) -> tuple[list[Any], SchemeNotFound]:
+    got: list[Any] = []
+    async with API(answer).client() as client:
+        with pytest.raises(SchemeNotFound) as caught:
+            async for item in fetch_all_pages("http://t/users", client=client, **options):
+                got.append(item)
+    return got, caught.value
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 4), (0, 3)])
+async def test_the_api_of_the_lesson_with_nothing_but_its_url(first: int, last: int) -> None:
+    got, asked = await read(lesson(USERS, first=first))
+    assert got == USERS
+    assert asked == ["/users", *(f"/users?page={number}" for number in range(1, last + 1))]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("count", [0, 1, 3, 6])
+async def test_however_many_there_are(first: int, count: int) -> None:
+    """Also where the last page is full, and where there is only one."""
+    got, asked = await read(lesson(USERS[:count], first=first))
+    assert got == USERS[:count]
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("options", [{}, {"prefetch": 2}, {"texts": True}])
+async def test_it_goes_on_from_every_place(first: int, options: dict[str, Any]) -> None:
+    expected = [json.dumps(user) for user in USERS] if "texts" in options else USERS
+    api = API(lesson(USERS, first=first))
+    async with api.client() as client:
+        stream = fetch_all_pages("http://t/users", client=client, **options)
+        for count in range(len(USERS) + 2):
+            async with stream as items:
+                got = [item async for item in Stream(items).take(count)]
+                state = json.loads(json.dumps(items.state))
+            resumed = fetch_all_pages("http://t/users", client=client, resume_from=state, **options)
+            assert got + await resumed.collect() == expected
+        numbers = [page.number for page in await stream.by_page().collect()]
+    assert numbers == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_a_cancelled_step_doubles_nothing_and_loses_nothing(first: int) -> None:
+    api = API(lesson(USERS, first=first), latency=1)
+    got: list[Any] = []
+    async with api.client() as client, fetch_all_pages("http://t/users", client=client) as items:
+        while len(got) < len(USERS):
+            with anyio.move_on_after(1.5):
+                got.append(await anext(items))
+            with anyio.move_on_after(0.5):
+                got.append(await anext(items))
+    assert got == USERS
+
+
+async def test_a_number_in_the_url_is_where_it_begins() -> None:
+    got, asked = await read(lesson(USERS), "http://t/users?page=2&q=x")
+    assert got == USERS[3:]
+    assert asked == ["/users?page=2&q=x", "/users?q=x&page=3", "/users?q=x&page=4"]
+
+
+async def test_an_item_that_comes_in_at_the_front_while_pages_are_read() -> None:
+    """The page with the number 1 is the first one, but for what has moved."""
+    items = [*USERS]
+    answers = lesson(items)
+
+    def answer(request: httpx.Request) -> Any:
+        if query(request) == {"page": "1"}:
+            items.insert(0, {"id": 100})
+        return answers(request)
+
+    got, _ = await read(answer)
+    assert [each["id"] for each in got] == [1, 2, 3, 100, 3, 4, 5, 6, 7]
+
+
+async def test_an_item_that_goes_while_pages_are_read_takes_no_other_with_it() -> None:
+    items = [*USERS]
+    answers = lesson(items)
+
+    def answer(request: httpx.Request) -> Any:
+        if query(request) == {"page": "1"}:
+            del items[0]
+        return answers(request)
+
+    got, _ = await read(answer)
+    assert got == USERS
+
+
+async def test_items_are_known_by_their_ids_whatever_else_changes() -> None:
+    calls = 0
+
+    def answer(request: httpx.Request) -> Any:
+        nonlocal calls
+        calls += 1
+        return {"items": [{**each, "price": calls} for each in lesson(USERS)(request)["items"]]}
+
+    got, _ = await read(answer)
+    assert [each["id"] for each in got] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("items", [[1, 2], [{"id": 1}], [[1], [2]], ["a", "b"]])
+async def test_a_parameter_that_is_ignored_is_an_error_after_the_items(items: list[Any]) -> None:
+    got, error = await refused(lambda request: {"items": items})
+    assert got == items
+    assert "it gives the same page for each number" in str(error)
+    assert "next=, or for this page alone with max_pages=1" in str(error)
+    assert (await read(lambda request: {"items": items}, max_pages=1))[0] == items
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_a_parameter_that_is_refused_is_an_error_after_the_items(status: int) -> None:
+    got, error = await refused(lambda request: status if query(request) else {"items": [1]})
+    assert got == [1]
+    assert "it refuses the parameter" in str(error)
+    assert isinstance(error.__cause__, PageStatusError)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+async def test_other_errors_come_as_they_are(status: int) -> None:
+    with pytest.raises(PageStatusError, match=f"status {status}"):
+        await read(lambda request: status if query(request) else {"items": [1]}, retry=None)
+
+
+async def test_a_failure_on_a_later_page_is_an_error() -> None:
+    def answer(request: httpx.Request) -> Any:
+        return 404 if query(request).get("page") == "3" else lesson(USERS)(request)
+
+    with pytest.raises(PageStatusError, match=r"page 3 of .*page=3: status 404"):
+        await read(answer)
+
+
+async def test_a_failure_that_passes_is_tried_again() -> None:
+    failures = iter([503, None, 503, None, 503, None, 503, None, 503, None])
+
+    def answer(request: httpx.Request) -> Any:
+        return next(failures) or lesson(USERS)(request)
+
+    got, asked = await read(answer, retry=Retry(first=0.1))
+    assert got == USERS
+    assert len(asked) == 10
+
+
+async def test_post_is_not_sent_again_to_find_out() -> None:
+    api = API(lambda request: {"items": [1]})
+    async with api.client() as client:
+        stream = fetch_all_pages("http://t/", client=client, json={})
+        with pytest.raises(SchemeNotFound, match="nothing says whether there is another page"):
+            await stream.drain()
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("size", [1, 4])
+async def test_the_same_items_in_pages_of_any_size(size: int) -> None:
+    assert (await read(lesson(USERS, size)))[0] == USERS
+    assert len(sliced(USERS, size)) == -(-7 // size)
