@@ -1629,6 +1629,12 @@ REMOVALS = (
     ),
     Removal(
         SSE,
+        "(retry is RECONNECT and not call.repeatable)",
+        "False",
+        "a POST is sent once",
+    ),
+    Removal(
+        SSE,
         '            headers["Last-Event-ID"] = last_id\n',
         "            pass\n",
         "the id of the last event is sent",

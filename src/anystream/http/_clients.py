@@ -154,6 +154,12 @@ class Call:
         if kind == "request" and client is None:
             raise TypeError("client is needed to send a request")
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether a repetition changes nothing at the server, so that nobody has to ask for it."""
+        method = self.what.method if is_request(self.what) else self.method
+        return method.upper() in ("GET", "HEAD")
+
     def written(self) -> dict[str, Any]:
         """What a `repr` shows of it; headers and content may hold what nobody should read."""
         return label.options(method=(self.method, "GET"), read_timeout=(self.read_timeout, None))
