@@ -39,7 +39,7 @@ PAGES = (
     *("http/http_removals", "http/requests", "http/retries", "http/state", "http/contents"),
     *("http/parallel", "http/pages", "http/schemes", "http/links", "http/faults", "http/json"),
 )
-BODIES = ("http/http_removals", "http/sse", "http/lines", "net")
+BODIES = ("http/http_removals", "http/sse", "http/lines", "http/packing", "net")
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
     *("cli/pages_command", "cli/live_command"),
@@ -47,6 +47,7 @@ COMMAND = (
 FAMILIES = {
     **dict.fromkeys(("_lines", "_json", "_chunks", "_net"), BODIES),
     **dict.fromkeys(("http/_bodies", "http/_response", "http/_events", "http/_sse"), BODIES),
+    "http/_packing": BODIES,
     "http/_clients": PAGES + BODIES,
     "http/": PAGES,
     "_cli/": COMMAND,
@@ -87,7 +88,7 @@ SOURCES, CONTENTS, DETECT = "http/_sources.py", "http/_contents.py", "http/_dete
 SCHEMES, FETCH, CLIENTS = "http/_schemes.py", "http/_pages.py", "http/_clients.py"
 PAGED, PAGE, PAGE_ERRORS = "http/_paged.py", "http/_page.py", "http/_errors.py"
 RESPONSE, EVENTS, SSE = "http/_response.py", "http/_events.py", "http/_sse.py"
-LINES, TEXTS = "_lines.py", "_json.py"
+LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
 
 REMOVALS = (
@@ -1592,20 +1593,20 @@ REMOVALS = (
         "a number with nothing behind it may be cut",
     ),
     Removal(
-        RESPONSE,
+        PACKING,
         "        if self.zlib is None or not self.zlib.eof:\n            raise",
         "        if False:\n            raise",
         "a packed body that was cut is an error",
     ),
     Removal(
-        RESPONSE,
+        PACKING,
         "self.zlib.decompress(data, PIECE)",
         "self.zlib.decompress(data)",
         "a long body is unpacked bit by bit",
     ),
     Removal(
         RESPONSE,
-        "            await host.release(lambda: host.unwind(lambda: exhaust(chunks)))\n",
+        "            await host.release(partial(leave, chunks))\n",
         "            pass\n",
         "the generators of the client are unwound",
     ),
