@@ -39,7 +39,7 @@ PAGES = (
     *("http/http_removals", "http/requests", "http/retries", "http/state", "http/contents"),
     *("http/parallel", "http/pages", "http/schemes", "http/links", "http/faults", "http/json"),
 )
-BODIES = ("http/http_removals", "http/sse", "http/lines", "http/packing", "net")
+BODIES = ("http/http_removals", "http/sse", "http/lines", "http/packing", "http/refusals", "net")
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
     *("cli/pages_command", "cli/live_command"),
@@ -47,7 +47,7 @@ COMMAND = (
 FAMILIES = {
     **dict.fromkeys(("_lines", "_json", "_chunks", "_net"), BODIES),
     **dict.fromkeys(("http/_bodies", "http/_response", "http/_events", "http/_sse"), BODIES),
-    "http/_packing": BODIES,
+    **dict.fromkeys(("http/_packing", "http/_refusals"), BODIES),
     "http/_clients": PAGES + BODIES,
     "http/": PAGES,
     "_cli/": COMMAND,
@@ -89,6 +89,7 @@ SCHEMES, FETCH, CLIENTS = "http/_schemes.py", "http/_pages.py", "http/_clients.p
 PAGED, PAGE, PAGE_ERRORS = "http/_paged.py", "http/_page.py", "http/_errors.py"
 RESPONSE, EVENTS, SSE = "http/_response.py", "http/_events.py", "http/_sse.py"
 LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
+REFUSALS = "http/_refusals.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
 
 REMOVALS = (
@@ -1615,6 +1616,36 @@ REMOVALS = (
         "            await host.release(response.aclose)\n",
         "            pass\n",
         "a response is closed",
+    ),
+    Removal(
+        REFUSALS,
+        "            await shielded(response.aclose)\n",
+        "            await response.aclose()\n",
+        "a response that is cancelled while its reason is read is closed",
+    ),
+    Removal(
+        REFUSALS,
+        "            await shielded(partial(leave, chunks))\n",
+        "            pass\n",
+        "the generators of a response that is not read to its end are unwound",
+    ),
+    Removal(
+        REFUSALS,
+        "until(current_time() + PATIENCE, partial(fill, body, chunks, packing))\n",
+        "fill(body, chunks, packing)\n",
+        "the reason does not take long to be read",
+    ),
+    Removal(
+        REFUSALS,
+        '            said = said.replace(secret, "***")\n',
+        "            pass\n",
+        "the reason shows no secret",
+    ),
+    Removal(
+        REFUSALS,
+        "        shown = visible(said[: LONGEST * 2])\n",
+        "        shown = said[: LONGEST * 2]\n",
+        "the reason does not act on a terminal",
     ),
     Removal(
         EVENTS,

@@ -26,6 +26,7 @@ from ._events import Event
 from ._page import Header, Page
 from ._paged import PageRun, PageStream
 from ._pages import fetch_all_pages
+from ._refusals import ErrorResponse
 from ._schemes import (
     Cursor,
     GraphQL,
@@ -46,6 +47,7 @@ __all__ = [
     "BodyTypeError",
     "CrossOriginNext",
     "Cursor",
+    "ErrorResponse",
     "Event",
     "GraphQL",
     "GraphQLError",
