@@ -46,7 +46,7 @@ COMMAND = (
 )
 FAMILIES = {
     **dict.fromkeys(("_lines", "_json", "_chunks", "_net"), BODIES),
-    **dict.fromkeys(("http/_bodies", "http/_response", "http/_events", "http/_sse"), BODIES),
+    "http/bodies/": BODIES,
     **dict.fromkeys(("http/_packing", "http/_refusals"), BODIES),
     "http/_clients": PAGES + BODIES,
     "http/": PAGES,
@@ -87,9 +87,9 @@ REQUESTS, ATTEMPTS, URLS = "http/_requests.py", "http/_attempts.py", "http/_urls
 SOURCES, CONTENTS, DETECT = "http/_sources.py", "http/_contents.py", "http/_detect.py"
 SCHEMES, FETCH, CLIENTS = "http/_schemes.py", "http/_pages.py", "http/_clients.py"
 PAGED, PAGE, PAGE_ERRORS = "http/_paged.py", "http/_page.py", "http/_errors.py"
-RESPONSE, EVENTS, SSE = "http/_response.py", "http/_events.py", "http/_sse.py"
+RESPONSE, EVENTS, SSE = "http/bodies/chunks.py", "http/bodies/events.py", "http/bodies/sse.py"
 LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
-REFUSALS = "http/_refusals.py"
+REFUSALS, ASKING = "http/_refusals.py", "http/bodies/requests.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
 
 REMOVALS = (
@@ -1346,7 +1346,7 @@ REMOVALS = (
         "the query of a URL stays, though the client has parameters",
     ),
     Removal(
-        CLIENTS,
+        ASKING,
         '"read": self.read_timeout}',
         '"read": None}',
         "a silent server is given up",

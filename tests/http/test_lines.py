@@ -26,10 +26,11 @@ from anystream.http import (
     ndjson,
     sse,
 )
-from anystream.http._bodies import Body
-from anystream.http._clients import Call, Client
-from anystream.http._events import Decoder
-from anystream.http._sse import EventSource
+from anystream.http._clients import Client
+from anystream.http.bodies.events import Decoder
+from anystream.http.bodies.lines import Body
+from anystream.http.bodies.requests import BodyRequest
+from anystream.http.bodies.sse import EventSource
 from anystream.testing import cancel_everywhere, every_cut
 
 
@@ -408,7 +409,7 @@ async def test_silence_is_an_error_if_it_lasts_too_long(library: Any) -> None:
 
 
 def test_what_holds_a_connection() -> None:
-    client, call = Client(None), Call("http://test/")
+    client, call = Client(None), BodyRequest("http://test/")
     for response in (None, RESPONSE):
         body = Body(call, client, response)
         events = EventSource(call, client, None, Decoder("a test", 1), response, cast("Any", None))

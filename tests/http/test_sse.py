@@ -15,7 +15,7 @@ from sse_reference import events as reference
 
 from anystream import NeedsTasksError, Retry, StreamConsumedError
 from anystream.http import BodyStatusError, BodyTypeError, Event, RecordSizeError, sse
-from anystream.http._events import Decoder
+from anystream.http.bodies.events import Decoder
 from anystream.testing import cancel_everywhere, every_cut
 
 # -- the format ---------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
-from .._run import Host
-from ._clients import place
-from ._errors import BodyStatusError
-from ._packing import Packing, chunks_of, leave
+from ..._run import Host
+from .._clients import place
+from .._errors import BodyStatusError
+from .._packing import Packing, chunks_of, leave
 
 
 def successful(response: Any) -> None:
@@ -20,7 +20,7 @@ def refused(response: Any) -> BodyStatusError:
     return BodyStatusError(response.status_code, response.reason_phrase, place(response))
 
 
-class Chunks:
+class BodyChunks:
     """The body of one response, unpacked; each batch is one chunk of what comes in."""
 
     closes = True

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from .. import _checks as check
-from .. import _labels as label
-from .._lines import MAX
-from .._operators.recover import in_except
-from .._operators.transform import Flatten
-from .._retry import Backoff, Retry
-from .._run import Host
-from .._steps import EMPTY
-from .._stream import Stream
-from ._bodies import live
-from ._clients import Call, Client, is_response, place
-from ._errors import BodyCutError, BodyTypeError, is_of_the_connection
-from ._events import Decoder, Event
-from ._response import Chunks, refused
+from ... import _checks as check
+from ... import _labels as label
+from ..._lines import MAX
+from ..._operators.recover import in_except
+from ..._operators.transform import Flatten
+from ..._retry import Backoff, Retry
+from ..._run import Host
+from ..._steps import EMPTY
+from ..._stream import Stream
+from .._clients import Client, place
+from .._errors import BodyCutError, BodyTypeError, is_of_the_connection
+from .chunks import BodyChunks, refused
+from .events import Decoder, Event
+from .lines import live
+from .requests import BodyRequest, is_response
 
 if TYPE_CHECKING:
     import httpx
@@ -79,7 +80,7 @@ def sse(
     given_retry: Any = retry
     if not isinstance(given_retry, (Retry, type(None))):
         raise TypeError(f"retry must be a Retry, got {retry!r}")
-    call = Call(what, method, headers, content, json, read_timeout)
+    call = BodyRequest(what, method, headers, content, json, read_timeout)
     call.check("sse", client)
     given = label.options(
         last_event_id=(last_event_id, ""), retry=(retry, RECONNECT), max_event=(most, MAX)
@@ -104,7 +105,7 @@ class EventSource:
 
     def __init__(
         self,
-        call: Call,
+        call: BodyRequest,
         client: Client,
         policy: Retry | None,
         decoder: Decoder,
@@ -116,7 +117,7 @@ class EventSource:
         self.policy = policy
         self.decoder = decoder
         self.host = host
-        self.body: Chunks | None = self.connection(response)
+        self.body: BodyChunks | None = self.connection(response)
         self.chunks: Iterator[bytes] = EMPTY
         self.delivered = False  # whether this connection has given an event
         self.backoff = Backoff(RECONNECT if policy is None else policy)
@@ -161,8 +162,8 @@ class EventSource:
         self.delivered = False
         self.body = self.connection()
 
-    def connection(self, response: Any = None) -> Chunks:
-        return Chunks(partial(self.call.send, self.client, self.prepare), self.accept, response)
+    def connection(self, response: Any = None) -> BodyChunks:
+        return BodyChunks(partial(self.call.send, self.client, self.prepare), self.accept, response)
 
     def prepare(self, request: Any) -> None:
         headers = request.headers
