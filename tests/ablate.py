@@ -39,14 +39,15 @@ PAGES = (
     *("http/http_removals", "http/requests", "http/retries", "http/state", "http/contents"),
     *("http/parallel", "http/pages", "http/schemes", "http/links", "http/faults", "http/json"),
 )
-BODIES = ("http/http_removals", "http/sse", "http/lines", "net")
+BODIES = ("http/http_removals", "http/sse", "http/lines", "http/packing", "http/refusals", "net")
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
     *("cli/pages_command", "cli/live_command"),
 )
 FAMILIES = {
     **dict.fromkeys(("_lines", "_json", "_chunks", "_net"), BODIES),
-    **dict.fromkeys(("http/_bodies", "http/_response", "http/_events", "http/_sse"), BODIES),
+    "http/bodies/": BODIES,
+    **dict.fromkeys(("http/_packing", "http/_refusals"), BODIES),
     "http/_clients": PAGES + BODIES,
     "http/": PAGES,
     "_cli/": COMMAND,
@@ -86,8 +87,9 @@ REQUESTS, ATTEMPTS, URLS = "http/_requests.py", "http/_attempts.py", "http/_urls
 SOURCES, CONTENTS, DETECT = "http/_sources.py", "http/_contents.py", "http/_detect.py"
 SCHEMES, FETCH, CLIENTS = "http/_schemes.py", "http/_pages.py", "http/_clients.py"
 PAGED, PAGE, PAGE_ERRORS = "http/_paged.py", "http/_page.py", "http/_errors.py"
-RESPONSE, EVENTS, SSE = "http/_response.py", "http/_events.py", "http/_sse.py"
-LINES, TEXTS = "_lines.py", "_json.py"
+RESPONSE, EVENTS, SSE = "http/bodies/chunks.py", "http/bodies/events.py", "http/bodies/sse.py"
+LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
+REFUSALS, ASKING = "http/_refusals.py", "http/bodies/requests.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
 
 REMOVALS = (
@@ -1344,7 +1346,7 @@ REMOVALS = (
         "the query of a URL stays, though the client has parameters",
     ),
     Removal(
-        CLIENTS,
+        ASKING,
         '"read": self.read_timeout}',
         '"read": None}',
         "a silent server is given up",
@@ -1592,20 +1594,20 @@ REMOVALS = (
         "a number with nothing behind it may be cut",
     ),
     Removal(
-        RESPONSE,
+        PACKING,
         "        if self.zlib is None or not self.zlib.eof:\n            raise",
         "        if False:\n            raise",
         "a packed body that was cut is an error",
     ),
     Removal(
-        RESPONSE,
+        PACKING,
         "self.zlib.decompress(data, PIECE)",
         "self.zlib.decompress(data)",
         "a long body is unpacked bit by bit",
     ),
     Removal(
         RESPONSE,
-        "            await host.release(lambda: host.unwind(lambda: exhaust(chunks)))\n",
+        "            await host.release(partial(leave, chunks))\n",
         "            pass\n",
         "the generators of the client are unwound",
     ),
@@ -1614,6 +1616,36 @@ REMOVALS = (
         "            await host.release(response.aclose)\n",
         "            pass\n",
         "a response is closed",
+    ),
+    Removal(
+        REFUSALS,
+        "            await shielded(response.aclose)\n",
+        "            await response.aclose()\n",
+        "a response that is cancelled while its reason is read is closed",
+    ),
+    Removal(
+        REFUSALS,
+        "            await shielded(partial(leave, chunks))\n",
+        "            pass\n",
+        "the generators of a response that is not read to its end are unwound",
+    ),
+    Removal(
+        REFUSALS,
+        "until(current_time() + PATIENCE, partial(fill, body, chunks, packing))\n",
+        "fill(body, chunks, packing)\n",
+        "the reason does not take long to be read",
+    ),
+    Removal(
+        REFUSALS,
+        '            said = said.replace(secret, "***")\n',
+        "            pass\n",
+        "the reason shows no secret",
+    ),
+    Removal(
+        REFUSALS,
+        "        shown = visible(said[: LONGEST * 2])\n",
+        "        shown = said[: LONGEST * 2]\n",
+        "the reason does not act on a terminal",
     ),
     Removal(
         EVENTS,
@@ -1626,6 +1658,12 @@ REMOVALS = (
         "        self.data: list[str] = []\n",
         '        self.data: list[str] = getattr(self, "data", [])\n',
         "half an event is dropped with its connection",
+    ),
+    Removal(
+        SSE,
+        "(retry is RECONNECT and not call.repeatable)",
+        "False",
+        "a POST is sent once",
     ),
     Removal(
         SSE,

@@ -67,7 +67,7 @@ def as_bytes(chunk: Any) -> bytes:
     raise TypeError(f"the source must give bytes, got {chunk!r}{hint}")
 
 
-class Lines(Operator):
+class LineSplitter(Operator):
     """From chunks of bytes to lists of lines."""
 
     def __init__(self, source: str, limit: int) -> None:
@@ -152,4 +152,4 @@ class Lines(Operator):
 
 def line_row(source: str, limit: int) -> Row:
     """The operators that make lines of chunks."""
-    return (lambda _: Lines(source, limit), Flatten)
+    return (lambda _: LineSplitter(source, limit), Flatten)

@@ -18,7 +18,7 @@ from anyio import (
     get_cancelled_exc_class,
 )
 
-from ._batches import Recipe, Segment, Source, opened
+from ._batches import GRACE, Recipe, Segment, Source, opened
 from ._errors import CleanupTimeoutError, NeedsTasksError, StreamInterruptedError
 from ._mailbox import Mailbox
 from ._unwinding import Unwinding, is_told, parted
@@ -44,6 +44,12 @@ async def until(time: float, wait: Callable[[], Awaitable[object]]) -> bool:
         await wait()
         return True
     return False
+
+
+async def shielded(close: Callable[[], Awaitable[object]]) -> None:
+    """Await `close()` whatever is cancelled meanwhile, for as long as a cleanup may take."""
+    with CancelScope(shield=True, deadline=current_time() + GRACE):
+        await close()
 
 
 class Host(ABC):

@@ -21,7 +21,7 @@ from anystream.http import (
     RecordSizeError,
     fetch_all_pages,
 )
-from anystream.http._events import Decoder
+from anystream.http.bodies.events import Decoder
 from anystream.net import lines
 
 ENDING = {"items": [1], "next": None}

@@ -3,8 +3,7 @@
 import gzip
 import subprocess
 import sys
-import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import anyio
@@ -19,8 +18,6 @@ from splits import one_by_one
 
 from anystream import NeedsTasksError, Retry, Stream, StreamConsumedError, StreamError
 from anystream.http import (
-    BodyCutError,
-    BodyDataError,
     BodyStatusError,
     RecordDataError,
     RecordSizeError,
@@ -29,11 +26,11 @@ from anystream.http import (
     ndjson,
     sse,
 )
-from anystream.http._bodies import Body
-from anystream.http._clients import Call, Client
-from anystream.http._events import Decoder
-from anystream.http._response import PACKED, Unpacker
-from anystream.http._sse import EventSource
+from anystream.http._clients import Client
+from anystream.http.bodies.events import Decoder
+from anystream.http.bodies.lines import Body
+from anystream.http.bodies.requests import BodyRequest
+from anystream.http.bodies.sse import EventSource
 from anystream.testing import cancel_everywhere, every_cut
 
 
@@ -102,125 +99,6 @@ async def test_a_status_of_success(library: Any, status: int) -> None:
 
 async def test_no_content(library: Any) -> None:
     assert await from_reply(library, text(status=204)).collect() == []
-
-
-# -- packed bodies ------------------------------------------------------------------------------
-
-PLAIN = b"".join(b"line %d\n" % number for number in range(50))
-LINES = PLAIN.decode().split()[1::2]
-
-
-def bare(data: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return packer.compress(data) + packer.flush()
-
-
-PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "gzip": ("gzip", gzip.compress),
-    "x-gzip": (" X-GZip ", gzip.compress),
-    "two parts": ("gzip", lambda data: gzip.compress(data[:100]) + gzip.compress(data[100:])),
-    "padded": ("gzip", lambda data: gzip.compress(data) + bytes(50)),
-    "deflate": ("deflate", zlib.compress),
-    "bare deflate": ("deflate", bare),
-}
-
-
-@pytest.mark.parametrize("name", PACKERS)
-async def test_a_packed_body(library: Any, name: str) -> None:
-    coding, pack = PACKERS[name]
-    packed = pack(PLAIN)
-    for chunks in ([packed], one_by_one(packed)):
-        reply = text(*chunks, content_encoding=coding)
-        got = await from_reply(library, reply).map(lambda line: line.split()[1]).collect()
-        assert got == LINES
-
-
-async def test_a_packed_body_comes_as_it_is_sent(library: Any) -> None:
-    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
-    first = packer.compress(b"a\n") + packer.flush(zlib.Z_SYNC_FLUSH)
-    rest = packer.compress(b"b\n") + packer.flush()
-    async with from_reply(library, text(first, rest, pause=1, content_encoding="gzip")) as items:
-        start = anyio.current_time()
-        assert (await anext(items), anyio.current_time() - start) == ("a", 1)
-        assert (await anext(items), anyio.current_time() - start) == ("b", 2)
-
-
-@pytest.mark.parametrize("name", ["gzip", "two parts", "deflate", "bare deflate"])
-async def test_a_packed_body_that_is_cut_anywhere(library: Any, name: str) -> None:
-    coding, pack = PACKERS[name]
-    packed = pack(PLAIN)
-    whole = len(gzip.compress(PLAIN[:100])) if name == "two parts" else None
-    for length in {0, 1, 2, 15, len(packed) // 2, len(packed) - 5, len(packed) - 1} - {whole}:
-        reply = text(packed[:length], content_encoding=coding)
-        with pytest.raises(BodyCutError, match="http://test/: it ends before its packing does"):
-            await from_reply(library, reply).drain()
-
-
-@pytest.mark.parametrize("name", ["gzip", "deflate", "bare deflate"])
-def test_a_cut_is_noticed_at_every_byte(name: str) -> None:
-    coding, pack = PACKERS[name]
-    packed = pack(PLAIN)
-    for length in range(len(packed)):
-        unpacker = Unpacker(PACKED[coding], "a test")
-        assert PLAIN.startswith(b"".join(unpacker.feed(packed[:length])))
-        with pytest.raises(BodyCutError):
-            unpacker.end()
-
-
-async def test_the_lines_before_the_cut_come(library: Any) -> None:
-    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
-    first = packer.compress(b"a\nb\nc") + packer.flush(zlib.Z_SYNC_FLUSH)
-    got: list[str] = []
-    with pytest.raises(BodyCutError):
-        await from_reply(library, text(first, content_encoding="gzip")).for_each(got.append)
-    assert got == ["a", "b"]
-
-
-@pytest.mark.parametrize("extra", [b"x", b"\0\0xyz"])
-async def test_a_body_that_is_not_what_it_says(library: Any, extra: bytes) -> None:
-    for packed in (extra * 20, gzip.compress(PLAIN) + extra * 20):
-        with pytest.raises(BodyDataError, match="http://test/: it cannot be unpacked, Error -3"):
-            await from_reply(library, text(packed, content_encoding="gzip")).drain()
-
-
-async def test_an_empty_body_is_not_packed(library: Any) -> None:
-    reply = text(content_encoding="gzip", content_length="0")
-    assert await from_reply(library, reply).collect() == []
-
-
-async def test_other_codings_are_left_to_the_client(library: Any) -> None:
-    assert await from_reply(library, text(b"a\n", content_encoding="identity")).collect() == ["a"]
-    packed = gzip.compress(b"a\n")
-    twice = text(gzip.compress(packed), content_encoding="gzip, gzip")
-    assert await from_reply(library, twice).collect() == ["a"]
-
-
-def test_a_small_body_that_unpacks_to_a_long_one_comes_in_pieces() -> None:
-    for size in (65_536 * 3, 10_000_000):
-        unpacker = Unpacker(PACKED["gzip"], "a test")
-        pieces = [*map(len, unpacker.feed(gzip.compress(b"x" * size)))]
-        assert max(pieces) == 65_536
-        assert sum(pieces) == size
-        assert [*unpacker.end()] == []
-
-
-def test_what_has_come_is_unpacked_to_its_last_byte() -> None:
-    """Also where a piece is full just when the bytes are used up, and zlib holds more."""
-    for size in range(65_600, 66_600, 50):
-        packed = gzip.compress(b"x" * size)
-        for length in range(len(packed) - 20, len(packed)):
-            whole = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(packed[:length])
-            pieces = Unpacker(PACKED["gzip"], "a test").feed(packed[:length])
-            assert sum(map(len, pieces)) == len(whole)
-
-
-async def test_a_cut_body_of_events_is_asked_for_again(library: Any) -> None:
-    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
-    first = packer.compress(b"id: 1\ndata: a\n\n") + packer.flush(zlib.Z_SYNC_FLUSH)
-    server = Server(library, [Reply(first, content_encoding="gzip"), Reply(status=204)])
-    stream = sse("http://test/", client=server.client, retry=Retry(first=1))
-    assert [event.data for event in await stream.collect()] == ["a"]
-    assert server.ids == [None, "1"]
 
 
 # -- what is asked for --------------------------------------------------------------------------
@@ -531,7 +409,7 @@ async def test_silence_is_an_error_if_it_lasts_too_long(library: Any) -> None:
 
 
 def test_what_holds_a_connection() -> None:
-    client, call = Client(None), Call("http://test/")
+    client, call = Client(None), BodyRequest("http://test/")
     for response in (None, RESPONSE):
         body = Body(call, client, response)
         events = EventSource(call, client, None, Decoder("a test", 1), response, cast("Any", None))

@@ -15,7 +15,7 @@ from sse_reference import events as reference
 
 from anystream import NeedsTasksError, Retry, StreamConsumedError
 from anystream.http import BodyStatusError, BodyTypeError, Event, RecordSizeError, sse
-from anystream.http._events import Decoder
+from anystream.http.bodies.events import Decoder
 from anystream.testing import cancel_everywhere, every_cut
 
 # -- the format ---------------------------------------------------------------------------------
@@ -395,6 +395,72 @@ async def test_an_event_too_long_comes_behind_those_before_it(library: Any) -> N
         stream = sse("http://test/", client=server.client, max_event=10)
         await stream.for_each(got.append)
     assert [event.data for event in got] == ["1"]
+
+
+# -- what is sent once --------------------------------------------------------------------------
+
+
+def sent_by(library: Any, method: str, way: str, replies: list[Any], **options: Any) -> Any:
+    """A server, and the events of a request to it with the method."""
+    server = Server(library, replies)
+    if way == "url":
+        return server, sse("http://test/", client=server.client, method=method, **options)
+    request = server.client.build_request(method, "http://test/")
+    return server, sse(request, client=server.client, **options)
+
+
+@pytest.mark.parametrize("way", ["url", "request"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "post"])
+async def test_a_request_that_may_change_something_is_sent_once(
+    library: Any, method: str, way: str
+) -> None:
+    server, events = sent_by(library, method, way, [Reply(one(1), one(2), b"id: 3\ndata: 3\n")])
+    assert await texts(events) == ["1", "2"]
+    assert len(server.requests) == 1
+    got: list[Event] = []
+    for error in (library.ReadError("gone"), library.ConnectError("refused")):
+        answer = error if isinstance(error, library.ConnectError) else Reply(one(1), error)
+        server, events = sent_by(library, method, way, [answer])
+        with pytest.raises(type(error)):
+            await events.for_each(got.append)
+        assert len(server.requests) == 1
+        assert server.open == 0
+    assert [event.data for event in got] == ["1"]
+
+
+@pytest.mark.parametrize("way", ["url", "request"])
+async def test_a_policy_holds_for_every_method(library: Any, way: str) -> None:
+    replies = [Reply(one(1)), library.ConnectError("refused"), Reply(one(2)), END]
+    like_the_default = Retry(times=10, first=1.0)
+    server, events = sent_by(library, "POST", way, replies, retry=like_the_default)
+    assert await texts(events) == ["1", "2"]
+    assert server.ids == [None, "1", "1", "2"]
+    assert [request.method for request in server.requests] == ["POST"] * 4
+
+
+@pytest.mark.parametrize("way", ["url", "request"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "get"])
+async def test_what_changes_nothing_is_sent_again(library: Any, method: str, way: str) -> None:
+    server, events = sent_by(library, method, way, [Reply(one(1)), END])
+    await events.drain()
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_only_a_client_that_follows_redirects_sends_a_body_on(
+    library: Any, status: int
+) -> None:
+    there = Reply(status=status, location="http://test/there")
+    for follows in (False, True):
+        server = Server(library, [there, Reply(one(1))])
+        server.client.follow_redirects = follows
+        events = sse("http://test/", client=server.client, method="POST", json={"q": 1})
+        if follows:
+            assert await texts(events) == ["1"]
+        else:
+            with pytest.raises(BodyStatusError):
+                await events.drain()
+        assert [request.read() for request in server.requests] == [b'{"q":1}'] * (1 + follows)
 
 
 # -- steps and leaving --------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from anystream.http import (
     BodyTypeError,
     CrossOriginNext,
     Cursor,
+    ErrorResponse,
     Event,
     GraphQL,
     GraphQLError,
@@ -155,6 +156,14 @@ def events(event: Event) -> None:
     assert_type(event.id, str)
     assert_type(event.json(), Any)
     Event(data=b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def refusals(response: ErrorResponse) -> None:
+    assert_type(response.status, int)
+    assert_type(response.headers, Mapping[str, str])
+    assert_type(response.body, bytes)
+    assert_type(response.text, str)
+    response.status = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 async def page_errors(items: PageStream[int]) -> None:

@@ -4,7 +4,6 @@ Needs `pip install 'anystream[http]'`, unless you pass a client of your own.
 """
 
 from .._lines import RecordDataError, RecordError, RecordSizeError
-from ._bodies import json_seq, lines, ndjson
 from ._errors import (
     BodyCutError,
     BodyDataError,
@@ -22,10 +21,10 @@ from ._errors import (
     SchemeNotFound,
     TruncatedPage,
 )
-from ._events import Event
 from ._page import Header, Page
 from ._paged import PageRun, PageStream
 from ._pages import fetch_all_pages
+from ._refusals import ErrorResponse
 from ._schemes import (
     Cursor,
     GraphQL,
@@ -36,7 +35,9 @@ from ._schemes import (
     Offset,
     PageNumber,
 )
-from ._sse import sse
+from .bodies.events import Event
+from .bodies.lines import json_seq, lines, ndjson
+from .bodies.sse import sse
 
 __all__ = [
     "BodyCutError",
@@ -46,6 +47,7 @@ __all__ = [
     "BodyTypeError",
     "CrossOriginNext",
     "Cursor",
+    "ErrorResponse",
     "Event",
     "GraphQL",
     "GraphQLError",

@@ -1,17 +1,13 @@
 """Requests and the client that sends them: of the user's, or made for one run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from anyio import to_thread
 
-from .. import _checks as check
-from .. import _labels as label
 from .._run import Host
-from ._errors import BodyError
-from ._urls import origin, safe, same
+from ._urls import safe
 
 REDIRECTS = 20
 HARMLESS = {
@@ -105,92 +101,3 @@ def with_own_query(client: Any, url: Any, given: Any) -> Any:
         return url
     own = type(url)(given).params
     return url.copy_with(params=client.params.merge(own))
-
-
-def is_response(what: object) -> bool:
-    return hasattr(what, "aiter_bytes")
-
-
-def is_request(what: object) -> bool:
-    return hasattr(what, "method") and hasattr(what, "url") and not is_response(what)
-
-
-def is_url(what: object) -> bool:
-    return isinstance(what, str) or (hasattr(what, "copy_with") and hasattr(what, "host"))
-
-
-@dataclass(frozen=True)
-class Call:
-    """What is sent for each opening: a URL with the arguments beside it, or a whole request."""
-
-    what: Any
-    method: str = "GET"
-    headers: Any = None
-    content: Any = None
-    json: Any = None
-    read_timeout: float | None = None
-
-    def check(self, name: str, client: object) -> None:
-        """Raise unless this can be sent, or is a response that has come already."""
-        if not (is_url(self.what) or is_request(self.what) or is_response(self.what)):
-            raise TypeError(f"{name} needs a URL, a request or a response, got {self.what!r}")
-        if self.read_timeout is not None:
-            check.seconds("read_timeout", self.read_timeout, zero=False)
-        if is_url(self.what):
-            need_client(name, client)
-            return
-        kind = "response" if is_response(self.what) else "request"
-        given = {
-            "method": self.method != "GET",
-            "headers": self.headers is not None,
-            "content": self.content is not None,
-            "json": self.json is not None,
-            "read_timeout": self.read_timeout is not None,
-            "client": kind == "response" and client is not None,
-        }
-        for argument, is_given in given.items():
-            if is_given:
-                raise TypeError(f"{argument} is for a URL, and a {kind} has its own")
-        if kind == "request" and client is None:
-            raise TypeError("client is needed to send a request")
-
-    def written(self) -> dict[str, Any]:
-        """What a `repr` shows of it; headers and content may hold what nobody should read."""
-        return label.options(method=(self.method, "GET"), read_timeout=(self.read_timeout, None))
-
-    async def send(self, client: Client, change: Callable[[Any], None] | None = None) -> Any:
-        """Send the request, after `change` has been at it; the response, with its body to come."""
-        http = await client.ready()
-        request = self.request(http)
-        if change is not None:
-            change(request)
-        home = origin(request.url)
-        try:
-            response = await send(http, request, trusted=True, stream=True)
-            response = await follow(
-                http, response, lambda asked: same(origin(asked.url), home), stream=True
-            )
-        except Exception as exc:
-            exc.add_note(f"while asking for {place(request)}")
-            raise
-        if response is None:
-            raise BodyError(f"more than {REDIRECTS} redirects", place(request))
-        return response
-
-    def request(self, client: Any) -> Any:
-        """A request of its own for each time that it is sent."""
-        if is_request(self.what):
-            return type(self.what)(
-                self.what.method,
-                self.what.url,
-                headers=self.what.headers,
-                stream=self.what.stream,
-                extensions=self.what.extensions,
-            )
-        request = client.build_request(
-            self.method, self.what, headers=self.headers, content=self.content, json=self.json
-        )
-        request.url = with_own_query(client, request.url, self.what)
-        timeouts = {**request.extensions.get("timeout", {}), "read": self.read_timeout}
-        request.extensions = {**request.extensions, "timeout": timeouts}
-        return request

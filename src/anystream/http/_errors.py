@@ -144,7 +144,7 @@ class BodyCutError(BodyDataError):
     """The body is packed, and ends before its packing does: the rest of it is missing."""
 
 
-def is_named(error: Exception, *names: str) -> bool:
+def is_named(error: BaseException, *names: str) -> bool:
     """Whether a client has raised this: the classes themselves are nobody's to import here."""
     return any(kind.__name__ in names for kind in type(error).__mro__)
 

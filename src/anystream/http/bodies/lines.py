@@ -4,25 +4,26 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .. import _checks as check
-from .. import _labels as label
-from .. import _stages as stages
-from .._batches import Operator, Source
-from .._json import document_row, text_row
-from .._lines import MAX, Row, line_row
-from .._operators.concurrent import merged
-from .._origins import Around, OneShot
-from .._run import Host
-from .._stream import Stream, behind, joined, made
-from ._clients import Call, Client, is_response, place
-from ._response import Chunks, successful
+from ... import _checks as check
+from ... import _labels as label
+from ... import _stages as stages
+from ..._batches import Operator, Source
+from ..._json import document_row, text_row
+from ..._lines import MAX, Row, line_row
+from ..._operators.concurrent import merged
+from ..._origins import Around, OneShot
+from ..._run import Host
+from ..._stream import Stream, behind, joined, made
+from .._clients import Client, place
+from .chunks import BodyChunks, successful
+from .requests import BodyRequest, is_response
 
 if TYPE_CHECKING:
     import httpx
 
 
 AHEAD = 8
-"""Chunks that are read before they are asked for, so that not each of them has to wake a reader."""
+"""Chunks that are read before they are asked for, so that not each of them wakes a reader."""
 
 
 def lines(
@@ -62,7 +63,7 @@ def lines(
     ...         async for line in log:
     ...             print(line)
     """
-    call = Call(what, method, headers, content, json, read_timeout)
+    call = BodyRequest(what, method, headers, content, json, read_timeout)
     return body("lines", call, client, line_row, "max_line", max_line)
 
 
@@ -88,7 +89,7 @@ def ndjson(
     ...         async for change in changes:
     ...             print(change["id"])
     """
-    call = Call(what, method, headers, content, json, read_timeout)
+    call = BodyRequest(what, method, headers, content, json, read_timeout)
     return body("ndjson", call, client, document_row, "max_line", max_line)
 
 
@@ -114,12 +115,17 @@ def json_seq(
     ...         async for reading in readings:
     ...             print(reading)
     """
-    call = Call(what, method, headers, content, json, read_timeout)
+    call = BodyRequest(what, method, headers, content, json, read_timeout)
     return body("json_seq", call, client, text_row, "max_text", max_text)
 
 
 def body(
-    name: str, call: Call, client: Any, row: Callable[[str, int], Row], option: str, limit: int
+    name: str,
+    call: BodyRequest,
+    client: Any,
+    row: Callable[[str, int], Row],
+    option: str,
+    limit: int,
 ) -> Stream[Any]:
     most = check.integer(option, limit, 1)
     call.check(name, client)
@@ -135,7 +141,7 @@ def body(
 
 def live(
     open_it: Callable[[Any, Host], Source],
-    call: Call,
+    call: BodyRequest,
     text: label.Label,
     *row: Callable[[Host], Operator],
 ) -> Stream[Any]:
@@ -151,9 +157,9 @@ def live(
 class Body(Around):
     """The chunks of a body, and the client that has asked for it."""
 
-    def __init__(self, call: Call, client: Client, response: Any) -> None:
+    def __init__(self, call: BodyRequest, client: Client, response: Any) -> None:
         self.client = client
-        self.source: Source | None = Chunks(lambda: call.send(client), successful, response)
+        self.source: Source | None = BodyChunks(lambda: call.send(client), successful, response)
 
     @property
     def holds(self) -> bool:

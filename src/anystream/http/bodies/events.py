@@ -7,7 +7,7 @@ import codecs
 import json
 from typing import Any, NamedTuple
 
-from .._lines import RecordSizeError
+from ..._lines import RecordSizeError
 
 
 class Event(NamedTuple):

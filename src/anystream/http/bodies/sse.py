@@ -6,25 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from .. import _checks as check
-from .. import _labels as label
-from .._lines import MAX
-from .._operators.recover import in_except
-from .._operators.transform import Flatten
-from .._retry import Backoff, Retry
-from .._run import Host
-from .._steps import EMPTY
-from .._stream import Stream
-from ._bodies import live
-from ._clients import Call, Client, is_response, place
-from ._errors import BodyCutError, BodyTypeError, is_of_the_connection
-from ._events import Decoder, Event
-from ._response import Chunks, refused
+from ... import _checks as check
+from ... import _labels as label
+from ..._lines import MAX
+from ..._operators.recover import in_except
+from ..._operators.transform import Flatten
+from ..._retry import Backoff, Retry
+from ..._run import Host
+from ..._steps import EMPTY
+from ..._stream import Stream
+from .._clients import Client, place
+from .._errors import BodyCutError, BodyTypeError, is_of_the_connection
+from .chunks import BodyChunks, refused
+from .events import Decoder, Event
+from .lines import live
+from .requests import BodyRequest, is_response
 
 if TYPE_CHECKING:
     import httpx
 
 RECONNECT = Retry(times=10, first=1.0)
+"""The policy if none is given, and only for requests that may be sent again unasked."""
 
 
 def sse(
@@ -43,15 +45,19 @@ def sse(
     """The server-sent events of a URL, an `EventSource` that follows the standard to the letter.
 
     `what`, `client` and the arguments of the request are those of `lines`. When the connection
-    breaks, or the body ends, the request is sent again after a pause, with the id of the last event
-    as `Last-Event-ID`, `last_event_id` at first. The status 204 ends the stream; it is how a server
-    says that there will be nothing more.
+    breaks, or the body ends, a GET or HEAD request is sent again after a pause, with the id of the
+    last event as `Last-Event-ID`, `last_event_id` at first. The status 204 ends the stream; it is
+    how a server says that there will be nothing more.
+
+    A request with another method, such as the POST of an LLM API, is sent once: the end of the body
+    is the end of the stream, and an error of the connection comes out. It is sent again only if
+    `retry` is given.
 
     `retry` is the policy of the pauses, and of how many attempts in a row may fail; the last error
     comes out then. Its `first` gives way to the time that the server asks for, and no pause is
     shorter than that. After a body that has ended properly it is one `first`, growing only if
-    there was no event in it. None never connects again, and a response that is handed over cannot:
-    the end of the body is the end of the stream then, and an error of the connection comes out.
+    there was no event in it. With None no request is sent again, and a response that is handed over
+    cannot be.
 
     Everything runs in a task of its own, from the opening on and up to eight chunks ahead: a
     cancelled step may be repeated, loses no event and shortens no pause. The stream needs
@@ -74,13 +80,14 @@ def sse(
     given_retry: Any = retry
     if not isinstance(given_retry, (Retry, type(None))):
         raise TypeError(f"retry must be a Retry, got {retry!r}")
-    call = Call(what, method, headers, content, json, read_timeout)
+    call = BodyRequest(what, method, headers, content, json, read_timeout)
     call.check("sse", client)
     given = label.options(
         last_event_id=(last_event_id, ""), retry=(retry, RECONNECT), max_event=(most, MAX)
     )
     text = label.call("sse", place(what), **call.written(), **given)
-    policy = None if is_response(what) else retry
+    is_once = is_response(what) or (retry is RECONNECT and not call.repeatable)
+    policy = None if is_once else retry
 
     def open_it(response: Any, host: Host) -> EventSource:
         decoder = Decoder(place(what), most, last_event_id)
@@ -98,7 +105,7 @@ class EventSource:
 
     def __init__(
         self,
-        call: Call,
+        call: BodyRequest,
         client: Client,
         policy: Retry | None,
         decoder: Decoder,
@@ -110,7 +117,7 @@ class EventSource:
         self.policy = policy
         self.decoder = decoder
         self.host = host
-        self.body: Chunks | None = self.connection(response)
+        self.body: BodyChunks | None = self.connection(response)
         self.chunks: Iterator[bytes] = EMPTY
         self.delivered = False  # whether this connection has given an event
         self.backoff = Backoff(RECONNECT if policy is None else policy)
@@ -155,8 +162,8 @@ class EventSource:
         self.delivered = False
         self.body = self.connection()
 
-    def connection(self, response: Any = None) -> Chunks:
-        return Chunks(partial(self.call.send, self.client, self.prepare), self.accept, response)
+    def connection(self, response: Any = None) -> BodyChunks:
+        return BodyChunks(partial(self.call.send, self.client, self.prepare), self.accept, response)
 
     def prepare(self, request: Any) -> None:
         headers = request.headers

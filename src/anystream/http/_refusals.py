@@ -1,0 +1,247 @@
+"""What a server says when it gives something else than what was asked for."""
+
+import html
+import json
+import re
+import unicodedata
+from base64 import b64decode
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from urllib.parse import unquote, unquote_plus, urlsplit
+
+from anyio import current_time
+
+from .._run import shielded, until
+from ._clients import HARMLESS, place
+from ._errors import is_named
+from ._packing import Packing, chunks_of, leave
+from ._urls import is_secret
+
+LIMIT = 65_536
+"""Bytes of a body that are kept."""
+
+EMPTY = 1000
+"""How many parts of a packed body may unpack to nothing."""
+
+PATIENCE = 5.0
+"""Seconds for which a body is read that is not what was asked for."""
+
+LONGEST = 200
+"""Characters of a reason."""
+
+SHORT = 3
+"""Characters of a value that is not taken for a secret unless its name says so."""
+
+CHARSET = re.compile(
+    r"charset=\"?((?:utf-?(?:8|16|32)|us-ascii|iso-8859-[0-9]+|windows-125[0-8]|shift_jis"
+    r"|euc-(?:jp|kr)|gbk|gb2312|gb18030|big5|koi8-[ru]))\"?\s*(?:;|$)",
+    re.IGNORECASE | re.ASCII,
+)
+"""The character sets that are decoded; Python knows others by which a text is not written."""
+
+
+@dataclass(frozen=True)
+class ErrorResponse:
+    """A response that holds something else than what was asked for.
+
+    Attributes:
+        status: its status.
+        headers: its headers, with names in lower case; several of one name stand in one value,
+            with commas between them.
+        body: the first 64 KiB of its body, unpacked.
+
+    >>> from anystream.http import ErrorResponse
+    >>> response = ErrorResponse(429, {"retry-after": "5"}, b'{"error": "slow down"}')
+    >>> response.text
+    '{"error": "slow down"}'
+    """
+
+    __module__ = "anystream.http"
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body as text, with U+FFFD in the place of bad bytes."""
+        charset = CHARSET.search(self.headers.get("content-type", ""))
+        return self.body.decode(charset[1] if charset else "utf-8", "replace")
+
+
+async def read_refusal(response: Any) -> ErrorResponse:
+    """What there is of a response, which is closed then."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    body = bytearray()
+    if response.is_stream_consumed:
+        with suppress(Exception):  # somebody has read the stream and kept nothing
+            body += response.content[:LIMIT]
+    else:
+        await read_into(body, response)
+    return ErrorResponse(response.status_code, headers, bytes(body[:LIMIT]))
+
+
+async def read_into(body: bytearray, response: Any) -> None:
+    """Add what comes of the body in time, and close the response."""
+    chunks: AsyncGenerator[bytes, None] | None = None
+    try:
+        with suppress(Exception):  # what has come by then tells enough, or nothing does
+            chunks, packing = chunks_of(response, place(response))
+            await until(current_time() + PATIENCE, partial(fill, body, chunks, packing))
+    finally:
+        with suppress(Exception):  # an error is on its way already
+            await shielded(response.aclose)
+        if chunks is not None:
+            await shielded(partial(leave, chunks))
+
+
+async def fill(body: bytearray, chunks: AsyncGenerator[bytes, None], packing: Packing) -> None:
+    empty = 0
+    async for chunk in chunks:
+        for piece in packing.feed(chunk):
+            body += piece
+            empty += not piece
+            if len(body) >= LIMIT or empty >= EMPTY:
+                return
+
+
+# -- why ----------------------------------------------------------------------------------------
+
+FIELDS = ("message", "error", "detail", "error_description", "errors", "title", "msg")
+"""Where an API says in JSON what is wrong, the best place first."""
+
+DEPTH = 4
+"""How many lists and objects deep that may be."""
+
+TAG = re.compile(r"<(title|message)\b[^<>]{0,200}>", re.IGNORECASE)
+
+
+def reason(response: ErrorResponse, request: Any) -> str:
+    """What the server itself says is wrong, in one line without secrets; "" if it does not say.
+
+    `request` is the one that was sent, whose credentials the server may have repeated.
+    """
+    with suppress(Exception):  # an error is on its way, and no text of a server may replace it
+        said = raw_reason(response)
+        for secret in sorted(secrets(request), key=len, reverse=True):
+            said = said.replace(secret, "***")
+        shown = visible(said[: LONGEST * 2])
+        return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
+    return ""
+
+
+def raw_reason(response: ErrorResponse) -> str:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    text = response.text.strip()
+    if "json" in kind or text[:1] in ("{", "["):
+        with suppress(ValueError, RecursionError):
+            return said_in(json.loads(text)).strip()
+    if "html" in kind or "xml" in kind or text[:1] == "<":
+        return html.unescape(" ".join(in_tag(text).split()))
+    return text.splitlines()[0] if text and kind in ("text/plain", "") else ""
+
+
+def said_in(value: Any, depth: int = DEPTH) -> str:
+    """The reason in a part of a JSON document."""
+    inner: Any = value
+    if isinstance(value, str):
+        return value
+    if depth and isinstance(value, list):
+        return said_in(inner[0], depth - 1) if inner else ""
+    if not depth or not isinstance(value, dict):
+        return ""
+    given: dict[str, Any] = {name.lower(): part for name, part in inner.items()}
+    for name in FIELDS:
+        if found := said_in(given.get(name), depth - 1):
+            more = given.get("error_description") if name == "error" else None
+            where = given.get("loc") if name == "msg" else None  # as FastAPI has it
+            found = f"{found}: {more}" if isinstance(more, str) else found
+            return f"{dotted(where)}: {found}" if where else found
+    return ""
+
+
+def dotted(path: Any) -> str:
+    parts: Any = path
+    return ".".join(map(str, parts)) if isinstance(path, list) else str(path)
+
+
+def in_tag(text: str) -> str:
+    """What stands in the first <title>, or in the <Message> of an XML document."""
+    found = TAG.search(text)
+    if found is None:
+        return ""
+    end = text.find(f"</{found[1]}", found.end())
+    return text[found.end() : end] if end >= 0 else ""
+
+
+def visible(text: str) -> str:
+    """`text` without characters that act on a terminal or cannot be seen."""
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else char
+        for char in text
+    )
+
+
+def secrets(request: Any) -> set[str]:
+    """Every credential that a request has sent, as it may turn up in an answer."""
+    if request is None:
+        return set()
+    found: set[str] = set()
+    for name, value in request.headers.items():
+        if name.lower() not in HARMLESS:
+            found.update(parts_of(name.lower(), value))
+    url = urlsplit(str(request.url))
+    for part in url.query.split("&"):
+        key, _, value = part.partition("=")
+        if is_secret(unquote(key)):
+            found.update((value, unquote_plus(value)))
+    for part in (named(url.username), url.password or ""):
+        found.update((part, unquote(part)))
+    return found - {""}
+
+
+def parts_of(name: str, value: str) -> Iterator[str]:
+    """The secrets in the value of a header."""
+    value = value.strip()
+    if name in ("authorization", "proxy-authorization"):
+        scheme, _, rest = value.partition(" ")
+        yield from (value, rest.strip())
+        if scheme.lower() == "basic":
+            with suppress(ValueError):
+                user, _, password = b64decode(rest).decode().partition(":")
+                yield from (named(user), password)
+    elif is_secret(name) and name != "cookie":
+        yield value
+    else:
+        parts = [part.partition("=")[2].strip() for part in value.split(";")]
+        yield from map(named, (value, *parts))
+
+
+def named(value: str | None) -> str:
+    """A value that need not be a secret, or "" where it is so short that it is likely a word."""
+    return value if value and len(value) > SHORT else ""
+
+
+# -- whether again ------------------------------------------------------------------------------
+
+
+def is_certificate_error(error: Exception) -> bool:
+    """Whether a connection was refused since the server's certificate is not to be trusted.
+
+    Another attempt would meet the same certificate.
+    """
+    if not is_named(error, "ConnectError"):
+        return False
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if is_named(cause, "SSLCertVerificationError") or "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -1,0 +1,79 @@
+"""One response and its body: what is wrong with it, how it is read and left."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any
+
+from ..._run import Host
+from .._clients import place
+from .._errors import BodyStatusError
+from .._packing import Packing, chunks_of, leave
+
+
+def successful(response: Any) -> None:
+    """Raise unless the response has a status of success."""
+    if not 200 <= response.status_code < 300:
+        raise refused(response)
+
+
+def refused(response: Any) -> BodyStatusError:
+    return BodyStatusError(response.status_code, response.reason_phrase, place(response))
+
+
+class BodyChunks:
+    """The body of one response, unpacked; each batch is one chunk of what comes in."""
+
+    closes = True
+    busy = False
+    any_task = False
+
+    def __init__(
+        self,
+        send: Callable[[], Awaitable[Any]],
+        check: Callable[[Any], None],
+        response: Any = None,
+    ) -> None:
+        self.send = send
+        self.check = check  # raises if the body is not to be read
+        self.response = response
+        self.chunks: AsyncGenerator[bytes, None] | None = None
+        self.packing: Packing | None = None
+        self.over = False
+
+    @property
+    def holds(self) -> bool:
+        return self.response is not None
+
+    async def batch(self) -> Iterator[bytes] | None:
+        if self.over:
+            return None
+        if self.chunks is None:
+            await self.open()
+        assert self.chunks is not None
+        assert self.packing is not None
+        try:
+            chunk = await anext(self.chunks)
+        except StopAsyncIteration:
+            self.over = True
+            return self.packing.end()
+        except Exception as exc:
+            exc.add_note(f"while reading {place(self.response)}")
+            raise
+        return self.packing.feed(chunk)
+
+    async def open(self) -> None:
+        """Send the request, if that has not been done. To ask for a body again asks anew."""
+        if self.response is None:
+            self.response = await self.send()
+        response = self.response
+        self.check(response)
+        self.chunks, self.packing = chunks_of(response, place(response))
+
+    async def close(self, host: Host) -> None:
+        self.over = True
+        chunks, self.chunks = self.chunks, None
+        response, self.response = self.response, None
+        if response is not None:
+            await host.release(response.aclose)
+        if chunks is not None:  # only now: what closes the connection must not be cancelled
+            await host.release(partial(leave, chunks))
