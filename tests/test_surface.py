@@ -27,8 +27,7 @@ import anystream.http
 import anystream.net
 import anystream.testing
 from anystream import Retry, Run, Stream, StreamError, _errors
-from anystream.http import Event, Header, PageNumber, PageStream
-from anystream.http._schemes import Scheme
+from anystream.http import Event, Header, PageNumber, PageStream, Scheme
 
 ROOT = Path(__file__).parents[1]
 MODULES = (anystream, anystream.http, anystream.net, anystream.testing)

@@ -60,12 +60,11 @@ async def test_the_only_list_is_that_of_the_items(body: Any, path: str) -> None:
         ({"a": [], "b": [1]}, None, "the body has 2 lists: 'a', 'b'; say where"),
         ({"x": {"a": []}, "y": {"b": []}}, None, "the body has 2 lists: 'x.a', 'y.b'; say where"),
         ("text", None, "the body has no list; say"),
-        ({"a": [1]}, "b", "the value at 'b' is missing"),
-        ({"a": [1]}, "a.b", "the value at 'a.b' is missing"),
-        ({"a": {"b": 1}}, "a.b", "the value at 'a.b' is no list, but int"),
-        ({"a": None}, "a", "the value at 'a' is no list, but NoneType"),
-        ({"a": {"0": 1}}, "a", "the value at 'a' is no list, but dict"),
-        ({"a": [1]}, "", "the body itself is no list, but dict"),
+        ({"a": [1]}, "b", "nothing is at 'b', but there is a list at 'a'"),
+        ({"a": [1]}, "a.b", "nothing is at 'a.b', but there is a list at 'a'"),
+        ({"a": {"b": 1}}, "a.b", "the value at 'a.b' is not a list, but 1"),
+        ({"a": {"0": 1}}, "a", "the value at 'a' is not a list, but {'0': 1}"),
+        ({"a": [1]}, "", "the body itself is not a list, but {'a': [1]}"),
         ({"a": [1]}, lambda data: 7, "what test_no_list_of_items"),
     ],
 )
@@ -95,7 +94,9 @@ async def test_texts_are_those_of_a_list_in_the_body() -> None:
 async def test_the_list_of_the_first_page_is_that_of_all() -> None:
     answers = iter([{"a": [1], "next": "/2"}, {"b": [2]}])
     async with API(lambda request: next(answers)).client() as client:
-        with pytest.raises(ItemsNotFound, match=r"page 2 of http://t/2: .* 'a' is missing"):
+        with pytest.raises(
+            ItemsNotFound, match=r"page 2 of http://t/2: .* at 'a', but there is a list at 'b'"
+        ):
             await fetch_all_pages("http://t/", client=client).drain()
 
 
@@ -129,16 +130,15 @@ async def test_the_scheme_that_a_response_shows(
 @pytest.mark.parametrize(
     ("body", "headers", "sign"),
     [
-        ({"has_more": True}, {}, "'has_more' is True"),
-        ({"pageInfo": {"hasNextPage": True}}, {}, "'pageInfo.hasNextPage' is True"),
+        ({"has_more": True}, {}, "'has_more' is true"),
+        ({"pageInfo": {"hasNextPage": True}}, {}, "'pageInfo.hasNextPage' is true"),
         ({"next_cursor": "abc"}, {}, "'next_cursor' is 'abc'"),
         ({"response_metadata": {"next_cursor": "abc"}}, {}, "'response_metadata.next_cursor' is"),
         ({"LastEvaluatedKey": {"id": 1}}, {}, "'LastEvaluatedKey' is {'id': 1}"),
         ({"next": 2}, {}, "'next' is 2"),
-        ({"next": {"page": 2}}, {}, "'next' is {'page': 2}"),
+        ({"next": {"page": 2}}, {}, "'next.page' is 2"),
         ({"total_pages": 2}, {}, "'total_pages' is 2"),
         ({"total": 3}, {}, "'total' is 3, and 2 items have come"),
-        ({}, {"x-ms-continuationtoken": "abc"}, "the header x-ms-continuationtoken is 'abc'"),
         ({}, {"X-WP-TotalPages": "2"}, "the header X-WP-TotalPages is 2"),
         ({}, {"X-Total": "3"}, "the header X-Total is 3, and 2 items have come"),
     ],
@@ -149,7 +149,7 @@ async def test_signs_of_more_pages_without_a_way_to_them(
     got, error = await both(({"items": [1, 2], **body}, headers))
     assert got == [1, 2]
     assert isinstance(error, SchemeNotFound)
-    assert f"there may be more pages, since {sign}" in str(error)
+    assert f"there are more pages, since {sign}" in str(error)
     assert await both(({"items": [1, 2], **body}, headers), max_pages=1) == ([1, 2], None)
 
 
@@ -197,8 +197,16 @@ async def test_no_content_is_no_items() -> None:
 @pytest.mark.parametrize(
     ("scheme", "body", "problem"),
     [
-        (Cursor("c", param="c", more="more"), {"more": True}, "'more' is True, but there is no"),
-        (Cursor("c", param="c", more="more"), {"more": 1, "c": ""}, "'more' is 1, but there is no"),
+        (
+            Cursor("c", param="c", more="more"),
+            {"more": True},
+            "'more' says that there is more, but 'c'",
+        ),
+        (
+            Cursor("c", param="c", more="more"),
+            {"more": 1, "c": ""},
+            "'more' says that there is more, but 'c'",
+        ),
         (NextURL("c"), {"c": 7}, "'c' should be a URL, got 7"),
         (LastItem("id", "after"), {}, "there is no 'has_more'"),
         (LastItem("id", "after"), {"has_more": True}, "there is no last item with 'id'"),
@@ -275,20 +283,20 @@ async def test_on_page_hears_of_each_page_before_its_items() -> None:
 
     def answer(request: Any) -> Any:
         page = number(request)
-        return {"items": ["x"], "next": f"?page={page + 1}" if page < 3 else None}
+        return {"items": [f"x{page}"], "next": f"?page={page + 1}" if page < 3 else None}
 
     async with API(answer).client() as client:
         for fn in (hear, lambda page: heard.append(page.number)):
             async with fetch_all_pages("http://t/", client=client, on_page=fn) as items:
                 async for item in items:
                     heard.append(item)
-    assert heard == [1, "x", 2, "x", 3, "x"] * 2
+    assert heard == [1, "x1", 2, "x2", 3, "x3"] * 2
 
 
 async def test_no_more_items_than_wanted() -> None:
     def answer(request: Any) -> Any:
         page = number(request)
-        return {"items": [1, 2, 3], "next": f"?page={page + 1}"}
+        return {"items": [3 * page + at for at in range(3)], "next": f"?page={page + 1}"}
 
     async with (api := API(answer)).client() as client:
         for limit, requests in ((0, 0), (2, 1), (3, 1), (4, 2)):
@@ -297,4 +305,4 @@ async def test_no_more_items_than_wanted() -> None:
             assert await stream.count() == limit
             assert len(api.requests) == requests
         pages = await fetch_all_pages("http://t/", client=client, max_items=4).by_page().collect()
-        assert [page.items for page in pages] == [[1, 2, 3], [1]]
+        assert [page.items for page in pages] == [[3, 4, 5], [6]]

@@ -78,14 +78,14 @@ async def test_what_may_pass_is_tried_again(server: Server, client: Any, fault: 
     [
         ("fault=404", PageStatusError, "status 404 Not Found"),
         ("fault=403", PageStatusError, "status 403 Forbidden"),
-        ("fault=utf8", PageDataError, "the body is no JSON"),
-        ("fault=listless", ItemsNotFound, "the value at 'results' is no list, but dict"),
+        ("fault=utf8", PageDataError, "the body is not JSON"),
+        ("fault=listless", ItemsNotFound, "the value at 'results' is not a list, but {'id': 0}"),
         ("fault=loop", PaginationLoop, "which this run has asked for before"),
         ("fault=loop&at=3&back=2", PaginationLoop, "which this run has asked for before"),
         ("fault=origin", CrossOriginNext, "allow_origins="),
         ("fault=redirect-origin&times=0", PageStatusError, "status 302 Found"),
-        ("fault=503&retry_after=121", RetryAfterError, "a longer pause than max_retry_after"),
-        ("fault=403&ratelimit=9999", RetryAfterError, "a longer pause than max_retry_after"),
+        ("fault=503&retry_after=121", RetryAfterError, "and max_retry_after allows 120 s"),
+        ("fault=403&ratelimit=9999", RetryAfterError, "and max_retry_after allows 120 s"),
     ],
 )
 async def test_what_will_not_pass_is_an_error_after_the_items_before_it(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anystream.http._json import Document, NotJSON
+from anystream.http.pages.document import Document, NotJSON
 
 GOOD = r"""
 0

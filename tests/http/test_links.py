@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anystream.http._links import link
+from anystream.http.pages.links import link
 
 FORMS = {
     "plain": '<https://a.test/2>; rel="next"',

@@ -137,7 +137,7 @@ async def test_a_parameter_that_is_ignored_is_an_error_after_the_items(items: li
     got, error = await refused(lambda request: {"items": items})
     assert got == items
     assert "it gives the same page for each number" in str(error)
-    assert "next=, or for this page alone with max_pages=1" in str(error)
+    assert "with next=, or max_pages=1 if this page is all" in str(error)
     assert (await read(lambda request: {"items": items}, max_pages=1))[0] == items
 
 
@@ -178,7 +178,7 @@ async def test_post_is_not_sent_again_to_find_out() -> None:
     api = API(lambda request: {"items": [1]})
     async with api.client() as client:
         stream = fetch_all_pages("http://t/", client=client, json={})
-        with pytest.raises(SchemeNotFound, match="nothing says whether there is another page"):
+        with pytest.raises(SchemeNotFound, match="nothing says whether there are more pages"):
             await stream.drain()
     assert len(api.requests) == 1
 

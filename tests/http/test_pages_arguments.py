@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from anystream.http import Cursor, LinkHeader, NextURL, Offset, PageNumber, fetch_all_pages
@@ -39,7 +40,7 @@ from anystream.http import Cursor, LinkHeader, NextURL, Offset, PageNumber, fetc
     ],
 )
 def test_bad_arguments(options: dict[str, Any], kind: type[Exception], problem: str) -> None:
-    client: Any = object()
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
     with pytest.raises(kind, match=problem):
         fetch_all_pages("http://t/", client=client, **options)
 
@@ -51,7 +52,7 @@ def test_a_cursor_is_sent_in_one_place(options: dict[str, str]) -> None:
 
 
 def test_what_is_written_of_a_stream() -> None:
-    client: Any = object()
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
     stream = fetch_all_pages(
         "http://t/",
         client=client,

@@ -60,7 +60,7 @@ async def test_a_link_that_is_no_url(link: str, params: dict[str, str]) -> None:
     api = API(lambda request: {"items": [1], "next": link})
     got: list[int] = []
     async with api.client(params=params) as client:
-        with pytest.raises(PageDataError, match=f"page 2 of {link}: this is no URL"):
+        with pytest.raises(PageDataError, match=f"page 2 of {link}: this is not a URL"):
             async for item in fetch_all_pages("http://t/", client=client, next=NextURL()):
                 got.append(item)
     assert got == [1]
@@ -68,7 +68,7 @@ async def test_a_link_that_is_no_url(link: str, params: dict[str, str]) -> None:
 
 async def test_a_first_url_that_is_none() -> None:
     async with API(lambda request: []).client() as client:
-        with pytest.raises(PageDataError, match="page 1 of http://t:port/: this is no URL"):
+        with pytest.raises(PageDataError, match="page 1 of http://t:port/: this is not a URL"):
             await fetch_all_pages("http://t:port/", client=client).drain()
 
 
@@ -98,7 +98,12 @@ async def test_parameters_of_the_client_are_added_to_a_link() -> None:
     client = {"params": {"key": "k", "p": "1"}}
     api = API(pages(3, lambda page: f"/?p={page}&x=%2B"))
     assert (await asked(api, client=client))[1:] == ["/?p=2&x=%2B&key=k", "/?p=3&x=%2B&key=k"]
-    api = API(lambda request: {"items": [1], "next": None if "end" in str(request.url) else "/end"})
+    api = API(
+        lambda request: {
+            "items": [str(request.url)],
+            "next": None if "end" in str(request.url) else "/end",
+        }
+    )
     assert (await asked(api, client=client))[1:] == ["/end?key=k&p=1"]
 
 
@@ -152,7 +157,11 @@ async def test_headers_and_bodies() -> None:
 @pytest.mark.parametrize("body", [{"query": "q"}, None])
 async def test_the_variables_of_graphql(body: Any) -> None:
     info = iter([{"hasNextPage": True, "endCursor": "c"}, {"hasNextPage": False}])
-    api = API(lambda request: {"data": {"x": {"nodes": [1], "pageInfo": next(info)}}})
+    api = API(
+        lambda request: {
+            "data": {"x": {"nodes": [request.content.decode()], "pageInfo": next(info)}}
+        }
+    )
     await asked(api, json=body, method="POST", next=GraphQL("data.x"), page_size=3)
     assert [json.loads(request.content)["variables"] for request in api.requests] == [
         {"first": 3},

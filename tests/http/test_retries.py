@@ -58,11 +58,11 @@ async def test_jitter_draws_each_pause_from_nothing_to_its_length() -> None:
 async def test_each_page_has_attempts_of_its_own() -> None:
     pages: list[Any] = []
     for following in ("/2", "/3", None):
-        pages += [503, 503, 503, {"items": [1], "next": following}]
+        pages += [503, 503, 503, {"items": [following], "next": following}]
     api = API(answering(*pages))
     async with api.client() as client:
         stream = fetch_all_pages("http://test/", client=client, retry=EVENLY)
-        assert await stream.collect() == [1, 1, 1]
+        assert await stream.collect() == ["/2", "/3", None]
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_any_pages_any_state(
     ],
 )
 def test_the_state_of_another_request_is_refused(url: str, options: dict[str, Any]) -> None:
-    client: Any = object()
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
     stream = fetch_all_pages("http://t/", client=client)
     state = again(aiter(stream).state)
     assert fetch_all_pages("http://t/", client=client, resume_from=state, prefetch=3, max_items=1)
@@ -179,11 +179,11 @@ def test_the_state_of_another_request_is_refused(url: str, options: dict[str, An
         ({"more": 1}, "resume_from must be the state of a run, got {"),
         ({"index": -1}, "index of resume_from must be at least 0, got -1"),
         ({"page": 0}, "page of resume_from must be at least 1, got 0"),
-        ({"step": "x"}, "resume_from has a step that is none: 'x'"),
+        ({"step": "x"}, "the step of resume_from must have no keys but"),
     ],
 )
 def test_what_is_no_state_is_refused(change: dict[str, Any], problem: str) -> None:
-    client: Any = object()
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
     state: Any = again(aiter(fetch_all_pages("http://t/", client=client)).state)
     with pytest.raises(ValueError, match=problem):
         fetch_all_pages("http://t/", client=client, resume_from={**state, **change})
@@ -192,7 +192,7 @@ def test_what_is_no_state_is_refused(change: dict[str, Any], problem: str) -> No
 
 
 def test_the_state_shows_no_credentials() -> None:
-    client: Any = object()
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
     url = "http://user:s3cret@t/?api_key=s3cret&page_token=abc#access_token=s3cret"
     stream = fetch_all_pages(url, client=client, headers={"X": "s3cret"}, next=LinkHeader())
     state = aiter(stream).state

@@ -1,4 +1,4 @@
-"""Streams over HTTP, with httpx or any client that has its face.
+"""Streams over HTTP, with httpx or any client with the same interface.
 
 Needs `pip install 'anystream[http]'`, unless you pass a client of your own.
 """
@@ -12,8 +12,10 @@ from ._errors import (
     BodyTypeError,
     CrossOriginNext,
     GraphQLError,
+    IncompleteWarning,
     ItemsNotFound,
     PageDataError,
+    PageSizeError,
     PageStatusError,
     PaginationError,
     PaginationLoop,
@@ -21,23 +23,25 @@ from ._errors import (
     SchemeNotFound,
     TruncatedPage,
 )
-from ._page import Header, Page
-from ._paged import PageRun, PageStream
-from ._pages import fetch_all_pages
 from ._refusals import ErrorResponse
-from ._schemes import (
+from .bodies.events import Event
+from .bodies.lines import json_seq, lines, ndjson
+from .bodies.sse import sse
+from .pages.fetch_all import fetch_all_pages
+from .pages.page import Header, Page, Step
+from .pages.schemes import (
     Cursor,
     GraphQL,
     HeaderCursor,
     LastItem,
     LinkHeader,
+    NextParams,
     NextURL,
     Offset,
     PageNumber,
+    Scheme,
 )
-from .bodies.events import Event
-from .bodies.lines import json_seq, lines, ndjson
-from .bodies.sse import sse
+from .pages.stream import PageRun, PageStream
 
 __all__ = [
     "BodyCutError",
@@ -53,15 +57,18 @@ __all__ = [
     "GraphQLError",
     "Header",
     "HeaderCursor",
+    "IncompleteWarning",
     "ItemsNotFound",
     "LastItem",
     "LinkHeader",
+    "NextParams",
     "NextURL",
     "Offset",
     "Page",
     "PageDataError",
     "PageNumber",
     "PageRun",
+    "PageSizeError",
     "PageStatusError",
     "PageStream",
     "PaginationError",
@@ -70,7 +77,9 @@ __all__ = [
     "RecordError",
     "RecordSizeError",
     "RetryAfterError",
+    "Scheme",
     "SchemeNotFound",
+    "Step",
     "TruncatedPage",
     "fetch_all_pages",
     "json_seq",

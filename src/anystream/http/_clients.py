@@ -101,3 +101,7 @@ def with_own_query(client: Any, url: Any, given: Any) -> Any:
         return url
     own = type(url)(given).params
     return url.copy_with(params=client.params.merge(own))
+
+
+def is_url(what: object) -> bool:
+    return isinstance(what, str) or (hasattr(what, "copy_with") and hasattr(what, "host"))

@@ -13,15 +13,22 @@
         │   └── RetryAfterError  the server asks for a longer pause than is allowed
         ├── PageDataError        the body is not what it should be
         │   ├── TruncatedPage    it was cut short
+        │   ├── PageSizeError    it is larger than is allowed
         │   ├── ItemsNotFound    no list of items is where one should be, or two may be meant
         │   └── GraphQLError     it holds errors instead of data
         ├── SchemeNotFound       there are more pages, but nothing says how to ask for them
-        ├── PaginationLoop       the next page is one that was asked for before
+        ├── PaginationLoop       the next page was asked for before, or brings nothing new
         └── CrossOriginNext      the next page is at another origin
 """
 
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
 from .._errors import StreamError
 from ._urls import safe
+
+if TYPE_CHECKING:
+    from ._refusals import ErrorResponse
 
 __all__ = [
     "BodyCutError",
@@ -31,8 +38,10 @@ __all__ = [
     "BodyTypeError",
     "CrossOriginNext",
     "GraphQLError",
+    "IncompleteWarning",
     "ItemsNotFound",
     "PageDataError",
+    "PageSizeError",
     "PageStatusError",
     "PaginationError",
     "PaginationLoop",
@@ -42,13 +51,23 @@ __all__ = [
 ]
 
 
-class PaginationError(StreamError):
-    """A page could not be had. `url` is its URL without credentials, `page` its number."""
+MOST = 2000
+"""Characters of a problem that a message may have: a server may send a very long text."""
 
-    def __init__(self, problem: str, url: object, page: int) -> None:
-        self.url: str = safe(str(url))
+
+class PaginationError(StreamError):
+    """A page could not be had.
+
+    `url` is its URL without credentials, `page` its number, and `response` what the server has
+    answered, if it has: its status, its headers and the first 64 KiB of its body.
+    """
+
+    def __init__(self, problem: str, where: Any, page: int) -> None:
+        self.url: str = safe(str(getattr(where, "url", where)))
         self.page = page
-        super().__init__(f"page {page} of {self.url}: {problem}")
+        self.response: ErrorResponse | None = seen(where)
+        text = problem if len(problem) <= MOST else f"{problem[: MOST - 3]}..."
+        super().__init__(visible(f"page {page} of {shortened(self.url)}: {text}"))
 
 
 class PageStatusError(PaginationError):
@@ -60,36 +79,36 @@ class PageStatusError(PaginationError):
 
     def __init__(
         self,
-        status: int,
-        reason: str,
-        url: object,
+        problem: str,
+        where: Any,
         page: int,
         *,
+        status: int,
         retry_after: float | None = None,
         limited: bool = False,
+        response: "ErrorResponse | None" = None,
     ) -> None:
-        super().__init__(self._problem(f"status {status} {reason}".rstrip()), url, page)
+        super().__init__(problem, where, page)
         self.status = status
         self.retry_after = retry_after
         self.limited = limited
-
-    def _problem(self, status: str) -> str:
-        return status
+        self.response = response
 
 
 class RetryAfterError(PageStatusError):
     """The server asks for a longer pause than `max_retry_after`; no shorter one was tried."""
 
-    def _problem(self, status: str) -> str:
-        return f"{status}; it asks for a longer pause than max_retry_after allows"
-
 
 class PageDataError(PaginationError):
-    """The body is no JSON, or lacks what the scheme needs."""
+    """The body is not JSON, says that something went wrong, or lacks what the scheme needs."""
 
 
 class TruncatedPage(PageDataError):
     """The body was cut short: what there is could be the beginning of a JSON document."""
+
+
+class PageSizeError(PageDataError):
+    """The body, unpacked, is larger than `max_page_bytes`."""
 
 
 class ItemsNotFound(PageDataError):
@@ -99,21 +118,25 @@ class ItemsNotFound(PageDataError):
 class GraphQLError(PageDataError):
     """The response holds GraphQL errors. `errors` is their list, as the server has sent it."""
 
-    def __init__(self, errors: object, url: object, page: int) -> None:
-        super().__init__(f"GraphQL errors: {errors!r}", url, page)
+    def __init__(self, errors: object, where: Any, page: int) -> None:
+        super().__init__(f"GraphQL errors: {errors!r}", where, page)
         self.errors = errors
 
 
 class SchemeNotFound(PaginationError):
-    """The response says that there are more pages, but not in a way that tells how to get them."""
+    """There may be more pages, but the response does not tell how to get them."""
 
 
 class PaginationLoop(PaginationError):
-    """The next page is one that this run has asked for before."""
+    """The next page is one that this run has asked for before, or brings nothing new."""
 
 
 class CrossOriginNext(PaginationError):
     """The next page is at another origin, which `allow_origins` does not name."""
+
+
+class IncompleteWarning(UserWarning):
+    """At the end of a run the server has told of more items than have come."""
 
 
 class BodyError(StreamError):
@@ -156,10 +179,36 @@ def is_of_the_connection(error: Exception) -> bool:
     )
 
 
+def visible(text: str) -> str:
+    """`text` without characters that act on a terminal or cannot be seen."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else char
+        for char in text
+    )
+
+
+def seen(response: Any) -> "ErrorResponse | None":
+    """What an error keeps of a response that has been read."""
+    from ._refusals import LIMIT, ErrorResponse
+
+    if not getattr(response, "is_stream_consumed", False):
+        return None
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return ErrorResponse(response.status_code, headers, bytes(response.content[:LIMIT]))
+
+
+def shortened(url: str, most: int = 500) -> str:
+    return url if len(url) <= most else f"{url[: most - 3]}..."
+
+
 def told(error: Exception, url: object, page: int) -> Exception:
     """An error of the client, with the page that it is about."""
     if is_named(error, "InvalidURL"):
-        return PageDataError(f"this is no URL ({error})", url, page)
+        return PageDataError(f"this is not a URL ({error})", url, page)
     if is_named(error, "RequestError"):
         error.add_note(f"while fetching page {page} of {safe(str(url))}")
     return error

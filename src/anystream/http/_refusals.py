@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import unicodedata
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import suppress
@@ -16,7 +15,7 @@ from anyio import current_time
 
 from .._run import shielded, until
 from ._clients import HARMLESS, place
-from ._errors import is_named
+from ._errors import is_named, visible
 from ._packing import Packing, chunks_of, leave
 from ._urls import is_secret
 
@@ -175,16 +174,6 @@ def in_tag(text: str) -> str:
         return ""
     end = text.find(f"</{found[1]}", found.end())
     return text[found.end() : end] if end >= 0 else ""
-
-
-def visible(text: str) -> str:
-    """`text` without characters that act on a terminal or cannot be seen."""
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-        else char
-        for char in text
-    )
 
 
 def secrets(request: Any) -> set[str]:

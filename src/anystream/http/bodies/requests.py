@@ -6,7 +6,7 @@ from typing import Any
 
 from ... import _checks as check
 from ... import _labels as label
-from .._clients import REDIRECTS, Client, follow, need_client, place, send, with_own_query
+from .._clients import REDIRECTS, Client, follow, is_url, need_client, place, send, with_own_query
 from .._errors import BodyError
 from .._urls import origin, same
 
@@ -17,10 +17,6 @@ def is_response(what: object) -> bool:
 
 def is_request(what: object) -> bool:
     return hasattr(what, "method") and hasattr(what, "url") and not is_response(what)
-
-
-def is_url(what: object) -> bool:
-    return isinstance(what, str) or (hasattr(what, "copy_with") and hasattr(what, "host"))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from urllib.parse import urljoin
 
 # No part of a header is looked at more than a few times, however odd it is: each of these matches
 # at a given place, and gives nothing back.
@@ -13,17 +15,35 @@ _JUNK = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?+)*+', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def link(values: Iterable[str], rel: str = "next") -> str | None:
+def link(values: Iterable[str], rel: str = "next", url: str = "") -> str | None:
     """The target of the first link with this relation, as it is written, or `None`.
 
-    `values` are those of all `Link` headers of a response. A link that is said to start elsewhere
-    (`anchor`) does not count, and what is no link is passed over.
+    `values` are those of all `Link` headers of the response from `url`. A link to a page without
+    results, as Sentry marks it, leads to nothing.
+    """
+    for target, params in links(values, url):
+        if rel.lower() in params.get("rel", "").lower().split():
+            return None if params.get("results", "").lower() == "false" else target
+    return None
+
+
+def links(values: Iterable[str], url: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The links that start at the page itself, with their parameters.
+
+    A link that is said to start elsewhere (`anchor`) does not count, and what is not a link is
+    passed over.
     """
     for value in values:
         for target, params in _links(value):
-            if "anchor" not in params and rel.lower() in params.get("rel", "").lower().split():
-                return target
-    return None
+            if "anchor" not in params or starts_at(params["anchor"], url):
+                yield target, params
+
+
+def starts_at(anchor: str, url: str) -> bool:
+    """Whether a link with this anchor is one from the page at `url` (RFC 8288, section 3.2)."""
+    with suppress(ValueError):
+        return urljoin(url, anchor) == url
+    return False
 
 
 def _links(value: str) -> Iterator[tuple[str, dict[str, str]]]:

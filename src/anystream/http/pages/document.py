@@ -6,7 +6,7 @@ from decimal import Decimal
 from json import JSONDecodeError
 from typing import Any, Never
 
-from ._cut import after_space, is_cut
+from .cut import after_space, is_cut
 
 _COMMA = re.compile(r"[ \t\r\n]*+,[ \t\r\n]*+")
 _BETWEEN = re.compile(r"\}[ \t\r\n]*+,[ \t\r\n]*+\{")

@@ -1,17 +1,18 @@
 """A stream of items that come page by page, and knows how far its runs have come."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from operator import length_hint
 from typing import Any, TypeVar, cast
 
-from .._batches import Operator, Recipe, Segment
-from .._errors import StreamError
-from .._operators.select import memory
-from .._operators.transform import Spread
-from .._reader import Run
-from .._steps import EMPTY
-from .._stream import Stream, behind
-from ._page import Page, State, state_after
+from ..._batches import Operator, Recipe, Segment
+from ..._errors import StreamError
+from ..._operators.select import memory
+from ..._operators.transform import Spread
+from ..._reader import Run
+from ..._steps import EMPTY
+from ..._stream import Stream, behind
+from .page import Page, State, cut, only, state_after
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -33,21 +34,33 @@ class Trim(Operator):
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         for page in batch:
-            self.trim(page)
-            yield page
+            yield self.trim(page)
             if self.left == 0:
                 self.ended()
                 return
 
-    def trim(self, page: Page[Any]) -> None:
+    def trim(self, page: Page[Any]) -> Page[Any]:
         if self.key is not None:
-            key, new = self.key, self.new
-            kept = [at for at, place in enumerate(page.places) if new(key(page.records[place]))]
-            page.items = [page.items[at] for at in kept]
-            page.places = [page.places[at] for at in kept]
+            key, new, places = self.key, self.new, page.origin.places
+            page = only(
+                page, [at for at, place in enumerate(places) if new(key(page.records[place]))]
+            )
         if self.left is not None:
-            page.items = page.items[: self.left]
+            if self.left < len(page.items):
+                page = cut(page, self.left)
             self.left -= len(page.items)
+        return page
+
+
+class Decode(Operator):
+    """Pages whose items are what a function makes of them."""
+
+    def __init__(self, into: Callable[[Any], Any]) -> None:
+        self.into = into
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for page in batch:
+            yield replace(page, items=[*map(self.into, page.items)])
 
 
 class Position:
@@ -70,13 +83,15 @@ class Items(Spread):
 
     any_task = True
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, position: Position, into: Callable[[Any], Any] | None) -> None:
         super().__init__()
         self.position = position
+        self.into = into
 
     def enter(self, item: Page[Any]) -> None:
-        self.current = iter(item.items)
-        self.position.page, self.position.items = item, self.current
+        items = iter(item.items)
+        self.current = items if self.into is None else map(self.into, items)
+        self.position.page, self.position.items = item, items
 
 
 class PageRun(Run[T_co]):
@@ -123,17 +138,24 @@ class PageStream(Stream[T_co]):
     ...     print(await users.by_page().count())
     """
 
-    __slots__ = ("_begin", "_ordered", "_pages")
+    __slots__ = ("_begin", "_into", "_ordered", "_pages")
 
-    def __init__(self, pages: Stream[Any], begin: State, ordered: bool) -> None:
-        super().__init__(behind(pages, lambda _: Items(Position(begin))))
+    def __init__(
+        self,
+        pages: Stream[Any],
+        begin: State,
+        ordered: bool,
+        into: Callable[[Any], Any] | None = None,
+    ) -> None:
+        super().__init__(behind(pages, lambda _: Items(Position(begin), into)))
         self._pages = pages
         self._begin = begin
         self._ordered = ordered
+        self._into = into
 
     def _run(self, *, bare: bool = False, grace: float | None = None) -> PageRun[T_co]:
         position = Position(self._begin)
-        items = Stream[T_co](behind(self._pages, lambda _: Items(position)))
+        items = Stream[T_co](behind(self._pages, lambda _: Items(position, self._into)))
         return PageRun(items, position, bare=bare, grace=grace, ordered=self._ordered)
 
     async def __aenter__(self) -> PageRun[T_co]:
@@ -159,4 +181,5 @@ class PageStream(Stream[T_co]):
         ...         async for page in pages:
         ...             print(page.number, len(page.items), page.total)
         """
-        return self._pages
+        into = self._into
+        return self._pages if into is None else Stream(behind(self._pages, lambda _: Decode(into)))

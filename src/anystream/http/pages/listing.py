@@ -1,0 +1,95 @@
+"""Where in a body the list of the items may be."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from .page import lookup
+from .signs import is_list_of_links, is_object
+
+DEPTH = 4
+"""How many objects deep a list is looked for."""
+
+
+def likely(data: Any) -> list[str]:
+    """The paths of the lists that could be the items: one if it is clear which.
+
+    That is the body itself, the list of a format that is known by its fields, or the lists nearest
+    to the top.
+    """
+    if isinstance(data, list):
+        return [""]
+    known = [path for path in map(of_format, FORMATS, [data] * len(FORMATS)) if path is not None]
+    found = known[:1] or connections(data)
+    if found:
+        return found
+    for level in levels(data):
+        paths = [path for path, value in level if is_list(value)]
+        if paths:
+            return paths
+    return []
+
+
+def lists(data: Any) -> list[str]:
+    """The paths of all lists that are near enough to the top."""
+    return [path for level in levels(data) for path, value in level if is_list(value)]
+
+
+def filled(data: Any) -> list[str]:
+    """The paths of the lists nearest to the top that are not empty."""
+    for level in levels(data):
+        paths = [path for path, value in level if is_list(value) and value]
+        if paths:
+            return paths
+    return []
+
+
+def is_list(value: Any) -> bool:
+    return issubclass(type(value), list) and not is_list_of_links(value)
+
+
+def levels(data: Any) -> Iterator[list[tuple[str, Any]]]:
+    """The members of the objects of the body by their paths, one level below the other."""
+    level: list[tuple[str, Any]] = [("", data)]
+    for _ in range(DEPTH):
+        level = [
+            (f"{path}.{key}" if path else key, value)
+            for path, part in level
+            if is_object(part)
+            for key, value in part.items()
+        ]
+        if not level:
+            return
+        yield level
+
+
+def connections(data: Any) -> list[str]:
+    """The nodes or edges of the connections of GraphQL that are nearest to the top."""
+    for level in levels(data):
+        found = [
+            f"{path}.{name}"
+            for path, part in level
+            if is_object(part) and "pageInfo" in part
+            for name in [next((each for each in ("nodes", "edges") if each in part), None)]
+            if name is not None
+        ]
+        if found:
+            return found
+    return []
+
+
+FORMATS: tuple[tuple[str, str | None, str], ...] = (
+    ("resourceType", "Bundle", "entry"),  # FHIR
+    ("type", "FeatureCollection", "features"),  # GeoJSON
+    ("hits", None, "hits.hits"),  # Elasticsearch
+    ("hydra:member", None, "hydra:member"),
+    ("jsonapi", None, "data"),
+    ("@odata.context", None, "value"),
+)
+"""What a format is known by, a field and its value if it has to be that, and where its items are."""
+
+
+def of_format(form: tuple[str, str | None, str], data: Any) -> str | None:
+    field, wanted, path = form
+    if not is_object(data) or field not in data or wanted not in (None, data[field]):
+        return None
+    return path if issubclass(type(lookup(cast("Any", data), path)), list) else None

@@ -1,0 +1,317 @@
+"""From a response to a page: its items, the way to the next one, and what is wrong with either."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias, cast
+
+from ... import _checks as check
+from ..._batches import MISSING
+from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told, visible
+from .._refusals import said_in
+from . import listing, signs
+from .document import Document, NotJSON, loads
+from .page import Answer, Asked, Origin, Page, Step, in_words, lookup
+from .schemes import Function, Numbering, Scheme
+
+Finder: TypeAlias = str | Callable[[Any], Any] | None
+"""Where the items are: a path, a function of the body, or None to find the only list."""
+
+Loads: TypeAlias = Callable[[bytes], Any] | None
+
+NO_CONTENT = 204
+
+JUST_THIS = "max_pages=1 if this page is all there is"
+
+
+class Reader:
+    """Makes pages of the responses of a run; what the first ones have shown holds for all."""
+
+    def __init__(
+        self, scheme: Scheme | None, items: Finder, asked: Asked, texts: bool, loads: Loads
+    ) -> None:
+        self.given = scheme
+        self.scheme = scheme  # or the one that was detected last
+        self.items = items
+        self.asked = asked
+        self.with_texts = texts
+        self.loads = loads
+        self.beside: set[str] | None = None  # lists that have stood beside that of the items
+        self.echo: str | None = None  # where responses repeat the number that was asked for
+
+    def empty(self, response: Any, step: Step, number: int) -> Page[Any]:
+        """In the place of a response that has no body, or says that there is no such page."""
+        return self.page([], [], response, None, step, number)
+
+    async def read(self, response: Any, step: Step, number: int) -> Page[Any]:
+        """The page. What is wrong with the way to the next one is kept in it, as its `error`."""
+        if response.status_code == NO_CONTENT:
+            page = self.empty(response, step, number)
+        else:
+            page = self.full(response, step, number)
+            self.check_echo(page)
+        return await self.led_on(page)
+
+    async def led_on(self, page: Page[Any]) -> Page[Any]:
+        """The page with the way to the next one."""
+        said = signs.Said("unknown")
+        following, error = None, None
+        try:
+            if isinstance(self.given, Scheme):
+                step: Any = self.given.next(page)
+                following = await step if isinstance(self.given, Function) else await awaited(step)
+                self.check_place(page, following)
+                said = signs.Said("end" if following is None else "more", "", self.given)
+            else:
+                said, following = self.detected(page)
+            following = absolute(following, page)
+            if not page.records and following == page.origin.step:
+                following = None  # it leads to itself, and brings nothing
+        except Exception as exc:
+            error = exc
+        answer: Answer = "more" if error is not None and said.answer == "end" else said.answer
+        return replace(
+            page,
+            next=following,
+            answer=answer,
+            sign=said.sign,
+            scheme=said.scheme,
+            error=error,
+        )
+
+    # -- the items ------------------------------------------------------------------------------
+
+    def full(self, response: Any, step: Step, number: int) -> Page[Any]:
+        try:
+            document = Document(response.content, texts=True) if self.with_texts else None
+            data = (self.loads or loads)(response.content) if document is None else document.data
+        except (NotJSON, ValueError) as exc:
+            raise self.unreadable(exc, response, number) from exc
+        if self.given is not None:
+            self.given.check(data, response, number)
+        check_success(data, response, number)
+        records = self.records(data, response, number)
+        items = records
+        if document is not None and records:
+            items = self.in_text(document, records, response, number)
+        return self.page(items, records, response, data, step, number)
+
+    def unreadable(self, exc: ValueError, response: Any, number: int) -> PageDataError:
+        truncated = isinstance(exc, NotJSON) and exc.truncated
+        if truncated and response.headers.get("content-length") != "0":
+            return TruncatedPage(f"the body was cut short ({exc})", response, number)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        beginning = in_words(response.content[:60].decode("utf-8", "replace"))
+        what = f", but {kind}" if kind and "json" not in kind else ""
+        hint = "; read it with ndjson()" if "ndjson" in kind or "jsonl" in kind else ""
+        problem = f"the body is not JSON{what}, and begins with {beginning} ({exc}){hint}"
+        return PageDataError(problem, response, number)
+
+    def in_text(
+        self, document: Document, records: list[Any], response: Any, number: int
+    ) -> list[str]:
+        try:
+            return document.texts(records)
+        except ValueError as exc:
+            raise ItemsNotFound(f"texts=True: {exc}", response, number) from None
+
+    def records(self, data: Any, response: Any, number: int) -> list[Any]:
+        items = self.items
+        if items is None:
+            items = self.items = self.place(data, response, number)
+        found = items(data) if callable(items) else lookup(data, items) if items else data
+        if issubclass(type(found), list):
+            if self.beside is None:
+                self.beside = {path for path in listing.lists(data) if path != items}
+            return cast("list[Any]", found)
+        if found is None or found is MISSING:
+            self.check_absent(items, data, response, number)
+            return []
+        where = f"the value at {items!r}" if items else "the body itself"
+        if callable(items):
+            where = f"what {items!r} has found"
+        problem = f"the body has no list of items: {where} is not a list, but {in_words(found)}"
+        raise ItemsNotFound(problem, response, number)
+
+    def check_absent(self, items: Any, data: Any, response: Any, number: int) -> None:
+        """An absent list is an empty page, unless the body shows that something else is wrong."""
+        problem = failure(data)
+        if problem is not None:
+            raise PageDataError(problem, response, number)
+        others = [path for path in listing.filled(data) if path not in (self.beside or ())]
+        if not callable(items) and others:
+            raise ItemsNotFound(
+                f"the body has no list of items: nothing is at {items!r}, but there"
+                f" is a list at {' and at '.join(map(repr, others))}",
+                response,
+                number,
+            )
+        parent = items.rpartition(".")[0] if isinstance(items, str) else ""
+        if parent and lookup(data, parent) is MISSING and lookup(data, str(items)) is MISSING:
+            problem = f"the body has no list of items: nothing is at {parent!r}, nor at {items!r}"
+            raise ItemsNotFound(problem, response, number)
+
+    def place(self, data: Any, response: Any, number: int) -> str:
+        """Where the items are: where the scheme says, or in the only list."""
+        known = None if self.given is None else self.given.items(data)
+        if known is not None:
+            return known
+        lists = listing.likely(data)
+        if len(lists) == 1:
+            return lists[0]
+        if (problem := failure(data)) is not None:
+            raise PageDataError(problem, response, number)
+        what = f"{len(lists)} lists: {', '.join(map(repr, lists))}" if lists else "no list"
+        raise ItemsNotFound(
+            f"the body has {what}; say where the items are with items="
+            f"{self.advice(data, lists, response, number)}",
+            response,
+            number,
+        )
+
+    def advice(self, data: Any, lists: list[str], response: Any, number: int) -> str:
+        """What to write, if the items are in the longest list."""
+        found = {path: cast("list[Any]", lookup(data, path)) for path in lists}
+        if not found:
+            return ""
+        path = max(found, key=lambda each: len(found[each]))
+        page = self.page([], found[path], response, data, {}, number, path)
+        said = signs.Said("unknown") if self.given is not None else signs.say(page)
+        argument = said.advice or (f"next={said.scheme!r}" if said.scheme is not None else "")
+        return f", such as items={path!r}{f', {argument}' if argument else ''}"
+
+    # -- the way on -----------------------------------------------------------------------------
+
+    def check_place(self, page: Page[Any], following: Step | None) -> None:
+        """Raise where a first page lacks what the given scheme needs, but shows that more is to come.
+
+        So a misspelt name is an error, and not the end.
+        """
+        scheme = self.given
+        if following is not None or page.origin.step or page.number > 1 or scheme is None:
+            return
+        missing = scheme.missing(page)
+        if missing is None:
+            return
+        said = signs.say(page)
+        if said.answer == "more":
+            instead = said.advice or f"next={said.scheme!r}"
+            raise SchemeNotFound(
+                f"nothing is at {missing}, but there are more pages, since {said.sign}:"
+                f" say {instead}, or {JUST_THIS}",
+                page.response,
+                page.number,
+            )
+
+    def detected(self, page: Page[Any]) -> tuple[signs.Said, Step | None]:
+        """What the page says itself, and the step that follows from it."""
+        said = signs.say(page)
+        later, before = bool(page.origin.step), self.scheme
+        if said.scheme is not None and (said.answer != "unknown" or not later or self.counts(page)):
+            self.scheme, self.echo = said.scheme, said.echo
+            return said, cast("Step | None", said.scheme.next(page))
+        if said.answer == "end" or (later and not self.counts(page) and not self.insists(said)):
+            scheme = before or said.scheme
+            return signs.Said("end", said.sign or "nothing leads on", scheme), None
+        if said.answer == "more":
+            raise SchemeNotFound(
+                f"there are more pages, since {said.sign}, but nothing says how to ask for them:"
+                f" say {said.advice}, with the API's own parameter, or {JUST_THIS}",
+                page.response,
+                page.number,
+            )
+        if not page.records:
+            return signs.Said("end", "there are no items", before), None
+        if page.response.request.method != "GET":
+            problem = f"nothing says whether there are more pages: say next=, or {JUST_THIS}"
+            raise SchemeNotFound(problem, page.response, page.number)
+        self.scheme = Numbering()
+        return signs.Said("unknown", "", self.scheme), self.scheme.next(page)
+
+    def counts(self, page: Page[Any]) -> bool:
+        """Whether it was asked for by a number, since nothing said how to go on."""
+        return isinstance(page.origin.step.get("params", {}).get(Numbering.param), int)
+
+    def insists(self, said: signs.Said) -> bool:
+        """Whether a later page says that there is more, without a way to it."""
+        return said.answer == "more"
+
+    def check_echo(self, page: Page[Any]) -> None:
+        """Raise if the page repeats another number than the one that it was asked for with."""
+        if self.given is not None or self.echo is None or self.scheme is None:
+            return
+        said = lookup(page.data, self.echo)
+        wanted = page.origin.step.get("params", {}).values()
+        if said is not MISSING and wanted and str(said) not in map(str, wanted):
+            raise SchemeNotFound(
+                f"the API has no parameter as in {page.origin.step['params']}, since its response"
+                f" says that {self.echo!r} is {in_words(said)}: say how to ask for the next page"
+                f" with next=, or {JUST_THIS}",
+                page.response,
+                page.number - 1,
+            )
+
+    def page(
+        self,
+        items: list[Any],
+        records: list[Any],
+        response: Any,
+        data: Any,
+        step: Step,
+        number: int,
+        path: str | None = None,
+    ) -> Page[Any]:
+        given = self.items if isinstance(self.items, str) else path
+        origin = Origin(self.asked, step, range(len(records)), signs.total_of)
+        return Page(items, number, response, data, records, given, origin)
+
+
+async def awaited(step: Any) -> Step | None:
+    """A step that a scheme of the user's may give as a coroutine."""
+    return cast("Step | None", step if step is None or isinstance(step, dict) else await step)
+
+
+ERRORS = ("error", "errors", "fault", "exception")
+
+
+def failure(data: Any) -> str | None:
+    """What a body without items says is wrong, if it does."""
+    if not issubclass(type(data), dict):
+        return None
+    for name in ERRORS:
+        if data.get(name) not in (None, False, "", [], {}):
+            return f"the server says {name!r}: {reason(data)}"
+    if str(data.get("status", "")).lower() in ("error", "fail", "failed", "failure"):
+        return f"the server says that the status is {data['status']!r}: {reason(data)}"
+    return None
+
+
+def reason(data: Any) -> str:
+    """What the server says is wrong, on one line."""
+    return visible(said_in(data).strip()[:200]) or "no reason is given"
+
+
+def check_success(data: Any, response: Any, number: int) -> None:
+    """Raise if a body with a status of success says that it is none."""
+    if not issubclass(type(data), dict):
+        return
+    for name in ("ok", "success"):
+        if data.get(name) is False:
+            raise PageDataError(f"the server says {name}: false: {reason(data)}", response, number)
+
+
+def absolute(step: Step | None, page: Page[Any]) -> Step | None:
+    """The step with a whole URL, spelled as the client spells it, so that loops are noticed."""
+    if step is None or "url" not in step:
+        return step
+    try:
+        url = str(page.response.url.join(step["url"]))
+    except Exception as exc:
+        raise told(exc, step["url"], page.number + 1) from exc
+    return cast("Step", {**step, "url": url.partition("#")[0]})
+
+
+def checked_finder(value: Any) -> Finder:
+    if value is not None and not isinstance(value, str):
+        check.function("items", value)
+    found: Finder = value
+    return found

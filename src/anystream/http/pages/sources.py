@@ -1,0 +1,296 @@
+"""What pages come from: one after the other, or several at a time."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from ..._run import Host
+from .._clients import Client
+from .._errors import (
+    IncompleteWarning,
+    PageDataError,
+    PageStatusError,
+    PaginationLoop,
+    SchemeNotFound,
+)
+from .._urls import safe
+from .comparing import repeated, same
+from .fetcher import Fetch, Fetcher
+from .pacing import Pacer
+from .page import Asked, Page, State, Step, after, only
+from .reading import JUST_THIS, Finder, Loads, Reader
+from .requests import Ask, Requests
+from .schemes import Countable, Numbering, Scheme
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the pages of one `fetch_all_pages` are read; the same for all runs."""
+
+    ask: Ask
+    client: "httpx.AsyncClient | None"
+    scheme: Scheme | None
+    items: Finder
+    texts: bool
+    loads: Loads
+    asked: Asked
+    begin: State
+    max_pages: int | None
+    max_empty: int
+    tasks: int
+
+
+class Fetching:
+    """What the sources of pages share: a run's requests, and the state it begins with."""
+
+    busy = False
+    any_task = True  # a page is read to its end, or asked for again
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.client = Client(reading.client)
+        self.requests = Requests(reading.ask, self.client)
+        reader = Reader(reading.scheme, reading.items, reading.asked, reading.texts, reading.loads)
+        pacer = Pacer(reading.ask.interval, reading.tasks, reading.ask.max_retry_after)
+        self.fetcher = Fetcher(self.requests, reader, pacer)
+        self.step: Step | None = reading.begin["step"]
+        self.skip = reading.begin["index"]  # items of the first page that were delivered before
+        self.number = reading.begin["page"]
+        self.left = reading.max_pages
+        self.came: int | None = None if reading.begin["step"] or self.skip else 0
+        self.closes = reading.client is None
+
+    @property
+    def holds(self) -> bool:
+        return self.client.own is not None
+
+    def come(self, page: Page[Any]) -> Page[Any]:
+        self.number += 1
+        if self.left is not None:
+            self.left -= 1
+        if self.came is not None:
+            self.came += len(page.items)
+        if self.skip:
+            page, self.skip = after(page, self.skip), 0
+        return page
+
+    def ended(self, last: Page[Any] | None) -> None:
+        """Warn if the server has told of more items than have come, unless some were before."""
+        total = None if last is None else last.total
+        if total is None or self.came is None or total <= self.came:
+            return
+        came, self.came = self.came, None
+        url = cast("Page[Any]", last).url
+        warnings.warn(
+            f"{url} tells of {total} items in all, and {came} have come: the API may not give all"
+            " of them, or not count the same",
+            IncompleteWarning,
+            stacklevel=2,
+        )
+
+    async def close(self, host: Host) -> None:
+        await self.client.close(host)
+
+
+class OneByOne(Fetching):
+    """The pages one after the other, one batch each."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(reading)
+        self.fetch: Fetch | None = None  # which outlasts a cancelled step
+        self.seen = set[int]()  # hashes of what was asked for
+        self.last: Page[Any] | None = None
+        self.empty = 0  # pages without items in a row
+        self.probed: Page[Any] | None = None  # the first page, while its number is not known
+        self.repeated = False  # whether the page with the number 1 is that, too
+
+    async def batch(self) -> Iterator[Page[Any]] | None:
+        if self.step is None or self.left == 0:
+            if self.step is None:
+                self.ended(self.last)
+            return None
+        if self.last is not None and self.last.error is not None:
+            raise self.last.error
+        page = await self.following(self.step)
+        if self.probed is not None:
+            if self.is_first_again(self.probed, page):
+                self.repeated = True
+                assert page.next is not None
+                self.step = page.next
+                page = await self.following(self.step)
+            page = self.told_from(self.probed, page)
+        self.check_new(page)
+        self.probed, self.repeated = page if is_probe(page) else None, False
+        self.last = page = self.come(page)
+        # What is wrong with the way to the next page is an error when that is asked for.
+        self.step = page.next if page.error is None else page.origin.step
+        return iter((page,))
+
+    async def following(self, step: Step) -> Page[Any]:
+        """The page of this step."""
+        if self.fetch is None:
+            if self.client.given is None:
+                await self.requests.ready()
+            self.fetch = self.new(step)
+        try:
+            page = await self.fetch.page()
+        except PageStatusError as error:
+            if self.probed is None or error.status in (401, 403, 429) or error.status >= 500:
+                raise
+            raise self.no_numbers("it refuses the parameter") from error
+        self.fetch = None
+        return page
+
+    def new(self, step: Step) -> Fetch:
+        """The fetching of this step, unless this run has asked for the same before."""
+        fetch = Fetch(self.fetcher, step, self.number)
+        if fetch.key in self.seen:
+            last = cast("Page[Any]", self.last)
+            problem = f"it leads to {safe(fetch.url)}, which this run has asked for before"
+            raise PaginationLoop(problem, last.response, last.number)
+        self.seen.add(fetch.key)
+        return fetch
+
+    def check_new(self, page: Page[Any]) -> None:
+        """Raise if the page brings nothing that the one before did not bring."""
+        self.empty = 0 if page.records else self.empty + 1
+        if self.empty > self.reading.max_empty and page.next is not None:
+            problem = (
+                f"{self.empty} pages in a row have no items, though each leads to another one;"
+                f" max_empty={self.reading.max_empty} allows no more"
+            )
+            raise PaginationLoop(problem, page.response, page.number)
+        if self.last is not None and same(self.last.records, page.records):
+            raise PaginationLoop(
+                "it has the same items as the page before: the API may not know the parameter"
+                " that asks for the next page",
+                page.response,
+                page.number,
+            )
+
+    # -- where nothing says how to go on ------------------------------------------------------
+
+    def is_first_again(self, first: Page[Any], page: Page[Any]) -> bool:
+        """Whether the page with the number 1 is the first one again, and not the second one."""
+        again = repeated(first.records, page.records)
+        return not self.repeated and bool(again) and all(again)
+
+    def told_from(self, first: Page[Any], page: Page[Any]) -> Page[Any]:
+        """The page after the first one, without what has come with that.
+
+        If pages move while they are read, the page with the number 1 may have items that are new:
+        they may have come to it from the page after it.
+        """
+        again = repeated(first.records, page.records)
+        if self.repeated:
+            if again and all(again):
+                raise self.no_numbers("it gives the same page for each number")
+        elif again and 2 * sum(again) >= len(again):
+            return only(page, [at for at, is_known in enumerate(again) if not is_known])
+        return page
+
+    def no_numbers(self, why: str) -> SchemeNotFound:
+        first = cast("Page[Any]", self.probed)
+        return SchemeNotFound(
+            "nothing says whether there is another page, and the API has no parameter"
+            f" {Numbering.param!r}, since {why}: say how to ask for it with next=, or {JUST_THIS}",
+            first.response,
+            first.number,
+        )
+
+
+def is_probe(page: Page[Any]) -> bool:
+    scheme = page.scheme
+    return isinstance(scheme, Numbering) and page.next is not None and scheme.probes(page)
+
+
+class AtATime(Fetching):
+    """The first page, and then the fetching of each other one: functions, for workers to call."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(reading)
+        self.scheme = cast("Countable", reading.scheme)
+        self.first: Page[Any] | None = None
+        self.records: dict[int, list[Any]] = {}  # of the pages that wait for their neighbours
+        self.count = 0  # how many there are, by the page that has told of most
+        self.flying = 0  # pages that are being fetched
+        self.landed = anyio.Event()
+
+    async def batch(self) -> Iterator[Callable[[], Any]] | None:
+        if self.step is None or self.left == 0:
+            return None
+        if self.first is None:
+            await self.requests.ready()
+            fetch = Fetch(self.fetcher, self.step, self.number)
+            self.first = page = self.come(await fetch.page())
+            self.records[page.number] = page.records
+            return iter((lambda: page,))
+        self.check(self.first)
+        step = await self.following(self.step, self.first)
+        if step is None:
+            self.ended(self.first)
+            return None
+        number, self.step = self.number, step
+        self.number += 1
+        if self.left is not None:
+            self.left -= 1
+        self.flying += 1
+        return iter((lambda: self.one(step, number),))
+
+    def check(self, first: Page[Any]) -> None:
+        self.learn(first)
+        if first.next is not None and not self.count:
+            problem = f"concurrency needs to know how many pages there are, and {self.scheme!r}"
+            raise PageDataError(f"{problem} finds no number", first.response, first.number)
+
+    def learn(self, page: Page[Any]) -> None:
+        """Pages come in any order, so one that tells of fewer may be older than the last one."""
+        self.count = max(self.count, self.scheme.count(page) or 0)
+
+    async def following(self, step: Step, first: Page[Any]) -> Step | None:
+        """The step after `step`. The pages on their way may still say that there are more."""
+        while True:
+            ahead = self.scheme.ahead(step, first, self.count)
+            if ahead is not None or not self.flying:
+                return ahead
+            await self.landed.wait()
+
+    async def one(self, step: Step, number: int) -> Page[Any]:
+        assert self.first is not None
+        try:
+            page = await Fetch(self.fetcher, step, number).page()
+            gap = self.scheme.gap(self.first, page)
+            if gap is not None:
+                raise PageDataError(gap, page.response, number)
+            self.check_new(page)
+            self.learn(page)
+            if self.came is not None:
+                self.came += len(page.records)
+        finally:
+            self.flying -= 1
+            self.landed.set()
+            self.landed = anyio.Event()
+        return page
+
+    def check_new(self, page: Page[Any]) -> None:
+        """Raise if the page has the items of one beside it."""
+        for number in (page.number - 1, page.number + 1):
+            if number in self.records and same(self.records[number], page.records):
+                raise PaginationLoop(
+                    f"it has the same items as page {number}: the API may not know the parameter"
+                    " that asks for a page",
+                    page.response,
+                    page.number,
+                )
+        self.records[page.number] = page.records
+        self.records.pop(page.number - 2 * self.reading.tasks, None)
+
+
+def call(fetch: Callable[[], Any]) -> Any:
+    return fetch()
