@@ -39,7 +39,15 @@ PAGES = (
     *("http/http_removals", "http/requests", "http/retries", "http/state", "http/contents"),
     *("http/parallel", "http/pages", "http/schemes", "http/links", "http/faults", "http/json"),
 )
-BODIES = ("http/http_removals", "http/sse", "http/lines", "http/packing", "http/refusals", "net")
+BODIES = (
+    "http/http_removals",
+    "http/sse",
+    "http/lines",
+    "http/packing",
+    "http/refusals",
+    "http/openings",
+    "net",
+)
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
     *("cli/pages_command", "cli/live_command"),
@@ -90,6 +98,7 @@ PAGED, PAGE, PAGE_ERRORS = "http/_paged.py", "http/_page.py", "http/_errors.py"
 RESPONSE, EVENTS, SSE = "http/bodies/chunks.py", "http/bodies/events.py", "http/bodies/sse.py"
 LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
 REFUSALS, ASKING = "http/_refusals.py", "http/bodies/requests.py"
+OPENINGS, LIVE = "http/bodies/openings.py", "http/bodies/live.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
 
 REMOVALS = (
@@ -1660,10 +1669,28 @@ REMOVALS = (
         "half an event is dropped with its connection",
     ),
     Removal(
-        SSE,
-        "(retry is RECONNECT and not call.repeatable)",
+        OPENINGS,
+        "(retry is default and not request.repeatable)",
         "False",
         "a POST is sent once",
+    ),
+    Removal(
+        OPENINGS,
+        "            return passes(error.response) and (error.retry_after or 0.0) <= self.longest\n",
+        "            return passes(error.response)\n",
+        "a pause that is too long is not waited for",
+    ),
+    Removal(
+        OPENINGS,
+        '        return getattr(error, "retry_after", None) or 0.0\n',
+        "        return 0.0\n",
+        "a body is not asked for again before the server wants it",
+    ),
+    Removal(
+        OPENINGS,
+        "    if is_certificate_error(error):\n        return False\n",
+        "",
+        "a certificate that is not trusted is worth no other attempt",
     ),
     Removal(
         SSE,
@@ -1673,12 +1700,12 @@ REMOVALS = (
     ),
     Removal(
         SSE,
-        "backoff.pause(asked, asked or 0.0)",
-        "backoff.pause(asked)",
+        "backoff.pause(self.decoder.retry, least)",
+        "backoff.pause(self.decoder.retry)",
         "no pause is shorter than the server asks for",
     ),
     Removal(
-        SSE,
+        OPENINGS,
         "        await anyio.sleep_until(self.due)\n",
         "        await anyio.sleep(0)\n",
         "there is a pause before the next connection",

@@ -113,6 +113,11 @@ def test_a_traceback_shows_where_to_import_an_error_from(name: str) -> None:
         anystream.http.RetryAfterError(429, "Slow", "https://example.com", 2, retry_after=5.0),
         anystream.http.GraphQLError(["no"], "https://example.com", 1),
         anystream.http.BodyStatusError(404, "Not Found", "https://example.com"),
+        anystream.http.BodyStatusError(
+            *(429, "Slow", "https://example.com"),
+            retry_after=5.0,
+            response=anystream.http.ErrorResponse(429, {"retry-after": "5"}, b"no"),
+        ),
         anystream.net.RecordDataError("line", 3, "a file", "no UTF-8", 5),
     ],
     ids=lambda error: type(error).__name__,

@@ -138,6 +138,8 @@ def bodies(response: httpx.Response, request: httpx.Request, client: httpx.Async
     assert_type(lines(httpx.URL(URL), client=client, method="POST", content=b""), Stream[str])
     assert_type(lines(request, read_timeout=5), Stream[str])
     assert_type(lines(response, max_line=80), Stream[str])
+    assert_type(lines(URL, retry=Retry(times=5), max_retry_after=60), Stream[str])
+    assert_type(ndjson(URL, retry=None), Stream[Any])
     assert_type(ndjson(URL, json={"a": 1}), Stream[Any])
     assert_type(json_seq(response, max_text=80), Stream[Any])
     assert_type(sse(URL, last_event_id="5", retry=None), Stream[Event])
@@ -146,6 +148,7 @@ def bodies(response: httpx.Response, request: httpx.Request, client: httpx.Async
     lines(URL, client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     ndjson(URL, max_text=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     json_seq(URL, max_line=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    lines(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     sse(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     sse(URL, last_event_id=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -194,7 +197,10 @@ async def body_errors(events: Stream[Event]) -> None:
     except BodyStatusError as error:
         assert_type(error.status, int)
         assert_type(error.url, str)
+        assert_type(error.retry_after, float | None)
+        assert_type(error.response, ErrorResponse | None)
     except BodyTypeError as error:
+        assert_type(error.response, ErrorResponse | None)
         base: BodyError = error
     except BodyCutError as error:
         data: BodyDataError = error

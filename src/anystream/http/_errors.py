@@ -20,8 +20,13 @@
         └── CrossOriginNext      the next page is at another origin
 """
 
+from typing import TYPE_CHECKING
+
 from .._errors import StreamError
 from ._urls import safe
+
+if TYPE_CHECKING:
+    from ._refusals import ErrorResponse
 
 __all__ = [
     "BodyCutError",
@@ -125,15 +130,37 @@ class BodyError(StreamError):
 
 
 class BodyStatusError(BodyError):
-    """The server answered with a `status` that comes with no such body."""
+    """The server answered with a `status` that comes with no such body.
 
-    def __init__(self, status: int, reason: str, url: str) -> None:
-        super().__init__(f"status {status} {reason}".rstrip(), url)
+    `response` is what it answered, an `ErrorResponse`, and `retry_after` the pause that it asks for
+    by its headers, in seconds; both may be None.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        url: str,
+        *,
+        said: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+        response: "ErrorResponse | None" = None,
+    ) -> None:
+        problem = f"status {status} {reason}".rstrip()
+        problem = f"{problem}: {said}" if said else problem
+        super().__init__(f"{problem}; {hint}" if hint else problem, url)
         self.status = status
+        self.retry_after = retry_after
+        self.response = response
 
 
 class BodyTypeError(BodyError):
-    """The body is of another content type."""
+    """The body is of another content type. `response` is what there was, an `ErrorResponse`."""
+
+    def __init__(self, problem: str, url: str, *, response: "ErrorResponse | None" = None) -> None:
+        super().__init__(problem, url)
+        self.response = response
 
 
 class BodyDataError(BodyError):
