@@ -38,8 +38,17 @@ SLOW = ("contract", "contract_cancel", "sweep", "programs")
 PAGES = (
     *("http/http_removals", "http/requests", "http/retries", "http/state", "http/contents"),
     *("http/parallel", "http/pages", "http/schemes", "http/links", "http/faults", "http/json"),
+    *("http/numbering", "http/signs", "http/quota", "http/refused_pages", "http/expressions"),
 )
-BODIES = ("http/http_removals", "http/sse", "http/lines", "http/packing", "http/refusals", "net")
+BODIES = (
+    "http/http_removals",
+    "http/sse",
+    "http/lines",
+    "http/packing",
+    "http/refusals",
+    "http/openings",
+    "net",
+)
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
     *("cli/pages_command", "cli/live_command"),
@@ -83,13 +92,18 @@ RECOVER = "_operators/recover.py"
 SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
 TIMING, TRIGGERS = "_operators/timing.py", "_operators/triggers.py"
 BATCHING, PACING = "_operators/batching.py", "_operators/pacing.py"
-REQUESTS, ATTEMPTS, URLS = "http/_requests.py", "http/_attempts.py", "http/_urls.py"
-SOURCES, CONTENTS, DETECT = "http/_sources.py", "http/_contents.py", "http/_detect.py"
-SCHEMES, FETCH, CLIENTS = "http/_schemes.py", "http/_pages.py", "http/_clients.py"
-PAGED, PAGE, PAGE_ERRORS = "http/_paged.py", "http/_page.py", "http/_errors.py"
+REQUESTS, FETCHER, PACER = (f"http/pages/{name}.py" for name in ("requests", "fetcher", "pacing"))
+SOURCES, READING, SIGNS = (f"http/pages/{name}.py" for name in ("sources", "reading", "signs"))
+SCHEMES, FETCH, COMPARING = (
+    f"http/pages/{name}.py" for name in ("schemes", "fetch_all", "comparing")
+)
+PAGED, PAGE, KINDS = (f"http/pages/{name}.py" for name in ("stream", "page", "kinds"))
+URLS, CLIENTS, PAGE_ERRORS = "http/_urls.py", "http/_clients.py", "http/_errors.py"
+PAUSES = "http/_pauses.py"
 RESPONSE, EVENTS, SSE = "http/bodies/chunks.py", "http/bodies/events.py", "http/bodies/sse.py"
 LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
 REFUSALS, ASKING = "http/_refusals.py", "http/bodies/requests.py"
+OPENINGS, LIVE = "http/bodies/openings.py", "http/bodies/live.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
 
 REMOVALS = (
@@ -1079,8 +1093,8 @@ REMOVALS = (
     ),
     # Pages over HTTP: what is asked for, and where.
     Removal(
-        REQUESTS,
-        'trusted = "url" not in step or self.at_home(request, number)',
+        FETCHER,
+        "trusted = self.requests.is_trusted(step, url) or self.requests.at_home(request, number)",
         "trusted = True",
         "credentials go to no other origin that a link leads to",
     ),
@@ -1116,14 +1130,14 @@ REMOVALS = (
     ),
     Removal(
         REQUESTS,
-        '        return url + ("&" if "?" in url else "?") + urlencode(missing)\n',
-        "        return url\n",
+        " + urlencode(missing) if missing else url\n",
+        " if missing else url\n",
         "the parameters of the client are added to a link",
     ),
     Removal(
         REQUESTS,
-        "        if not missing or not same(origin(link), self.home):\n",
-        "        if not missing:\n",
+        "            if pair[0] not in link.params and (at_home or ",
+        "            if pair[0] not in link.params and (True or ",
         "no parameters of the client go to another origin",
     ),
     Removal(
@@ -1158,8 +1172,8 @@ REMOVALS = (
     ),
     Removal(
         PAGE_ERRORS,
-        "        self.url: str = safe(str(url))\n",
-        "        self.url: str = str(url)\n",
+        '        self.url: str = safe(str(getattr(where, "url", where)))\n',
+        '        self.url: str = str(getattr(where, "url", where))\n',
         "the errors of pages show no credentials of a URL",
     ),
     Removal(
@@ -1170,62 +1184,50 @@ REMOVALS = (
     ),
     # Attempts, and the pauses between them.
     Removal(
-        ATTEMPTS,
-        "max(self.backoff.pause(), wanted)\n",
-        "self.backoff.pause()\n",
+        FETCHER,
+        "max(backoff.pause(), wanted, LEAST)\n",
+        "max(backoff.pause(), LEAST)\n",
         "Retry-After is kept to",
     ),
     Removal(
-        ATTEMPTS,
-        "after is not None and after > limit and may_pass(status, limited)\n",
-        "False\n",
+        FETCHER,
+        "after is not None and after > limit and may_pass(status, limited):\n",
+        "False:\n",
         "a Retry-After beyond the limit is refused",
     ),
     Removal(
-        ATTEMPTS,
+        FETCHER,
         "    if isinstance(error, RetryAfterError):\n        return False\n",
         "",
         "a Retry-After beyond the limit is not shortened",
     ),
     Removal(
-        ATTEMPTS,
+        FETCHER,
         "        await sleep_until(due)\n        self.due = None\n",
         "        self.due = None\n        await sleep_until(due)\n",
         "a cancelled step does not shorten the pause",
     ),
     Removal(
-        ATTEMPTS,
+        FETCHER,
         "        self.failed = None\n",
         "",
         "the hook hears of each failure once, though the pause is cancelled",
     ),
     Removal(
-        ATTEMPTS,
-        "        if self.backoff is None:\n",
-        "        if True:\n",
+        FETCHER,
+        "            if self.backoff is None:\n",
+        "            if True:\n",
         "the attempts of a page are counted",
     ),
     Removal(
-        ATTEMPTS,
-        "        if self.turn is None:\n",
-        "        if True:\n",
-        "a cancelled step keeps its turn in the rate",
-    ),
-    Removal(
-        ATTEMPTS,
-        "            self.turn = None\n",
-        "            pass\n",
-        "each attempt takes a turn in the rate",
-    ),
-    Removal(
-        ATTEMPTS,
-        "        if ask.method not in ask.retry_methods or not is_transient(error):\n",
-        "        if not is_transient(error):\n",
+        FETCHER,
+        "            if method not in ask.retry_methods or not is_transient(error):\n",
+        "            if not is_transient(error):\n",
         "POST is not repeated",
     ),
     Removal(
-        ATTEMPTS,
-        "    if isinstance(error, TruncatedPage):\n        return True\n",
+        FETCHER,
+        "    if isinstance(error, TruncatedPage | BodyCutError):\n        return True\n",
         "",
         "a page that was cut short is asked for again",
     ),
@@ -1237,28 +1239,22 @@ REMOVALS = (
         "what cannot go better is not tried again",
     ),
     Removal(
-        ATTEMPTS,
+        FETCHER,
         " and self.step != scheme.first():",
         ":",
         "no status is the end on the first page",
     ),
     Removal(
-        ATTEMPTS,
-        '    now = timestamp(headers.get("date", ""))',
-        "    now = None",
-        "a date is measured by the clock of the server",
-    ),
-    Removal(
-        ATTEMPTS,
-        "        limited = limited or (after is not None and status == 403)\n",
-        "",
+        FETCHER,
+        " or spent or (after is not None and status == 403)\n",
+        " or spent\n",
         "403 with Retry-After is a rate limit",
     ),
     # From page to page.
     Removal(
         SOURCES,
-        "        self.seen.add(key)\n",
-        "        self.seen = {key}\n",
+        "        self.seen.add(fetch.key)\n",
+        "        self.seen = {fetch.key}\n",
         "a loop is noticed, however long",
     ),
     Removal(
@@ -1269,7 +1265,7 @@ REMOVALS = (
     ),
     Removal(
         SOURCES,
-        "        self.step = page.next if page.error is None else page.step\n",
+        "        self.step = page.next if page.error is None else page.origin.step\n",
         "        self.step = page.next\n",
         "an unclear way on is no end",
     ),
@@ -1280,15 +1276,15 @@ REMOVALS = (
         "a cancelled step goes on with the same page",
     ),
     Removal(
-        SOURCES,
-        "            page.places = page.places[self.skip :]\n",
-        "            pass\n",
+        PAGE,
+        "    places = page.origin.places[count:]\n",
+        "    places = page.origin.places\n",
         "the state of a page that was gone on with in its middle",
     ),
     Removal(
         SOURCES,
-        "            self.skip = 0\n",
-        "            pass\n",
+        "            page, self.skip = after(page, self.skip), 0\n",
+        "            page = after(page, self.skip)\n",
         "only items of the first page are passed over",
     ),
     Removal(
@@ -1311,8 +1307,8 @@ REMOVALS = (
     ),
     Removal(
         SOURCES,
-        "            self.learn(page)\n        finally",
-        "        finally",
+        "            self.check_new(page)\n            self.learn(page)\n",
+        "            self.check_new(page)\n",
         "later pages may tell of more",
     ),
     Removal(
@@ -1352,63 +1348,63 @@ REMOVALS = (
         "a silent server is given up",
     ),
     Removal(
-        CONTENTS,
-        "            page.error = error\n",
-        "            raise\n",
+        READING,
+        "        except Exception as exc:\n            error = exc\n",
+        "        except ZeroDivisionError as exc:\n            error = exc\n",
         "items come before what is wrong with the way to the next page",
     ),
     Removal(
-        CONTENTS,
-        "        if sign is not None:\n",
-        "        if False:\n",
+        READING,
+        '        if said.answer == "more":\n            raise',
+        "        if False:\n            raise",
         "a response that shows that there is more is no end",
     ),
     Removal(
-        CONTENTS,
+        READING,
         "        if response.status_code == NO_CONTENT:\n",
         "        if False:\n",
         "204 is a page without items",
     ),
     Removal(
-        CONTENTS,
-        "            kind = TruncatedPage if exc.truncated else PageDataError\n",
-        "            kind = PageDataError\n",
+        READING,
+        "        truncated = isinstance(exc, NotJSON) and exc.truncated\n",
+        "        truncated = False\n",
         "a body that was cut short is known as such",
     ),
     Removal(
-        CONTENTS,
-        "        if len(lists) != 1:\n",
-        "        if not lists:\n",
+        READING,
+        "        if len(lists) == 1:\n",
+        "        if lists:\n",
         "two lists that may be the items are an error",
     ),
     Removal(
-        CONTENTS,
+        READING,
         "            items = self.items = self.place(",
         "            items = self.place(",
         "the list of the first page is that of all",
     ),
     Removal(
-        CONTENTS,
-        "            self.scheme.check(data, response, number)\n",
+        READING,
+        "            self.given.check(data, response, number)\n",
         "            pass\n",
         "errors of GraphQL are errors",
     ),
     Removal(
-        CONTENTS,
+        READING,
         "        if issubclass(type(found), list):\n",
-        "        if found is not MISSING:\n",
+        "        if found not in (None, MISSING):\n",
         "what is no list holds no items",
     ),
     Removal(
-        CONTENTS,
+        READING,
         'str(page.response.url.join(step["url"]))',
         'step["url"]',
         "a relative link is one to the URL of its page",
     ),
     Removal(
         SCHEMES,
-        "+ 1) if page.records else None",
-        "+ 1)",
+        "return self.at(self.position(page.origin.step) + 1) if page.records else None",
+        "return self.at(self.position(page.origin.step) + 1)",
         "an empty page ends numbered ones",
     ),
     Removal(
@@ -1425,19 +1421,19 @@ REMOVALS = (
     ),
     Removal(
         SCHEMES,
-        "        if more is not MISSING and not more:\n",
-        "        if False:\n",
+        "        if more is False:\n            return None\n        cursor",
+        "        cursor",
         "a cursor counts only if there is more",
     ),
     Removal(
         SCHEMES,
-        ' and cursor not in (None, ""):',
-        ":",
+        "        if not any(cursor is each or cursor == each is not False for each in EMPTY):\n",
+        "        if cursor is not MISSING:\n",
         "an empty cursor is the end",
     ),
     Removal(
         SCHEMES,
-        "        if more is not MISSING:\n",
+        "        if more:\n",
         "        if False:\n",
         "more without a cursor is an error",
     ),
@@ -1455,8 +1451,8 @@ REMOVALS = (
     ),
     Removal(
         SCHEMES,
-        "        if more is MISSING:\n",
-        "        if False:\n",
+        "        if more is None:\n            problem",
+        "        if False:\n            problem",
         "nothing that says whether there is more is an error",
     ),
     Removal(
@@ -1466,34 +1462,172 @@ REMOVALS = (
         "a connection without its pageInfo is an error",
     ),
     Removal(
-        DETECT,
-        "isinstance(target, str) and looks_like_url(target)",
-        "isinstance(target, str)",
-        "only what looks like a URL is taken for one",
+        READING,
+        "                self.check_place(page, following)\n",
+        "                pass\n",
+        "a misspelt place is no end where the page shows more",
     ),
     Removal(
-        DETECT,
-        "        if not told and number_at",
-        "        if number_at",
-        "a page that tells that it is the last one is the end",
+        READING,
+        "            self.check_echo(page)\n",
+        "            pass\n",
+        "a number that an API ignores is an error",
     ),
     Removal(
-        DETECT,
-        "    for place in PLACES:\n",
-        "    for place in ():\n",
-        "a page number without an end is a sign of more",
+        READING,
+        "            self.check_absent(items, data, response, number)\n",
+        "            pass\n",
+        "an absent list beside another one is no empty page",
     ),
     Removal(
-        DETECT,
-        '            return f"{in_words(place)} is {value!r}"\n',
-        "            break\n",
-        "a flag or a cursor is a sign of more",
+        READING,
+        "        check_success(data, response, number)\n",
+        "",
+        "ok: false is an error though the status is 200",
+    ),
+    Removal(
+        READING,
+        "            if not page.records and following == page.origin.step:\n",
+        "            if False:\n",
+        "an empty page that leads to itself is the end",
+    ),
+    Removal(
+        SIGNS,
+        "    if signs.no and not signs.yes:\n",
+        "    if False:\n",
+        "an explicit no wins",
+    ),
+    Removal(
+        SIGNS,
+        "    found = sorted(members(page), key=lambda member: -member.near)\n",
+        "    found = [*members(page)]\n",
+        "signs beside the items count before others",
+    ),
+    Removal(
+        SIGNS,
+        '    if page.response.request.method in ("GET", "HEAD") or (step and "method" in step):\n',
+        "    if True:\n",
+        "a link is not followed with the body of a POST",
+    ),
+    Removal(
+        SIGNS,
+        '    if rest.startswith("sync"):',
+        "    if False:",
+        "a token for changes leads to no page",
+    ),
+    Removal(
+        SOURCES,
+        "        if self.last is not None and same(self.last.records, page.records):\n",
+        "        if False:\n",
+        "a page with the items of the one before is a loop",
+    ),
+    Removal(
+        SOURCES,
+        "        if self.empty > self.reading.max_empty and page.next is not None:\n",
+        "        if False:\n",
+        "empty pages come to an end",
+    ),
+    Removal(
+        SOURCES,
+        "        return not self.repeated and bool(again) and all(again)\n",
+        "        return False\n",
+        "page 1 is not doubled where pages count from 1",
+    ),
+    Removal(
+        SOURCES,
+        "            if again and all(again):\n                raise",
+        "            if False:\n                raise",
+        "a parameter that is ignored is an error",
+    ),
+    Removal(
+        SOURCES,
+        "        if total is None or self.came is None or total <= self.came:\n",
+        "        if True:\n",
+        "a total beyond what has come is a warning",
+    ),
+    Removal(
+        PAGE,
+        " or is_first_of_numbered(page):\n",
+        ":\n",
+        "the first of numbered pages is asked for again by who goes on",
+    ),
+    Removal(
+        PACER,
+        "        self._until = max(self._until, now + pause)\n",
+        "",
+        "a pause is one for the whole run",
+    ),
+    Removal(
+        PACER,
+        "        self._width = tasks if interval or tasks == 1 else 1  # requests at a time\n",
+        "        self._width = tasks\n",
+        "a quota is not missed by a burst",
+    ),
+    Removal(
+        PACER,
+        "            self._quota = (until - self._begun) / self._answered\n",
+        "            pass\n",
+        "after a refusal requests keep to what the server has shown",
+    ),
+    Removal(
+        PACER,
+        "            self._until = max(self._until, current_time() + left)\n",
+        "            pass\n",
+        "nothing is sent while nothing is left of a rate limit",
+    ),
+    Removal(
+        PACER,
+        "        return self._until - self._waiting_since <= self._patience\n",
+        "        return True\n",
+        "a server that refuses everything is given up",
+    ),
+    Removal(
+        FETCHER,
+        "                if size > limit:\n",
+        "                if False:\n",
+        "a bomb is not unpacked",
+    ),
+    Removal(
+        FETCHER,
+        "            await checkpoint()\n",
+        "            pass\n",
+        "pages of a client that never waits let others have their turn",
+    ),
+    Removal(
+        FETCHER,
+        "    if is_certificate_error(error):\n        return False\n    return is_of",
+        "    return is_of",
+        "a certificate is not tried again",
+    ),
+    Removal(
+        REQUESTS,
+        "            link = self.start.copy_with(raw_path=link.raw_path)\n",
+        "            pass\n",
+        "links are read at the origin of the first page",
+    ),
+    Removal(
+        REQUESTS,
+        "        url = str(bare(link)) if at_home else str(link)\n",
+        "        url = str(link)\n",
+        "a name in a link replaces no credentials",
+    ),
+    Removal(
+        REQUESTS,
+        "            self.sign(request)\n",
+        "            pass\n",
+        "a name in the URL holds for the whole run",
+    ),
+    Removal(
+        COMPARING,
+        "    path = identity_of(items[0]) if items else None\n",
+        "    path = None\n",
+        "items are known by their ids",
     ),
     # Items, and the place that a run has come to.
     Removal(
         PAGED,
-        "            page.places = [page.places[at] for at in kept]\n",
-        "",
+        "            page = only(",
+        "            _ = only(",
         "the state counts items that `dedupe` has dropped",
     ),
     Removal(
@@ -1516,8 +1650,8 @@ REMOVALS = (
     ),
     Removal(
         PAGED,
-        "if new(key(page.records[place]))]",
-        "if new(key(page.items[at]))]",
+        "if new(key(page.records[place]))",
+        "if new(key(page.items[at]))",
         "`dedupe` sees an item as it is out of JSON",
     ),
     Removal(
@@ -1534,13 +1668,13 @@ REMOVALS = (
     ),
     Removal(
         PAGE,
-        " or page.error is not None:",
-        ":",
+        " or page.error is not None or",
+        " or",
         "the state behind an unclear way on is before it",
     ),
     Removal(
         PAGE,
-        "page.places[count] if count < len(page.places) else len(page.records)",
+        "places[count] if count < len(places) else len(page.records)",
         "count",
         "the state is a place among all items of a page",
     ),
@@ -1660,10 +1794,28 @@ REMOVALS = (
         "half an event is dropped with its connection",
     ),
     Removal(
-        SSE,
-        "(retry is RECONNECT and not call.repeatable)",
+        OPENINGS,
+        "(retry is default and not request.repeatable)",
         "False",
         "a POST is sent once",
+    ),
+    Removal(
+        OPENINGS,
+        "            return passes(error.response) and (error.retry_after or 0.0) <= self.longest\n",
+        "            return passes(error.response)\n",
+        "a pause that is too long is not waited for",
+    ),
+    Removal(
+        OPENINGS,
+        '        return getattr(error, "retry_after", None) or 0.0\n',
+        "        return 0.0\n",
+        "a body is not asked for again before the server wants it",
+    ),
+    Removal(
+        OPENINGS,
+        "    if is_certificate_error(error):\n        return False\n",
+        "",
+        "a certificate that is not trusted is worth no other attempt",
     ),
     Removal(
         SSE,
@@ -1673,12 +1825,12 @@ REMOVALS = (
     ),
     Removal(
         SSE,
-        "backoff.pause(asked, asked or 0.0)",
-        "backoff.pause(asked)",
+        "backoff.pause(self.decoder.retry, least)",
+        "backoff.pause(self.decoder.retry)",
         "no pause is shorter than the server asks for",
     ),
     Removal(
-        SSE,
+        OPENINGS,
         "        await anyio.sleep_until(self.due)\n",
         "        await anyio.sleep(0)\n",
         "there is a pause before the next connection",

@@ -112,9 +112,14 @@ def test_a_traceback_shows_where_to_import_an_error_from(name: str) -> None:
         anystream.http.RetryAfterError(429, "Slow", "https://example.com", 2, retry_after=5.0),
         anystream.http.GraphQLError(["no"], "https://example.com", 1),
         anystream.http.BodyStatusError(404, "Not Found", "https://example.com"),
+        anystream.http.BodyStatusError(
+            *(429, "Slow", "https://example.com"),
+            retry_after=5.0,
+            response=anystream.http.ErrorResponse(429, {"retry-after": "5"}, b"no"),
+        ),
         anystream.net.RecordDataError("line", 3, "a file", "no UTF-8", 5),
     ],
-    ids=lambda error: type(error).__name__,
+    ids=lambda error: f"{type(error).__name__} {error}",
 )
 @pytest.mark.parametrize("form", [copy.copy, *range(pickle.HIGHEST_PROTOCOL + 1)])
 def test_an_error_can_cross_to_another_process(error: StreamError, form: Any) -> None:

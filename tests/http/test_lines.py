@@ -28,7 +28,8 @@ from anystream.http import (
 )
 from anystream.http._clients import Client
 from anystream.http.bodies.events import Decoder
-from anystream.http.bodies.lines import Body
+from anystream.http.bodies.live import Body
+from anystream.http.bodies.openings import Openings
 from anystream.http.bodies.requests import BodyRequest
 from anystream.http.bodies.sse import EventSource
 from anystream.testing import cancel_everywhere, every_cut
@@ -409,8 +410,9 @@ async def test_silence_is_an_error_if_it_lasts_too_long(library: Any) -> None:
 
 
 def test_what_holds_a_connection() -> None:
-    client, call = Client(None), BodyRequest("http://test/")
+    client, request = Client(None), BodyRequest("http://test/")
+    openings = Openings(None, 0, cast("Any", None))
     for response in (None, RESPONSE):
-        body = Body(call, client, response)
-        events = EventSource(call, client, None, Decoder("a test", 1), response, cast("Any", None))
+        body = Body(request, client, openings, response)
+        events = EventSource(request, client, openings, Decoder("a test", 1), response)
         assert body.holds == events.holds == (response is not None)

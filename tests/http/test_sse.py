@@ -361,7 +361,7 @@ async def test_without_a_policy_it_never_connects_again(library: Any) -> None:
     assert server.open == 0
 
 
-@pytest.mark.parametrize("status", [201, 301, 404, 503])
+@pytest.mark.parametrize("status", [201, 301, 404, 502])
 async def test_any_other_status_ends_it(library: Any, status: int) -> None:
     server = Server(library, [Reply(one(1)), Reply(one(2), status=status)])
     got: list[Event] = []
@@ -582,8 +582,9 @@ async def test_a_response_that_breaks(library: Any) -> None:
     ("options", "error", "text"),
     [
         ({"last_event_id": None}, TypeError, "last_event_id must be a str, got None"),
-        ({"retry": 3}, TypeError, "retry must be a Retry, got 3"),
+        ({"retry": 3}, TypeError, "retry must be a Retry or None, got 3"),
         ({"max_event": 0}, ValueError, "max_event must be at least 1, got 0"),
+        ({"max_retry_after": -1}, ValueError, "max_retry_after must be finite and at least 0"),
         ({"read_timeout": 0}, ValueError, "read_timeout must be finite and more than 0"),
     ],
 )

@@ -6,7 +6,7 @@ is not needed.
 
 from collections.abc import Mapping
 from contextlib import aclosing
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import httpx
 
@@ -25,15 +25,18 @@ from anystream.http import (
     GraphQLError,
     Header,
     HeaderCursor,
+    IncompleteWarning,
     ItemsNotFound,
     LastItem,
     LinkHeader,
+    NextParams,
     NextURL,
     Offset,
     Page,
     PageDataError,
     PageNumber,
     PageRun,
+    PageSizeError,
     PageStatusError,
     PageStream,
     PaginationError,
@@ -42,7 +45,9 @@ from anystream.http import (
     RecordError,
     RecordSizeError,
     RetryAfterError,
+    Scheme,
     SchemeNotFound,
+    Step,
     TruncatedPage,
     fetch_all_pages,
     json_seq,
@@ -62,6 +67,23 @@ async def after_later(page: Page[Any]) -> dict[str, int]:
     return {"page": page.number + 1}
 
 
+async def after_step(page: Page[Any]) -> Step | None:
+    return Step(url=page.url, json={"cursor": page.number}, method="POST")
+
+
+class Own(Scheme):
+    def next(self, page: Page[Any]) -> Step | None:
+        return {"headers": {"range": "1"}, "params": {"page": page.number}}
+
+
+class User:
+    def __init__(self, data: Any) -> None: ...
+
+
+def user(data: Any) -> User:
+    return User(data)
+
+
 def users(data: dict[str, Any]) -> list[Any]:
     return [data]
 
@@ -75,13 +97,23 @@ def pages(client: httpx.AsyncClient) -> None:
     assert_type(fetch_all_pages(URL, retry=Retry(), rate=5, dedupe="id"), PageStream[Any])
     assert_type(fetch_all_pages(URL).by_page(), Stream[Page[Any]])
     assert_type(fetch_all_pages(URL).take(3), Stream[Any])
-    fetch_all_pages(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    fetch_all_pages(URL, after)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
-    fetch_all_pages(URL, next="page")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    fetch_all_pages(URL, next=users)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    fetch_all_pages(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    fetch_all_pages(URL, client=httpx.Client())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    fetch_all_pages(URL, resume_from="state")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(fetch_all_pages(URL, next=after_step), PageStream[Any])
+    assert_type(fetch_all_pages(URL, texts=True), PageStream[str])
+    assert_type(fetch_all_pages(URL, texts=False), PageStream[Any])
+    assert_type(fetch_all_pages(URL, into=User), PageStream[User])
+    assert_type(fetch_all_pages(URL, into=user, loads=bytes.decode), PageStream[User])
+    assert_type(fetch_all_pages(URL, into=user).by_page(), Stream[Page[User]])
+    assert_type(fetch_all_pages(URL, max_empty=3, max_page_bytes=9), PageStream[Any])
+    assert_type(fetch_all_pages(URL, same_origin=True), PageStream[Any])
+    fetch_all_pages(URL, texts=True, into=user)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    fetch_all_pages(URL, into="User")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    fetch_all_pages(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, after)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    fetch_all_pages(URL, next="page")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, next=users)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, retry=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, client=httpx.Client())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, resume_from="state")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 def schemes() -> None:
@@ -94,15 +126,22 @@ def schemes() -> None:
     assert_type(fetch_all_pages(URL, next=HeaderCursor("x-next", "after")), PageStream[Any])
     assert_type(fetch_all_pages(URL, next=LastItem("id", "since")), PageStream[Any])
     assert_type(fetch_all_pages(URL, next=GraphQL("data.users")), PageStream[Any])
-    fetch_all_pages(URL, next=LinkHeader)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(fetch_all_pages(URL, next=NextParams("continue")), PageStream[Any])
+    assert_type(fetch_all_pages(URL, next=Own()), PageStream[Any])
+    assert_type(LastItem("sort", body="search_after", more=None), LastItem)
+    assert_type(HeaderCursor("next-range", to_header="range"), HeaderCursor)
+    assert_type(PageNumber(body="page.number", template="{}"), PageNumber)
+    NextParams()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Scheme()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
+    fetch_all_pages(URL, next=LinkHeader)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     LinkHeader(size=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     NextURL(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     PageNumber(total_pages=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Offset(start="0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Cursor()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Cursor("next").path = "after"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
-    HeaderCursor("x-next")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    LastItem("id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    HeaderCursor("x-next")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    LastItem("id")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     GraphQL()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Header(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -128,6 +167,12 @@ def whole_pages(page: Page[int]) -> None:
     assert_type(page.number, int)
     assert_type(page.response, httpx.Response)
     assert_type(page.items_path, str | None)
+    assert_type(page.answer, Literal["more", "end", "unknown"])
+    assert_type(page.sign, str)
+    assert_type(page.next, Step | None)
+    assert_type(page.records, list[Any])
+    assert_type(page.error, Exception | None)
+    page.number = 2  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     assert_type(page.url, str)
     assert_type(page.total, int | None)
     assert_type(fetch_all_pages(URL, resume_from=page.state), PageStream[Any])
@@ -138,6 +183,8 @@ def bodies(response: httpx.Response, request: httpx.Request, client: httpx.Async
     assert_type(lines(httpx.URL(URL), client=client, method="POST", content=b""), Stream[str])
     assert_type(lines(request, read_timeout=5), Stream[str])
     assert_type(lines(response, max_line=80), Stream[str])
+    assert_type(lines(URL, retry=Retry(times=5), max_retry_after=60), Stream[str])
+    assert_type(ndjson(URL, retry=None), Stream[Any])
     assert_type(ndjson(URL, json={"a": 1}), Stream[Any])
     assert_type(json_seq(response, max_text=80), Stream[Any])
     assert_type(sse(URL, last_event_id="5", retry=None), Stream[Event])
@@ -146,6 +193,7 @@ def bodies(response: httpx.Response, request: httpx.Request, client: httpx.Async
     lines(URL, client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     ndjson(URL, max_text=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     json_seq(URL, max_line=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    lines(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     sse(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     sse(URL, last_event_id=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -177,15 +225,18 @@ async def page_errors(items: PageStream[int]) -> None:
     except GraphQLError as error:
         assert_type(error.errors, object)
         data: PageDataError = error
-    except (TruncatedPage, ItemsNotFound) as error:
+    except (TruncatedPage, PageSizeError, ItemsNotFound) as error:
         data = error
         base: PaginationError = data
     except (SchemeNotFound, PaginationLoop, CrossOriginNext) as error:
         base = error
         assert_type(base.url, str)
         assert_type(base.page, int)
+        assert_type(base.response, ErrorResponse | None)
         root: StreamError = base
         print(root)
+    warning: type[Warning] = IncompleteWarning
+    print(warning)
 
 
 async def body_errors(events: Stream[Event]) -> None:
@@ -194,7 +245,10 @@ async def body_errors(events: Stream[Event]) -> None:
     except BodyStatusError as error:
         assert_type(error.status, int)
         assert_type(error.url, str)
+        assert_type(error.retry_after, float | None)
+        assert_type(error.response, ErrorResponse | None)
     except BodyTypeError as error:
+        assert_type(error.response, ErrorResponse | None)
         base: BodyError = error
     except BodyCutError as error:
         data: BodyDataError = error

@@ -11,6 +11,7 @@ from ._errors import (
     BodyStatusError,
     BodyTypeError,
     CrossOriginNext,
+    ErrorResponse,
     GraphQLError,
     IncompleteWarning,
     ItemsNotFound,
@@ -23,7 +24,6 @@ from ._errors import (
     SchemeNotFound,
     TruncatedPage,
 )
-from ._refusals import ErrorResponse
 from .bodies.events import Event
 from .bodies.lines import json_seq, lines, ndjson
 from .bodies.sse import sse

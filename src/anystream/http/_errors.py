@@ -21,14 +21,14 @@
         └── CrossOriginNext      the next page is at another origin
 """
 
+import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .._errors import StreamError
 from ._urls import safe
-
-if TYPE_CHECKING:
-    from ._refusals import ErrorResponse
 
 __all__ = [
     "BodyCutError",
@@ -37,6 +37,7 @@ __all__ = [
     "BodyStatusError",
     "BodyTypeError",
     "CrossOriginNext",
+    "ErrorResponse",
     "GraphQLError",
     "IncompleteWarning",
     "ItemsNotFound",
@@ -49,6 +50,46 @@ __all__ = [
     "SchemeNotFound",
     "TruncatedPage",
 ]
+
+
+LIMIT = 65_536
+"""Bytes of a body that are kept."""
+
+CHARSET = re.compile(
+    r"charset=\"?((?:utf-?(?:8|16|32)|us-ascii|iso-8859-[0-9]+|windows-125[0-8]|shift_jis"
+    r"|euc-(?:jp|kr)|gbk|gb2312|gb18030|big5|koi8-[ru]))\"?\s*(?:;|$)",
+    re.IGNORECASE | re.ASCII,
+)
+"""The character sets that are decoded; Python knows others by which a text is not written."""
+
+
+@dataclass(frozen=True)
+class ErrorResponse:
+    """A response that holds something else than what was asked for.
+
+    Attributes:
+        status: its status.
+        headers: its headers, with names in lower case; several of one name stand in one value,
+            with commas between them.
+        body: the first 64 KiB of its body, unpacked.
+
+    >>> from anystream.http import ErrorResponse
+    >>> response = ErrorResponse(429, {"retry-after": "5"}, b'{"error": "slow down"}')
+    >>> response.text
+    '{"error": "slow down"}'
+    """
+
+    __module__ = "anystream.http"
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body as text, with U+FFFD in the place of bad bytes."""
+        charset = CHARSET.search(self.headers.get("content-type", ""))
+        return self.body.decode(charset[1] if charset else "utf-8", "replace")
 
 
 MOST = 2000
@@ -79,16 +120,17 @@ class PageStatusError(PaginationError):
 
     def __init__(
         self,
-        problem: str,
+        status: int,
+        reason: str,
         where: Any,
         page: int,
         *,
-        status: int,
         retry_after: float | None = None,
         limited: bool = False,
-        response: "ErrorResponse | None" = None,
+        response: ErrorResponse | None = None,
+        more: str = "",
     ) -> None:
-        super().__init__(problem, where, page)
+        super().__init__(f"status {status} {reason}".rstrip() + more, where, page)
         self.status = status
         self.retry_after = retry_after
         self.limited = limited
@@ -136,7 +178,15 @@ class CrossOriginNext(PaginationError):
 
 
 class IncompleteWarning(UserWarning):
-    """At the end of a run the server has told of more items than have come."""
+    """At the end of a run the server has told of more items than have come.
+
+    The API may give no more than a part of them, or count something else.
+
+    >>> import warnings
+    >>> from anystream.http import IncompleteWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", IncompleteWarning)  # to be sure that nothing is missing
+    """
 
 
 class BodyError(StreamError):
@@ -148,15 +198,37 @@ class BodyError(StreamError):
 
 
 class BodyStatusError(BodyError):
-    """The server answered with a `status` that comes with no such body."""
+    """The server answered with a `status` that comes with no such body.
 
-    def __init__(self, status: int, reason: str, url: str) -> None:
-        super().__init__(f"status {status} {reason}".rstrip(), url)
+    `response` is what it answered, an `ErrorResponse`, and `retry_after` the pause that it asks for
+    by its headers, in seconds; both may be None.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        url: str,
+        *,
+        said: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+        response: ErrorResponse | None = None,
+    ) -> None:
+        problem = f"status {status} {reason}".rstrip()
+        problem = f"{problem}: {said}" if said else problem
+        super().__init__(f"{problem}; {hint}" if hint else problem, url)
         self.status = status
+        self.retry_after = retry_after
+        self.response = response
 
 
 class BodyTypeError(BodyError):
-    """The body is of another content type."""
+    """The body is of another content type. `response` is what there was, an `ErrorResponse`."""
+
+    def __init__(self, problem: str, url: str, *, response: ErrorResponse | None = None) -> None:
+        super().__init__(problem, url)
+        self.response = response
 
 
 class BodyDataError(BodyError):
@@ -191,10 +263,8 @@ def visible(text: str) -> str:
     )
 
 
-def seen(response: Any) -> "ErrorResponse | None":
+def seen(response: Any) -> ErrorResponse | None:
     """What an error keeps of a response that has been read."""
-    from ._refusals import LIMIT, ErrorResponse
-
     if not getattr(response, "is_stream_consumed", False):
         return None
     headers = {name.lower(): value for name, value in response.headers.items()}

@@ -4,9 +4,8 @@ import html
 import json
 import re
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
@@ -15,12 +14,9 @@ from anyio import current_time
 
 from .._run import shielded, until
 from ._clients import HARMLESS, place
-from ._errors import is_named, visible
+from ._errors import LIMIT, ErrorResponse, is_named, visible
 from ._packing import Packing, chunks_of, leave
 from ._urls import is_secret
-
-LIMIT = 65_536
-"""Bytes of a body that are kept."""
 
 EMPTY = 1000
 """How many parts of a packed body may unpack to nothing."""
@@ -33,42 +29,6 @@ LONGEST = 200
 
 SHORT = 3
 """Characters of a value that is not taken for a secret unless its name says so."""
-
-CHARSET = re.compile(
-    r"charset=\"?((?:utf-?(?:8|16|32)|us-ascii|iso-8859-[0-9]+|windows-125[0-8]|shift_jis"
-    r"|euc-(?:jp|kr)|gbk|gb2312|gb18030|big5|koi8-[ru]))\"?\s*(?:;|$)",
-    re.IGNORECASE | re.ASCII,
-)
-"""The character sets that are decoded; Python knows others by which a text is not written."""
-
-
-@dataclass(frozen=True)
-class ErrorResponse:
-    """A response that holds something else than what was asked for.
-
-    Attributes:
-        status: its status.
-        headers: its headers, with names in lower case; several of one name stand in one value,
-            with commas between them.
-        body: the first 64 KiB of its body, unpacked.
-
-    >>> from anystream.http import ErrorResponse
-    >>> response = ErrorResponse(429, {"retry-after": "5"}, b'{"error": "slow down"}')
-    >>> response.text
-    '{"error": "slow down"}'
-    """
-
-    __module__ = "anystream.http"
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def text(self) -> str:
-        """The body as text, with U+FFFD in the place of bad bytes."""
-        charset = CHARSET.search(self.headers.get("content-type", ""))
-        return self.body.decode(charset[1] if charset else "utf-8", "replace")
 
 
 async def read_refusal(response: Any) -> ErrorResponse:

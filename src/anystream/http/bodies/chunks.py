@@ -6,18 +6,7 @@ from typing import Any
 
 from ..._run import Host
 from .._clients import place
-from .._errors import BodyStatusError
 from .._packing import Packing, chunks_of, leave
-
-
-def successful(response: Any) -> None:
-    """Raise unless the response has a status of success."""
-    if not 200 <= response.status_code < 300:
-        raise refused(response)
-
-
-def refused(response: Any) -> BodyStatusError:
-    return BodyStatusError(response.status_code, response.reason_phrase, place(response))
 
 
 class BodyChunks:
@@ -30,7 +19,7 @@ class BodyChunks:
     def __init__(
         self,
         send: Callable[[], Awaitable[Any]],
-        check: Callable[[Any], None],
+        check: Callable[[Any], Awaitable[None]],
         response: Any = None,
     ) -> None:
         self.send = send
@@ -47,8 +36,7 @@ class BodyChunks:
     async def batch(self) -> Iterator[bytes] | None:
         if self.over:
             return None
-        if self.chunks is None:
-            await self.open()
+        await self.open()
         assert self.chunks is not None
         assert self.packing is not None
         try:
@@ -62,11 +50,13 @@ class BodyChunks:
         return self.packing.feed(chunk)
 
     async def open(self) -> None:
-        """Send the request, if that has not been done. To ask for a body again asks anew."""
+        """Send the request, if that has not been done, and look at what has come."""
+        if self.chunks is not None:
+            return
         if self.response is None:
             self.response = await self.send()
         response = self.response
-        self.check(response)
+        await self.check(response)
         self.chunks, self.packing = chunks_of(response, place(response))
 
     async def close(self, host: Host) -> None:

@@ -1,29 +1,25 @@
-"""The body of a response while it comes in: lines, JSON documents and JSON texts."""
+"""Lines, JSON documents and JSON texts out of a body while it comes in."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _checks as check
 from ... import _labels as label
-from ... import _stages as stages
-from ..._batches import Operator, Source
 from ..._json import document_row, text_row
 from ..._lines import MAX, Row, line_row
-from ..._operators.concurrent import merged
-from ..._origins import Around, OneShot
+from ..._retry import Retry
 from ..._run import Host
-from ..._stream import Stream, behind, joined, made
+from ..._stream import Stream
 from .._clients import Client, place
-from .chunks import BodyChunks, successful
-from .requests import BodyRequest, is_response
+from .live import Body, live
+from .openings import MAX_PAUSE, Openings, checked_pause, checked_policy
+from .requests import BodyRequest
 
 if TYPE_CHECKING:
     import httpx
 
-
-AHEAD = 8
-"""Chunks that are read before they are asked for, so that not each of them wakes a reader."""
+OPENING = Retry(times=3, first=0.5, cap=MAX_PAUSE)
+"""The policy if none is given, and only for requests that may be sent again unasked."""
 
 
 def lines(
@@ -35,6 +31,8 @@ def lines(
     content: Any = None,
     json: Any = None,
     read_timeout: float | None = None,
+    retry: Retry | None = OPENING,
+    max_retry_after: float = MAX_PAUSE,
     max_line: int = MAX,
 ) -> Stream[str]:
     """The lines of the body of a response, as they come in.
@@ -46,15 +44,22 @@ def lines(
     closed however the stream is left: the connection goes back to the pool if the body was read to
     its end, and is closed otherwise.
 
+    `retry` is the policy of further attempts to have the response, of which nothing has come yet:
+    after an error of the connection, and after a status that may pass, which is 429, 503 and any
+    with `Retry-After`. The pause is as long as the server asks for, unless that is more than
+    `max_retry_after` seconds, which is an error. Other methods than GET and HEAD are tried again
+    only if a policy is given; with None nothing is. Once the body has begun, no error is made good.
+
     A line is what `anystream.net.lines` takes for one. The body is read in a task of its own, from
     the opening on and up to eight chunks ahead, so a cancelled step may be repeated and loses
     nothing; the stream needs `async with` or a terminal call.
 
     Raises `TypeError` or `ValueError` if an argument is nothing of the kind or does not go with
     `what`, and `ImportError` if there is no client and httpx is not installed. A step raises
-    `BodyStatusError` for a status that is not one of success; after the lines before,
-    `RecordDataError` and `RecordSizeError` as `anystream.net.lines` does, and `BodyCutError` or
-    `BodyDataError` if the body is packed and cannot be unpacked; and whatever the client raises.
+    `BodyStatusError` for a status that is not one of success, with what the server says; after the
+    lines before, `RecordDataError` and `RecordSizeError` as `anystream.net.lines` does, and
+    `BodyCutError` or `BodyDataError` if the body is packed and cannot be unpacked; and whatever the
+    client raises.
     A body without a length that is not packed may end too early unnoticed: that is how HTTP is.
 
     >>> from anystream.http import lines
@@ -63,8 +68,9 @@ def lines(
     ...         async for line in log:
     ...             print(line)
     """
-    call = BodyRequest(what, method, headers, content, json, read_timeout)
-    return body("lines", call, client, line_row, "max_line", max_line)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    given = Options(client, retry, max_retry_after, max_line)
+    return body("lines", request, given, "max_line", line_row)
 
 
 def ndjson(
@@ -76,6 +82,8 @@ def ndjson(
     content: Any = None,
     json: Any = None,
     read_timeout: float | None = None,
+    retry: Retry | None = OPENING,
+    max_retry_after: float = MAX_PAUSE,
     max_line: int = MAX,
 ) -> Stream[Any]:
     """The JSON documents of a body that has one in each line; blank lines are passed over.
@@ -89,8 +97,9 @@ def ndjson(
     ...         async for change in changes:
     ...             print(change["id"])
     """
-    call = BodyRequest(what, method, headers, content, json, read_timeout)
-    return body("ndjson", call, client, document_row, "max_line", max_line)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    given = Options(client, retry, max_retry_after, max_line)
+    return body("ndjson", request, given, "max_line", document_row)
 
 
 def json_seq(
@@ -102,6 +111,8 @@ def json_seq(
     content: Any = None,
     json: Any = None,
     read_timeout: float | None = None,
+    retry: Retry | None = OPENING,
+    max_retry_after: float = MAX_PAUSE,
     max_text: int = MAX,
 ) -> Stream[Any]:
     """The texts of a body that is a JSON text sequence (RFC 7464, `application/json-seq`).
@@ -115,60 +126,37 @@ def json_seq(
     ...         async for reading in readings:
     ...             print(reading)
     """
-    call = BodyRequest(what, method, headers, content, json, read_timeout)
-    return body("json_seq", call, client, text_row, "max_text", max_text)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    given = Options(client, retry, max_retry_after, max_text)
+    return body("json_seq", request, given, "max_text", text_row)
+
+
+class Options(NamedTuple):
+    """What the three functions have in common, beside the request."""
+
+    client: Any
+    retry: Any
+    max_retry_after: Any
+    limit: Any
 
 
 def body(
-    name: str,
-    call: BodyRequest,
-    client: Any,
-    row: Callable[[str, int], Row],
-    option: str,
-    limit: int,
+    name: str, request: BodyRequest, given: Options, option: str, row: Callable[[str, int], Row]
 ) -> Stream[Any]:
-    most = check.integer(option, limit, 1)
-    call.check(name, client)
-    options = call.written() | label.options(**{option: (most, MAX)})
-    text = label.call(name, place(call.what), **options)
-    return live(
-        lambda response, _: Body(call, Client(client), response),
-        call,
-        text,
-        *row(place(call.what), most),
+    most = check.integer(option, given.limit, 1)
+    request.check(name, given.client)
+    policy = checked_policy(request, given.retry, OPENING)
+    longest = checked_pause(given.max_retry_after)
+    options = label.options(
+        retry=(given.retry, OPENING),
+        max_retry_after=(longest, MAX_PAUSE),
+        **{option: (most, MAX)},
     )
+    where = place(request.what)
+    text = label.call(name, where, **request.written(), **options)
 
+    def open_it(response: Any, host: Host) -> Body:
+        openings = Openings(policy, longest, host)
+        return Body(request, Client(given.client), openings, response)
 
-def live(
-    open_it: Callable[[Any, Host], Source],
-    call: BodyRequest,
-    text: label.Label,
-    *row: Callable[[Host], Operator],
-) -> Stream[Any]:
-    """A stream whose source runs in a task of its own, and is opened with the response if any."""
-    origin: Callable[[Host], Source] = partial(open_it, None)
-    if is_response(call.what):
-        origin = OneShot(call.what, open_it)
-    chunks = made(origin, text)
-    buffered = joined(merged([chunks], AHEAD), text, [chunks], stages.CHUNKS, AHEAD)
-    return Stream(behind(buffered, *row))
-
-
-class Body(Around):
-    """The chunks of a body, and the client that has asked for it."""
-
-    def __init__(self, call: BodyRequest, client: Client, response: Any) -> None:
-        self.client = client
-        self.source: Source | None = BodyChunks(lambda: call.send(client), successful, response)
-
-    @property
-    def holds(self) -> bool:
-        return super().holds or self.client.own is not None
-
-    async def batch(self) -> Iterator[bytes] | None:
-        assert self.source is not None
-        return await self.source.batch()
-
-    async def close(self, host: Host) -> None:
-        await super().close(host)
-        await self.client.close(host)
+    return live(open_it, request, text, *row(where, most))

@@ -4,23 +4,20 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from ... import _checks as check
 from ... import _labels as label
 from ..._lines import MAX
-from ..._operators.recover import in_except
 from ..._operators.transform import Flatten
-from ..._retry import Backoff, Retry
+from ..._retry import Retry
 from ..._run import Host
 from ..._steps import EMPTY
 from ..._stream import Stream
 from .._clients import Client, place
-from .._errors import BodyCutError, BodyTypeError, is_of_the_connection
-from .chunks import BodyChunks, refused
+from .chunks import BodyChunks
 from .events import Decoder, Event
-from .lines import live
-from .requests import BodyRequest, is_response
+from .live import live
+from .openings import MAX_PAUSE, Openings, checked_pause, checked_policy, other_type
+from .requests import BodyRequest
 
 if TYPE_CHECKING:
     import httpx
@@ -39,6 +36,7 @@ def sse(
     json: Any = None,
     last_event_id: str = "",
     retry: Retry | None = RECONNECT,
+    max_retry_after: float = MAX_PAUSE,
     read_timeout: float | None = None,
     max_event: int = MAX,
 ) -> Stream[Event]:
@@ -63,6 +61,9 @@ def sse(
     cancelled step may be repeated, loses no event and shortens no pause. The stream needs
     `async with` or a terminal call.
 
+    A status that may pass is a failure as well: 429, 503, and any with `Retry-After`, which the
+    pause keeps to. If the server asks for more than `max_retry_after` seconds, that is an error.
+
     Raises as `lines` does, and `TypeError` if `last_event_id` is no text or `retry` no `Retry`,
     `ValueError` if `max_event` is less than 1. A step raises `BodyStatusError` for any other status
     than 200 and 204, `BodyTypeError` for another content type than `text/event-stream`, and
@@ -77,23 +78,24 @@ def sse(
     """
     most = check.integer("max_event", max_event, 1)
     check.text("last_event_id", last_event_id)
-    given_retry: Any = retry
-    if not isinstance(given_retry, (Retry, type(None))):
-        raise TypeError(f"retry must be a Retry, got {retry!r}")
-    call = BodyRequest(what, method, headers, content, json, read_timeout)
-    call.check("sse", client)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    request.check("sse", client)
+    policy = checked_policy(request, retry, RECONNECT)
+    longest = checked_pause(max_retry_after)
     given = label.options(
-        last_event_id=(last_event_id, ""), retry=(retry, RECONNECT), max_event=(most, MAX)
+        last_event_id=(last_event_id, ""),
+        retry=(retry, RECONNECT),
+        max_retry_after=(longest, MAX_PAUSE),
+        max_event=(most, MAX),
     )
-    text = label.call("sse", place(what), **call.written(), **given)
-    is_once = is_response(what) or (retry is RECONNECT and not call.repeatable)
-    policy = None if is_once else retry
+    text = label.call("sse", place(what), **request.written(), **given)
 
     def open_it(response: Any, host: Host) -> EventSource:
         decoder = Decoder(place(what), most, last_event_id)
-        return EventSource(call, Client(client), policy, decoder, response, host)
+        openings = Openings(policy, longest, host)
+        return EventSource(request, Client(client), openings, decoder, response)
 
-    return live(open_it, call, text, Flatten)
+    return live(open_it, request, text, Flatten)
 
 
 class EventSource:
@@ -105,23 +107,19 @@ class EventSource:
 
     def __init__(
         self,
-        call: BodyRequest,
+        request: BodyRequest,
         client: Client,
-        policy: Retry | None,
+        openings: Openings,
         decoder: Decoder,
-        response: Any,
-        host: Host,
+        response: Any = None,
     ) -> None:
-        self.call = call
+        self.request = request
         self.client = client
-        self.policy = policy
+        self.openings = openings
         self.decoder = decoder
-        self.host = host
         self.body: BodyChunks | None = self.connection(response)
         self.chunks: Iterator[bytes] = EMPTY
         self.delivered = False  # whether this connection has given an event
-        self.backoff = Backoff(RECONNECT if policy is None else policy)
-        self.due = 0.0  # when to connect again
         self.over = False
 
     @property
@@ -157,13 +155,15 @@ class EventSource:
             self.chunks = batch
 
     async def connect(self) -> None:
-        await anyio.sleep_until(self.due)
+        await self.openings.wait()
         self.decoder.connect()
         self.delivered = False
         self.body = self.connection()
 
     def connection(self, response: Any = None) -> BodyChunks:
-        return BodyChunks(partial(self.call.send, self.client, self.prepare), self.accept, response)
+        return BodyChunks(
+            partial(self.request.send, self.client, self.prepare), self.accept, response
+        )
 
     def prepare(self, request: Any) -> None:
         headers = request.headers
@@ -175,48 +175,40 @@ class EventSource:
                 headers.encoding = "utf-8"
             headers["Last-Event-ID"] = last_id
 
-    def accept(self, response: Any) -> None:
+    async def accept(self, response: Any) -> None:
         if response.status_code == 204:
             self.over = True
             return
         if response.status_code != 200:
-            raise refused(response)
+            raise await self.openings.refused(response)
         kind = response.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() != "text/event-stream":
-            problem = f"the content type is {kind!r}, and not text/event-stream"
-            raise BodyTypeError(problem, place(response))
+            raise await other_type(response, "text/event-stream")
 
     async def lost(self, error: Exception | None) -> None:
         """The connection has gone: close it, and decide when to connect again, if ever."""
-        if self.over or self.policy is None:
+        if self.over or self.openings.policy is None:
             self.over = True
             if error is not None:
                 raise error
             return
-        pause = self.decide(error, self.policy)
+        pause = self.pause(error, self.openings.policy)
         body, self.body, self.chunks = self.body, None, EMPTY
         assert body is not None
-        await body.close(self.host)
-        self.host.settle(error)
-        if error is not None and self.policy.hook is not None:
-            await in_except(error, self.policy.hook, self.backoff.number, error, pause)
-        self.due = anyio.current_time() + pause
+        await self.openings.leave(body, error, pause)
 
-    def decide(self, error: Exception | None, policy: Retry) -> float:
+    def pause(self, error: Exception | None, policy: Retry) -> float:
         """How many seconds to pause; raises the error if nothing more is to be tried."""
-        backoff = self.backoff
+        backoff, least = self.openings.backoff, self.decoder.retry or 0.0
         if self.delivered and policy.reset:
             backoff.reset()
         if error is not None:
-            if not is_broken(error):
-                raise error
-            backoff.grant(error)
+            least = max(least, self.openings.granted(error))
         elif self.delivered:  # this is no failure, so the next pause is the first one again
             backoff.reset()
         else:
             backoff.number += 1
-        asked = self.decoder.retry
-        return backoff.pause(asked, asked or 0.0)
+        return backoff.pause(self.decoder.retry, least)
 
     async def close(self, host: Host) -> None:
         self.over = True
@@ -224,8 +216,3 @@ class EventSource:
         if self.body is not None:
             await self.body.close(host)
         await self.client.close(host)
-
-
-def is_broken(error: Exception) -> bool:
-    """Whether the stream of events was cut off, which another connection may mend."""
-    return is_of_the_connection(error) or isinstance(error, (OSError, BodyCutError))

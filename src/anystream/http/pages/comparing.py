@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Callable
-from operator import itemgetter
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
-IDENTITIES = ("id", "_id", "uuid", "guid", "key", "url", "slug", "sha", "ID", "Id")
-"""What tells one item from another, in the order in which it is looked for."""
+from ..._batches import MISSING
+from .page import lookup
 
+NAMES = ("id", "_id", "uuid", "guid", "key", "url", "slug", "sha", "ID", "Id")
 WRAPPERS = ("node", "data", "attributes", "_source")
-"""What an item may be wrapped in, as its only object or beside others."""
+IDENTITIES = (*NAMES, *(f"{wrapper}.{name}" for wrapper in WRAPPERS for name in NAMES))
+"""What tells one item from another, in the order in which it is looked for."""
 
 
 def same(records: list[Any], others: list[Any]) -> bool:
     """Whether both hold the same items in the same order, and any at all."""
     if len(records) != len(others) or not records:
         return False
-    if records[0] != others[0] and identified(records[0]) != identified(others[0]):
-        return False  # nearly always, and at once
+    if records[0] != others[0]:  # nearly always, and then mostly no more is to be looked at
+        path = identity_of(records[0])
+        if path is None or lookup(records[0], path) != lookup(others[0], path):
+            return False
     key = identity([*records, *others])
     return [*map(key, records)] == [*map(key, others)]
 
@@ -31,28 +35,25 @@ def repeated(records: list[Any], others: list[Any]) -> list[bool]:
 
 def identity(items: list[Any]) -> Callable[[Any], Any]:
     """What an item is known by: an id if all of them have one, otherwise all of it."""
-    for name in IDENTITIES:
-        if all(has(item, name) for item in items):
-            return itemgetter(name)
-    for wrapper in WRAPPERS:
-        for name in IDENTITIES:
-            if all(isinstance(item, dict) and has(item.get(wrapper), name) for item in items):
-                return lambda item, wrapper=wrapper, name=name: item[wrapper][name]
-    return lambda item: json.dumps(item, sort_keys=True, default=repr)
+    path = identity_of(items[0]) if items else None
+    if path is not None and all(has(item, path) for item in items):
+        return partial(at, path)
+    return whole_text
 
 
-def identified(item: Any) -> Any:
-    """The id of an item by itself, or something that is like nothing else."""
-    for part in (item, *(item.get(name) for name in WRAPPERS if isinstance(item, dict))):
-        for name in IDENTITIES:
-            if has(part, name):
-                return part[name]
-    return object()
+def identity_of(item: Any) -> str | None:
+    """The path of the id of an item."""
+    return next((path for path in IDENTITIES if has(item, path)), None)
 
 
-def has(item: Any, name: str) -> bool:
-    """Whether an item has an id of this name."""
-    if not isinstance(item, dict):
-        return False
-    value = cast("dict[str, Any]", item).get(name)
-    return isinstance(value, str | int) and not isinstance(value, bool)
+def has(item: Any, path: str) -> bool:
+    value = lookup(item, path)
+    return value is not MISSING and isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def at(path: str, item: Any) -> Any:
+    return lookup(item, path)
+
+
+def whole_text(item: Any) -> str:
+    return json.dumps(item, sort_keys=True, default=repr)

@@ -4,6 +4,7 @@ import hashlib
 import json as jsonlib
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ... import _checks as check
@@ -180,9 +181,9 @@ def fetch_all_pages(
     So a run ends complete or with an error.
 
     `next` says how a page leads to the next one: a scheme (`LinkHeader`, `NextURL`, `PageNumber`,
-    `Offset`, `Cursor`, `HeaderCursor`, `NextParams`, `LastItem`, `GraphQL`, or a `Scheme` of yours),
-    or a function, plain or async, that is given the `Page` and gives the URL of the next one, a
-    dictionary of parameters, a `Step`, or None at the end.
+    `Offset`, `Cursor`, `HeaderCursor`, `NextParams`, `LastItem`, `GraphQL`, or a `Scheme` of
+    yours), or a function, plain or async, that is given the `Page` and gives the URL of the next
+    one, a dictionary of parameters, a `Step`, or None at the end.
 
     `items` says where in the JSON body the list of items is: a path of keys joined by dots, "" for
     the body itself, or a function of the body. Without it the body must be a list, or have just
@@ -365,7 +366,8 @@ def checked_method(method: Any, json: Any) -> str:
 def checked_methods(methods: Any) -> frozenset[str]:
     if isinstance(methods, str) or not all(isinstance(each, str) for each in methods):
         raise TypeError(
-            f"retry_methods must be a collection of methods such as ('GET', 'POST'), got {methods!r}"
+            "retry_methods must be a collection of methods such as ('GET', 'POST'),"
+            f" got {methods!r}"
         )
     return frozenset(each.upper() for each in methods)
 
@@ -384,23 +386,23 @@ def check_url(url: Any) -> None:
 
 
 def checked_mapping(name: str, value: Any) -> dict[str, Any]:
-    if value is not None and not isinstance(value, Mapping):
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping of names to values, got {value!r}")
-    return dict(value or {})
+    return {**value}
 
 
-def checked_headers(headers: Any) -> dict[str, str] | None:
+def checked_headers(headers: Any) -> dict[str, Any] | None:
     """Their values are in no message: they may be credentials."""
     if headers is None:
         return None
-    try:
-        found = dict(headers)
-    except (TypeError, ValueError):
-        found = {None: None}
-    if not all(isinstance(part, str) for pair in found.items() for part in pair):
-        kind = type(headers).__name__
-        raise TypeError(f"headers must be a mapping of str to str, got a {kind} of something else")
-    return found
+    kind: str = type(headers).__name__
+    if isinstance(headers, Mapping):
+        found = checked_mapping("headers", headers)
+        if all(isinstance(part, str) for part in chain(*found.items())):
+            return found
+    raise TypeError(f"headers must be a mapping of str to str, got a {kind} of something else")
 
 
 def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | None:

@@ -188,14 +188,14 @@ class Fetch:
         pause = wanted_pause(response.headers) if is_spent(response.headers) else None
         limit = self.fetcher.requests.ask.max_retry_after
         if pause is not None and pause > limit:
-            status, reason_phrase = response.status_code, response.reason_phrase
             self.fetcher.exhausted = RetryAfterError(
-                f"status {status} {reason_phrase}, the last one of its rate limit{longer(pause, limit)}",
+                response.status_code,
+                response.reason_phrase,
                 response.url,
                 self.number,
-                status=status,
                 retry_after=pause,
                 limited=True,
+                more=f", and nothing is left of the rate limit{longer(pause, limit)}",
             )
             return None
         return pause
@@ -216,22 +216,22 @@ class Fetch:
         status = response.status_code
         limited = status == 429 or spent or (after is not None and status == 403)
         limit = self.fetcher.requests.ask.max_retry_after
-        problem = f"status {status} {response.reason_phrase}".rstrip()
-        if said := reason(given, response.request):
-            problem = f"{problem}: {said}"
+        more = f": {said}" if (said := reason(given, response.request)) else ""
         if response.next_request is not None:
             target = safe(str(response.next_request.url))
-            problem = f"{problem}, to {target}; a client with follow_redirects=True would go there"
-        too_long = after is not None and after > limit and may_pass(status, limited)
-        kind = RetryAfterError if too_long else PageStatusError
+            more = f"{more}, to {target}; a client with follow_redirects=True would go there"
+        kind = PageStatusError
+        if after is not None and after > limit and may_pass(status, limited):
+            kind, more = RetryAfterError, more + longer(after, limit)
         return kind(
-            problem + (longer(after or 0, limit) if too_long else ""),
+            status,
+            response.reason_phrase,
             response.url,
             self.number,
-            status=status,
             retry_after=after,
             limited=limited,
             response=given,
+            more=more,
         )
 
     def again(self, error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Where in a body the list of the items may be."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from .page import lookup
 from .signs import is_list_of_links, is_object
@@ -85,11 +85,11 @@ FORMATS: tuple[tuple[str, str | None, str], ...] = (
     ("jsonapi", None, "data"),
     ("@odata.context", None, "value"),
 )
-"""What a format is known by, a field and its value if it has to be that, and where its items are."""
+"""What a format is known by, a field and perhaps its value, and where its items are."""
 
 
 def of_format(form: tuple[str, str | None, str], data: Any) -> str | None:
     field, wanted, path = form
     if not is_object(data) or field not in data or wanted not in (None, data[field]):
         return None
-    return path if issubclass(type(lookup(cast("Any", data), path)), list) else None
+    return path if issubclass(type(lookup(data, path)), list) else None

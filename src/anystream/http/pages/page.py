@@ -4,7 +4,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    cast,
+)
 
 from ... import _checks as check
 from ..._batches import MISSING
@@ -108,7 +118,7 @@ def is_step(value: Any) -> bool:
 def checked_step(name: str, value: Any) -> Step:
     if not isinstance(value, Mapping) or (value and not is_step(value)):
         raise ValueError(f"{name} must have no keys but {', '.join(KEYS)}, got {value!r}")
-    return Step(**value)
+    return cast("Step", {**value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +213,8 @@ def state_after(page: Page[Any], count: int) -> State:
 
 def is_first_of_numbered(page: Page[Any]) -> bool:
     """Whether it is needed to tell what comes after it, and so is asked for again."""
-    return page.next is not None and bool(getattr(page.scheme, "probes", lambda _: False)(page))
+    probes: Callable[[Page[Any]], bool] | None = getattr(page.scheme, "probes", None)
+    return page.next is not None and probes is not None and probes(page)
 
 
 def only(page: Page[T_co], kept: Sequence[int]) -> Page[T_co]:
@@ -260,17 +271,22 @@ def lookup(data: Any, path: str) -> Any:
 
 def picked(found: Any, name: str, value: str) -> Any:
     """The first object of a list whose member `name` is `value`, or a list with that in it."""
-    for each in found if issubclass(type(found), list) else ():
+    for each in elements(found):
         if issubclass(type(each), dict) and value in words(each.get(name)):
             return each
     return MISSING
+
+
+def elements(value: Any) -> list[Any]:
+    """Those of a list; anything else has none."""
+    return value if issubclass(type(value), list) else []
 
 
 def words(value: Any) -> list[Any]:
     """The relations of a link: a text of several, or a list."""
     if isinstance(value, str):
         return [value, *value.lower().split()]
-    return list[Any](value) if isinstance(value, list) else [value, str(value)]
+    return elements(value) or [value, str(value)]
 
 
 def find(page: Page[Any], place: Place) -> Any:

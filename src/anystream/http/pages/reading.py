@@ -182,7 +182,7 @@ class Reader:
     # -- the way on -----------------------------------------------------------------------------
 
     def check_place(self, page: Page[Any], following: Step | None) -> None:
-        """Raise where a first page lacks what the given scheme needs, but shows that more is to come.
+        """Raise where a first page lacks what the given scheme needs, but shows that there is more.
 
         So a misspelt name is an error, and not the end.
         """
@@ -240,10 +240,10 @@ class Reader:
         if self.given is not None or self.echo is None or self.scheme is None:
             return
         said = lookup(page.data, self.echo)
-        wanted = page.origin.step.get("params", {}).values()
-        if said is not MISSING and wanted and str(said) not in map(str, wanted):
+        wanted = page.origin.step.get("params", {})
+        if said is not MISSING and wanted and str(said) not in map(str, wanted.values()):
             raise SchemeNotFound(
-                f"the API has no parameter as in {page.origin.step['params']}, since its response"
+                f"the API has no parameter as in {wanted}, since its response"
                 f" says that {self.echo!r} is {in_words(said)}: say how to ask for the next page"
                 f" with next=, or {JUST_THIS}",
                 page.response,

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode
 
 from ..._retry import Retry
 from .._clients import Client, with_own_query
 from .._errors import CrossOriginNext
 from .._urls import Origin, in_words, origin, same
-from .page import Step, with_value
+from .page import Step, elements, with_value
 
 if TYPE_CHECKING:
     import httpx
@@ -168,8 +168,8 @@ class Requests:
 
     def key(self, step: Step, url: str) -> int:
         """A hash of what is asked for."""
-        rest = [step[name] for name in ("json", "headers", "method") if name in step]  # type: ignore[literal-required]
-        return hash((url, repr(rest))) if rest else hash(url)
+        rest = [step.get("json"), step.get("headers"), step.get("method")]
+        return hash((url, repr(rest))) if any(rest) else hash(url)
 
 
 class InvalidURL(ValueError):
@@ -184,6 +184,6 @@ def bare(url: "httpx.URL") -> "httpx.URL":
 def parameter(name: str, value: Any) -> str:
     if type(value) is int:
         return f"{quote_plus(name)}={value}"
-    if isinstance(value, list):
-        return "&".join(parameter(name, each) for each in cast("list[Any]", value))
+    if several := elements(value):
+        return "&".join(parameter(name, each) for each in several)
     return f"{quote_plus(name)}={quote_plus('' if value is None else str(value))}"

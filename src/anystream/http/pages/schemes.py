@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from ... import _checks as check
 from ... import _labels as label
@@ -307,7 +307,7 @@ class Cursor(Scheme):
             return step if self.url is None else {"url": self.url, **step}
         if more:
             problem = f"{self.more!r} says that there is more, but {self.path!r} has no cursor"
-            raise PageDataError(problem, page.url, page.number)
+            raise PageDataError(problem, page.response, page.number)
         return None
 
     def missing(self, page: Page[Any]) -> str | None:
@@ -333,6 +333,14 @@ class HeaderCursor(Scheme):
     param: str | None = None
     size: str | None = None
     to_header: str | None = None
+
+    if TYPE_CHECKING:  # just one of the two
+
+        @overload
+        def __init__(self, header: str, param: str, size: str | None = None) -> None: ...
+        @overload
+        def __init__(self, header: str, *, size: str | None = None, to_header: str) -> None: ...
+        def __init__(self, *args: Any, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
         check.text("header", self.header)
@@ -390,7 +398,7 @@ class NextURL(Scheme):
         step = linked(target, page)
         if step is None:
             problem = f"{self.path!r} should be a URL, got {in_words(target)}"
-            raise PageDataError(problem, page.url, page.number)
+            raise PageDataError(problem, page.response, page.number)
         if self.base is not None:
             step["url"] = f"{lookup(page.data, self.base)}".rstrip("/") + step.get("url", "")
         return step
@@ -424,7 +432,7 @@ class NextParams(Scheme):
             return None
         if not issubclass(type(found), dict) or not all(map(is_scalar, found.values())):
             problem = f"{self.path!r} should hold parameters, got {in_words(found)}"
-            raise PageDataError(problem, page.url, page.number)
+            raise PageDataError(problem, page.response, page.number)
         return {"params": {**found}}
 
     def missing(self, page: Page[Any]) -> str | None:
@@ -484,6 +492,30 @@ class LastItem(Scheme):
     body: str | None = None
     add: int = 0
 
+    if TYPE_CHECKING:  # just one of the two
+
+        @overload
+        def __init__(
+            self,
+            key: str,
+            param: str,
+            more: str | None = MORE,
+            size: str | None = None,
+            *,
+            add: int = 0,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            key: str,
+            *,
+            more: str | None = MORE,
+            size: str | None = None,
+            body: str,
+            add: int = 0,
+        ) -> None: ...
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
     def __post_init__(self) -> None:
         check.text("key", self.key)
         for name in ("param", "more", "size", "body"):
@@ -502,15 +534,15 @@ class LastItem(Scheme):
         more = wanted(page, self.more)
         if more is None:
             problem = f"there is no {self.more!r}, which says whether there are more items"
-            raise PageDataError(problem, page.url, page.number)
+            raise PageDataError(problem, page.response, page.number)
         return self.after_last(page) if more else None
 
     def after_last(self, page: Page[Any]) -> Step:
-        last = lookup(page.records[-1], self.key) if page.records else MISSING
+        last: Any = lookup(page.records[-1], self.key) if page.records else MISSING
         kinds = (str, int) if self.body is None else (str, int, float, list, dict)
-        if not isinstance(last, kinds) or (self.add and not isinstance(last, int)):
+        if type(last) not in kinds or (self.add and type(last) is not int):
             problem = f"there is no last item with {self.key!r}, to ask for those after it"
-            raise PageDataError(problem, page.url, page.number)
+            raise PageDataError(problem, page.response, page.number)
         return sending(last + self.add if self.add else last, self.param, self.body)
 
 
@@ -556,7 +588,7 @@ class GraphQL(Scheme):
         cursor = lookup(page.data, f"{self.path}.pageInfo.endCursor")
         if more is MISSING or (more and not isinstance(cursor, str)):
             problem = f"{self.path!r} has no pageInfo with hasNextPage and endCursor"
-            raise PageDataError(problem, page.url, page.number)
+            raise PageDataError(problem, page.response, page.number)
         return {"json": {f"variables.{self.after}": cursor}} if more else None
 
 
@@ -572,7 +604,7 @@ class Function(Scheme):
             given = cast("Mapping[str, Any] | None", said)
             if not given:
                 return None
-            return Step(**given) if is_step(given) else {"params": {**given}}
+            return cast("Step", {**given}) if is_step(given) else {"params": {**given}}
         if isinstance(said, str) or hasattr(said, "copy_with"):
             return {"url": str(said)}
         raise TypeError(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from . import kinds
 from .links import links
-from .page import Answer, Header, Page, in_words, lookup, whole
+from .page import Answer, Header, Page, Step, elements, in_words, lookup, whole
 from .schemes import (
     TARGETS,
     GraphQL,
@@ -94,19 +94,16 @@ def in_list(path: str, value: Any, near: int) -> Iterator[Member]:
 def rels(value: Any) -> list[str]:
     if isinstance(value, str):
         return value.lower().split()
-    return [each for each in cast("list[Any]", value) if isinstance(each, str)] if value else []
+    return [each for each in elements(value) if isinstance(each, str)]
 
 
 def is_list_of_links(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(
-            is_object(each)
-            and not {"rel", "relation"}.isdisjoint(each)
-            and not set(TARGETS).isdisjoint(each)
-            for each in cast("list[Any]", value)
-        )
+    links = elements(value)
+    return bool(links) and all(
+        is_object(each)
+        and not {"rel", "relation"}.isdisjoint(each)
+        and not set(TARGETS).isdisjoint(each)
+        for each in links
     )
 
 
@@ -448,7 +445,7 @@ def in_ring(page: Page[Any], signs: Signs, first: bool) -> Said:
 
 def followed(page: Page[Any], scheme: Scheme, sign: str) -> Said:
     """By a link, which is for GET unless it says otherwise."""
-    step = scheme.next(page)
+    step = cast("Step | None", scheme.next(page))
     if page.response.request.method in ("GET", "HEAD") or (step and "method" in step):
         return Said("more", sign, scheme)
     if (found := kinds.known(page)) is not None:

@@ -1,0 +1,89 @@
+"""A stream over a body: its source in a task of its own, and operators behind that."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from ... import _labels as label
+from ... import _stages as stages
+from ..._batches import Operator, Source
+from ..._operators.concurrent import merged
+from ..._origins import OneShot
+from ..._run import Host
+from ..._stream import Stream, behind, joined, made
+from .._clients import Client
+from .chunks import BodyChunks
+from .openings import Openings
+from .requests import BodyRequest, is_response
+
+AHEAD = 8
+"""Chunks that are read before they are asked for, so that not each of them wakes a reader."""
+
+
+def live(
+    open_it: Callable[[Any, Host], Source],
+    request: BodyRequest,
+    text: label.Label,
+    *row: Callable[[Host], Operator],
+) -> Stream[Any]:
+    """A stream whose source runs in a task of its own, and is opened with the response if any."""
+    origin: Callable[[Host], Source] = partial(open_it, None)
+    if is_response(request.what):
+        origin = OneShot(request.what, open_it)
+    chunks = made(origin, text)
+    buffered = joined(merged([chunks], AHEAD), text, [chunks], stages.CHUNKS, AHEAD)
+    return Stream(behind(buffered, *row))
+
+
+class Body:
+    """The chunks of a body, and the client that has asked for it."""
+
+    closes = True
+    busy = False
+    any_task = False
+
+    def __init__(
+        self, request: BodyRequest, client: Client, openings: Openings, response: Any = None
+    ) -> None:
+        self.request = request
+        self.client = client
+        self.openings = openings
+        self.body: BodyChunks | None = self.connection(response)
+
+    @property
+    def holds(self) -> bool:
+        return self.client.own is not None or (self.body is not None and self.body.holds)
+
+    def connection(self, response: Any = None) -> BodyChunks:
+        return BodyChunks(partial(self.request.send, self.client), self.accept, response)
+
+    async def accept(self, response: Any) -> None:
+        if not 200 <= response.status_code < 300:
+            raise await self.openings.refused(response)
+
+    async def batch(self) -> Iterator[bytes] | None:
+        return await (await self.opened()).batch()
+
+    async def opened(self) -> BodyChunks:
+        """The body, after as many attempts as the policy allows."""
+        while True:
+            if self.body is None:
+                await self.openings.wait()
+                self.body = self.connection()
+            try:
+                await self.body.open()
+            except Exception as error:
+                await self.failed(self.body, error)
+            else:
+                return self.body
+
+    async def failed(self, body: BodyChunks, error: Exception) -> None:
+        least = self.openings.granted(error)
+        pause = self.openings.backoff.pause(None, least)
+        self.body = None
+        await self.openings.leave(body, error, pause)
+
+    async def close(self, host: Host) -> None:
+        if self.body is not None:
+            await self.body.close(host)
+        await self.client.close(host)
