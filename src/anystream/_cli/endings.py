@@ -14,8 +14,12 @@ WHERE = "while fetching "
 
 ORIGINS = re.compile(r"(?<= )allow_origins=\['([^']*)'\]")
 ARGUMENT = re.compile(
-    r"(?<= )(max_retry_after|max_pages|page_size|(?:next|items|concurrency)(?==))(?:(=)(?=\w)|=?)"
+    r"(?<= )(max_(?:retry_after|pages|items|empty|page_bytes)|page_size|same_origin"
+    r"|(?:next|items|more|concurrency)(?==))(?:=True|(=)(?=[^\s,.;:)])|=?)"
 )
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for tab and line feed, and those that turn the direction of a text."""
 
 
 class Code(IntEnum):
@@ -105,6 +109,11 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         error = cause
+
+
+def printable(text: str) -> str:
+    """The text with its control characters as escapes, so that a terminal does not obey them."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:
