@@ -57,7 +57,11 @@ def test_what_is_at_a_path(path: str, text: str) -> None:
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")  # which the reader refuses
 
 TREES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text('ab:,{}[]" ', max_size=3), inner),
     max_leaves=20,
 )

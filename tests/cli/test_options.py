@@ -7,8 +7,7 @@ from typing import Any
 import certifi
 import pytest
 
-from anystream import http
-from anystream._cli import clients, main, schemes, shown, values
+from anystream._cli import clients, endings, main, schemes, shown, values
 from anystream._cli.parser import parser
 
 URL = "https://api.example.com/users"
@@ -351,16 +350,40 @@ def test_what_other_options_say_of_a_scheme() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "text"),
+    ("call", "form"),
     [
-        (http.LinkHeader(), "link"),
-        (http.NextURL("a.b"), "url:a.b"),
-        (http.PageNumber("p", 0), "page:p=0"),
-        (http.Cursor("a", param="b"), "Cursor(path='a', param='b')"),
+        ("LinkHeader()", "link"),
+        ("LinkHeader(rel='more')", "link:more"),
+        ("NextURL('a.b')", "url:a.b"),
+        ("NextURL(path='links[rel=next].href', more='m')", "'url:links[rel=next].href' --more m"),
+        ("NextParams('continue')", "params:continue"),
+        ("Cursor('a', param='b')", "cursor:a=b"),
+        ("Cursor(path='a', body='b.c', more='m n')", "cursor:a=body:b.c --more 'm n'"),
+        ("Cursor('a', header='X', url='http://x/')", "cursor:a=header:X --next-url http://x/"),
+        ("HeaderCursor('X-Next', 'c')", "header:X-Next=c"),
+        ("HeaderCursor(header='N', to_header='R')", "header:N=header:R"),
+        ("PageNumber('p', 0)", "page:p=0"),
+        ("PageNumber(start=0)", "page:page=0"),
+        (
+            "PageNumber(total_pages=Header('X-Pages'), total='t')",
+            "page --total-pages header:X-Pages --total t",
+        ),
+        ("PageNumber(body='p', template='n {}')", "page:body:p --template 'n {}'"),
+        ("Offset(total='total')", "offset --total total"),
+        ("Offset('o', size='limit', start=1)", "offset:o=1"),
+        ("LastItem('id', 'after', more='more')", "last:id=after --more more"),
+        ("LastItem(key='id', param='after', more=None, add=1)", "keyset:id+1=after"),
+        ("GraphQL(path='data.x', after='c')", "graphql:data.x"),
+        ("Numbering()", "page"),
+        ("Mine('a')", "Mine('a')"),
+        ("<function at 0x1>", "<function at 0x1>"),
     ],
 )
-def test_what_was_detected_is_said_as_next_has_it(scheme: object, text: str) -> None:
-    assert schemes.form_of(scheme) == text
+def test_a_scheme_in_python_is_said_in_options(call: str, form: str) -> None:
+    assert schemes.form_of(call) == form
+    message = endings.as_options(f"nothing is at 'a': say next={call}, or max_pages=1")
+    if call[0] != "<":
+        assert message == f"nothing is at 'a': say --next {form}, or --max-pages 1"
 
 
 def test_every_form_is_in_the_help() -> None:

@@ -9,10 +9,12 @@ from typing import cast
 import anyio
 
 from .._errors import StreamError
+from .schemes import form_of
 
 WHERE = "while fetching "
 
 ORIGINS = re.compile(r"(?<= )allow_origins=\['([^']*)'\]")
+SCHEME = re.compile(r"(?<= )next=([A-Z]\w*\((?:'[^']*'|\w+\('[^']*'\)|[^()'])*\))")
 ARGUMENT = re.compile(
     r"(?<= )(max_(?:retry_after|pages|items|empty|page_bytes)|page_size|same_origin"
     r"|(?:next|items|more|concurrency)(?==))(?:=True|(=)(?=[^\s,.;:)])|=?)"
@@ -96,7 +98,10 @@ def as_options(text: str) -> str:
     def option(match: re.Match[str]) -> str:
         return f"--{match[1].replace('_', '-')}{' ' if match[2] else ''}"
 
-    return ARGUMENT.sub(option, ORIGINS.sub(r"--allow-origin \1", text))
+    def scheme(match: re.Match[str]) -> str:
+        return f"--next {form_of(match[1])}"
+
+    return ARGUMENT.sub(option, ORIGINS.sub(r"--allow-origin \1", SCHEME.sub(scheme, text)))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -166,7 +166,8 @@ class PagesCommand(Command):
             return f"{self.options.next.text}, as given"
         if page.scheme is None:
             return "none detected"
-        return f"{schemes.form_of(page.scheme)}, detected"
+        form = schemes.form_of(repr(page.scheme))
+        return "page, since nothing says how to go on" if form == "page" else f"{form}, detected"
 
     def answer(self, page: Page[str]) -> str:
         """Whether there is more, and what says so."""

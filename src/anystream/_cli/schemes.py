@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,18 @@ CLASSES = {
     "keyset": "LastItem",
     "graphql": "GraphQL",
 }
+
+PLACES = {
+    "link": ("rel",),
+    "header": ("header",),
+    **dict.fromkeys(("url", "cursor", "params", "graphql"), ("path",)),
+    **dict.fromkeys(("last", "keyset"), ("key",)),
+    **dict.fromkeys(("page", "offset"), ()),
+}
+"""The argument that each kind has first."""
+
+SENT = {"param": "", "body": "body:", "to_header": "header:", "header": "header:"}
+"""Arguments that say where the next request has it, and how `--next` writes that."""
 
 OTHERS = {
     "total_pages": ("total_pages", ("page",)),
@@ -153,14 +167,42 @@ def build(given: Given, options: Namespace, size: str | None = None) -> Any:
     return getattr(http, name)(*places, **keywords)
 
 
-def form_of(scheme: Any) -> str:
-    """A scheme that was detected, as `--next` has it."""
-    match type(scheme).__name__:
-        case "LinkHeader":
-            return "link"
-        case "NextURL":
-            return f"url:{scheme.path}"
-        case "PageNumber":
-            return f"page:{scheme.param}={scheme.start}"
-        case _:
-            return repr(scheme)
+def form_of(call: str) -> str:
+    """A scheme as it is written in Python, `Cursor('a', param='b')`, as options: `cursor:a=b`."""
+    name = call.partition("(")[0]
+    if name == "Numbering":  # what is tried where nothing says how to go on
+        return "page"
+    kind = next((kind for kind, each in CLASSES.items() if each == name), None)
+    if kind is None:
+        return call
+    said = arguments_of(call, [*PLACES[kind], "param", "start"])
+    if said.get("more", "") is None:
+        kind = "keyset"
+    places = [said.pop(key) for key in PLACES[kind] if key in said]
+    sent = [prefix + said.pop(key) for key, prefix in SENT.items() if key in said]
+    if kind in ("page", "offset"):
+        start = [str(said["start"])] if "start" in said else []
+        places, sent = sent or [kind] * len(start), start
+    elif "add" in said:
+        places[0] += f"+{said['add']}"
+    form = f"{kind}:{'='.join([*places, *sent])}" if places else kind
+    others = [
+        f" --{option.replace('_', '-')} {shlex.quote(said[keyword])}"
+        for option, (keyword, _) in OTHERS.items()
+        if isinstance(said.get(keyword), str)
+    ]
+    return shlex.quote(form) + "".join(others)
+
+
+def arguments_of(call: str, names: list[str]) -> dict[str, Any]:
+    """What a class is called with; `names` are those of the arguments that have none."""
+    tree: Any = ast.parse(call, mode="eval").body
+    named = ((each.arg, each.value) for each in tree.keywords)
+    return {name: plain(value) for name, value in (*zip(names, tree.args, strict=False), *named)}
+
+
+def plain(value: ast.expr) -> Any:
+    """A constant, or the header that is meant, as `place` has it."""
+    if isinstance(value, ast.Call):
+        return f"header:{plain(value.args[0])}"
+    return ast.literal_eval(value)
