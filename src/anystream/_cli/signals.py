@@ -14,7 +14,7 @@ def ignored(number: signal.Signals) -> bool:
     return signal.getsignal(number) is signal.SIG_IGN
 
 
-def interrupted(number: int) -> int:
+def interrupted(number: int = signal.SIGINT) -> int:
     if not WINDOWS:  # where a process cannot end like that
         die(number)
     return 128 + number
