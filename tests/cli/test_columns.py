@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anystream._cli import main
-from anystream._cli.columns import Table, lines_of, value_at
+from anystream._cli.columns import Table, lines_of, members, value_at
 from anystream._cli.endings import CommandError
 
 from .running import at_home
@@ -51,7 +51,7 @@ ITEM = (
     ],
 )
 def test_what_is_at_a_path(path: str, text: str) -> None:
-    assert value_at(f" {ITEM}", path) == text
+    assert value_at(members(f" {ITEM}"), path) == text
 
 
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")  # which the reader refuses
@@ -74,8 +74,8 @@ def test_every_part_of_every_item_is_found(tree: Any, indent: int | None) -> Non
         [*tree] if isinstance(tree, dict) else [*range(len(tree))] if isinstance(tree, list) else []
     )
     for key in keys:
-        assert json.loads(value_at(text, str(key))) == tree[key]
-    assert value_at(text, "nowhere") == ""
+        assert json.loads(value_at(members(text), str(key))) == tree[key]
+    assert value_at(members(text), "nowhere") == ""
 
 
 def test_one_path_gives_values_and_several_give_objects() -> None:
@@ -124,6 +124,8 @@ def test_half_a_character_stays_as_it_was_written() -> None:
 
 def test_what_has_no_column_is_an_error() -> None:
     table = Table([])
+    with pytest.raises(CommandError, match=r"^item 2 has 'a'"):
+        rows([], "{}", '{"a": 1}')
     assert table.lines(['{"a": 1}']) == ["a", "1"]
     with pytest.raises(CommandError) as raised:
         table.lines(['{"a": 1, "z": 2}'])
@@ -136,7 +138,7 @@ def test_what_has_no_column_is_an_error() -> None:
 
 def test_what_is_nested_too_deeply() -> None:
     with pytest.raises(CommandError, match="nested too deeply to look into"):
-        value_at('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "a")
+        members('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}")
 
 
 # -- in the commands ----------------------------------------------------------------------------

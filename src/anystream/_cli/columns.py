@@ -19,11 +19,10 @@ DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=no_con
 
 BETWEEN = re.compile(r"[ \t\r\n,:]*+")
 
+Shaper: TypeAlias = "Callable[[Sequence[str]], Sequence[str]]"
 
-Lines: TypeAlias = "Callable[[Sequence[str]], Sequence[str]]"
 
-
-def lines_of(paths: Sequence[str], *, as_csv: bool) -> Lines:
+def lines_of(paths: Sequence[str], *, as_csv: bool) -> Shaper:
     """The function that makes lines of the texts of items."""
     if as_csv:
         return Table(paths).lines
@@ -34,7 +33,8 @@ def lines_of(paths: Sequence[str], *, as_csv: bool) -> Lines:
 
 def selected(item: str, paths: Sequence[str]) -> str:
     """What is at the path, or an object with what is at each of several ones."""
-    values = [value_at(item, path) or "null" for path in paths]
+    found = members(item)
+    values = [value_at(found, path) or "null" for path in paths]
     if len(paths) == 1:
         return values[0]
     names = [json.dumps(path, ensure_ascii=False) for path in paths]
@@ -42,11 +42,11 @@ def selected(item: str, paths: Sequence[str]) -> str:
 
 
 class Table:
-    """Rows of CSV, below a header: the `columns`, or else the keys of the first item."""
+    """Rows of CSV below a header, which is `columns` or else the keys of the first item."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.paths = columns
-        self.header: Sequence[str] = ()
+        self.header: Sequence[str] | None = None
         self.number = 0
 
     def lines(self, items: Sequence[str]) -> list[str]:
@@ -55,7 +55,7 @@ class Table:
     def rows(self, item: str) -> Iterator[str]:
         self.number += 1
         found = self.values(item)
-        if not self.header:
+        if self.header is None:
             self.header = self.paths or [*found]
             yield row(cell(json.dumps(key)) for key in self.header)
         for key in found:
@@ -67,13 +67,14 @@ class Table:
         yield row(cell(found.get(key, "")) for key in self.header)
 
     def values(self, item: str) -> dict[str, str]:
+        found = members(item)
         if self.paths:
-            return {path: value_at(item, path) for path in self.paths}
+            return {path: value_at(found, path) for path in self.paths}
         if not item.lstrip().startswith("{"):
             raise CommandError(
                 f"item {self.number} is not an object, and has no columns: {item:.50}"
             )
-        return dict(members(item))
+        return found
 
 
 def row(cells: Iterable[str]) -> str:
@@ -98,37 +99,36 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def value_at(text: str, path: str) -> str:
+def value_at(found: dict[str, str], path: str) -> str:
     """The JSON text of what is at a path of keys joined by dots, "" if there is nothing.
 
     A key may hold dots itself, and that of a list is the number of an item, from 0.
     """
-    while text:
-        found = dict(members(text))
-        if path in found:
-            return found[path]
-        key, _, path = path.partition(".")
-        text = found.get(key, "")
-    return ""
+    while path not in found:
+        key, dot, path = path.partition(".")
+        if not dot or key not in found:
+            return ""
+        found = members(found[key])
+    return found[path]
 
 
-def members(text: str) -> Iterator[tuple[str, str]]:
+def members(text: str) -> dict[str, str]:
     """The keys of an object, or the numbers of a list, with the texts of the values."""
+    found: dict[str, str] = {}
     at = after_space(text, 0)
     opening = text[at]
     if opening not in "{[":
-        return
+        return found
     at = after_space(text, at + 1)
-    number = 0
     while text[at] not in "]}":
-        key = str(number)
+        key = str(len(found))
         if opening == "{":
             key, at = decoded(text, at)
             at = after_space(text, at)
         _, end = decoded(text, at)
-        yield key, text[at:end]
+        found[key] = text[at:end]
         at = after_space(text, end)
-        number += 1
+    return found
 
 
 def decoded(text: str, at: int) -> tuple[Any, int]:
