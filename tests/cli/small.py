@@ -1,23 +1,29 @@
-"""A server in a thread that gives one answer to every request, also over TLS or as a proxy."""
+"""A server in a thread that gives one answer to every request, also over TLS or as a proxy.
+
+With a function in the place of the body it answers what that gives for the request: the status,
+more headers, the body.
+"""
 
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 Headers = dict[str, str]
+Asked = tuple[str, str, Headers, bytes]
+Reply = tuple[int, Headers, bytes]
 
 
 @dataclass
 class Small:
     """What it answers, and what it was asked: the method, the target, the headers, the body."""
 
-    body: bytes = b""
+    body: bytes | Callable[[Asked], Reply] = b""
     kind: str = "application/json"
     status: int = 200
-    asked: list[tuple[str, str, Headers, bytes]] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     url: str = ""
 
 
@@ -30,11 +36,16 @@ def serving(small: Small, context: ssl.SSLContext | None = None) -> Generator[Sm
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", "0")))
             small.asked.append((self.command, self.path, headers, body))
-            self.send_response(small.status)
+            content, more, status = small.body, Headers(), small.status
+            if not isinstance(content, bytes):
+                status, more, content = content(small.asked[-1])
+            self.send_response(status)
+            for name, value in more.items():
+                self.send_header(name, value)
             self.send_header("Content-Type", small.kind)
-            self.send_header("Content-Length", str(len(small.body)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(small.body)
+            self.wfile.write(content)
 
         do_GET = do_POST = do_CONNECT = answer
 

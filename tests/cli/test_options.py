@@ -164,7 +164,7 @@ def test_bad_values(capsys: pytest.CaptureFixture[str], arguments: str, message:
     assert refused(capsys, "pages", *given).startswith(message)
 
 
-ONLY_MORE = "only with --next url or --next cursor or --next last"
+ONLY_MORE = "only with --next url or --next cursor or --next params or --next last"
 
 
 @pytest.mark.parametrize(
@@ -354,6 +354,7 @@ def test_what_other_options_say_of_a_scheme() -> None:
     [
         ("LinkHeader()", "link"),
         ("LinkHeader(rel='more')", "link:more"),
+        ("NextURL()", "url:next"),
         ("NextURL('a.b')", "url:a.b"),
         ("NextURL(path='links[rel=next].href', more='m')", "'url:links[rel=next].href' --more m"),
         ("NextParams('continue')", "params:continue"),

@@ -114,8 +114,8 @@ def next_options(sub: Parser) -> None:
     option = sub.add_argument_group("pagination").add_argument
     option("--next", metavar="HOW", type=schemes.scheme, help="how to find the next page; below")
     option("--items", metavar="PATH", help="where in the body the list of items is")
-    text = "where the body says whether there is more, for url, cursor and last"
-    option("--more", metavar="PATH", help=text)
+    text = "what says whether there is more: PATH, '!PATH' if true is the end, header:NAME"
+    option("--more", metavar="PLACE", help=text)
     text = "where the following pages are asked for, for cursor"
     option("--next-url", metavar="URL", type=values.web_url, help=text)
     text = "where in the body the URL is that the next URL is added to, for url"

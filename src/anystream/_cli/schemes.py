@@ -62,7 +62,7 @@ OTHERS = {
     "total": ("total", ("page", "offset")),
     "end_status": ("end_statuses", ("page",)),
     "template": ("template", ("page", "offset")),
-    "more": ("more", ("url", "cursor", "last")),
+    "more": ("more", ("url", "cursor", "params", "last")),
     "base": ("base", ("url",)),
     "next_url": ("url", ("cursor",)),
 }
@@ -156,7 +156,10 @@ def place(text: str) -> Any:
     return text if name == text else Header(name)
 
 
-READ: dict[str, Callable[[Any], Any]] = {"total_pages": place, "total": place, "end_status": tuple}
+READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("total_pages", "total", "more"), place),
+    "end_status": tuple,
+}
 
 
 def build(given: Given, options: Namespace, size: str | None = None) -> Any:
@@ -178,6 +181,8 @@ def form_of(call: str) -> str:
     said = arguments_of(call, [*PLACES[kind], "param", "start"])
     if said.get("more", "") is None:
         kind = "keyset"
+    if kind == "url":
+        said.setdefault("path", "next")
     places = [said.pop(key) for key in PLACES[kind] if key in said]
     sent = [prefix + said.pop(key) for key, prefix in SENT.items() if key in said]
     if kind in ("page", "offset"):
