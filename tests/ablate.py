@@ -51,7 +51,7 @@ BODIES = (
 )
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
-    *("cli/pages_command", "cli/live_command"),
+    *("cli/pages_command", "cli/live_command", "cli/columns", "cli/connection"),
 )
 FAMILIES = {
     **dict.fromkeys(("_lines", "_json", "_chunks", "_net"), BODIES),
@@ -105,6 +105,8 @@ LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
 REFUSALS, ASKING = "http/_refusals.py", "http/bodies/requests.py"
 OPENINGS, LIVE = "http/bodies/openings.py", "http/bodies/live.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
+SIGNALS, SECRETS, COLUMNS = "_cli/signals.py", "_cli/secrets.py", "_cli/columns.py"
+LIVE, COMMAND_PAGES = "_cli/live.py", "_cli/pages.py"
 
 REMOVALS = (
     # The reader and its mailbox.
@@ -1868,39 +1870,71 @@ REMOVALS = (
     ),
     Removal(
         SESSION,
-        "if not ignored(number)]",
+        "if not signals.ignored(number)]",
         "]",
         "signals that are ignored stay ignored",
     ),
     Removal(
-        SESSION,
+        SIGNALS,
         "    os.kill(os.getpid(), number)\n",
         "    pass\n",
         "a command ends by the signal itself",
     ),
     Removal(
         SESSION,
-        'self.show(f"anystream: {self.secrets.clean(text)}")',
-        'self.show(f"anystream: {text}")',
+        "return printable(self.secrets.clean(text))",
+        "return printable(text)",
         "no credential is shown",
     ),
     Removal(
+        SESSION,
+        "return printable(self.secrets.clean(text))",
+        "return self.secrets.clean(text)",
+        "a terminal is told nothing that it would obey",
+    ),
+    Removal(
+        SECRETS,
+        " or isinstance(value, FromFile)",
+        "",
+        "a parameter that is in a file is a secret",
+    ),
+    Removal(
+        COLUMNS,
+        "            if key not in self.header:\n",
+        "            if False:\n",
+        "no value is dropped because it has no column",
+    ),
+    Removal(
+        LIVE,
+        "options.method in IDEMPOTENT or options.retries is not None",
+        "True",
+        "a request for events that may change something is sent once",
+    ),
+    Removal(
+        COMMAND_PAGES,
+        "self.resume.save(self.with_urls(state, concealed), done",
+        "self.resume.save(state, done",
+        "the state holds no credentials of a next URL",
+    ),
+    Removal(
         RESUME,
-        ", 0o600)",
-        ", 0o666)",
+        "fd, unfinished = tempfile.mkstemp(",
+        'fd = os.open(unfinished := f"{self.path}.tmp", os.O_WRONLY | os.O_CREAT, 0o666)\n'
+        "        dict(",
         "only the owner may read the state",
     ),
     Removal(
         RESUME,
-        'unfinished = f"{self.path}.tmp"',
-        "unfinished = self.path",
+        "fd, unfinished = tempfile.mkstemp(",
+        "fd = os.open(unfinished := self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)\n"
+        "        dict(",
         "the state is replaced at once",
     ),
     Removal(
         RESUME,
-        ' | getattr(os, "O_NOFOLLOW", 0)',
-        "",
-        "the state is not written through a link",
+        "            os.unlink(unfinished)\n",
+        "            pass\n",
+        "a state that could not be saved leaves no file behind",
     ),
     Removal(
         RESUME,

@@ -8,8 +8,8 @@ A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluen
 """
 
 from importlib import import_module as _import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # checkers know the name, and `typing` takes longer than all else here
 if TYPE_CHECKING:
     from ._bridges.from_callback import Push, from_callback
     from ._bridges.from_thread import from_thread

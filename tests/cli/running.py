@@ -24,8 +24,8 @@ def server() -> Generator[Server, None, None]:
 @pytest.fixture(autouse=True)
 def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No proxy, short pauses, and no certificates, which take longer to load than most tests."""
-    for command in ("pages", "live"):
-        monkeypatch.setattr(f"anystream._cli.{command}.FIRST", 0.01)
+    for command in ("pages.PagesCommand", "live.LiveCommand"):
+        monkeypatch.setattr(f"anystream._cli.{command}.first", 0.01)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))

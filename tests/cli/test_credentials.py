@@ -10,6 +10,7 @@ import pytest
 from anystream._cli import secrets
 from anystream._cli.endings import UsageError
 from anystream._cli.secrets import Secrets, credentials, without_user
+from anystream._cli.values import FromFile
 from anystream.http._urls import is_secret
 
 URL = "https://api.example.com/users"
@@ -28,7 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def options(**given: Any) -> Namespace:
     defaults: dict[str, Any] = {"header": [], "query": [], "user": None, "bearer_env": None}
-    return Namespace(**{**defaults, "netrc": False, "netrc_file": None, **given})
+    return Namespace(**{**defaults, "proxy": None, "netrc": False, "netrc_file": None, **given})
 
 
 def sent(url: str = URL, **given: Any) -> str | None:
@@ -111,7 +112,7 @@ def test_a_netrc_that_cannot_be_used(tmp_path: Path) -> None:
         sent(netrc_file=str(tmp_path / "nowhere"))
     bad = tmp_path / "bad"
     bad.write_text("machine x\nlogin y hunter2 z\n")
-    with pytest.raises(UsageError, match="line 2 is not as a netrc file has it") as raised:
+    with pytest.raises(UsageError, match="line 2 is not a line of a netrc file") as raised:
         sent(netrc_file=str(bad))
     assert "hunter2" not in str(raised.value)
 
@@ -140,6 +141,21 @@ def test_a_netrc_that_cannot_be_used(tmp_path: Path) -> None:
 )
 def test_names_of_credentials(text: str, secret: bool) -> None:
     assert is_secret(text) is secret
+
+
+def test_a_url_is_kept_without_its_secrets() -> None:
+    secret = secrets.secret_pairs(
+        "https://x/?api_key=k1%2F&n=1", [("appid", FromFile("a b")), ("page", "2")]
+    )
+    assert secret == {"api_key": "k1/", "appid": "a b"}
+    for url, kept, again in (
+        ("https://me:pw@x/?api_key=k1/&n=1", "https://x/?api_key=***&n=1", "api_key=k1%2F&n=1"),
+        ("https://x/?appid=a%20b&c=%2B", "https://x/?appid=***&c=%2B", "appid=a+b&c=%2B"),
+        ("https://x/?api_key=other", "https://x/?api_key=other", "api_key=other"),
+    ):
+        assert secrets.concealed(url, secret) == kept
+        assert secrets.revealed(kept, secret).partition("?")[2] == again
+    assert secrets.concealed("https://x/y", secret) == "https://x/y"
 
 
 def test_what_is_secret_is_hidden_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:

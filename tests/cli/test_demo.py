@@ -143,7 +143,7 @@ def test_a_proxy_is_not_asked(only: Callable[..., None], monkeypatch: pytest.Mon
     assert main(["demo"]) == 0
 
 
-@pytest.mark.parametrize("args", [[], ["demo", "--backend", "curio"], ["dance"]])
+@pytest.mark.parametrize("args", [["demo", "--backend", "curio"], ["dance"]])
 def test_what_cannot_be_read_is_a_usage_error(
     args: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,7 +173,7 @@ def test_python_dash_m() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", [["rich"], ["h11", "httpx", "rich", "trio"]], ids=["one", "all"]
+    "missing", [["rich"], ["h11", "httpx", "rich", "shtab", "trio"]], ids=["one", "all"]
 )
 def test_a_missing_dependency_names_the_extra(missing: list[str]) -> None:
     code = f"""

@@ -13,6 +13,7 @@ from anystream._cli import main
 from anystream._cli.server import Server
 
 from .running import BACKENDS, at_home, environment, server, start
+from .small import Small, serving
 
 __all__ = ["at_home", "server"]  # fixtures
 
@@ -58,6 +59,17 @@ def test_reconnections_are_told_of(server: Server, capfd: Capture) -> None:
 def test_the_data_alone(server: Server, capfd: Capture) -> None:
     assert main(["sse", f"{server.url}/events?n=2", "--data-only", "--no-reconnect"]) == 0
     assert capfd.readouterr() == ("".join(f"{event(n)['data']}\n" for n in (1, 2)), "")
+
+
+def test_events_hold_nothing_that_a_terminal_would_obey(capfd: Capture) -> None:
+    data = "\x1b[31m \x9b \x7f \u202e é \0"
+    with serving(Small(f"data: {data}\n\n".encode(), "text/event-stream")) as small:
+        assert main(["sse", small.url, "--no-reconnect"]) == 0
+        out = capfd.readouterr().out
+        assert out[:-1].isprintable()
+        assert json.loads(out)["data"] == data
+        assert main(["sse", small.url, "--no-reconnect", "--data-only"]) == 0
+        assert capfd.readouterr().out == f"{data}\n"
 
 
 def test_some_of_the_events(server: Server, capfd: Capture) -> None:
@@ -214,7 +226,7 @@ def test_a_source_that_is_not_there(capfd: Capture, tmp_path: Path) -> None:
     assert capfd.readouterr() == ("", "anystream: argument --query: only for a URL\n")
     with pytest.raises(SystemExit):
         main(["lines", "http://"])
-    assert "argument URL|FILE|-: 'http://' is no URL" in capfd.readouterr().err
+    assert "argument URL|FILE|-: 'http://' is not a URL" in capfd.readouterr().err
     assert out.read_text() == "old\n"
 
 
@@ -252,7 +264,7 @@ def test_an_interruption_before_anything_runs(
     capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     died: list[int] = []
-    monkeypatch.setattr("anystream._cli.session.die", died.append)
+    monkeypatch.setattr("anystream._cli.signals.die", died.append)
 
     def interrupted(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
@@ -261,7 +273,7 @@ def test_an_interruption_before_anything_runs(
     assert main(["lines", "-"]) == 130
     assert died == [signal.SIGINT]
     died.clear()
-    monkeypatch.setattr("anystream._cli.live.Lines", interrupted)
+    monkeypatch.setattr("anystream._cli.live.LinesCommand", interrupted)
     assert main(["lines", "-"]) == 130
     assert died == [signal.SIGINT]
     assert capfd.readouterr() == ("", "")

@@ -4,9 +4,11 @@ import io
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
-from anystream._cli import clients, main, parser, schemes, shown, values
+from anystream._cli import clients, endings, main, schemes, shown, values
+from anystream._cli.parser import parser
 
 URL = "https://api.example.com/users"
 
@@ -21,7 +23,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err.splitlines()[-1].partition("error: ")[2]
 
 
-NO_URL = "argument URL: {!r} is no URL that begins with http:// or https:// and has no spaces"
+NO_URL = "argument URL: {!r} is not a URL that begins with http:// or https:// and has no spaces"
 FORM = "argument --next: {!r} must be {}"
 
 
@@ -32,15 +34,54 @@ FORM = "argument --next: {!r} must be {}"
         ("ftp://example.com", NO_URL.format("ftp://example.com")),
         ("https://", NO_URL.format("https://")),
         ("https://u:pw@a b", NO_URL.format("https://***@a b")),
-        ("https://[::1", "argument URL: 'https://[::1' is no URL: Invalid IPv6 URL"),
+        ("https://[::1", "argument URL: 'https://[::1' is not a URL: Invalid IPv6 URL"),
         (f"{URL} -H Accept", "argument -H/--header: it must be NAME: VALUE or @FILE"),
         (
             f"{URL} -H @/no/where",
             "argument -H/--header: '/no/where' cannot be read: No such file or directory",
         ),
         (f"{URL} -H X:ü", "argument -H/--header: the value of X must be printable ASCII"),
-        (f"{URL} -X G(T", "argument -X/--method: 'G(T' is no HTTP method, such as GET or POST"),
-        (f"{URL} -q a", "argument -q/--query: 'a' must be NAME=VALUE"),
+        (f"{URL} -X G(T", "argument -X/--method: 'G(T' is not an HTTP method, such as GET or POST"),
+        (f"{URL} -q a", "argument -q/--query: 'a' must be NAME=VALUE or NAME=@FILE"),
+        (
+            f"{URL} -q k=@/no/where",
+            "argument -q/--query: '/no/where' cannot be read: No such file or directory",
+        ),
+        (
+            f"{URL} --cacert /no/where",
+            "argument --cacert: '/no/where' cannot be read: No such file or directory",
+        ),
+        (
+            f"{URL} --cacert {__file__}",
+            f"argument --cacert: {__file__!r} holds no certificates in the PEM format",
+        ),
+        (
+            f"{URL} --cacert {certifi.where()} --insecure",
+            "argument --insecure: not allowed with argument --cacert",
+        ),
+        (
+            f"{URL} --proxy ftp://u:pw@x",
+            "argument --proxy: 'ftp://***@x' is not a URL that begins with http://, https://,"
+            " socks5:// or socks5h:// and has no spaces",
+        ),
+        (f"{URL} --select a,,b", "argument --select: 'a,,b' must be PATH or PATH,PATH,..."),
+        (
+            f"{URL} --template n={{}}{{}}",
+            "argument --template: 'n={}{}' must have one {}, where the number goes",
+        ),
+        (
+            f"{URL} --max-page-bytes 5T",
+            "argument --max-page-bytes: '5T' must be a number of bytes, at least 1:"
+            " 5000, 500K, 64M or 1G",
+        ),
+        (
+            f"{URL} --max-page-bytes 0",
+            "argument --max-page-bytes: '0' must be a number of bytes, at least 1:"
+            " 5000, 500K, 64M or 1G",
+        ),
+        (f"{URL} --next cursor:a=header:", FORM.format("cursor:a=header:", "cursor:PATH=PARAM")),
+        (f"{URL} --next page:body:", FORM.format("page:body:", "page[:PARAM[=START]]")),
+        (f"{URL} --next params", FORM.format("params", "params:PATH")),
         (
             f"{URL} -d {{",
             "argument -d/--data: the body must be JSON: Expecting property name"
@@ -67,7 +108,10 @@ FORM = "argument --next: {!r} must be {}"
             f"{URL} --timeout inf",
             "argument --timeout: 'inf' must be a number of seconds, more than 0",
         ),
-        (f"{URL} --end-status 999", "argument --end-status: '999' is no HTTP status, such as 404"),
+        (
+            f"{URL} --end-status 999",
+            "argument --end-status: '999' is not an HTTP status, such as 404",
+        ),
         (
             f"{URL} --rate 5",
             "argument --rate: '5' must be a number of requests in a second, a"
@@ -95,13 +139,13 @@ FORM = "argument --next: {!r} must be {}"
         ),
         (
             f"{URL} --next Link",
-            "argument --next: 'Link' must begin with link, url, cursor, header,"
+            "argument --next: 'Link' must begin with link, url, cursor, header, params,"
             " page, offset, last, keyset or graphql; --help shows the forms",
         ),
         (
             f"{URL} --next link:",
             "argument --next: 'link:' must begin with link, url, cursor,"
-            " header, page, offset, last, keyset or graphql; --help shows the forms",
+            " header, params, page, offset, last, keyset or graphql; --help shows the forms",
         ),
         (f"{URL} --next url", FORM.format("url", "url:PATH")),
         (f"{URL} --next link:a=b", FORM.format("link:a=b", "link[:REL]")),
@@ -120,6 +164,9 @@ def test_bad_values(capsys: pytest.CaptureFixture[str], arguments: str, message:
     assert refused(capsys, "pages", *given).startswith(message)
 
 
+ONLY_MORE = "only with --next url or --next cursor or --next params or --next last"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -127,6 +174,16 @@ def test_bad_values(capsys: pytest.CaptureFixture[str], arguments: str, message:
         (("--resume", "x", "--dry-run"), "argument --resume: not allowed with --dry-run"),
         (("--total-pages", "n"), "argument --total-pages: only with --next page"),
         (("--end-status", "404", "--next", "link"), "argument --end-status: only with --next page"),
+        (("--resume", "x", "--csv"), "argument --resume: not allowed with --csv"),
+        (("--csv", "--slurp"), "argument --csv: not allowed with --slurp"),
+        (("--dry-run", "--slurp"), "argument --slurp: not allowed with --dry-run"),
+        (("--more", "m", "--next", "keyset:a=b"), f"argument --more: {ONLY_MORE}"),
+        (("--next-url", URL), "argument --next-url: only with --next cursor"),
+        (("--base", "b"), "argument --base: only with --next url"),
+        (
+            ("--template", "{}", "--next", "link"),
+            "argument --template: only with --next page or --next offset",
+        ),
         (("--total", "n"), "argument --total: only with --next page or --next offset"),
         (
             ("--concurrency", "2"),
@@ -214,37 +271,123 @@ def test_what_is_said_when_no_line_is_shown_any_more(capsys: pytest.CaptureFixtu
 
 
 FORMS = [
-    ("link", "LinkHeader()"),
-    ("link:more", "LinkHeader(rel='more')"),
-    ("url:a.b=c", "NextURL(path='a.b=c')"),
-    ("cursor:a=b=c", "Cursor(path='a=b', param='c')"),
-    ("cursor:a=body:b.c", "Cursor(path='a', body='b.c')"),
-    ("header:X-Next=c", "HeaderCursor(header='X-Next', param='c')"),
-    ("page", "PageNumber(total_pages='n', total=Header('X-Total'), end_statuses=(404,))"),
-    (
-        "page:p=0",
-        "PageNumber(param='p', start=0, total_pages='n', total=Header('X-Total'),"
-        " end_statuses=(404,))",
-    ),
-    ("offset", "Offset(total=Header('X-Total'))"),
-    ("offset:o=1", "Offset(param='o', total=Header('X-Total'), start=1)"),
-    ("last:id=after", "LastItem(key='id', param='after')"),
-    ("keyset:id=max_id", "LastItem(key='id', param='max_id', more=None)"),
-    ("graphql:data.x", "GraphQL(path='data.x')"),
+    ("link", "LinkHeader", (), {}),
+    ("link:more", "LinkHeader", ("more",), {}),
+    ("url:a.b=c", "NextURL", ("a.b=c",), {}),
+    ("url:links[rel=next].href", "NextURL", ("links[rel=next].href",), {}),
+    ("cursor:a=b=c", "Cursor", ("a=b",), {"param": "c"}),
+    ("cursor:a=body:b.c", "Cursor", ("a",), {"body": "b.c"}),
+    ("cursor:a=header:X-B", "Cursor", ("a",), {"header": "X-B"}),
+    ("header:X-Next=c", "HeaderCursor", ("X-Next",), {"param": "c"}),
+    ("header:Next-Range=header:Range", "HeaderCursor", ("Next-Range",), {"to_header": "Range"}),
+    ("header:X-Next=body:c", "HeaderCursor", ("X-Next",), {"param": "body:c"}),
+    ("params:continue", "NextParams", ("continue",), {}),
+    ("page", "PageNumber", (), {}),
+    ("page:p=0", "PageNumber", (), {"param": "p", "start": 0}),
+    ("page:body:a.p", "PageNumber", (), {"body": "a.p"}),
+    ("page:body:p=2", "PageNumber", (), {"body": "p", "start": 2}),
+    ("offset", "Offset", (), {}),
+    ("offset:o=1", "Offset", (), {"param": "o", "start": 1}),
+    ("offset:body:from", "Offset", (), {"body": "from"}),
+    ("last:id=after", "LastItem", ("id",), {"param": "after"}),
+    ("last:id+1=after", "LastItem", ("id",), {"param": "after", "add": 1}),
+    ("keyset:id=max_id", "LastItem", ("id",), {"param": "max_id", "more": None}),
+    ("keyset:sort=body:after", "LastItem", ("sort",), {"body": "after", "more": None}),
+    ("keyset:u.id+10=o", "LastItem", ("u.id",), {"param": "o", "add": 10, "more": None}),
+    ("graphql:data.x", "GraphQL", ("data.x",), {}),
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), FORMS)
-def test_forms_of_next(text: str, expected: str) -> None:
-    total = schemes.place("header:X-Total")
-    given = schemes.scheme(text)
-    pages = schemes.place("n")
-    built = schemes.build(given, total_pages=pages, total=total, end_statuses=(404,))
-    assert repr(built) == expected
-    assert schemes.build(given, page_size="limit").size == "limit"
+@pytest.mark.parametrize(("text", "name", "places", "keywords"), FORMS)
+def test_forms_of_next(
+    text: str, name: str, places: tuple[str, ...], keywords: dict[str, Any]
+) -> None:
+    given = options("--next", text)
+    assert schemes.arguments(given.next, given) == (name, [*places], keywords)
+    sized = {**keywords, "size": "limit"}
+    assert schemes.arguments(given.next, given, "limit") == (name, [*places], sized)
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "expected"),
+    [
+        ("link", "", "LinkHeader()"),
+        ("link:more", "", "LinkHeader(rel='more')"),
+        ("url:a.b=c", "", "NextURL(path='a.b=c')"),
+        ("cursor:a=b=c", "", "Cursor(path='a=b', param='c')"),
+        ("cursor:a=body:b.c", "--more d", "Cursor(path='a', body='b.c', more='d')"),
+        ("header:X-Next=c", "", "HeaderCursor(header='X-Next', param='c')"),
+        (
+            "page:p=0",
+            "--total-pages n --total header:X-Total --end-status 404",
+            "PageNumber(param='p', start=0, total_pages='n', total=Header('X-Total'),"
+            " end_statuses=(404,))",
+        ),
+        (
+            "offset:o=1",
+            "--total header:X-Total",
+            "Offset(param='o', total=Header('X-Total'), start=1)",
+        ),
+        ("last:id=after", "", "LastItem(key='id', param='after')"),
+        ("last:id=after", "--more m", "LastItem(key='id', param='after', more='m')"),
+        ("keyset:id=max_id", "", "LastItem(key='id', param='max_id', more=None)"),
+        ("graphql:data.x", "", "GraphQL(path='data.x')"),
+    ],
+)
+def test_what_next_stands_for(text: str, others: str, expected: str) -> None:
+    given = options("--next", text, *others.split())
+    assert repr(schemes.build(given.next, given)) == expected
+
+
+def test_what_other_options_say_of_a_scheme() -> None:
+    given = options("--next", "cursor:cursor=body:cursor", "--next-url", f"{URL}/more")
+    assert schemes.arguments(given.next, given)[2] == {"body": "cursor", "url": f"{URL}/more"}
+    given = options("--next", "url:_links.next", "--base", "_links.base", "--more", "more")
+    assert schemes.arguments(given.next, given)[2] == {"base": "_links.base", "more": "more"}
+    given = options("--next", "offset:query=1", "--template", "select * startposition {}")
+    template = {"param": "query", "start": 1, "template": "select * startposition {}"}
+    assert schemes.arguments(given.next, given)[2] == template
+
+
+@pytest.mark.parametrize(
+    ("call", "form"),
+    [
+        ("LinkHeader()", "link"),
+        ("LinkHeader(rel='more')", "link:more"),
+        ("NextURL()", "url:next"),
+        ("NextURL('a.b')", "url:a.b"),
+        ("NextURL(path='links[rel=next].href', more='m')", "'url:links[rel=next].href' --more m"),
+        ("NextParams('continue')", "params:continue"),
+        ("Cursor('a', param='b')", "cursor:a=b"),
+        ("Cursor(path='a', body='b.c', more='m n')", "cursor:a=body:b.c --more 'm n'"),
+        ("Cursor('a', header='X', url='http://x/')", "cursor:a=header:X --next-url http://x/"),
+        ("HeaderCursor('X-Next', 'c')", "header:X-Next=c"),
+        ("HeaderCursor(header='N', to_header='R')", "header:N=header:R"),
+        ("PageNumber('p', 0)", "page:p=0"),
+        ("PageNumber(start=0)", "page:page=0"),
+        (
+            "PageNumber(total_pages=Header('X-Pages'), total='t')",
+            "page --total-pages header:X-Pages --total t",
+        ),
+        ("PageNumber(body='p', template='n {}')", "page:body:p --template 'n {}'"),
+        ("Offset(total='total')", "offset --total total"),
+        ("Offset('o', size='limit', start=1)", "offset:o=1"),
+        ("LastItem('id', 'after', more='more')", "last:id=after --more more"),
+        ("LastItem(key='id', param='after', more=None, add=1)", "keyset:id+1=after"),
+        ("GraphQL(path='data.x', after='c')", "graphql:data.x"),
+        ("Numbering()", "page"),
+        ("Mine('a')", "Mine('a')"),
+        ("<function at 0x1>", "<function at 0x1>"),
+    ],
+)
+def test_a_scheme_in_python_is_said_in_options(call: str, form: str) -> None:
+    assert schemes.form_of(call) == form
+    message = endings.as_options(f"nothing is at 'a': say next={call}, or max_pages=1")
+    if call[0] != "<":
+        assert message == f"nothing is at 'a': say --next {form}, or --max-pages 1"
 
 
 def test_every_form_is_in_the_help() -> None:
-    assert {text.partition(":")[0] for text, _ in FORMS} == {*schemes.KINDS}
-    for kind in schemes.KINDS:
+    assert {text.partition(":")[0] for text, *_ in FORMS} == {*schemes.CLASSES}
+    for kind in schemes.CLASSES:
         assert schemes.form(kind) in schemes.FORMS

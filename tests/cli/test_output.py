@@ -9,22 +9,22 @@ import anyio
 import pytest
 
 from anystream._cli.endings import UsageError
-from anystream._cli.output import PIECE, Output
+from anystream._cli.output import PIECE, LineOutput
 
 pytestmark = pytest.mark.real_time
 
 
 @pytest.fixture
-def pipe() -> Generator[tuple[Output, int], None, None]:
+def pipe() -> Generator[tuple[LineOutput, int], None, None]:
     """An output into a pipe, and the other end of that."""
     reading, writing = os.pipe()
-    with Output(f"/dev/fd/{writing}") as output:
+    with LineOutput(f"/dev/fd/{writing}") as output:
         os.close(writing)
         yield output, reading
     os.close(reading)
 
 
-async def test_a_full_pipe_holds_up_nobody_else(pipe: tuple[Output, int]) -> None:
+async def test_a_full_pipe_holds_up_nobody_else(pipe: tuple[LineOutput, int]) -> None:
     output, reading = pipe
     lines = b"".join(b"line %d\n" % n for n in range(50_000))
     received = bytearray()
@@ -41,7 +41,7 @@ async def test_a_full_pipe_holds_up_nobody_else(pipe: tuple[Output, int]) -> Non
     assert bytes(received) == lines
 
 
-async def test_a_cancelled_write_ends_between_two_lines(pipe: tuple[Output, int]) -> None:
+async def test_a_cancelled_write_ends_between_two_lines(pipe: tuple[LineOutput, int]) -> None:
     output, reading = pipe
     lines = b"".join(b"line %d of many\n" % n for n in range(50_000))
     with anyio.move_on_after(0.05) as scope:
@@ -52,7 +52,7 @@ async def test_a_cancelled_write_ends_between_two_lines(pipe: tuple[Output, int]
     assert lines.startswith(received)
 
 
-async def test_a_line_longer_than_a_pipe_takes_at_once(pipe: tuple[Output, int]) -> None:
+async def test_a_line_longer_than_a_pipe_takes_at_once(pipe: tuple[LineOutput, int]) -> None:
     output, reading = pipe
     line = b"x" * (3 * PIECE + 5) + b"\n"
     await output.write(b"short\n" + line)
@@ -61,7 +61,7 @@ async def test_a_line_longer_than_a_pipe_takes_at_once(pipe: tuple[Output, int])
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much a pipe holds")
 async def test_an_empty_pipe_is_filled_at_once(
-    pipe: tuple[Output, int], monkeypatch: pytest.MonkeyPatch
+    pipe: tuple[LineOutput, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output, reading = pipe
     written: list[int] = []
@@ -83,7 +83,7 @@ async def test_an_empty_pipe_is_filled_at_once(
 
 async def test_a_closed_pipe_is_an_error_for_who_writes_and_an_event_for_who_waits() -> None:
     reading, writing = os.pipe()
-    with Output(f"/dev/fd/{writing}") as output:
+    with LineOutput(f"/dev/fd/{writing}") as output:
         os.close(writing)
         with anyio.fail_after(5):
             async with anyio.create_task_group() as tasks:
@@ -97,7 +97,7 @@ async def test_a_closed_pipe_is_an_error_for_who_writes_and_an_event_for_who_wai
 
 
 async def test_a_file_is_never_abandoned(tmp_path: Path) -> None:
-    with Output(str(tmp_path / "file")) as output, anyio.move_on_after(0.01) as scope:
+    with LineOutput(str(tmp_path / "file")) as output, anyio.move_on_after(0.01) as scope:
         await output.abandoned()
     assert scope.cancelled_caught
 
@@ -105,7 +105,7 @@ async def test_a_file_is_never_abandoned(tmp_path: Path) -> None:
 async def test_a_file_is_truncated_or_appended_to(tmp_path: Path) -> None:
     path = tmp_path / "out"
     for append, expected in ((False, b"b\n"), (True, b"b\nb\n"), (False, b"b\n")):
-        with Output(str(path), append=append) as output:
+        with LineOutput(str(path), append=append) as output:
             await output.write(b"b\n")
         assert path.read_bytes() == expected
 
@@ -130,7 +130,7 @@ async def test_the_rest_of_a_line_of_ours_is_dropped(
 ) -> None:
     path = tmp_path / "out"
     path.write_bytes(before)
-    with Output(str(path), append=True, ours=True) as output:
+    with LineOutput(str(path), append=True, ours=True) as output:
         await output.write(b"more\n")
     assert path.read_bytes() == kept + b"more\n"
 
@@ -139,22 +139,22 @@ def test_the_rest_of_a_line_of_others_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"a\nprecious")
     with pytest.raises(UsageError, match="ends in the middle of a line"):
-        Output(str(path), append=True)
+        LineOutput(str(path), append=True)
     assert path.read_bytes() == b"a\nprecious"
 
 
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     for append in (False, True):
         with pytest.raises(UsageError, match=r"^argument -o/--output: '.*': Is a directory$"):
-            Output(str(tmp_path), append=append)
+            LineOutput(str(tmp_path), append=append)
 
 
 def test_standard_output_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", None)
     with pytest.raises(UsageError, match=r"^standard output is closed$"):
-        Output(None)
+        LineOutput(None)
 
 
 async def test_a_device_is_appended_to() -> None:
-    with Output(os.devnull, append=True) as output:
+    with LineOutput(os.devnull, append=True) as output:
         await output.write(b"gone\n")

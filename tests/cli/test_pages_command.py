@@ -7,15 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from argparse import Namespace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from anystream._cli import main, session
+from anystream._cli import command, main, signals
+from anystream._cli.pages import PagesCommand
+from anystream._cli.parser import parser
 from anystream._cli.server import Request, Server
 
 from .running import BACKENDS, at_home, environment, run, server, start
+from .small import Small, serving
 
 __all__ = ["at_home", "server"]  # fixtures
 
@@ -165,9 +171,10 @@ def test_a_file_stays_as_it_is_if_the_arguments_are_bad(server: Server, tmp_path
             "/link?n=4",
             (),
             [
-                "scheme: page, since nothing says how to go on",
+                "scheme: none detected",
                 "items:  4, at the top of the body",
-                'next:   {"params": {"page": 1}}',
+                "answer: the end, since the Link header has no next page",
+                "next:   none",
             ],
         ),
         ("/link", (), ["scheme: link, detected"]),
@@ -201,6 +208,91 @@ def test_a_dry_run(
     assert len(server.requests) == before + 1
 
 
+def test_a_dry_run_shows_nothing_that_a_terminal_would_obey(capfd: Capture) -> None:
+    with serving(Small(b'{"data": [], "next": "/?\\u009b31m\\u202e"}')) as small:
+        assert main(["pages", small.url, "--dry-run"]) == 0
+    out = capfd.readouterr().out
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+def page(**attributes: Any) -> Any:
+    return Namespace(**{"next": None, "error": None, "sign": "", **attributes})
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "words"),
+    [
+        (
+            page(answer="more", sign="'nextLink' is 'https://x/?p=2'", next={"url": "https://x"}),
+            "",
+            "more, since 'nextLink' is 'https://x/?p=2'",
+        ),
+        (page(answer="more", next={"params": {"page": 2}}), "--next page", "more"),
+        (
+            page(answer="end", sign="'has_more' is false"),
+            "",
+            "the end, since 'has_more' is false",
+        ),
+        (page(answer="end"), "--next link", "the end"),
+        (page(answer="unknown"), "--next keyset:id=a", "nothing says whether there is more"),
+        (
+            page(answer="unknown", next={"params": {"page": 1, "q": "a b"}}),
+            "",
+            "nothing says; page numbers are tried: ?page=1&q=a+b",
+        ),
+        (
+            page(answer="unknown", next={"params": {"p": 2}}),
+            "--next page:p",
+            "nothing says; the next page is tried: ?p=2",
+        ),
+        (
+            page(answer="unknown", next={"json": {"page": 2}}),
+            "--next page:body:page",
+            'nothing says; the next page is tried: {"json": {"page": 2}}',
+        ),
+    ],
+)
+def test_a_dry_run_says_whether_there_is_more_and_why(found: Any, options: str, words: str) -> None:
+    given = parser().parse_args(["pages", "http://x/", *options.split()])
+    assert PagesCommand(given).answer(found) == words
+
+
+def test_options_become_arguments(tmp_path: Path) -> None:
+    def arguments(*options: str) -> dict[str, Any]:
+        command = PagesCommand(parser().parse_args(["pages", "http://x/", *options]))
+        command.request(command.options.url)
+        return command.arguments()
+
+    given = arguments("--max-empty", "3", "--max-page-bytes", "64M", "--same-origin", "-q", "a=b")
+    assert given["base_url"] == "http://x/?a=b"
+    assert given["max_empty"] == 3
+    assert given["max_page_bytes"] == 64 * 1024**2
+    assert given["same_origin"] is True
+    plain = arguments()
+    assert not {"max_empty", "max_page_bytes", "same_origin", "max_pages"} & {*plain}
+    assert (plain["prefetch"], plain["method"], plain["texts"]) == (1, "GET", True)
+    alone = arguments("--dry-run", "--prefetch", "9", "--max-pages", "9")
+    assert (alone["max_pages"], alone["prefetch"]) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", [command.Incomplete, RuntimeWarning])
+def test_what_was_promised_and_has_not_come_is_a_line(
+    server: Server, capfd: Capture, monkeypatch: pytest.MonkeyPatch, kind: type[Warning]
+) -> None:
+    def warns(*args: object) -> bytes:
+        warnings.warn("the server told of 30 items,\x1b and 25 came", kind, stacklevel=2)
+        return b"line\n"
+
+    monkeypatch.setattr("anystream._cli.pages.PagesCommand.lines", warns)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert main(["pages", f"{server.url}/next?n=1"]) == 0
+    message = "anystream: the server told of 30 items,\\x1b and 25 came\n"
+    mine = kind is command.Incomplete
+    assert capfd.readouterr() == ("line\n", message if mine else "")
+    assert len(caught) == (not mine)
+
+
 # -- how it ends --------------------------------------------------------------------------------
 
 FAULTS: list[tuple[str, str, int, int, str]] = [
@@ -210,14 +302,14 @@ FAULTS: list[tuple[str, str, int, int, str]] = [
         "--retries 1",
         3,
         10,
-        "status 503 Service Unavailable (retry gave up after 2 attempts)",
+        "status 503 Service Unavailable: status 503 on demand (retry gave up after 2 attempts)",
     ),
     (
         "/next?fault=503&retry_after=500",
         "",
         3,
         10,
-        "it asks for a longer pause than --max-retry-after allows",
+        "the server asks for a pause of 500 s, and --max-retry-after allows 120 s",
     ),
     (
         "/next?fault=cut&times=0",
@@ -228,7 +320,7 @@ FAULTS: list[tuple[str, str, int, int, str]] = [
         "10: RemoteProtocolError: peer closed connection",
     ),
     ("/next?fault=slow&delay=9", "--retries 0 --timeout 0.1", 4, 10, "start=10: ReadTimeout"),
-    ("/next?fault=utf8", "--retries 0", 1, 10, "the body is no JSON"),
+    ("/next?fault=utf8", "--retries 0", 1, 10, "the body is not JSON"),
     ("/next?fault=listless", "", 1, 10, "the body has no list"),
     ("/next?fault=two&at=1", "", 1, 0, "say where the items are with --items"),
     ("/next?fault=loop", "", 1, 20, "which this run has asked for before"),
@@ -278,7 +370,7 @@ def test_retries_are_told_of(server: Server, capfd: Capture) -> None:
     assert ids(out) == [*range(1, 26)]
     assert [line.split(": ", 2)[2].split(" in ")[0] for line in err.splitlines()] == [
         "10 items",
-        "status 503 Service Unavailable; attempt 2",
+        "status 503 Service Unavailable: status 503 on demand; attempt 2",
         "10 items",
         "5 items",
     ]
@@ -295,7 +387,7 @@ def test_a_file_that_is_full(server: Server, capfd: Capture) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("has no /dev/full")
     assert main(["pages", f"{server.url}/next", "-o", "/dev/full"]) == 1
-    assert capfd.readouterr() == ("", "anystream: No space left on device\n")
+    assert capfd.readouterr() == ("", "anystream: /dev/full: No space left on device\n")
 
 
 def test_what_nobody_has_foreseen_has_a_traceback_if_asked_for(
@@ -304,7 +396,7 @@ def test_what_nobody_has_foreseen_has_a_traceback_if_asked_for(
     def fails(*args: object) -> bytes:
         raise KeyError("oops")
 
-    monkeypatch.setattr("anystream._cli.pages.Pages.lines", fails)
+    monkeypatch.setattr("anystream._cli.pages.PagesCommand.lines", fails)
     assert main(["pages", f"{server.url}/next"]) == 1
     assert capfd.readouterr().err == "anystream: KeyError: 'oops'\n"
     assert main(["pages", f"{server.url}/next", "-v"]) == 1
@@ -404,14 +496,14 @@ def test_a_signal_to_the_process_itself(
         died.append(number)
         print("died", file=sys.stderr)
 
-    monkeypatch.setattr(session, "die", dies)
+    monkeypatch.setattr(signals, "die", dies)
 
     def interrupts(*args: object) -> bytes:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         return b"last\n"
 
-    monkeypatch.setattr("anystream._cli.pages.Pages.lines", interrupts)
+    monkeypatch.setattr("anystream._cli.pages.PagesCommand.lines", interrupts)
     arguments = ["pages", f"{server.url}/next", "--backend", backend, "--progress"]
     assert main(arguments) == 130
     assert died == [signal.SIGINT]
@@ -437,9 +529,26 @@ def test_going_on(server: Server, capfd: Capture, tmp_path: Path) -> None:
     before = len(server.requests)
     assert main(arguments) == 0
     assert out.read_text() == expected(range(1, 26))
-    remark = f"anystream: {state} says that all is done; remove it to begin anew\n"
+    remark = f"anystream: {state} says that all is done; remove it to begin again\n"
     assert capfd.readouterr() == ("", remark)
     assert len(server.requests) == before
+
+
+def test_no_password_is_in_the_state(server: Server, capfd: Capture, tmp_path: Path) -> None:
+    state, key = tmp_path / "state", tmp_path / "key"
+    key.write_text("k3y-0f-file\n")
+    url = server.url.replace("//", "//me:url-p4ss@") + "/next?token=qu3ry"
+    arguments = ["pages", url, "-q", f"appid=@{key}", "-H", "X-API-Key: h3ader"]
+    arguments += ["--resume", str(state)]
+    assert main([*arguments, "--max-pages", "1"]) == 0
+    kept = state.read_text()
+    assert "start=10" in kept
+    for secret in ("k3y-0f-file", "url-p4ss", "qu3ry", "h3ader"):
+        assert secret not in kept
+    before = len(server.received)
+    assert main(arguments) == 0
+    assert ids(capfd.readouterr().out) == [*range(1, 26)]
+    assert server.received[before].target.startswith("/next?token=qu3ry&appid=k3y-0f-file&start=10")
 
 
 def test_going_on_after_a_fault(server: Server, capfd: Capture, tmp_path: Path) -> None:
@@ -574,7 +683,7 @@ def test_the_line_of_progress(server: Server, capfd: Capture) -> None:
     assert main(["pages", url, *arguments, "--progress", "-v"]) == 0
     out, err = capfd.readouterr()
     assert ids(out) == [*range(1, 26)]
-    assert "status 503 Service Unavailable; attempt 2 in " in err
+    assert "status 503 Service Unavailable: status 503 on demand; attempt 2 in " in err
     assert "3 pages, 25 of 25 items, " in err
     assert "1 retry, " in err
 

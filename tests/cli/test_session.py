@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from anystream import StreamError
-from anystream._cli import session
+from anystream._cli import session, signals
 from anystream._cli.endings import CommandError, UsageError, as_options, causes, code_of, message
-from anystream._cli.output import Output
+from anystream._cli.output import LineOutput
 from anystream._cli.secrets import Secrets
 from anystream._cli.session import Session
 from anystream.http import PageStatusError
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.real_time
 
 
 def play(work: Callable[[], Awaitable[None]], path: Path, backend: str = "asyncio") -> int:
-    with Output(str(path)) as output:
+    with LineOutput(str(path)) as output:
         return Session(Secrets()).run(work, output, backend)
 
 
@@ -52,6 +52,16 @@ def test_no_credential_is_told_whoever_tells_it(capsys: pytest.CaptureFixture[st
         "anystream: page 1 of *** and ***\n"
         "anystream: it is ***\n"
         "anystream: OSError: ***; attempt 2 in 2.0 s\n"
+    )
+
+
+def test_a_terminal_is_told_nothing_that_it_would_obey(capsys: pytest.CaptureFixture[str]) -> None:
+    playing = Session(Secrets(), verbose=True)
+    playing.tell(CommandError("\x1b]0;title\x07 \x9b31m red \x7f \u202etxt.exe é \U0001f600"))
+    playing.detail("two\n\tlines\r")
+    assert capsys.readouterr().err == (
+        "anystream: \\x1b]0;title\\x07 \\x9b31m red \\x7f \\u202etxt.exe é \U0001f600\n"
+        "anystream: two\n\tlines\\r\n"
     )
 
 
@@ -82,9 +92,9 @@ def test_a_write_that_hangs_is_given_up_after_a_signal(
             await playing.write(output, b"line\n" * size, lambda name=name: saved.append(name))
             os.kill(os.getpid(), signal.SIGINT)
 
-    with Output(f"/dev/fd/{writing}") as output:
+    with LineOutput(f"/dev/fd/{writing}") as output:
         assert playing.run(writes, output, backend) == 0
-    monkeypatch.setattr(session, "die", lambda number: None)
+    monkeypatch.setattr(signals, "die", lambda number: None)
     assert playing.end(0) == 130
     assert saved == ["first"]
     os.close(writing)
@@ -108,9 +118,9 @@ def test_nothing_is_written_behind_a_signal(
                 await anyio.sleep(0.001)
         await playing.write(output, b"line\n", lambda: saved.append("state"))
 
-    with Output(str(tmp_path / "out")) as output:
+    with LineOutput(str(tmp_path / "out")) as output:
         assert playing.run(writes, output, backend) == 0
-    monkeypatch.setattr(session, "die", lambda number: None)
+    monkeypatch.setattr(signals, "die", lambda number: None)
     assert playing.end(0) == 130
     assert saved == []
     assert (tmp_path / "out").read_bytes() == b""
@@ -141,7 +151,7 @@ def test_a_signal_does_not_cut_a_write_that_goes_on(
 
     reader = threading.Thread(target=read)
     reader.start()
-    with Output(f"/dev/fd/{writing}") as output:
+    with LineOutput(f"/dev/fd/{writing}") as output:
         assert playing.run(writes, output, backend) == 0
     os.close(writing)
     reader.join()
@@ -157,9 +167,9 @@ def test_an_interruption_that_nobody_receives(
     async def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(session, "SIGNALS", ())
+    monkeypatch.setattr(signals, "SIGNALS", ())
     playing = Session(Secrets())
-    with Output(str(tmp_path / "out")) as output:
+    with LineOutput(str(tmp_path / "out")) as output:
         playing.run(interrupted, output, backend)
     assert playing.signal == signal.SIGINT
 
@@ -167,16 +177,16 @@ def test_an_interruption_that_nobody_receives(
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_signals_that_are_ignored_stay_ignored(tmp_path: Path, backend: str) -> None:
     async def interrupts() -> None:
-        for number in session.SIGNALS:
+        for number in signals.SIGNALS:
             os.kill(os.getpid(), number)
         await anyio.sleep(0.01)
 
-    before = [signal.signal(number, signal.SIG_IGN) for number in session.SIGNALS]
+    before = [signal.signal(number, signal.SIG_IGN) for number in signals.SIGNALS]
     try:
         assert play(interrupts, tmp_path / "out", backend) == 0
-        assert {*map(signal.getsignal, session.SIGNALS)} == {signal.SIG_IGN}
+        assert {*map(signal.getsignal, signals.SIGNALS)} == {signal.SIG_IGN}
     finally:
-        for number, handler in zip(session.SIGNALS, before, strict=True):
+        for number, handler in zip(signals.SIGNALS, before, strict=True):
             signal.signal(number, handler)
 
 
@@ -184,11 +194,11 @@ def test_the_process_ends_by_the_signal_itself(monkeypatch: pytest.MonkeyPatch) 
     done: list[object] = []
     monkeypatch.setattr("signal.signal", lambda *arguments: done.append(arguments))
     monkeypatch.setattr("os.kill", lambda *arguments: done.append(arguments))
-    assert session.interrupted(signal.SIGTERM) == 143
+    assert signals.interrupted(signal.SIGTERM) == 143
     assert done == [(signal.SIGTERM, signal.SIG_DFL), (os.getpid(), signal.SIGTERM)]
     done.clear()
-    monkeypatch.setattr(session, "WINDOWS", True)
-    assert session.interrupted(signal.SIGINT) == 130
+    monkeypatch.setattr(signals, "WINDOWS", True)
+    assert signals.interrupted(signal.SIGINT) == 130
     assert not done
 
 
@@ -225,6 +235,10 @@ def test_errors_have_a_code_and_a_line(error: Exception, code: int, text: str) -
         ("say it with items=", "say it with --items"),
         ("with next=, or max_pages=1", "with --next, or --max-pages 1"),
         ("than max_retry_after allows", "than --max-retry-after allows"),
+        ("at most max_page_bytes", "at most --max-page-bytes"),
+        ("or max_empty=9", "or --max-empty 9"),
+        ("try same_origin=True", "try --same-origin"),
+        ("or more='has_more'", "or --more 'has_more'"),
         ("; allow_origins=['http://x:1'] would", "; --allow-origin http://x:1 would"),
         ("use concurrency=1", "use --concurrency 1"),
         ("http://x/?next=1&items=2: the next items", "http://x/?next=1&items=2: the next items"),

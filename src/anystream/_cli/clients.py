@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
@@ -10,8 +9,11 @@ from urllib.parse import urlencode, urlsplit
 import anyio.to_thread
 
 from .. import __version__
+from .endings import UsageError
+from .values import hidden
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import AsyncGenerator
 
     import httpx
@@ -20,24 +22,47 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def client(seconds: float) -> AsyncGenerator[httpx.AsyncClient, None]:
+async def client(options: Namespace) -> AsyncGenerator[httpx.AsyncClient, None]:
     """A client without credentials, which the streams send themselves where they belong.
 
-    `seconds` is for how long it waits at most for a connection, or for data.
+    Raises `UsageError` if it needs a package that is not there.
     """
 
     def make() -> httpx.AsyncClient:
         """Takes a tenth of a second or more, most of it for the certificates."""
         import httpx
 
-        return httpx.AsyncClient(
-            timeout=seconds,
-            follow_redirects=True,
-            headers={"User-Agent": f"anystream/{__version__}"},
-        )
+        try:
+            return httpx.AsyncClient(
+                timeout=options.timeout,
+                follow_redirects=True,
+                headers={"User-Agent": f"anystream/{__version__}"},
+                verify=not options.insecure if options.cacert is None else options.cacert,
+                proxy=options.proxy,
+            )
+        except ImportError:
+            raise UsageError("a SOCKS proxy needs more: pip install 'httpx[socks]'") from None
 
     async with await anyio.to_thread.run_sync(make) as made:
         yield made
+
+
+def proxy_for(options: Namespace, url: str) -> str:
+    """The proxy between us and this URL, without its password; "" if there is none."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    if options.proxy:
+        return hidden(options.proxy)
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return ""
+    proxies = getproxies()
+    return hidden(proxies.get(parts.scheme) or proxies.get("all") or "")
+
+
+def method(options: Namespace) -> str:
+    given: str | None = options.method
+    return given or ("GET" if options.data is None else "POST")
 
 
 def headers(options: Namespace, authorization: list[Pair]) -> dict[str, str]:

@@ -9,13 +9,19 @@ from typing import cast
 import anyio
 
 from .._errors import StreamError
+from .schemes import form_of
 
 WHERE = "while fetching "
 
 ORIGINS = re.compile(r"(?<= )allow_origins=\['([^']*)'\]")
+SCHEME = re.compile(r"(?<= )next=([A-Z]\w*\((?:'[^']*'|\w+\('[^']*'\)|[^()'])*\))")
 ARGUMENT = re.compile(
-    r"(?<= )(max_retry_after|max_pages|page_size|(?:next|items|concurrency)(?==))(?:(=)(?=\w)|=?)"
+    r"(?<= )(max_(?:retry_after|pages|items|empty|page_bytes)|page_size|same_origin"
+    r"|(?:next|items|more|concurrency)(?==))(?:=True|(=)(?=[^\s,.;:)])|=?)"
 )
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for tab and line feed, and those that turn the direction of a text."""
 
 
 class Code(IntEnum):
@@ -92,7 +98,10 @@ def as_options(text: str) -> str:
     def option(match: re.Match[str]) -> str:
         return f"--{match[1].replace('_', '-')}{' ' if match[2] else ''}"
 
-    return ARGUMENT.sub(option, ORIGINS.sub(r"--allow-origin \1", text))
+    def scheme(match: re.Match[str]) -> str:
+        return f"--next {form_of(match[1])}"
+
+    return ARGUMENT.sub(option, ORIGINS.sub(r"--allow-origin \1", SCHEME.sub(scheme, text)))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -105,6 +114,11 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         error = cause
+
+
+def printable(text: str) -> str:
+    """The text with its control characters as escapes, so that a terminal does not obey them."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:

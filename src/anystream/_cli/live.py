@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import stat
-from abc import ABC, abstractmethod
-from argparse import Namespace
-from contextlib import AsyncExitStack, ExitStack
+from abc import abstractmethod
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
 
-from .. import Retry
-from . import clients, shown
-from .endings import CommandError, UsageError
-from .resume import Resume, open_output
-from .secrets import Secrets, credentials, without_user
-from .session import Session
-from .values import hidden, is_url, no_constant
+from .. import http, net
+from . import clients
+from .columns import DECODER, lines_of
+from .command import Command
+from .endings import UNPRINTABLE, CommandError, UsageError
+from .values import hidden, is_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -38,80 +36,39 @@ DELAY = 0.01
 READ = 65536
 """How many bytes are read at once."""
 
-# Only whether it is JSON matters, and digits may be too many for a number.
-CHECK = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=no_constant).decode
-
-FIRST = 1.0
-"""Seconds of the first pause before a connection is made again, if the server names none."""
+IDEMPOTENT = ("GET", "HEAD")
 
 
-def run(options: Namespace) -> int:
-    """Run the command, and give its exit code."""
-    secrets = Secrets()
-    session = Session(secrets, verbose=options.verbose)
-    kind = Events if options.command == "sse" else Lines
-    try:
-        with ExitStack() as stack:
-            code = kind(options, session, stack).run()
-    except CommandError as exc:
-        return session.tell(exc)
-    return session.end(code)
-
-
-class Live(ABC, Generic[T]):
+class LiveCommand(Command, Generic[T]):
     """Where the lines come from, and what becomes of them."""
 
-    noun: str
-    resume: Resume | None = None
-
-    def __init__(self, options: Namespace, session: Session, stack: ExitStack) -> None:
-        self.options = options
-        self.session = session
-        self.stack = stack
-        self.count = shown.Count()
-
-    def run(self) -> int:
-        self.prepare()
-        self.out = open_output(self.stack, self.options.output, self.resume)
-        return self.session.run(self.write, self.out, self.options.backend)
-
-    @abstractmethod
-    def prepare(self) -> None:
-        """Complain now of what cannot work, before a file is touched."""
+    first = 1.0  # if the server names none
+    longest = 30.0
 
     @abstractmethod
     def stream(self, client: Any) -> Stream[T]:
         """The items; `client` is None if no URL is read."""
 
     @abstractmethod
-    def line(self, item: T) -> str:
-        """What is written for an item."""
+    def lines(self, items: Sequence[T]) -> Sequence[str]:
+        """What is written for them."""
 
     def save(self, items: Sequence[T]) -> None:
         """These have been written."""
 
-    # -- the request ------------------------------------------------------------------------
-
-    def request(self, url: str) -> None:
-        options = self.options
-        self.headers = clients.headers(options, credentials(options, url, self.session.secrets))
-        self.url = clients.with_query(without_user(url), options.query)
-
     async def write(self) -> None:
         async with AsyncExitStack() as stack:
             client = None
-            if hasattr(self, "url"):
-                client = await stack.enter_async_context(clients.client(self.options.timeout))
-            batches = self.stream(client).batched(AT_ONCE, within=DELAY)
-            if shown.wanted(self.options.progress, self.options.output):
-                batches = shown.line(batches, self.session, self.count, self.noun)
+            if self.url:
+                client = await stack.enter_async_context(clients.client(self.options))
+            batches = self.shown(self.stream(client).batched(AT_ONCE, within=DELAY))
             async for items in await stack.enter_async_context(batches):
-                data = "".join([f"{self.line(item)}\n" for item in items]).encode()
+                data = "".join([f"{line}\n" for line in self.lines(items)]).encode()
                 self.count.items += len(items)
                 await self.session.write(self.out, data, lambda: self.save(items))  # noqa: B023
 
 
-class Events(Live["Event"]):
+class EventsCommand(LiveCommand["Event"]):
     """`anystream sse`."""
 
     noun = "events"
@@ -119,53 +76,57 @@ class Events(Live["Event"]):
     def prepare(self) -> None:
         options = self.options
         self.request(options.url)
-        if options.resume:
-            self.resume = Resume(options.resume, "sse", options.url, options.query)
+        self.resume = self.resumption(options.method, options.data)
 
     def stream(self, client: Any) -> Stream[Event]:
-        from ..http import sse
-
         options = self.options
         last = options.last_event_id
         if self.resume is not None and self.resume.state is not None:
             last = self.resume.state
-        retry = Retry(times=options.retries, first=FIRST, hook=self.count_retry)
-        events = sse(
+        events = http.sse(
             self.url,
             client=client,
+            method=options.method,
             headers=self.headers,
+            json=options.data,
             last_event_id=last,
             read_timeout=options.read_timeout,
-            retry=None if options.no_reconnect else retry,
+            retry=self.retry() if self.reconnects else None,
         )
         return events if options.max_events is None else events.take(options.max_events)
 
-    def count_retry(self, number: int, error: Exception, pause: float) -> None:
-        self.count.retried(pause)
-        self.session.tell_retry(number, error, pause)
+    @property
+    def reconnects(self) -> bool:
+        """A request that may change something is sent again only if that is asked for."""
+        options = self.options
+        asked: bool | None = options.reconnect
+        if asked is None:
+            return options.method in IDEMPOTENT or options.retries is not None
+        return asked
 
-    def line(self, item: Event) -> str:
-        if self.options.data_only:
-            return item.data
-        content = {"type": item.type, "data": item.data, "id": item.id}
-        return json.dumps(content, ensure_ascii=False)
+    def lines(self, items: Sequence[Event]) -> list[str]:
+        return [item.data if self.options.data_only else as_json(item) for item in items]
 
     def save(self, items: Sequence[Event]) -> None:
         if self.resume is not None:
             self.resume.save(items[-1].id)
 
 
-class Lines(Live[str]):
+class LinesCommand(LiveCommand[str]):
     """`anystream lines`."""
 
     noun = "lines"
 
     def prepare(self) -> None:
         options = self.options
+        self.lines_of = lines_of(options.select, as_csv=options.csv)
+        for name in ("select", "csv"):
+            if getattr(options, name) and not options.ndjson:
+                raise UsageError(f"argument --{name}: only with --ndjson")
         if is_url(options.source):
             self.request(options.source)
             return
-        for name in ("header", "query", "user", "bearer_env", "netrc", "netrc_file"):
+        for name in ONLY_FOR_URLS:
             if getattr(options, name):
                 raise UsageError(f"argument --{name.replace('_', '-')}: only for a URL")
         self.fd = 0 if options.source == "-" else self.opened(options.source)
@@ -177,11 +138,9 @@ class Lines(Live[str]):
             raise UsageError(f"{path!r} cannot be read: {exc.strerror}") from None
 
     def stream(self, client: Any) -> Stream[str]:
-        from .. import http, net
-
         options = self.options
         name = "standard input" if options.source == "-" else hidden(options.source)
-        if client is None:
+        if not self.url:
 
             def source() -> AsyncGenerator[bytes, None]:
                 return chunks(self.fd)
@@ -192,7 +151,9 @@ class Lines(Live[str]):
             lines = http.lines(
                 self.url,
                 client=client,
+                method=options.method,
                 headers=self.headers,
+                json=options.data,
                 read_timeout=options.read_timeout,
                 max_line=options.max_line,
             )
@@ -201,8 +162,30 @@ class Lines(Live[str]):
         documents = lines.enumerate(1).starmap(lambda number, line: checked(number, line, name))
         return documents.filter(None)
 
-    def line(self, item: str) -> str:
-        return item
+    def lines(self, items: Sequence[str]) -> Sequence[str]:
+        return self.lines_of(items)
+
+
+ONLY_FOR_URLS = (
+    "header",
+    "query",
+    "method",
+    "data",
+    "user",
+    "bearer_env",
+    "netrc",
+    "netrc_file",
+    "cacert",
+    "insecure",
+    "proxy",
+)
+
+
+def as_json(event: Event) -> str:
+    """A line that holds nothing that a terminal would obey."""
+    content = {"type": event.type, "data": event.data, "id": event.id}
+    text = json.dumps(content, ensure_ascii=False)
+    return UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 async def chunks(fd: int) -> AsyncGenerator[bytes, None]:
@@ -222,7 +205,7 @@ def checked(number: int, line: str, name: str) -> str:
     if not line.strip(" \t\r"):
         return ""
     try:
-        CHECK(line)
+        DECODER.decode(line)
     except ValueError as exc:
         raise CommandError(f"line {number} of {name} is not JSON: {exc}") from None
     except RecursionError:

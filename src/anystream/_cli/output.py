@@ -27,7 +27,7 @@ PIECE = getattr(select, "PIPE_BUF", 512)
 """How many bytes a pipe takes if it takes any."""
 
 
-class Output:
+class LineOutput:
     """Standard output, or the file at `path`; to be used in a `with` block.
 
     With `append` lines are added to the file, behind its last whole line: the rest of a line that
@@ -47,7 +47,7 @@ class Output:
         self.waits = sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
         self.capacity = capacity(self.fd) if stat.S_ISFIFO(mode) else 0
 
-    def __enter__(self) -> Output:
+    def __enter__(self) -> LineOutput:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,15 +61,19 @@ class Output:
         Raises `BrokenPipeError` when nobody reads any more.
         """
         rest = memoryview(data)
-        while self.waits and rest:
-            room = self.room()
-            if not room:
-                await anyio.wait_writable(self.fd)
-                room = PIECE
-            piece = rest[: whole_lines(data, len(data) - len(rest), room)]
-            rest = rest[os.write(self.fd, piece) :]
-        while rest:
-            rest = rest[os.write(self.fd, rest) :]
+        try:
+            while self.waits and rest:
+                room = self.room()
+                if not room:
+                    await anyio.wait_writable(self.fd)
+                    room = PIECE
+                piece = rest[: whole_lines(data, len(data) - len(rest), room)]
+                rest = rest[os.write(self.fd, piece) :]
+            while rest:
+                rest = rest[os.write(self.fd, rest) :]
+        except OSError as exc:
+            exc.filename = self.path or "standard output"
+            raise
 
     def room(self) -> int:
         """How many bytes can be written without waiting."""

@@ -3,162 +3,112 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from .. import Retry
-from . import clients, schemes, shown
-from .endings import CommandError, UsageError, bare_message, one_line
-from .resume import Resume, open_output
-from .secrets import Secrets, credentials, without_user
-from .session import Session
+from ..http import fetch_all_pages
+from . import clients, schemes
+from .columns import lines_of
+from .command import Command
+from .endings import UsageError, bare_message, one_line
+from .secrets import concealed, revealed, secret_pairs
 
 if TYPE_CHECKING:
-    from .. import Stream
+    from collections.abc import Callable
+
     from ..http import Page, PageStream
 
-FIRST = 0.5
-"""Seconds of the first pause before a request is repeated."""
 
-
-def run(options: Namespace) -> int:
-    """Run the command, and give its exit code."""
-    secrets = Secrets()
-    session = Session(secrets, verbose=options.verbose)
-    try:
-        check(options)
-        headers = clients.headers(options, credentials(options, options.url, secrets))
-        resume = resumption(options) if options.resume else None
-        if resume is not None and resume.done:
-            session.say(f"{resume.path} says that all is done; remove it to begin anew")
-            return 0
-        with ExitStack() as stack:
-            code = Pages(options, session, headers, resume).run(stack)
-    except CommandError as exc:
-        return session.tell(exc)
-    return session.end(code)
-
-
-def check(options: Namespace) -> None:
-    """What no option can know by itself."""
-    options.method = options.method or ("GET" if options.data is None else "POST")
-    for name in ("slurp", "dry_run"):
-        if getattr(options, name) and options.resume:
-            raise UsageError(f"argument --resume: not allowed with --{name.replace('_', '-')}")
-    kind = options.next.kind if options.next else None
-    only = {
-        "--total-pages": (options.total_pages, ("page",)),
-        "--end-status": (options.end_status, ("page",)),
-        "--total": (options.total, ("page", "offset")),
-    }
-    for name, (value, kinds) in only.items():
-        if value and kind not in kinds:
-            raise UsageError(f"argument {name}: only with --next {' or --next '.join(kinds)}")
-    countable = (kind == "page" and options.total_pages) or (kind == "offset" and options.total)
-    if options.concurrency > 1 and not countable:
-        raise UsageError(
-            "argument --concurrency: needs --next page with --total-pages, or --next offset with"
-            " --total, to know all pages beforehand"
-        )
-    if options.page_size and options.page_size[0] is None and kind is None:
-        raise UsageError("argument --page-size: without --next it must be PARAM=N")
-
-
-def resumption(options: Namespace) -> Resume:
-    how = options.next.text if options.next else None
-    asked = [options.method, options.data, options.query, how, options.items, options.dedupe]
-    return Resume(options.resume, "pages", options.url, asked)
-
-
-class Pages:
+class PagesCommand(Command):
     """The pages that the options ask for, and what becomes of them."""
 
-    def __init__(
-        self, options: Namespace, session: Session, headers: dict[str, str], resume: Resume | None
-    ) -> None:
-        self.options = options
-        self.session = session
-        self.headers = headers
-        self.resume = resume
-        self.count = shown.Count()
+    noun = "items"
+    first = 0.5
+    longest = 60.0
 
-    def run(self, stack: ExitStack) -> int:
+    def prepare(self) -> None:
         options = self.options
-        self.stream()  # complains now about what does not go together, before a file is touched
-        self.out = open_output(stack, options.output, self.resume)
-        return self.session.run(self.write, self.out, options.backend)
+        self.check()
+        self.request(options.url)
+        how = options.next and [options.next.text, *filter(None, map(self.said, schemes.OTHERS))]
+        self.resume = self.resumption(
+            options.method, options.data, how, options.items, options.dedupe, options.select
+        )
+        self.stream()  # complains about what does not go together
+        self.lines_of = lines_of(options.select, as_csv=options.csv)
+
+    def said(self, option: str) -> Any:
+        return getattr(self.options, option)
+
+    def check(self) -> None:
+        """What no option can know by itself."""
+        options = self.options
+        kind = options.next.kind if options.next else None
+        for option, (_, kinds) in schemes.OTHERS.items():
+            if self.said(option) and kind not in kinds:
+                only = " or ".join(f"--next {each}" for each in kinds)
+                raise UsageError(f"argument {as_option(option)}: only with {only}")
+        for option, others in EXCLUSIVE.items():
+            for other in others:
+                if self.said(option) and self.said(other):
+                    problem = f"not allowed with {as_option(other)}"
+                    raise UsageError(f"argument {as_option(option)}: {problem}")
+        countable = (kind == "page" and options.total_pages) or (kind == "offset" and options.total)
+        if options.concurrency > 1 and not countable:
+            raise UsageError(
+                "argument --concurrency: needs --next page with --total-pages, or --next offset"
+                " with --total, to know all pages beforehand"
+            )
+        if options.page_size and options.page_size[0] is None and kind is None:
+            raise UsageError("argument --page-size: without --next it must be PARAM=N")
 
     # -- what is asked for ------------------------------------------------------------------
 
     def stream(self, client: Any = None) -> PageStream[Any]:
-        from ..http import fetch_all_pages
-
-        options = self.options
-        param, size = options.page_size or (None, None)
-        query = list(options.query)
-        if param and options.next is None:
-            query.append((param, str(size)))
-            size = None
         try:
-            return fetch_all_pages(
-                clients.with_query(without_user(options.url), query),
-                client=client,
-                next=options.next and self.scheme(param),
-                items=options.items,
-                headers=self.headers,
-                method=options.method,
-                json=options.data,
-                page_size=size,
-                max_items=options.max_items,
-                max_pages=1 if options.dry_run else options.max_pages,
-                prefetch=0 if options.dry_run else options.prefetch,
-                concurrency=options.concurrency,
-                rate=options.rate and options.rate[0] / options.rate[1],
-                dedupe=options.dedupe,
-                retry=Retry(times=options.retries, first=FIRST, cap=60.0, hook=self.count_retry),
-                retry_methods=("GET", "HEAD", "POST") if options.retry_post else ("GET", "HEAD"),
-                max_retry_after=options.max_retry_after,
-                allow_origins=tuple(options.allow_origin),
-                resume_from=None if self.resume is None else self.resume.state,
-                texts=True,
-            )
+            return fetch_all_pages(client=client, **self.arguments())
         except (TypeError, ValueError) as exc:
             raise UsageError(str(exc)) from exc
 
-    def scheme(self, page_size: str | None) -> Any:
+    def arguments(self) -> dict[str, Any]:
+        """Those of `fetch_all_pages`."""
         options = self.options
-        return schemes.build(
-            options.next,
-            total_pages=options.total_pages and schemes.place(options.total_pages),
-            total=options.total and schemes.place(options.total),
-            end_statuses=tuple(options.end_status),
-            page_size=page_size,
-        )
-
-    def count_retry(self, number: int, error: Exception, pause: float) -> None:
-        self.count.retried(pause)
-        self.session.tell_retry(number, error, pause)
+        url, (param, size) = self.url, options.page_size or (None, None)
+        if param and options.next is None:
+            url, size = clients.with_query(url, [(param, str(size))]), None
+        alone = {"max_pages": 1, "prefetch": 0} if options.dry_run else {}
+        given = {name: self.said(name) for name in PASSED_ON if self.said(name) is not None}
+        return {
+            "base_url": url,
+            "next": options.next and schemes.build(options.next, options, param),
+            "headers": self.headers,
+            "json": options.data,
+            "page_size": size,
+            "rate": options.rate and options.rate[0] / options.rate[1],
+            "retry": self.retry(),
+            "retry_methods": ("GET", "HEAD", "POST") if options.retry_post else ("GET", "HEAD"),
+            "allow_origins": tuple(options.allow_origin),
+            "resume_from": self.resume and self.with_urls(self.resume.state, revealed),
+            "texts": True,
+            **given,
+            **alone,
+        }
 
     # -- what becomes of it -----------------------------------------------------------------
 
     async def write(self) -> None:
-        take = self.describe if self.options.dry_run else self.take
-        if self.options.slurp:
+        options = self.options
+        take = self.describe if options.dry_run else self.take
+        if options.slurp:
             await self.out.write(b"[\n")
         async with (
-            clients.client(self.options.timeout) as client,
+            clients.client(options) as client,
             self.shown(self.stream(client).by_page()) as pages,
         ):
             async for page in pages:
                 await take(page)
-        if self.options.slurp:
+        if options.slurp:
             await self.out.write(b"]\n")
-
-    def shown(self, pages: Stream[Page[str]]) -> Stream[Page[str]]:
-        if not shown.wanted(self.options.progress, self.options.output):
-            return pages
-        return shown.line(pages, self.session, self.count, "items")
 
     async def take(self, page: Page[str]) -> None:
         """Write a page and keep the place behind it."""
@@ -171,18 +121,30 @@ class Pages:
             self.session.say(f"page {page.number} of {page.url}: {len(page.items)} items")
 
     def lines(self, texts: list[str]) -> bytes:
-        if not texts:
+        lines = self.lines_of(texts)
+        if not lines:
             return b""
         if not self.options.slurp:
-            return ("\n".join(texts) + "\n").encode()
+            return ("\n".join(lines) + "\n").encode()
         # The comma begins a line, so that what has been written always ends with a whole one.
         first = "," if self.count.items else ""
-        return (first + "\n,".join(texts) + "\n").encode()
+        return (first + "\n,".join(lines) + "\n").encode()
 
     def save(self, page: Page[str]) -> None:
         if self.resume is not None:
             state = page.state
-            self.resume.save(state, done=state["step"] is None)
+            self.resume.save(self.with_urls(state, concealed), done=state["step"] is None)
+
+    def with_urls(self, state: Any, change: Callable[[str, dict[str, str]], str]) -> Any:
+        """A state with other URLs: in the file they are without credentials."""
+        secret = secret_pairs(self.options.url, self.options.query)
+
+        def changed(value: Any) -> Any:
+            return {**value, "url": change(value["url"], secret)} if "url" in value else value
+
+        return state and {**changed(state), "step": state["step"] and changed(state["step"])}
+
+    # -- --dry-run --------------------------------------------------------------------------
 
     async def describe(self, page: Page[str]) -> None:
         """Say what `--dry-run` has found."""
@@ -191,10 +153,11 @@ class Pages:
             "status": page.response.status_code,
             "scheme": self.scheme_of(page),
             "items": f"{len(page.items)}, at {page.items_path or 'the top of the body'}",
+            "answer": self.answer(page),
             "next": self.following(page),
             "total": "not told" if page.total is None else page.total,
         }
-        clean = self.session.secrets.clean
+        clean = self.session.clean
         lines = [f"{name + ':':8} {clean(one_line(str(value)))}\n" for name, value in found.items()]
         await self.out.write("".join(lines).encode(errors="backslashreplace"))
 
@@ -203,10 +166,49 @@ class Pages:
             return f"{self.options.next.text}, as given"
         if page.scheme is None:
             return "none detected"
-        form = schemes.form_of(page.scheme)
-        return f"{form}, detected" if form != "page" else "page, since nothing says how to go on"
+        form = schemes.form_of(repr(page.scheme))
+        return "page, since nothing says how to go on" if form == "page" else f"{form}, detected"
+
+    def answer(self, page: Page[str]) -> str:
+        """Whether there is more, and what says so."""
+        answer, sign = page.answer, page.sign
+        if answer != "unknown":
+            words = {"more": "more", "end": "the end"}[answer]
+            return f"{words}, since {sign}" if sign else words
+        if page.next is None:
+            return "nothing says whether there is more"
+        sent = page.next.get("params")
+        asked = f"?{urlencode(sent)}" if sent else json.dumps(page.next)
+        what = "page numbers are tried" if self.options.next is None else "the next page is tried"
+        return f"nothing says; {what}: {asked}"
 
     def following(self, page: Page[str]) -> str:
         if page.error is not None:
             return f"unknown: {bare_message(page.error).removeprefix(f'page 1 of {page.url}: ')}"
-        return "none, this is the last page" if page.next is None else json.dumps(page.next)
+        return "none" if page.next is None else json.dumps(page.next)
+
+
+PASSED_ON = (
+    "method",
+    "items",
+    "max_items",
+    "max_pages",
+    "max_empty",
+    "max_page_bytes",
+    "same_origin",
+    "prefetch",
+    "concurrency",
+    "dedupe",
+    "max_retry_after",
+)
+"""Options that are arguments of `fetch_all_pages` under the same name."""
+
+EXCLUSIVE = {
+    "resume": ("slurp", "csv", "dry_run"),
+    "csv": ("slurp", "dry_run"),
+    "slurp": ("dry_run",),
+}
+
+
+def as_option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

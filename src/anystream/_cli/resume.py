@@ -9,12 +9,13 @@ left.
 import hashlib
 import json
 import os
+import tempfile
 from contextlib import ExitStack
 from typing import Any
 
 from ..http._urls import safe
 from .endings import CommandError, UsageError
-from .output import Output
+from .output import LineOutput
 
 VERSION = 1
 
@@ -40,14 +41,14 @@ class Resume:
         except OSError as exc:
             raise self.unusable(str(exc.strerror)) from None
         except ValueError:
-            raise self.unusable("it is no state that anystream has written") from None
+            raise self.unusable("it is not a state that anystream has written") from None
         self.check(found)
         self.state, self.done = found["state"], found["done"]
         return True
 
     def check(self, found: Any) -> None:
         if not isinstance(found, dict) or not {*self.head, "state", "done"} <= {*found}:
-            raise self.unusable("it is no state that anystream has written")
+            raise self.unusable("it is not a state that anystream has written")
         command, version, url, request = self.head
         if found[version] != VERSION:
             raise self.unusable(f"it was written by another version, {found[version]!r}")
@@ -63,25 +64,30 @@ class Resume:
     def save(self, state: Any, *, done: bool = False) -> None:
         """Put this state in the place of the last one, at once or not at all."""
         content = {**self.head, "done": done, "state": state}
-        unfinished = f"{self.path}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
         try:
-            fd = os.open(unfinished, flags, 0o600)
-            with open(fd, "w", encoding="utf-8") as file:
-                json.dump(content, file)
-                file.write("\n")
-            os.replace(unfinished, self.path)
+            self.replace(json.dumps(content) + "\n")
         except OSError as exc:
             raise CommandError(f"{self.path}: the state cannot be saved: {exc.strerror}") from exc
         self.state, self.done = state, done
+
+    def replace(self, text: str) -> None:
+        folder, name = os.path.split(self.path)
+        fd, unfinished = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+        try:
+            with open(fd, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(unfinished, self.path)
+        except BaseException:
+            os.unlink(unfinished)
+            raise
 
     def unusable(self, why: str) -> UsageError:
         return UsageError(f"argument --resume: {self.path!r}: {why}")
 
 
-def open_output(stack: ExitStack, path: str | None, resume: Resume | None) -> Output:
+def open_output(stack: ExitStack, path: str | None, resume: Resume | None) -> LineOutput:
     """Standard output or the file at `path`, to go on behind what a run before has written."""
-    output = Output(path, append=resume is not None, ours=resume is not None and resume.exists)
+    output = LineOutput(path, append=resume is not None, ours=resume is not None and resume.exists)
     stack.enter_context(output)
     if resume is not None and not resume.exists:
         resume.save(None)  # from now on a line without an end in the file is ours

@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
 from argparse import ArgumentTypeError
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from .values import integer
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
 FORMS = """\
 link[:REL]            the Link header, the link with rel="next" or that REL
-url:PATH              the URL in the body at PATH, whole or relative
-cursor:PATH=PARAM     the cursor in the body at PATH, sent as the query's PARAM,
-                      or as a field of the JSON body with PARAM = body:FIELD
-header:NAME=PARAM     the token in the response's header NAME, sent as PARAM
+url:PATH              the URL in the body at PATH, whole or relative;
+                      links[rel=next].href looks into a list
+cursor:PATH=PARAM     the cursor in the body at PATH
+header:NAME=PARAM     the token in the response's header NAME
+params:PATH           the parameters in the object at PATH
 page[:PARAM[=START]]  page numbers, sent as PARAM (page), from START (1)
 offset[:PARAM[=START]]
-                      how many items there were so far, sent as PARAM (offset)
-last:KEY=PARAM        the KEY of the last item, sent as PARAM, while has_more is true
+                      the number of items so far, sent as PARAM (offset)
+last:KEY=PARAM        the KEY of the last item, while has_more is true;
+                      KEY+1 sends one more than that number
 keyset:KEY=PARAM      the same up to a page without items
-graphql:PATH          pageInfo beside the items at PATH, sent as the variable after"""
+graphql:PATH          pageInfo beside the items at PATH, sent as the variable after
+PARAM is a parameter of the query, or body:FIELD for a field of the JSON body
+(not for header), or header:NAME for a header of the request (cursor, header)."""
 
-KINDS = ("link", "url", "cursor", "header", "page", "offset", "last", "keyset", "graphql")
+CLASSES = {
+    "link": "LinkHeader",
+    "url": "NextURL",
+    "cursor": "Cursor",
+    "header": "HeaderCursor",
+    "params": "NextParams",
+    "page": "PageNumber",
+    "offset": "Offset",
+    "last": "LastItem",
+    "keyset": "LastItem",
+    "graphql": "GraphQL",
+}
+
+PLACES = {
+    "link": ("rel",),
+    "header": ("header",),
+    **dict.fromkeys(("url", "cursor", "params", "graphql"), ("path",)),
+    **dict.fromkeys(("last", "keyset"), ("key",)),
+    **dict.fromkeys(("page", "offset"), ()),
+}
+"""The argument that each kind has first."""
+
+SENT = {"param": "", "body": "body:", "to_header": "header:", "header": "header:"}
+"""Arguments that say where the next request has it, and how `--next` writes that."""
+
+OTHERS = {
+    "total_pages": ("total_pages", ("page",)),
+    "total": ("total", ("page", "offset")),
+    "end_status": ("end_statuses", ("page",)),
+    "template": ("template", ("page", "offset")),
+    "more": ("more", ("url", "cursor", "params", "last")),
+    "base": ("base", ("url",)),
+    "next_url": ("url", ("cursor",)),
+}
+"""Other options that say something of a scheme: its argument, and the kinds that have it."""
 
 
 @dataclass(frozen=True)
@@ -31,26 +76,57 @@ class Given:
     text: str
     kind: str
     place: str = ""
-    param: str = ""
-    start: int | None = None
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def scheme(text: str) -> Given:
     kind, colon, rest = text.partition(":")
-    if kind not in KINDS or (colon and not rest):
-        known = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
-        raise ArgumentTypeError(f"{text!r} must begin with {known}; --help shows the forms")
-    if kind in ("link", "page", "offset"):
+    if kind not in CLASSES or (colon and not rest):
+        *names, last = CLASSES
+        raise ArgumentTypeError(
+            f"{text!r} must begin with {', '.join(names)} or {last}; --help shows the forms"
+        )
+    if kind in ("link", "url", "params", "graphql"):
+        if (kind == "link" and "=" in rest) or (kind != "link" and not rest):
+            raise unlike(text, kind)
+        return Given(text, kind, rest)
+    if kind in ("page", "offset"):
         name, equals, start = rest.partition("=")
-        if equals and (kind == "link" or not name):
-            raise ArgumentTypeError(f"{text!r} must be {form(kind)}")
-        return Given(text, kind, "", name, integer(0)(start) if equals else None)
-    place, equals, param = rest.rpartition("=")
-    if kind in ("url", "graphql"):
-        place, equals, param = rest, "=", "-"
-    if not (place and equals and param.removeprefix("body:")):
-        raise ArgumentTypeError(f"{text!r} must be {form(kind)}")
-    return Given(text, kind, place, param)
+        if equals and not name:
+            raise unlike(text, kind)
+        arguments = sent_as(text, kind, name) if name else {}
+        return Given(
+            text, kind, "", {**arguments, **({"start": integer(0)(start)} if equals else {})}
+        )
+    place, _, name = rest.rpartition("=")
+    if not (place and name):
+        raise unlike(text, kind)
+    arguments = sent_as(text, kind, name)
+    if kind in ("last", "keyset"):
+        number = re.fullmatch(r"(.+)\+([0-9]{1,9})", place)
+        if number:
+            place, arguments["add"] = number[1], int(number[2])
+    if kind == "keyset":
+        arguments["more"] = None
+    return Given(text, kind, place, arguments)
+
+
+def sent_as(text: str, kind: str, name: str) -> dict[str, Any]:
+    """Where the next request has it: the argument for that, with the name."""
+    if name.startswith("body:") and kind != "header":
+        argument = "body"
+    elif name.startswith("header:") and kind in ("cursor", "header"):
+        argument = "header" if kind == "cursor" else "to_header"
+    else:
+        return {"param": name}
+    name = name.partition(":")[2]
+    if not name:
+        raise unlike(text, kind)
+    return {argument: name}
+
+
+def unlike(text: str, kind: str) -> ArgumentTypeError:
+    return ArgumentTypeError(f"{text!r} must be {form(kind)}")
 
 
 def form(kind: str) -> str:
@@ -58,55 +134,18 @@ def form(kind: str) -> str:
     return next(line.split()[0] for line in FORMS.splitlines() if line.startswith(kind))
 
 
-def build(
-    given: Given,
-    *,
-    total_pages: Any = None,
-    total: Any = None,
-    end_statuses: tuple[int, ...] = (),
-    page_size: str | None = None,
-) -> Any:
-    """The scheme, with what other options say; `page_size` is the parameter for how many items."""
-    from .. import http
-
-    size = {} if page_size is None else {"size": page_size}
-    place, param, start = given.place, given.param, given.start
-    match given.kind:
-        case "link":
-            return http.LinkHeader(param or "next", **size)
-        case "url":
-            return http.NextURL(place, **size)
-        case "cursor":
-            where = {"body": param.removeprefix("body:")} if "body:" in param else {"param": param}
-            return http.Cursor(place, **where, **size)
-        case "header":
-            return http.HeaderCursor(place, param, **size)
-        case "page":
-            return http.PageNumber(
-                param or "page",
-                1 if start is None else start,
-                total_pages=total_pages,
-                total=total,
-                end_statuses=end_statuses,
-                **size,
-            )
-        case "offset":
-            return http.Offset(param or "offset", total=total, start=start or 0, **size)
-        case "last":
-            return http.LastItem(place, param, **size)
-        case "keyset":
-            return http.LastItem(place, param, more=None, **size)
-        case _:
-            return http.GraphQL(place, **size)
-
-
-def form_of(scheme: Any) -> str:
-    """A scheme that was detected, as `--next` has it."""
-    from .. import http
-
-    if isinstance(scheme, http.LinkHeader):
-        return "link"
-    return f"url:{scheme.path}" if isinstance(scheme, http.NextURL) else "page"
+def arguments(
+    given: Given, options: Namespace, size: str | None = None
+) -> tuple[str, list[str], dict[str, Any]]:
+    """The class of the scheme and its arguments; `size` is the parameter for `page_size`."""
+    keywords = dict(given.arguments)
+    for option, (keyword, _) in OTHERS.items():
+        value = getattr(options, option)
+        if value:
+            keywords[keyword] = READ.get(option, lambda same: same)(value)
+    if size is not None:
+        keywords["size"] = size
+    return CLASSES[given.kind], [given.place] if given.place else [], keywords
 
 
 def place(text: str) -> Any:
@@ -115,3 +154,60 @@ def place(text: str) -> Any:
 
     name = text.removeprefix("header:")
     return text if name == text else Header(name)
+
+
+READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("total_pages", "total", "more"), place),
+    "end_status": tuple,
+}
+
+
+def build(given: Given, options: Namespace, size: str | None = None) -> Any:
+    """The scheme, with what other options say."""
+    from .. import http
+
+    name, places, keywords = arguments(given, options, size)
+    return getattr(http, name)(*places, **keywords)
+
+
+def form_of(call: str) -> str:
+    """A scheme as it is written in Python, `Cursor('a', param='b')`, as options: `cursor:a=b`."""
+    name = call.partition("(")[0]
+    if name == "Numbering":  # what is tried where nothing says how to go on
+        return "page"
+    kind = next((kind for kind, each in CLASSES.items() if each == name), None)
+    if kind is None:
+        return call
+    said = arguments_of(call, [*PLACES[kind], "param", "start"])
+    if said.get("more", "") is None:
+        kind = "keyset"
+    if kind == "url":
+        said.setdefault("path", "next")
+    places = [said.pop(key) for key in PLACES[kind] if key in said]
+    sent = [prefix + said.pop(key) for key, prefix in SENT.items() if key in said]
+    if kind in ("page", "offset"):
+        start = [str(said["start"])] if "start" in said else []
+        places, sent = sent or [kind] * len(start), start
+    elif "add" in said:
+        places[0] += f"+{said['add']}"
+    form = f"{kind}:{'='.join([*places, *sent])}" if places else kind
+    others = [
+        f" --{option.replace('_', '-')} {shlex.quote(said[keyword])}"
+        for option, (keyword, _) in OTHERS.items()
+        if isinstance(said.get(keyword), str)
+    ]
+    return shlex.quote(form) + "".join(others)
+
+
+def arguments_of(call: str, names: list[str]) -> dict[str, Any]:
+    """What a class is called with; `names` are those of the arguments that have none."""
+    tree: Any = ast.parse(call, mode="eval").body
+    named = ((each.arg, each.value) for each in tree.keywords)
+    return {name: plain(value) for name, value in (*zip(names, tree.args, strict=False), *named)}
+
+
+def plain(value: ast.expr) -> Any:
+    """A constant, or the header that is meant, as `place` has it."""
+    if isinstance(value, ast.Call):
+        return f"header:{plain(value.args[0])}"
+    return ast.literal_eval(value)

@@ -6,14 +6,14 @@ import os
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from getpass import getpass
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus, urlsplit
 
 from ..http._urls import is_secret
 from .endings import UsageError
-from .values import Pair
+from .values import FromFile, Pair
 
 PASSWORD_VARIABLE = "ANYSTREAM_PASSWORD"  # the name of a variable, no password
 
@@ -26,7 +26,7 @@ class Secrets:
 
     def add(self, *values: str) -> None:
         for value in values:
-            self.known |= {value, quote(value, safe=""), quote(value)}
+            self.known |= {value, quote(value, safe=""), quote(value), quote_plus(value)}
         self.known.discard("")
 
     def clean(self, text: str) -> str:
@@ -40,9 +40,9 @@ class Secrets:
             self.add(password[1], unquote(password[1]))
 
     def add_pairs(self, pairs: Iterable[Pair]) -> None:
-        """Headers or parameters: the values of those that have the name of a credential."""
+        """Headers or parameters: the values of those that are credentials."""
         for name, value in pairs:
-            if is_secret(name):
+            if is_credential(name, value):
                 self.add(value, *value.split(" ", 1)[1:])  # "Bearer TOKEN", too
 
     def add_url(self, url: str) -> None:
@@ -53,9 +53,47 @@ class Secrets:
         self.add_pairs(parse_qsl(parts.query))
 
 
+def is_credential(name: str, value: str) -> bool:
+    return is_secret(name) or isinstance(value, FromFile)
+
+
 def without_user(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def secret_pairs(url: str, query: Iterable[Pair]) -> dict[str, str]:
+    """The parameters of a request that are credentials."""
+    pairs = [*parse_qsl(urlsplit(url).query), *query]
+    return {name: value for name, value in pairs if is_credential(name, value)}
+
+
+def concealed(url: str, secret: dict[str, str]) -> str:
+    """A URL without its user, and with *** for the values of these parameters."""
+
+    def conceal(name: str, value: str, text: str) -> str:
+        return f"{text.partition('=')[0]}=***" if secret.get(name) == value else text
+
+    return each_parameter(without_user(url), conceal)
+
+
+def revealed(url: str, secret: dict[str, str]) -> str:
+    """What was `concealed`."""
+
+    def reveal(name: str, value: str, text: str) -> str:
+        known = value == "***" and name in secret
+        return f"{text.partition('=')[0]}={quote_plus(secret[name])}" if known else text
+
+    return each_parameter(url, reveal)
+
+
+def each_parameter(url: str, change: Callable[[str, str, str], str]) -> str:
+    head, mark, query = url.partition("?")
+    parts = [(part, part.partition("=")) for part in query.split("&")]
+    changed = [
+        change(unquote_plus(name), unquote_plus(value), part) for part, (name, _, value) in parts
+    ]
+    return head + mark + "&".join(changed)
 
 
 def credentials(options: Namespace, url: str, secrets: Secrets) -> list[Pair]:
@@ -64,6 +102,7 @@ def credentials(options: Namespace, url: str, secrets: Secrets) -> list[Pair]:
     for name, value in os.environ.items():
         if name.lower().endswith("_proxy"):
             secrets.add_password(value)
+    secrets.add_password(options.proxy or "")
     secrets.add_pairs(options.header)
     secrets.add_pairs(options.query)
     if options.user and options.user[1]:
@@ -124,7 +163,7 @@ def from_netrc(options: Namespace, host: str, name: str | None) -> Pair | None:
         raise UsageError(f"{path}: {exc.strerror}") from None
     except netrc.NetrcParseError as exc:
         # Its message may quote the token that it stumbled over.
-        raise UsageError(f"{path}: line {exc.lineno} is not as a netrc file has it") from None
+        raise UsageError(f"{path}: line {exc.lineno} is not a line of a netrc file") from None
     if found is None or (name is not None and found[0] != name):
         return None
     return found[0], found[2] or ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
@@ -13,22 +12,19 @@ import anyio
 import anyio.lowlevel
 
 from .._errors import StreamError
-from .endings import Code, CommandError, causes, code_of, is_network, leaves, message
+from . import signals
+from .endings import Code, CommandError, causes, code_of, is_network, leaves, message, printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from .output import Output
+    from .output import LineOutput
     from .secrets import Secrets
 
 PATIENCE = 1.0
 """Seconds that a write may still take after a signal."""
 
-
-WINDOWS = os.name == "nt"
-
-SIGNALS = () if WINDOWS else (signal.SIGINT, signal.SIGTERM)
-"""What is received. On Windows there is nothing to receive it with, but `KeyboardInterrupt`."""
+PROXY_WANTS_PASSWORD = 407
 
 
 class Session:
@@ -41,12 +37,17 @@ class Session:
         self.secrets = secrets
         self.verbose = verbose
         self.show: Callable[[str], None] = to_stderr  # a progress line puts its own in here
+        self.proxy: Callable[[], str] = str  # gives its URL
         self.signal: int | None = None
         self.pipe_closed = False
         self.errors: list[BaseException] = []
 
     def say(self, text: str) -> None:
-        self.show(f"anystream: {self.secrets.clean(text)}")
+        self.show(f"anystream: {self.clean(text)}")
+
+    def clean(self, text: str) -> str:
+        """What may be shown of a text: no credential, and nothing that a terminal would obey."""
+        return printable(self.secrets.clean(text))
 
     def detail(self, text: str) -> None:
         """Say it if that much is wanted."""
@@ -55,7 +56,7 @@ class Session:
 
     # -- while it runs --------------------------------------------------------------------------
 
-    def run(self, work: Callable[[], Awaitable[None]], output: Output, backend: str) -> int:
+    def run(self, work: Callable[[], Awaitable[None]], output: LineOutput, backend: str) -> int:
         """Run `work` to its end, and give the exit code; `end` has to be called with it."""
         try:
             anyio.run(self.play, work, output, backend=backend)
@@ -67,14 +68,14 @@ class Session:
             return Code.CLOSED_PIPE
         return codes[0] if codes else Code.DONE
 
-    async def play(self, work: Callable[[], Awaitable[None]], output: Output) -> None:
+    async def play(self, work: Callable[[], Awaitable[None]], output: LineOutput) -> None:
         self.reading = self.writing = anyio.CancelScope()
-        wanted = [number for number in SIGNALS if not ignored(number)]
+        wanted = [number for number in signals.SIGNALS if not signals.ignored(number)]
         receiver = anyio.open_signal_receiver(*wanted) if wanted else nullcontext()
-        with receiver as signals:
+        with receiver as received:
             async with anyio.create_task_group() as tasks:
-                if signals is not None:
-                    tasks.start_soon(self.heed_signals, signals)
+                if received is not None:
+                    tasks.start_soon(self.heed_signals, received)
                 tasks.start_soon(self.heed_pipe, output)
                 with self.reading:
                     await self.work(work)
@@ -88,34 +89,34 @@ class Session:
             self.errors = [each for each in errors if not isinstance(each, BrokenPipeError)]
             self.pipe_closed |= len(self.errors) < len(errors)
 
-    async def write(self, output: Output, data: bytes, saved: Callable[[], None]) -> None:
+    async def write(self, output: LineOutput, data: bytes, saved: Callable[[], None]) -> None:
         """Write `data`, then call `saved`: both or, if the reader hangs after a signal, neither."""
         await anyio.lowlevel.checkpoint_if_cancelled()  # a signal has come: no further page
         with anyio.CancelScope(shield=True) as self.writing:
             await output.write(data)
             saved()
 
-    async def heed_signals(self, signals: AsyncIterator[signal.Signals]) -> None:
-        async for number in signals:
+    async def heed_signals(self, received: AsyncIterator[signal.Signals]) -> None:
+        async for number in received:
             late = self.signal is not None
             self.signal = number
             self.reading.cancel()
             self.writing.deadline = anyio.current_time() + (0 if late else PATIENCE)
 
-    async def heed_pipe(self, output: Output) -> None:
+    async def heed_pipe(self, output: LineOutput) -> None:
         await output.abandoned()
         self.pipe_closed = True
         self.reading.cancel()
 
     def end(self, code: int) -> int:
         """The exit code, when all is put away that a signal's end would leave as it is."""
-        return code if self.signal is None else interrupted(self.signal)
+        return code if self.signal is None else signals.interrupted(self.signal)
 
     # -- after it -------------------------------------------------------------------------------
 
     def tell(self, error: BaseException) -> int:
         """Say what went wrong, and give the exit code."""
-        self.say(message(error))
+        self.say(self.message(error))
         for cause in causes(error):
             self.detail(f"  because of {message(cause)}")
         if not (isinstance(error, (CommandError, StreamError, OSError)) or is_network(error)):
@@ -123,27 +124,15 @@ class Session:
         return code_of(error)
 
     def tell_retry(self, number: int, error: Exception, pause: float) -> None:
-        self.detail(f"{message(error)}; attempt {number + 1} in {pause:.1f} s")
+        self.detail(f"{self.message(error)}; attempt {number + 1} in {pause:.1f} s")
+
+    def message(self, error: BaseException) -> str:
+        by_proxy = is_network(error) or getattr(error, "status", None) == PROXY_WANTS_PASSWORD
+        proxy = self.proxy() if by_proxy else ""
+        return message(error) + (f" (through the proxy {proxy})" if proxy else "")
 
 
 def to_stderr(line: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError):  # whoever has closed it does not want to know
             print(line, file=sys.stderr, flush=True)
-
-
-def ignored(number: signal.Signals) -> bool:
-    """Whether the signal is to be ignored, as `nohup` and shells ask for in the background."""
-    return signal.getsignal(number) is signal.SIG_IGN
-
-
-def interrupted(number: int) -> int:
-    if not WINDOWS:  # where a process cannot end like that
-        die(number)
-    return 128 + number
-
-
-def die(number: int) -> None:
-    """End as if the signal had not been handled, so that a shell script ends with us."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

@@ -4,15 +4,20 @@ Each function takes the text and gives the value, or raises `ArgumentTypeError` 
 and what is allowed; `argparse` adds the option's name.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import re
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
 
 Pair: TypeAlias = tuple[str, str]
 
@@ -21,19 +26,47 @@ TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
+SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
-def web_url(text: str) -> str:
+PROXIES = ("http", "https", "socks5", "socks5h")
+
+
+class FromFile(str):
+    """A value that stands in a file: a secret, whatever the name of its parameter is."""
+
+    __slots__ = ()
+
+
+def web_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
     try:
         parts = urlsplit(text)
-        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+        usable = parts.scheme.lower() in schemes and bool(parts.hostname)
         _ = parts.port  # which is checked when it is read
     except ValueError as exc:
-        raise ArgumentTypeError(f"{hidden(text)!r} is no URL: {exc}") from None
+        raise ArgumentTypeError(f"{hidden(text)!r} is not a URL: {exc}") from None
     if not usable or re.search(r"[\x00-\x20\x7f]", text):
+        *others, last = (f"{scheme}://" for scheme in schemes)
         raise ArgumentTypeError(
-            f"{hidden(text)!r} is no URL that begins with http:// or https:// and has no spaces"
+            f"{hidden(text)!r} is not a URL that begins with {', '.join(others)} or {last}"
+            " and has no spaces"
         )
     return text
+
+
+def proxy(text: str) -> str:
+    return web_url(text, PROXIES)
+
+
+def ca_file(text: str) -> ssl.SSLContext:
+    """The context that trusts the certificates in that file, and no others."""
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=text)
+    except ssl.SSLError:
+        raise ArgumentTypeError(f"{text!r} holds no certificates in the PEM format") from None
+    except OSError as exc:
+        raise ArgumentTypeError(f"{text!r} cannot be read: {exc.strerror}") from None
 
 
 def hidden(url: str) -> str:
@@ -80,15 +113,23 @@ def one_header(text: str, what: str) -> Pair:
 
 def method(text: str) -> str:
     if not TOKEN.fullmatch(text):
-        raise ArgumentTypeError(f"{text!r} is no HTTP method, such as GET or POST")
+        raise ArgumentTypeError(f"{text!r} is not an HTTP method, such as GET or POST")
     return text.upper()
 
 
 def query(text: str) -> Pair:
+    """`NAME=VALUE`, `NAME=@FILE` with the value in a file, or `NAME=@@...` for `@...` itself."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise ArgumentTypeError(f"{text!r} must be NAME=VALUE")
-    return name, value
+        raise ArgumentTypeError(f"{text!r} must be NAME=VALUE or NAME=@FILE")
+    if not value.startswith("@"):
+        return name, value
+    if value.startswith("@@"):
+        return name, value[1:]
+    try:
+        return name, FromFile(re.sub(r"\r?\n\Z", "", read(value[1:]).decode()))
+    except UnicodeDecodeError:
+        raise ArgumentTypeError(f"{value[1:]!r} is not in UTF-8") from None
 
 
 def body(text: str) -> Any:
@@ -131,6 +172,13 @@ def integer(least: int) -> Callable[[str], int]:
     return count
 
 
+def port(text: str) -> int:
+    number = integer(0)(text)
+    if number >= 2**16:
+        raise ArgumentTypeError(f"{text!r} is not a port: those end at 65535")
+    return number
+
+
 def seconds(text: str) -> float:
     try:
         number = float(text)
@@ -141,9 +189,33 @@ def seconds(text: str) -> float:
     return number
 
 
+def size(text: str) -> int:
+    """A number of bytes: `N`, or in units of 1024, 1024² or 1024³ bytes `NK`, `NM` or `NG`."""
+    match = re.fullmatch(r"([0-9]{1,12})([KMG]?)", text, re.IGNORECASE)
+    if not match or not int(match[1]):
+        raise ArgumentTypeError(
+            f"{text!r} must be a number of bytes, at least 1: 5000, 500K, 64M or 1G"
+        )
+    return int(match[1]) * SIZES[match[2].upper()]
+
+
+def paths(text: str) -> list[str]:
+    """Paths with commas between them."""
+    found = text.split(",")
+    if not all(found):
+        raise ArgumentTypeError(f"{text!r} must be PATH or PATH,PATH,...")
+    return found
+
+
+def template(text: str) -> str:
+    if text.count("{}") != 1:
+        raise ArgumentTypeError(f"{text!r} must have one {{}}, where the number goes")
+    return text
+
+
 def status(text: str) -> int:
     if not re.fullmatch(r"[1-5][0-9][0-9]", text):
-        raise ArgumentTypeError(f"{text!r} is no HTTP status, such as 404")
+        raise ArgumentTypeError(f"{text!r} is not an HTTP status, such as 404")
     return int(text)
 
 

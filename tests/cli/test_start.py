@@ -1,0 +1,129 @@
+"""How the command begins: its help, completion for shells, Ctrl-C before anything runs."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+import shtab
+
+from anystream._cli import main
+from anystream._cli.parser import SHELLS
+
+from .running import run
+
+pytestmark = pytest.mark.real_time
+
+posix = pytest.mark.skipif(os.name == "nt", reason="is about signals and shells of POSIX")
+
+Capture = pytest.CaptureFixture[str]
+
+COMMANDS = ("pages", "sse", "lines", "demo", "completion")
+
+
+def test_nothing_asked_for_is_the_help(capsys: Capture) -> None:
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    for command in COMMANDS:
+        assert command in out
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_help_ends_in_examples(capsys: Capture, command: str) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([*command.split(), "--help"])
+    assert raised.value.code == 0
+    examples = capsys.readouterr().out.partition("\nexamples:\n")[2].splitlines()
+    assert examples
+    assert all(line.startswith("  ") for line in examples)
+    assert f"anystream {command}".strip() in examples[0]
+
+
+# -- completion ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_knows_commands_and_options(capsys: Capture, shell: str) -> None:
+    assert main(["completion", shell]) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    for word in (*COMMANDS, "same-origin", "last-event-id", "ndjson", "asyncio", "bash"):
+        assert word in out
+    assert shtab.FILE[shell] in out
+
+
+def test_another_shell_is_refused(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["completion", "ksh"])
+    assert raised.value.code == 2
+    assert "invalid choice: 'ksh'" in capsys.readouterr().err
+
+
+@posix
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("anystream p", {"pages"}),
+        ("anystream pages --max-p", {"--max-pages", "--max-page-bytes"}),
+        ("anystream sse http://x --backend ", {"asyncio", "trio"}),
+        ("anystream lines pypr", {"pyproject.toml"}),
+        ("anystream sse http://x --resume pypr", {"pyproject.toml"}),
+        ("anystream completion f", {"fish"}),
+    ],
+)
+def test_bash_completes(words: str, completed: set[str]) -> None:
+    *before, last = words.split(" ")
+    script = (
+        f'source <({sys.executable} -m anystream completion bash); COMP_WORDS=({words} "{last}");'
+        f" COMP_CWORD={len(before)}; _shtab_anystream; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert not done.stderr
+    assert {*done.stdout.split()} == completed
+
+
+@posix
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_shell_takes_what_is_printed(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    _, out, _ = run("completion", shell)
+    subprocess.run([shell, "-n"], input=out, check=True)
+
+
+# -- Ctrl-C -------------------------------------------------------------------------------------
+
+INTERRUPTED = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from anystream._cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("argparse", "--version"),
+        ("anystream._cli.parser", "--version"),
+        ("shtab", "completion bash"),
+        ("anyio", "lines -"),
+        ("anystream._cli.pages", "pages http://127.0.0.1:9"),
+        ("anystream.http._pages", "sse http://127.0.0.1:9"),
+        ("rich", "demo"),
+    ],
+)
+def test_an_interruption_while_something_is_imported_is_silent(module: str, command: str) -> None:
+    code = [sys.executable, "-c", INTERRUPTED, module, *command.split()]
+    done = subprocess.run(code, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert (done.stdout, done.stderr) == (b"", b"")
