@@ -143,7 +143,9 @@ def test_what_is_nested_too_deeply() -> None:
 
 # -- in the commands ----------------------------------------------------------------------------
 
-ITEMS = b'[{"id": 1.10, "who": {"name": "\xc3\xa9"}}, {"id": 2, "who": null}]'
+ITEMS = (
+    b'{"next": null, "items": [{"id": 1.10, "who": {"name": "\xc3\xa9"}}, {"id": 2, "who": null}]}'
+)
 
 real_time = pytest.mark.real_time
 

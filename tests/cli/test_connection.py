@@ -57,7 +57,7 @@ def secure(certificate: Path) -> ssl.SSLContext:
 def test_certificates(
     capfd: Capture, certificate: Path, secure: ssl.SSLContext, command: str
 ) -> None:
-    retries = ["--retries", "0"] if command == "pages" else []
+    retries = ["--retries", "0", "--max-pages", "1"] if command == "pages" else []
     with serving(Small(LIST + b"\n"), secure) as small:
         arguments = [command, small.url, *retries]
         assert main(arguments) == 4
@@ -77,7 +77,12 @@ def test_certificates(
 def test_requests_go_through_the_proxy(capfd: Capture, tmp_path: Path) -> None:
     with serving(Small(LIST)) as proxy:
         address = proxy.url.replace("//", "//me:pr0xy-pw@")
-        assert main(["pages", "http://api.example.com/x", "--proxy", address, "-v"]) == 0
+        assert (
+            main(
+                ["pages", "http://api.example.com/x", "--proxy", address, "-v", "--max-pages", "1"]
+            )
+            == 0
+        )
     ((method, target, headers, _),) = proxy.asked
     assert (method, target) == ("GET", "http://api.example.com/x")
     assert headers["proxy-authorization"].startswith("Basic ")

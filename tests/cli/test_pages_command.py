@@ -179,12 +179,23 @@ def test_a_file_stays_as_it_is_if_the_arguments_are_bad(server: Server, tmp_path
         ),
         ("/link", (), ["scheme: link, detected"]),
         (
+            "/cursor",
+            (),
+            [
+                "scheme: none detected",
+                "answer: more, since 'next_cursor' is 'at+10/='",
+                "next: unknown: there are more pages, since 'next_cursor' is 'at+10/=', but nothing"
+                " says how to ask for them: say --next cursor:next_cursor=cursor, with the API's"
+                " own parameter, or --max-pages 1 if this page is all there is",
+            ],
+        ),
+        (
             "/page",
             (),
             [
-                "next:   unknown: there may be more pages, since 'total_pages' is 3, but it"
-                " does not name the URL of the next one: say how to ask for it with --next,"
-                " or for this page alone with --max-pages 1",
+                "scheme: page --total-pages total_pages, detected",
+                "answer: more, since 'total_pages' is 3",
+                'next:   {"params": {"page": 2}}',
                 "total:  25",
             ],
         ),
@@ -326,11 +337,11 @@ FAULTS: list[tuple[str, str, int, int, str]] = [
     ("/next?fault=loop", "", 1, 20, "which this run has asked for before"),
     ("/next?fault=origin", "", 1, 20, "; --allow-origin OTHER would allow it"),
     (
-        "/page",
+        "/cursor",
         "",
         1,
         10,
-        "say how to ask for it with --next, or for this page alone with --max-pages 1",
+        "say --next cursor:next_cursor=cursor, with the API's own parameter, or --max-pages 1",
     ),
     (
         "/graphql?fault=errors",

@@ -118,7 +118,7 @@ sys.exit(main(sys.argv[2:]))
         ("shtab", "completion bash"),
         ("anyio", "lines -"),
         ("anystream._cli.pages", "pages http://127.0.0.1:9"),
-        ("anystream.http._pages", "sse http://127.0.0.1:9"),
+        ("anystream.http.pages.fetch_all", "sse http://127.0.0.1:9"),
         ("rich", "demo"),
     ],
 )

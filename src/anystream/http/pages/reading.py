@@ -10,7 +10,7 @@ from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPag
 from .._refusals import said_in
 from . import listing, signs
 from .document import Document, NotJSON, loads
-from .page import Answer, Asked, Origin, Page, Step, in_words, lookup
+from .page import Asked, Origin, Page, Step, in_words, lookup
 from .schemes import Function, Numbering, Scheme
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
@@ -53,26 +53,25 @@ class Reader:
 
     async def led_on(self, page: Page[Any]) -> Page[Any]:
         """The page with the way to the next one."""
-        said = signs.Said("unknown")
+        said = signs.Said("unknown") if self.given is not None else signs.say(page)
         following, error = None, None
         try:
-            if isinstance(self.given, Scheme):
+            if self.given is not None:
                 step: Any = self.given.next(page)
                 following = await step if isinstance(self.given, Function) else await awaited(step)
                 self.check_place(page, following)
                 said = signs.Said("end" if following is None else "more", "", self.given)
             else:
-                said, following = self.detected(page)
+                said, following = self.detected(page, said)
             following = absolute(following, page)
             if not page.records and following == page.origin.step:
                 following = None  # it leads to itself, and brings nothing
         except Exception as exc:
             error = exc
-        answer: Answer = "more" if error is not None and said.answer == "end" else said.answer
         return replace(
             page,
             next=following,
-            answer=answer,
+            answer=said.answer,
             sign=said.sign,
             scheme=said.scheme,
             error=error,
@@ -202,9 +201,8 @@ class Reader:
                 page.number,
             )
 
-    def detected(self, page: Page[Any]) -> tuple[signs.Said, Step | None]:
-        """What the page says itself, and the step that follows from it."""
-        said = signs.say(page)
+    def detected(self, page: Page[Any], said: signs.Said) -> tuple[signs.Said, Step | None]:
+        """What the page says itself, all told, and the step that follows from it."""
         later, before = bool(page.origin.step), self.scheme
         if said.scheme is not None and (said.answer != "unknown" or not later or self.counts(page)):
             self.scheme, self.echo = said.scheme, said.echo

@@ -20,7 +20,7 @@ from .links import link
 from .page import Header, Page, Place, Step, find, in_words, is_step, lookup, number_at
 
 MORE = "has_more"
-FALSE = (False, None, 0, "", "0", "false", "False")
+FALSE: tuple[object, ...] = (False, None, 0, "", "0", "false", "False", [], {})
 EMPTY = (MISSING, None, "", False)
 
 

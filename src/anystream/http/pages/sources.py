@@ -105,6 +105,7 @@ class OneByOne(Fetching):
         super().__init__(reading)
         self.fetch: Fetch | None = None  # which outlasts a cancelled step
         self.seen = set[int]()  # hashes of what was asked for
+        self.asked: int | None = None  # the hash of the last request
         self.last: Page[Any] | None = None
         self.empty = 0  # pages without items in a row
         self.probed: Page[Any] | None = None  # the first page, while its number is not known
@@ -150,11 +151,13 @@ class OneByOne(Fetching):
     def new(self, step: Step) -> Fetch:
         """The fetching of this step, unless this run has asked for the same before."""
         fetch = Fetch(self.fetcher, step, self.number)
-        if fetch.key in self.seen:
+        again = fetch.key == self.asked and step.get("method", self.reading.ask.method) != "GET"
+        if fetch.key in self.seen and not again:  # a cursor may stay and move at the server
             last = cast("Page[Any]", self.last)
             problem = f"it leads to {safe(fetch.url)}, which this run has asked for before"
             raise PaginationLoop(problem, last.response, last.number)
         self.seen.add(fetch.key)
+        self.asked = fetch.key
         return fetch
 
     def check_new(self, page: Page[Any]) -> None:
