@@ -1669,6 +1669,24 @@ REMOVALS = (
         "half an event is dropped with its connection",
     ),
     Removal(
+        EVENTS,
+        "        if char in value:\n",
+        "        if False:\n",
+        "what is written is read back as the same event",
+    ),
+    Removal(
+        SSE,
+        "self.delivered |= not self.decoder.comments or has_event(events)\n",
+        "self.delivered = True\n",
+        "a comment is no event",
+    ),
+    Removal(
+        SSE,
+        "            if not is_sendable(last_id):\n",
+        "            if False:\n",
+        "an id that cannot be sent is an error",
+    ),
+    Removal(
         OPENINGS,
         "(retry is default and not request.repeatable)",
         "False",
@@ -1676,8 +1694,8 @@ REMOVALS = (
     ),
     Removal(
         OPENINGS,
-        "            return passes(error.response) and (error.retry_after or 0.0) <= self.longest\n",
-        "            return passes(error.response)\n",
+        " and (error.retry_after or 0.0) <= self.longest\n",
+        "\n",
         "a pause that is too long is not waited for",
     ),
     Removal(

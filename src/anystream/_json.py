@@ -17,7 +17,21 @@ BLANK = " \t\r\n"
 AROUND = 20
 """How many characters of a bad text an error shows before and behind the place."""
 
-decode = json.JSONDecoder().raw_decode
+
+def refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+decoder = json.JSONDecoder(parse_constant=refuse)
+decode = decoder.raw_decode
+
+
+def loads(text: str) -> Any:
+    """A JSON document; `ValueError` whatever is wrong with it."""
+    try:
+        return decoder.decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def invalid(

@@ -17,6 +17,7 @@ from anystream.http import (
     BodyError,
     BodyStatusError,
     BodyTypeError,
+    Comment,
     CrossOriginNext,
     Cursor,
     ErrorResponse,
@@ -144,13 +145,17 @@ def bodies(response: httpx.Response, request: httpx.Request, client: httpx.Async
     assert_type(json_seq(response, max_text=80), Stream[Any])
     assert_type(sse(URL, last_event_id="5", retry=None), Stream[Event])
     assert_type(sse(response).map(Event.json), Stream[Any])
+    assert_type(sse(URL, comments=False), Stream[Event])
+    assert_type(sse(URL, comments=True), Stream[Event | Comment])
+    assert_type(sse(URL, comments=bool(request)), Stream[Event | Comment])
     lines(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lines(URL, client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     ndjson(URL, max_text=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     json_seq(URL, max_line=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     lines(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    sse(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    sse(URL, last_event_id=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    sse(URL, retry=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    sse(URL, last_event_id=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    sse(URL, comments=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def events(event: Event) -> None:
@@ -158,6 +163,9 @@ def events(event: Event) -> None:
     assert_type(event.data, str)
     assert_type(event.id, str)
     assert_type(event.json(), Any)
+    assert_type(event.encode(), bytes)
+    assert_type(Comment("text").text, str)
+    assert_type(Comment().encode(), bytes)
     Event(data=b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -35,7 +35,7 @@ from ._schemes import (
     Offset,
     PageNumber,
 )
-from .bodies.events import Event
+from .bodies.events import Comment, Event
 from .bodies.lines import json_seq, lines, ndjson
 from .bodies.sse import sse
 
@@ -45,6 +45,7 @@ __all__ = [
     "BodyError",
     "BodyStatusError",
     "BodyTypeError",
+    "Comment",
     "CrossOriginNext",
     "Cursor",
     "ErrorResponse",
