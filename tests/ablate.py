@@ -46,7 +46,9 @@ BODIES = (
     "http/packing",
     "http/refusals",
     "http/openings",
+    "http/events",
     "net",
+    "documents",
 )
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
@@ -1601,6 +1603,24 @@ REMOVALS = (
         "        if not rest and not isinstance(value, (dict, list, str)):\n",
         "        if False:\n",
         "a number with nothing behind it may be cut",
+    ),
+    Removal(
+        TEXTS,
+        "            if len(values) < len(lines):\n",
+        "            if False:\n",
+        "a function that stops early loses no lines",
+    ),
+    Removal(
+        TEXTS,
+        "            yield values\n            line = ",
+        "            line = ",
+        "the documents before a bad line come",
+    ),
+    Removal(
+        TEXTS,
+        "JSONDecoder(parse_constant=refuse)",
+        "JSONDecoder()",
+        "NaN is not JSON",
     ),
     Removal(
         PACKING,

@@ -68,7 +68,7 @@ def as_bytes(chunk: Any) -> bytes:
 
 
 class LineSplitter(Operator):
-    """From chunks of bytes to lists of lines."""
+    """From chunks of bytes to lists of lines, or of what is made of them."""
 
     def __init__(self, source: str, limit: int) -> None:
         self.source = source
@@ -77,11 +77,11 @@ class LineSplitter(Operator):
         self.pieces: list[bytes] = []  # of the line that has not ended yet
         self.size = 0  # of these together
 
-    def __call__(self, batch: Iterator[Any]) -> Iterator[list[str]]:
+    def __call__(self, batch: Iterator[Any]) -> Iterator[list[Any]]:
         for chunk in batch:
             yield from self.split(as_bytes(chunk))
 
-    def split(self, chunk: bytes) -> Iterator[list[str]]:
+    def split(self, chunk: bytes) -> Iterator[list[Any]]:
         end = chunk.rfind(b"\n") + 1
         if end:
             block = b"".join((*self.pieces, chunk[:end]))
@@ -101,14 +101,25 @@ class LineSplitter(Operator):
         self.pieces.append(piece)
         self.size += len(piece)
 
-    def lines(self, block: bytes) -> Iterator[list[str]]:
-        """The lines of what ends with a line feed, and then the error of the first bad one."""
+    def lines(self, block: bytes) -> Iterator[list[Any]]:
+        """What becomes of the lines of a block, and then the error of the first bad one."""
         error: RecordError | None = None
         if len(block) > self.limit:
             good = self.within_limit(block)
             if good < len(block):
                 block = block[:good]
                 error = self.too_long(block.count(b"\n"))
+        found, bad = self.cut(block)
+        self.number += len(found)
+        if found:
+            yield from self.made(found)
+        first = bad or error
+        if first is not None:
+            raise first
+
+    def cut(self, block: bytes) -> tuple[list[Any], RecordError | None]:
+        """The lines of what ends with a line feed, up to the first bad one."""
+        error = None
         try:
             text = block.decode()
         except UnicodeDecodeError as exc:
@@ -117,11 +128,11 @@ class LineSplitter(Operator):
             text = block[:start].decode()
         found = text.replace("\r\n", "\n").split("\n")
         found.pop()
-        self.number += len(found)
-        if found:
-            yield found
-        if error is not None:
-            raise error
+        return found, error
+
+    def made(self, found: list[Any]) -> Iterable[list[Any]]:
+        """What is given for lines, the last of which is `number`."""
+        return (found,)
 
     def within_limit(self, block: bytes) -> int:
         """How many bytes of `block` come before the first line that is too long."""
@@ -141,7 +152,7 @@ class LineSplitter(Operator):
         number, problem = self.number + before + 1, f"invalid UTF-8 at byte {position}"
         return RecordDataError("line", number, self.source, problem, position)
 
-    def tail(self) -> Iterable[list[str]]:
+    def tail(self) -> Iterable[list[Any]]:
         if not self.pieces:
             return ()
         pieces, self.pieces = self.pieces, []

@@ -4,6 +4,7 @@ Checked by pyright and mypy, never run. A line with an ignore must fail: both re
 is not needed.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, assert_type
@@ -134,6 +135,10 @@ def whole_pages(page: Page[int]) -> None:
     assert_type(fetch_all_pages(URL, resume_from=page.state), PageStream[Any])
 
 
+def number_of(line: bytes) -> int:
+    return int(line)
+
+
 def bodies(response: httpx.Response, request: httpx.Request, client: httpx.AsyncClient) -> None:
     assert_type(lines(URL), Stream[str])
     assert_type(lines(httpx.URL(URL), client=client, method="POST", content=b""), Stream[str])
@@ -150,8 +155,13 @@ def bodies(response: httpx.Response, request: httpx.Request, client: httpx.Async
     assert_type(sse(URL, comments=bool(request)), Stream[Event | Comment])
     lines(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lines(URL, client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    ndjson(URL, max_text=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    json_seq(URL, max_line=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(ndjson(URL, loads=number_of), Stream[int])
+    assert_type(json_seq(URL, loads=number_of, max_text=80), Stream[int])
+    assert_type(ndjson(URL, loads=json.loads), Stream[Any])
+    assert_type(json_seq(URL, loads=None), Stream[Any])
+    ndjson(URL, max_text=80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    json_seq(URL, max_line=80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    ndjson(URL, loads=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     lines(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     sse(URL, retry=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     sse(URL, last_event_id=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
