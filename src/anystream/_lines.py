@@ -8,6 +8,7 @@ loses them without a word.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from . import _labels as label
 from ._batches import Operator
 from ._errors import StreamError
 from ._operators.transform import Flatten
@@ -44,7 +45,7 @@ class RecordSizeError(RecordError):
 
 
 class RecordDataError(RecordError):
-    """It is no UTF-8, no JSON, or cut short.
+    """It is not UTF-8, not JSON, or cut short.
 
     `position` is where that was noticed: the byte in bad UTF-8, otherwise the character. It counts
     from 1 as well.
@@ -63,8 +64,9 @@ def as_bytes(chunk: Any) -> bytes:
         return chunk
     if isinstance(chunk, BUFFERS):
         return bytes(chunk)
-    hint = "; a file must be opened in binary mode" if isinstance(chunk, str) else ""
-    raise TypeError(f"the source must give bytes, got {chunk!r}{hint}")
+    text = isinstance(chunk, str)
+    hint = "open a file in binary mode" if text else "wrap data in a list, e.g. lines([data])"
+    raise TypeError(f"source must yield bytes, got {label.value(chunk)}; {hint}")
 
 
 class LineSplitter(Operator):

@@ -7,6 +7,7 @@ import codecs
 from typing import Any, NamedTuple
 
 from ... import _checks as check
+from ... import _labels as label
 from ..._json import loads
 from ..._lines import RecordSizeError
 
@@ -78,7 +79,7 @@ def encoded(name: str, value: Any, banned: str) -> bytes:
     check.text(name, value)
     for char in banned:
         if char in value:
-            raise ValueError(f"{name} must not hold {char!r}, got {value!r}")
+            raise ValueError(f"{name} must not hold {char!r}, got {label.value(value)}")
     try:
         return bytes(value, "utf-8")
     except UnicodeEncodeError as exc:

@@ -1,6 +1,6 @@
 """What is sent for a body: a URL with the arguments beside it, or a request of the user's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,38 @@ def is_url(what: object) -> bool:
     return isinstance(what, str) or (hasattr(what, "copy_with") and hasattr(what, "host"))
 
 
+def check_client(client: object) -> None:
+    """`client` must be None, or what has the methods that are called."""
+    if client is None:
+        return
+    is_sync = hasattr(client, "close") and not hasattr(client, "aclose")
+    if is_sync or not (hasattr(client, "build_request") and hasattr(client, "send")):
+        raise TypeError(f"client must be an httpx.AsyncClient or work like one, got {client!r}")
+
+
+def check_headers(headers: Any) -> None:
+    """`headers` must be names and values; what these are is not shown, as it may be a secret."""
+    if headers is None:
+        return
+    given: Any = headers
+    kind: type = type(given)
+    pairs = given.items() if isinstance(headers, Mapping) else given
+    if not isinstance(headers, (Mapping, list, tuple)) or not all(map(is_pair, pairs)):
+        raise TypeError(
+            "headers must be a mapping of str to str, or a list of such pairs,"
+            f" got a {kind.__name__} that is not"
+        )
+
+
+def is_pair(pair: Any) -> bool:
+    texts: Any = pair
+    return (
+        isinstance(pair, tuple)
+        and len(texts) == 2
+        and all(isinstance(text, (str, bytes)) for text in texts)
+    )
+
+
 @dataclass(frozen=True)
 class BodyRequest:
     """What is sent for each opening: a URL with the arguments beside it, or a whole request."""
@@ -38,6 +70,11 @@ class BodyRequest:
         """Raise unless this can be sent, or is a response that has come already."""
         if not (is_url(self.what) or is_request(self.what) or is_response(self.what)):
             raise TypeError(f"{name} needs a URL, a request or a response, got {self.what!r}")
+        check_client(client)
+        check.text("method", self.method)
+        check_headers(self.headers)
+        if self.content is not None and self.json is not None:
+            raise ValueError("content and json are both given, and a request has one body")
         if self.read_timeout is not None:
             check.seconds("read_timeout", self.read_timeout, zero=False)
         if is_url(self.what):

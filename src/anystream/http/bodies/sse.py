@@ -214,7 +214,9 @@ class EventSource:
         headers.setdefault("Cache-Control", "no-cache")
         if last_id := self.decoder.last_id.strip(" \t"):
             if not is_sendable(last_id):
-                problem = f"the id of the last event, {last_id[:SHOWN]!r}, fits into no header"
+                problem = (
+                    f"the id of the last event, {last_id[:SHOWN]!r}, cannot be sent in a header"
+                )
                 raise BodyDataError(problem, place(request))
             if not last_id.isascii():
                 headers.encoding = "utf-8"
