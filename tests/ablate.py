@@ -47,7 +47,9 @@ BODIES = (
     "http/packing",
     "http/refusals",
     "http/openings",
+    "http/events",
     "net",
+    "documents",
 )
 COMMAND = (
     *("cli/resume_file", "cli/output", "cli/session", "cli/credentials", "cli/options"),
@@ -1730,6 +1732,24 @@ REMOVALS = (
         "a number with nothing behind it may be cut",
     ),
     Removal(
+        TEXTS,
+        "            if len(values) < len(lines):\n",
+        "            if False:\n",
+        "a function that stops early loses no lines",
+    ),
+    Removal(
+        TEXTS,
+        "            yield values\n            line = ",
+        "            line = ",
+        "the documents before a bad line come",
+    ),
+    Removal(
+        TEXTS,
+        "JSONDecoder(parse_constant=refuse)",
+        "JSONDecoder()",
+        "NaN is not JSON",
+    ),
+    Removal(
         PACKING,
         "        if self.zlib is None or not self.zlib.eof:\n            raise",
         "        if False:\n            raise",
@@ -1796,6 +1816,24 @@ REMOVALS = (
         "half an event is dropped with its connection",
     ),
     Removal(
+        EVENTS,
+        "        if char in value:\n",
+        "        if False:\n",
+        "what is written is read back as the same event",
+    ),
+    Removal(
+        SSE,
+        "self.delivered |= not self.decoder.comments or has_event(events)\n",
+        "self.delivered = True\n",
+        "a comment is no event",
+    ),
+    Removal(
+        SSE,
+        "            if not is_sendable(last_id):\n",
+        "            if False:\n",
+        "an id that cannot be sent is an error",
+    ),
+    Removal(
         OPENINGS,
         "(retry is default and not request.repeatable)",
         "False",
@@ -1803,8 +1841,8 @@ REMOVALS = (
     ),
     Removal(
         OPENINGS,
-        "            return passes(error.response) and (error.retry_after or 0.0) <= self.longest\n",
-        "            return passes(error.response)\n",
+        " and (error.retry_after or 0.0) <= self.longest\n",
+        "\n",
         "a pause that is too long is not waited for",
     ),
     Removal(

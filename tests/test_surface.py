@@ -111,7 +111,6 @@ def test_a_traceback_shows_where_to_import_an_error_from(name: str) -> None:
         anystream.CleanupTimeoutError("late"),
         anystream.http.RetryAfterError(429, "Slow", "https://example.com", 2, retry_after=5.0),
         anystream.http.GraphQLError(["no"], "https://example.com", 1),
-        anystream.http.BodyStatusError(404, "Not Found", "https://example.com"),
         anystream.http.BodyStatusError(
             *(429, "Slow", "https://example.com"),
             retry_after=5.0,

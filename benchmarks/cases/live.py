@@ -9,11 +9,13 @@ from functools import cache
 from operator import itemgetter
 
 import httpx
+import orjson
 from anyio.lowlevel import checkpoint
 from measure import Case
 
 from anystream import Stream
 from anystream.http import lines, sse
+from anystream.net import ndjson
 
 # -- events and lines ------------------------------------------------------------------------------
 
@@ -96,6 +98,57 @@ async def lines_of_httpx(body: httpx.Response) -> int:
     return total
 
 
+# -- documents -------------------------------------------------------------------------------------
+
+
+@cache
+def document_chunks(documents: int) -> list[bytes]:
+    rows = [
+        json.dumps({"id": n, "delta": {"role": "assistant", "content": f"w{n} "}})
+        for n in range(documents)
+    ]
+    data = ("\n".join(rows) + "\n").encode()
+    return [data[at : at + FULL] for at in range(0, len(data), FULL)]
+
+
+async def waiting(documents: int) -> AsyncIterator[bytes]:
+    for chunk in document_chunks(documents):
+        await checkpoint()
+        yield chunk
+
+
+Loads = Callable[[bytes], dict[str, int]]
+
+
+def ready_documents(loads: Loads | None) -> Callable[[int], Awaitable[int]]:
+    async def work(documents: int) -> int:
+        found = ndjson(document_chunks(documents), loads=loads)
+        return await found.map(itemgetter("id")).sum()
+
+    return work
+
+
+def waiting_documents(loads: Loads | None) -> Callable[[int], Awaitable[int]]:
+    async def work(documents: int) -> int:
+        found = ndjson(waiting(documents), loads=loads)
+        return await found.map(itemgetter("id")).sum()
+
+    return work
+
+
+def plain_loop(loads: Loads) -> Callable[[int], Awaitable[int]]:
+    """What it cannot cost less than: the lines of all chunks together, each read by a call."""
+
+    async def work(documents: int) -> int:
+        total = 0
+        for line in b"".join(document_chunks(documents)).split(b"\n"):
+            if line:
+                total += loads(line)["id"]
+        return total
+
+    return work
+
+
 # -- progress --------------------------------------------------------------------------------------
 
 LINES = [json.dumps({"id": n, "name": f"item {n}", "tags": ["a", "b"]}) for n in range(1000)]
@@ -161,6 +214,40 @@ CASES = (
         {"anystream": over(FULL, all_lines), "httpx": over(FULL, lines_of_httpx)},
         {"httpx": 1.2},
         quick=4_000,
+    ),
+    Case(
+        "ndjson",
+        "JSON documents of lines that are ready",
+        "http",
+        20_000,
+        {"anystream": ready_documents(None), "json.loads": plain_loop(json.loads)},
+        {"json.loads": 0.8},
+        quick=5_000,
+    ),
+    Case(
+        "ndjson-orjson",
+        "the same with orjson",
+        "http",
+        20_000,
+        {
+            "anystream": ready_documents(orjson.loads),
+            "anystream, json.loads": ready_documents(json.loads),
+            "orjson.loads": plain_loop(orjson.loads),
+        },
+        {"orjson.loads": 2.5},
+        quick=5_000,
+    ),
+    Case(
+        "ndjson-waiting",
+        "the same over a source that waits for each chunk",
+        "http",
+        20_000,
+        {
+            "anystream": waiting_documents(orjson.loads),
+            "orjson.loads": plain_loop(orjson.loads),
+        },
+        {"orjson.loads": 2.5},
+        quick=5_000,
     ),
     Case(
         "progress",

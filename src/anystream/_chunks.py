@@ -12,6 +12,7 @@ from anyio import AsyncFile, to_thread, wait_readable
 from anyio.abc import Process
 from anyio.lowlevel import checkpoint
 
+from . import _labels as label
 from ._batches import Source
 from ._errors import StreamError
 from ._origins import Around, FromAsync, OneShot, origin
@@ -38,7 +39,8 @@ def chunks(source: Any) -> Callable[[Host], Source]:
     """A function that opens what gives bytes for a run."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise TypeError(
-            f"source must give bytes; for some that are there use a list: got {source!r}"
+            "source must yield bytes; wrap in-memory data in a list, e.g. lines([data]):"
+            f" got {label.value(source)}"
         )
     if isinstance(source, Process) and source.stdout is None:
         raise TypeError("source must be a process whose stdout is a pipe, got one without")

@@ -8,6 +8,7 @@ loses them without a word.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from . import _labels as label
 from ._batches import Operator
 from ._errors import StreamError
 from ._operators.transform import Flatten
@@ -44,7 +45,7 @@ class RecordSizeError(RecordError):
 
 
 class RecordDataError(RecordError):
-    """It is no UTF-8, no JSON, or cut short.
+    """It is not UTF-8, not JSON, or cut short.
 
     `position` is where that was noticed: the byte in bad UTF-8, otherwise the character. It counts
     from 1 as well.
@@ -63,12 +64,13 @@ def as_bytes(chunk: Any) -> bytes:
         return chunk
     if isinstance(chunk, BUFFERS):
         return bytes(chunk)
-    hint = "; a file must be opened in binary mode" if isinstance(chunk, str) else ""
-    raise TypeError(f"the source must give bytes, got {chunk!r}{hint}")
+    text = isinstance(chunk, str)
+    hint = "open a file in binary mode" if text else "wrap data in a list, e.g. lines([data])"
+    raise TypeError(f"source must yield bytes, got {label.value(chunk)}; {hint}")
 
 
 class LineSplitter(Operator):
-    """From chunks of bytes to lists of lines."""
+    """From chunks of bytes to lists of lines, or of what is made of them."""
 
     def __init__(self, source: str, limit: int) -> None:
         self.source = source
@@ -77,11 +79,11 @@ class LineSplitter(Operator):
         self.pieces: list[bytes] = []  # of the line that has not ended yet
         self.size = 0  # of these together
 
-    def __call__(self, batch: Iterator[Any]) -> Iterator[list[str]]:
+    def __call__(self, batch: Iterator[Any]) -> Iterator[list[Any]]:
         for chunk in batch:
             yield from self.split(as_bytes(chunk))
 
-    def split(self, chunk: bytes) -> Iterator[list[str]]:
+    def split(self, chunk: bytes) -> Iterator[list[Any]]:
         end = chunk.rfind(b"\n") + 1
         if end:
             block = b"".join((*self.pieces, chunk[:end]))
@@ -101,14 +103,25 @@ class LineSplitter(Operator):
         self.pieces.append(piece)
         self.size += len(piece)
 
-    def lines(self, block: bytes) -> Iterator[list[str]]:
-        """The lines of what ends with a line feed, and then the error of the first bad one."""
+    def lines(self, block: bytes) -> Iterator[list[Any]]:
+        """What becomes of the lines of a block, and then the error of the first bad one."""
         error: RecordError | None = None
         if len(block) > self.limit:
             good = self.within_limit(block)
             if good < len(block):
                 block = block[:good]
                 error = self.too_long(block.count(b"\n"))
+        found, bad = self.cut(block)
+        self.number += len(found)
+        if found:
+            yield from self.made(found)
+        first = bad or error
+        if first is not None:
+            raise first
+
+    def cut(self, block: bytes) -> tuple[list[Any], RecordError | None]:
+        """The lines of what ends with a line feed, up to the first bad one."""
+        error = None
         try:
             text = block.decode()
         except UnicodeDecodeError as exc:
@@ -117,11 +130,11 @@ class LineSplitter(Operator):
             text = block[:start].decode()
         found = text.replace("\r\n", "\n").split("\n")
         found.pop()
-        self.number += len(found)
-        if found:
-            yield found
-        if error is not None:
-            raise error
+        return found, error
+
+    def made(self, found: list[Any]) -> Iterable[list[Any]]:
+        """What is given for lines, the last of which is `number`."""
+        return (found,)
 
     def within_limit(self, block: bytes) -> int:
         """How many bytes of `block` come before the first line that is too long."""
@@ -141,7 +154,7 @@ class LineSplitter(Operator):
         number, problem = self.number + before + 1, f"invalid UTF-8 at byte {position}"
         return RecordDataError("line", number, self.source, problem, position)
 
-    def tail(self) -> Iterable[list[str]]:
+    def tail(self) -> Iterable[list[Any]]:
         if not self.pieces:
             return ()
         pieces, self.pieces = self.pieces, []

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 from anyio import AsyncFile
 from anyio.abc import ByteReceiveStream, Process
@@ -10,9 +10,11 @@ from anyio.abc import ByteReceiveStream, Process
 from . import _checks as check
 from . import _labels as label
 from ._chunks import chunks
-from ._json import document_row, text_row
+from ._json import checked_loads, document_row, text_row
 from ._lines import MAX, Row, line_row
 from ._stream import Stream, made
+
+T = TypeVar("T")
 
 Chunks: TypeAlias = (
     ByteReceiveStream
@@ -43,7 +45,7 @@ def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
     may be repeated and loses nothing, unless the source is an async generator.
 
     Raises `TypeError` if `source` is nothing of the kind, `ValueError` if `max_line` is less than
-    1. A step raises, after the lines before, `RecordDataError` for a line that is no UTF-8,
+    1. A step raises, after the lines before, `RecordDataError` for a line that is not UTF-8,
     `RecordSizeError` for one of more than `max_line` bytes without its end, and `ProcessExitError`
     at the end of the output of a process that has failed.
 
@@ -57,11 +59,22 @@ def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
     return assembled("lines", source, line_row, "max_line", max_line)
 
 
-def ndjson(source: Bytes, *, max_line: int = MAX) -> Stream[Any]:
+@overload
+def ndjson(source: Bytes, *, max_line: int = ..., loads: None = ...) -> Stream[Any]: ...
+@overload
+def ndjson(source: Bytes, *, max_line: int = ..., loads: Callable[[bytes], T]) -> Stream[T]: ...
+def ndjson(
+    source: Bytes, *, max_line: int = MAX, loads: Callable[[bytes], Any] | None = None
+) -> Stream[Any]:
     """The JSON documents of bytes that have one in each line; blank lines are passed over.
 
-    Takes what `lines` takes, and raises what it raises. A line that is no JSON is a
+    Takes what `lines` takes, and raises what it raises. A line that is not JSON is a
     `RecordDataError` with its number, the column and what stands there, after the documents before.
+
+    `loads` is a function that makes a document of the bytes of a line, such as `orjson.loads` or
+    `msgspec.json.decode`; whatever it raises is the cause of a `RecordDataError`. It is called for
+    up to 64 lines at a time, once for each. Without it `NaN` and `Infinity`, which are not JSON,
+    are errors; `json.loads` takes them. Raises `TypeError` if it is not a function.
 
     >>> from anystream.net import ndjson
     >>> async def main():
@@ -69,19 +82,26 @@ def ndjson(source: Bytes, *, max_line: int = MAX) -> Stream[Any]:
     >>> anyio.run(main)
     [{'a': 1}, [2]]
     """
-    return assembled("ndjson", source, document_row, "max_line", max_line)
+    return assembled("ndjson", source, document_row, "max_line", max_line, loads)
 
 
-def json_seq(source: Bytes, *, max_text: int = MAX) -> Stream[Any]:
+@overload
+def json_seq(source: Bytes, *, max_text: int = ..., loads: None = ...) -> Stream[Any]: ...
+@overload
+def json_seq(source: Bytes, *, max_text: int = ..., loads: Callable[[bytes], T]) -> Stream[T]: ...
+def json_seq(
+    source: Bytes, *, max_text: int = MAX, loads: Callable[[bytes], Any] | None = None
+) -> Stream[Any]:
     """The texts of a JSON text sequence (RFC 7464, `application/json-seq`).
 
     Before each text stands a record separator, 0x1E, and behind it a line feed, at which it is
-    delivered; there may be further ones inside of it. Takes what `lines` takes.
+    delivered; there may be further ones inside of it. Takes what `lines` takes, and `loads` as
+    `ndjson` does; it is also called for what may not be all of a text yet.
 
     Raises `ValueError` if `max_text` is less than 1. A step raises, after the texts before,
     `RecordSizeError` for a text of more than `max_text` bytes, and `RecordDataError` with the
-    number of the text for one that is no UTF-8 or no JSON, or is cut short: that is also a number,
-    `true`, `false` or `null` with nothing behind it, since more of it may be missing.
+    number of the text for one that is not UTF-8 or not JSON, or is cut short: that is also a
+    number, `true`, `false` or `null` with nothing behind it, since more of it may be missing.
 
     >>> from anystream.net import json_seq
     >>> async def main():
@@ -89,12 +109,20 @@ def json_seq(source: Bytes, *, max_text: int = MAX) -> Stream[Any]:
     >>> anyio.run(main)
     [{'a': 1}, [2, 3]]
     """
-    return assembled("json_seq", source, text_row, "max_text", max_text)
+    return assembled("json_seq", source, text_row, "max_text", max_text, loads)
 
 
 def assembled(
-    name: str, source: Any, row: Callable[[str, int], Row], option: str, limit: int
+    name: str,
+    source: Any,
+    row: Callable[..., Row],
+    option: str,
+    limit: int,
+    loads: Any = None,
 ) -> Stream[Any]:
     most = check.integer(option, limit, 1)
-    text = label.call(name, source, **label.options(**{option: (most, MAX)}))
-    return made(chunks(source), text, *row(label.value(source), most))
+    fn = checked_loads(loads)
+    options = label.options(**{option: (most, MAX)}, loads=(fn, None))
+    text = label.call(name, source, **options)
+    extra = () if fn is None else (fn,)
+    return made(chunks(source), text, *row(label.value(source), most, *extra))

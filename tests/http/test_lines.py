@@ -199,6 +199,40 @@ def test_what_does_not_go_together(call: Any, what: Any, options: Any, problem: 
         call(what, **options)
 
 
+PAIRS = "headers must be a mapping of str to str, or a list of such pairs, got a "
+
+
+@pytest.mark.parametrize("call", [lines, ndjson, json_seq, sse])
+@pytest.mark.parametrize(
+    ("options", "error", "problem"),
+    [
+        ({"client": 5}, TypeError, "client must be an httpx.AsyncClient or work like one, got 5"),
+        ({"client": httpx.Client()}, TypeError, "client must be an httpx.AsyncClient or work li"),
+        ({"headers": ["a"]}, TypeError, PAIRS + "list that is not"),
+        ({"headers": [("a", "b", "c")]}, TypeError, PAIRS + "list that is not"),
+        ({"headers": {"a": 5}}, TypeError, PAIRS + "dict that is not"),
+        ({"headers": "a: b"}, TypeError, PAIRS + "str that is not"),
+        ({"headers": 5}, TypeError, PAIRS + "int that is not"),
+        ({"method": 5}, TypeError, "method must be a str, got 5"),
+        ({"content": b"a", "json": 1}, ValueError, "content and json are both given, and a req"),
+    ],
+)
+def test_what_is_none_of_a_request(
+    call: Any, options: Any, error: type[Exception], problem: str
+) -> None:
+    with pytest.raises(error, match=problem):
+        call("http://test/", **options)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"a": "b"}, {"a": b"b"}, [("a", "b")], (("a", "b"),), httpx.Headers({"a": "b"})]
+)
+async def test_headers_in_every_form(library: Any, headers: Any) -> None:
+    server = Server(library, [text(b"x")])
+    await lines("http://test/", client=server.client, headers=headers).drain()
+    assert server.requests[0].headers["a"] == "b"
+
+
 @pytest.mark.parametrize(
     ("call", "option"), [(lines, "max_line"), (ndjson, "max_line"), (json_seq, "max_text")]
 )
@@ -220,7 +254,8 @@ def test_without_httpx_the_error_names_the_extra() -> None:
 import sys
 sys.modules["httpx"] = None
 from anystream.http import lines, sse
-sse("http://test/", client=object())
+class Client: build_request = send = None
+sse("http://test/", client=Client())
 try:
     lines("http://test/")
 except ImportError as error:

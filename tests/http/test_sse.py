@@ -1,183 +1,33 @@
-"""Server-sent events: the rules of the standard, and connecting again."""
+"""Server-sent events over connections: what is asked for, connecting again, and leaving."""
 
-import random
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 import httpx
 import httpx2
 import pytest
 from clients import Reply, Server
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from splits import in_chunks, one_by_one
-from sse_reference import events as reference
 
 from anystream import NeedsTasksError, Retry, StreamConsumedError
-from anystream.http import BodyStatusError, BodyTypeError, Event, RecordSizeError, sse
-from anystream.http.bodies.events import Decoder
-from anystream.testing import cancel_everywhere, every_cut
-
-# -- the format ---------------------------------------------------------------------------------
-
-
-class Case(NamedTuple):
-    data: bytes
-    events: list[tuple[str, str, str]]
-
-
-def message(data: str, last_id: str = "") -> tuple[str, str, str]:
-    return "message", data, last_id
-
-
-CASES = {
-    "nothing": Case(b"", []),
-    "one line of data": Case(b"data: a\n\n", [message("a")]),
-    "several lines of data": Case(b"data: a\ndata\ndata:b\n\n", [message("a\n\nb")]),
-    "several events": Case(b"data: a\n\ndata: b\n\n", [message("a"), message("b")]),
-    "a type": Case(b"event: x\ndata: a\n\ndata: b\n\n", [("x", "a", ""), message("b")]),
-    "the last type counts": Case(b"event: x\nevent: y\ndata: a\n\n", [("y", "a", "")]),
-    "an empty type": Case(b"event: x\nevent\ndata: a\n\n", [message("a")]),
-    "a type without data is forgotten": Case(b"event: x\n\ndata: a\n\n", [message("a")]),
-    "no data, no event": Case(b"event: x\nid: 1\n\n\n\n", []),
-    "an empty line of data is data": Case(b"data\n\ndata:\n\n", [message(""), message("")]),
-    "two empty lines of data": Case(b"data\ndata\n\n", [message("\n")]),
-    "one space goes": Case(b"data:a\ndata: b\ndata:  c\n\n", [message("a\nb\n c")]),
-    "only a space goes": Case(b"data:\ta\n\n", [message("\ta")]),
-    "spaces at the end stay": Case(b"data: a \n\n", [message("a ")]),
-    "a colon in the value": Case(b"data:a:b: c\n\n", [message("a:b: c")]),
-    "line feeds": Case(b"data: a\ndata: b\n\n", [message("a\nb")]),
-    "carriage returns": Case(b"data: a\rdata: b\r\r", [message("a\nb")]),
-    "both": Case(b"data: a\r\ndata: b\r\n\r\n", [message("a\nb")]),
-    "a mixture": Case(
-        b"data: a\rdata: b\ndata: c\r\n\rdata: d\n\r", [message("a\nb\nc"), message("d")]
-    ),
-    "two ends, not three": Case(b"data: a\r\n\ndata: b\n\r\n", [message("a"), message("b")]),
-    "a comment": Case(b": x\ndata: a\n:data: b\n:\n\n", [message("a")]),
-    "comments only": Case(b": x\n\n:\n\n", []),
-    "a comment splits nothing": Case(b"data: a\n: x\ndata: b\n\n", [message("a\nb")]),
-    "unknown fields": Case(
-        b"foo: x\ndatum: y\nDATA: z\n data: u\ndata : v\ndata: a\n\n", [message("a")]
-    ),
-    "an id": Case(b"id: 1\ndata: a\n\n", [message("a", "1")]),
-    "an id stays": Case(b"id: 1\ndata: a\n\ndata: b\n\n", [message("a", "1"), message("b", "1")]),
-    "an id without data stays": Case(b"id: 1\n\ndata: a\n\n", [message("a", "1")]),
-    "an empty id": Case(b"id: 1\ndata: a\n\nid\ndata: b\n\n", [message("a", "1"), message("b")]),
-    "the last id counts": Case(b"id: 1\nid: 2\ndata: a\n\n", [message("a", "2")]),
-    "an id with NUL is none": Case(b"id: 1\nid: 2\0\ndata: a\n\n", [message("a", "1")]),
-    "NUL elsewhere": Case(b"event: \0\ndata: \0\n\n", [("\0", "\0", "")]),
-    "an id and blank lines": Case(b"id: 1\ndata: a\n\n\n\n:\n\n", [message("a", "1")]),
-    "a byte order mark": Case(b"\xef\xbb\xbfdata: a\n\n", [message("a")]),
-    "a second one": Case(b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\ndata: b\n\n", [message("b")]),
-    "one later": Case(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [message("a")]),
-    "UTF-8": Case("data: é€𝄞\u2028\x85\n\n".encode(), [message("é€𝄞\u2028\x85")]),
-    "bad bytes": Case(b"data: \xff\xe2\x82b\xc3\n\n", [message("\ufffd\ufffdb\ufffd")]),
-    "an event that does not end": Case(b"data: a\n\ndata: b\n", [message("a")]),
-    "a line that does not end": Case(b"data: a\n\ndata: b", [message("a")]),
-    "retry is no event": Case(b"retry: 5\n\n", []),
-}
-
-
-def fed(chunks: list[bytes], **options: Any) -> list[tuple[str, str, str]]:
-    decoder = Decoder("a test", **{"limit": 1000} | options)
-    found = [event for chunk in chunks for event in decoder.feed(chunk)]
-    assert decoder.failed is None
-    return [tuple(event) for event in found]
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_format(name: str) -> None:
-    data, expected = CASES[name]
-    assert reference(data) == expected
-    assert fed([data]) == expected
-    assert fed(one_by_one(data)) == expected
-    assert fed([b"", *one_by_one(data), b""]) == expected
-
-
-@pytest.mark.parametrize(
-    ("line", "seconds"),
-    [
-        (b"retry: 5", 0.005),
-        (b"retry:1500", 1.5),
-        (b"retry: 0", 0),
-        (b"retry: 0007", 0.007),
-        (b"retry: 000000000000000000000007", 0.007),
-        (b"retry: 99999999999999999999999", 1e12),
-        (b"retry: +5", None),
-        (b"retry: -5", None),
-        (b"retry: 1_000", None),
-        (b"retry: 5 ", None),
-        (b"retry: 1.5", None),
-        ("retry: ٣".encode(), None),
-        ("retry: ²".encode(), None),
-        (b"retry:", None),
-        (b"retry", None),
-        (b"Retry: 5", None),
-    ],
+from anystream.http import (
+    BodyDataError,
+    BodyStatusError,
+    BodyTypeError,
+    Comment,
+    Event,
+    RecordSizeError,
+    sse,
 )
-def test_retry_is_digits(line: bytes, seconds: float | None) -> None:
-    decoder = Decoder("a test", 1000)
-    decoder.feed(line)
-    assert decoder.retry is None
-    decoder.feed(b"\n")  # it counts without an event
-    assert decoder.retry == seconds
-
-
-def test_a_bad_retry_leaves_the_last_good_one() -> None:
-    decoder = Decoder("a test", 1000)
-    decoder.feed(b"retry: 5\nretry: x\n")
-    assert decoder.retry == 0.005
-
-
-def test_an_event_is_there_at_its_last_byte() -> None:
-    for end in (b"\n\n", b"\r\r", b"\r\n\r"):
-        decoder = Decoder("a test", 1000)
-        assert not decoder.feed(b"data: a" + end[:-1])
-        assert decoder.feed(end[-1:]) == [Event("message", "a", "")]
-
-
-SYNTAX = [b"data", b"event", b"id", b"retry", b":", b" ", b"\n", b"\r", b"\r\n", b"\n\n", b"data: "]
-TEXT = [b"a", b"7", b"\0", "€".encode(), b"\xe2", b"\x82", b"\xff", b"\xef\xbb\xbf", b"\xf0\x9d"]
-streams = st.lists(st.sampled_from([*SYNTAX, *TEXT]), max_size=40).map(b"".join)
-
-
-@given(streams.flatmap(in_chunks))
-@settings(max_examples=200)
-def test_it_agrees_with_the_standard_in_any_chunks(chunks: list[bytes]) -> None:
-    assert fed(chunks) == reference(b"".join(chunks))
-
-
-LIMITED = {
-    "just as long": (b"data:678\ndata:678\ndata\n\n", ["678\n678\n"], False),
-    "an event too long": (b"data:1\n\ndata:678\ndata:678\ndata:1\n\n", ["1"], True),
-    "a line too long": (b"data:1\n\ndata:6789\n\n", ["1"], True),
-    "an event that does not end": (b"data:1\n\ndata:678\ndata:678\ndata:1\n", ["1"], True),
-    "a line that does not end": (b"data:1\n\ndata:6789", ["1"], True),
-    "a comment too long": (b"data:1\n\n:23456789\n", ["1"], True),
-    "comments do not add up": (b":\n:234567\n" * 9 + b"data:1\n\n", ["1"], False),
-    "empty lines of data do": (b"data\n" * 10 + b"\n", [], True),
-}
-
-
-@pytest.mark.parametrize("name", LIMITED)
-def test_the_size_of_an_event_is_limited(name: str) -> None:
-    data, texts, fails = LIMITED[name]
-    limit = 8
-    for chunks in ([data], one_by_one(data)):
-        decoder = Decoder("a test", limit)
-        found = [event.data for chunk in chunks for event in decoder.feed(chunk)]
-        assert found[: len(texts)] == texts
-        assert (decoder.failed is not None) == fails
-        if decoder.failed is not None:
-            number = len(texts) + 1
-            assert str(decoder.failed) == f"event {number} of a test: longer than 8 characters"
-            assert decoder.failed.number == number
-
+from anystream.testing import cancel_everywhere, every_cut
 
 # -- the stream ---------------------------------------------------------------------------------
 
 FIXED = Retry(times=2, first=1, factor=2, cap=5, jitter=False)
 """Pauses of 1, 2 and 4 seconds, and of 5 from then on."""
+
+
+def message(data: str, last_id: str = "") -> tuple[str, str, str]:
+    return "message", data, last_id
 
 
 def one(number: int, extra: bytes = b"") -> bytes:
@@ -211,7 +61,7 @@ async def test_what_is_asked_for(library: Any) -> None:
     first, second, third = server.requests
     assert first.method == "GET"
     assert first.headers["accept"] == "text/event-stream"
-    assert first.headers["cache-control"] == "no-store"
+    assert first.headers["cache-control"] == "no-cache"
     assert "last-event-id" not in first.headers
     assert first.extensions["timeout"]["read"] is None
     assert second.headers["accept"] == "text/*"
@@ -256,6 +106,39 @@ async def test_an_id_in_other_letters(library: Any) -> None:
     await sse("http://test/", client=server.client, retry=FIXED).drain()
     sent = dict(server.requests[1].headers.raw)
     assert sent[b"Last-Event-ID"] == "é€".encode()
+
+
+@pytest.mark.parametrize("last_id", ["a\x0bb", "\x01", "a\x7f", "\x0cb"])
+async def test_an_id_that_no_header_can_hold(library: Any, last_id: str) -> None:
+    server = Server(library, [Reply(f"id: {last_id}\ndata: 1\n\n".encode())])
+    got: list[Event] = []
+    with pytest.raises(BodyDataError, match=r"of the last event, '.*x.*', cannot be sent in"):
+        await sse("http://test/", client=server.client, retry=FIXED).for_each(got.append)
+    assert [event.id for event in got] == [last_id]
+
+
+async def test_an_id_with_a_tab(library: Any) -> None:
+    server = Server(library, [Reply(b"id: a\tb\ndata: 1\n\n"), END])
+    await sse("http://test/", client=server.client, retry=FIXED).drain()
+    assert server.ids == [None, "a\tb"]
+
+
+async def test_comments_that_are_asked_for(library: Any) -> None:
+    replies = [
+        Reply(b":\n\n: x\n", one(1), b":  y", b"z\n", pause=1),
+        Reply(b": nothing\n"),
+        Reply(b": nothing\n"),
+        Reply(b": last\n" + one(2) + b": n\n"),
+        END,
+    ]
+    server = Server(library, replies)
+    stream = sse("http://test/", client=server.client, retry=FIXED, comments=True)
+    assert await stream.collect() == [
+        *(Comment(""), Comment("x"), message("1", "1"), Comment(" yz")),
+        *(Comment("nothing"), Comment("nothing"), Comment("last"), message("2", "2")),
+        Comment("n"),
+    ]
+    assert server.pauses == [5, 1, 2, 1]  # 4 of these while it comes; a comment is no event
 
 
 async def test_a_new_connection_begins_anew(library: Any) -> None:
@@ -582,6 +465,8 @@ async def test_a_response_that_breaks(library: Any) -> None:
     ("options", "error", "text"),
     [
         ({"last_event_id": None}, TypeError, "last_event_id must be a str, got None"),
+        ({"last_event_id": "a\r\nX: y"}, ValueError, "last_event_id must not hold control char"),
+        ({"comments": 1}, TypeError, "comments must be True or False, got 1"),
         ({"retry": 3}, TypeError, "retry must be a Retry or None, got 3"),
         ({"max_event": 0}, ValueError, "max_event must be at least 1, got 0"),
         ({"max_retry_after": -1}, ValueError, "max_retry_after must be finite and at least 0"),
@@ -603,19 +488,9 @@ def test_how_it_is_written() -> None:
         retry=None,
         read_timeout=5,
         max_event=9,
+        comments=True,
     )
     assert repr(stream) == (
         "sse('http://test/', method='POST', read_timeout=5, last_event_id='1', retry=None,"
-        " max_event=9)"
+        " max_event=9, comments=True)"
     )
-
-
-def test_the_data_of_an_event_as_json() -> None:
-    assert Event(data='{"a": [1]}').json() == {"a": [1]}
-    with pytest.raises(ValueError, match="Expecting value"):
-        Event(data="x").json()
-
-
-def test_jitter_is_drawn_between_what_the_server_asks_and_the_longest() -> None:
-    assert 0 <= Retry().random() < 1
-    assert random.random is Retry().random

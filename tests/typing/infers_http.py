@@ -4,6 +4,7 @@ Checked by pyright and mypy, never run. A line with an ignore must fail: both re
 is not needed.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Literal, assert_type
@@ -17,6 +18,7 @@ from anystream.http import (
     BodyError,
     BodyStatusError,
     BodyTypeError,
+    Comment,
     CrossOriginNext,
     Cursor,
     ErrorResponse,
@@ -110,7 +112,7 @@ def pages(client: httpx.AsyncClient) -> None:
     fetch_all_pages(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     fetch_all_pages(URL, after)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     fetch_all_pages(URL, next="page")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
-    fetch_all_pages(URL, next=users)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, next=users)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     fetch_all_pages(URL, retry=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     fetch_all_pages(URL, client=httpx.Client())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     fetch_all_pages(URL, resume_from="state")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
@@ -133,7 +135,7 @@ def schemes() -> None:
     assert_type(PageNumber(body="page.number", template="{}"), PageNumber)
     NextParams()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Scheme()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
-    fetch_all_pages(URL, next=LinkHeader)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    fetch_all_pages(URL, next=LinkHeader)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     LinkHeader(size=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     NextURL(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     PageNumber(total_pages=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -178,6 +180,10 @@ def whole_pages(page: Page[int]) -> None:
     assert_type(fetch_all_pages(URL, resume_from=page.state), PageStream[Any])
 
 
+def number_of(line: bytes) -> int:
+    return int(line)
+
+
 def bodies(response: httpx.Response, request: httpx.Request, client: httpx.AsyncClient) -> None:
     assert_type(lines(URL), Stream[str])
     assert_type(lines(httpx.URL(URL), client=client, method="POST", content=b""), Stream[str])
@@ -189,13 +195,22 @@ def bodies(response: httpx.Response, request: httpx.Request, client: httpx.Async
     assert_type(json_seq(response, max_text=80), Stream[Any])
     assert_type(sse(URL, last_event_id="5", retry=None), Stream[Event])
     assert_type(sse(response).map(Event.json), Stream[Any])
+    assert_type(sse(URL, comments=False), Stream[Event])
+    assert_type(sse(URL, comments=True), Stream[Event | Comment])
+    assert_type(sse(URL, comments=bool(request)), Stream[Event | Comment])
     lines(client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lines(URL, client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    ndjson(URL, max_text=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    json_seq(URL, max_line=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(ndjson(URL, loads=number_of), Stream[int])
+    assert_type(json_seq(URL, loads=number_of, max_text=80), Stream[int])
+    assert_type(ndjson(URL, loads=json.loads), Stream[Any])
+    assert_type(json_seq(URL, loads=None), Stream[Any])
+    ndjson(URL, max_text=80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    json_seq(URL, max_line=80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    ndjson(URL, loads=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     lines(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    sse(URL, retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    sse(URL, last_event_id=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    sse(URL, retry=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    sse(URL, last_event_id=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    sse(URL, comments=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def events(event: Event) -> None:
@@ -203,6 +218,9 @@ def events(event: Event) -> None:
     assert_type(event.data, str)
     assert_type(event.id, str)
     assert_type(event.json(), Any)
+    assert_type(event.encode(), bytes)
+    assert_type(Comment("text").text, str)
+    assert_type(Comment().encode(), bytes)
     Event(data=b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -4,6 +4,7 @@ Checked by pyright and mypy, never run. A line with an ignore must fail: both re
 is not needed.
 """
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, assert_type
@@ -32,6 +33,10 @@ async def connect() -> SocketStream:
     return await anyio.connect_tcp("localhost", 80)
 
 
+def number_of(line: bytes) -> int:
+    return int(line)
+
+
 async def sources(socket: SocketStream, process: Process) -> None:
     assert_type(lines(socket), Stream[str])
     assert_type(lines(connect, max_line=80), Stream[str])
@@ -48,8 +53,13 @@ async def sources(socket: SocketStream, process: Process) -> None:
     lines(["text"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     lines(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lines(numbers)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ndjson(socket, max_text=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    json_seq(socket, 80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(ndjson(process, loads=number_of), Stream[int])
+    assert_type(json_seq(socket, loads=number_of), Stream[int])
+    assert_type(ndjson(process, loads=json.loads), Stream[Any])
+    assert_type(json_seq(socket, loads=None, max_text=80), Stream[Any])
+    ndjson(socket, max_text=80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    json_seq(socket, 80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    ndjson(socket, loads=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 async def errors(items: Stream[str]) -> None:

@@ -24,7 +24,7 @@ from ._errors import (
     SchemeNotFound,
     TruncatedPage,
 )
-from .bodies.events import Event
+from .bodies.events import Comment, Event
 from .bodies.lines import json_seq, lines, ndjson
 from .bodies.sse import sse
 from .pages.fetch_all import fetch_all_pages
@@ -49,6 +49,7 @@ __all__ = [
     "BodyError",
     "BodyStatusError",
     "BodyTypeError",
+    "Comment",
     "CrossOriginNext",
     "Cursor",
     "ErrorResponse",

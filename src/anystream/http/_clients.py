@@ -1,6 +1,6 @@
 """Requests and the client that sends them: of the user's, or made for one run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -105,3 +105,35 @@ def with_own_query(client: Any, url: Any, given: Any) -> Any:
 
 def is_url(what: object) -> bool:
     return isinstance(what, str) or (hasattr(what, "copy_with") and hasattr(what, "host"))
+
+
+def check_client(client: object) -> None:
+    """`client` must be None, or what has the methods that are called."""
+    if client is None:
+        return
+    is_sync = hasattr(client, "close") and not hasattr(client, "aclose")
+    if is_sync or not (hasattr(client, "build_request") and hasattr(client, "send")):
+        raise TypeError(f"client must be an httpx.AsyncClient or work like one, got {client!r}")
+
+
+def check_headers(headers: Any) -> None:
+    """`headers` must be names and values; what these are is not shown, as it may be a secret."""
+    if headers is None:
+        return
+    given: Any = headers
+    kind: type = type(given)
+    pairs = given.items() if isinstance(headers, Mapping) else given
+    if not isinstance(headers, (Mapping, list, tuple)) or not all(map(is_pair, pairs)):
+        raise TypeError(
+            "headers must be a mapping of str to str, or a list of such pairs,"
+            f" got a {kind.__name__} that is not"
+        )
+
+
+def is_pair(pair: Any) -> bool:
+    texts: Any = pair
+    return (
+        isinstance(pair, tuple)
+        and len(texts) == 2
+        and all(isinstance(text, (str, bytes)) for text in texts)
+    )

@@ -4,9 +4,11 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-
 """
 
 import codecs
-import json
 from typing import Any, NamedTuple
 
+from ... import _checks as check
+from ... import _labels as label
+from ..._json import loads
 from ..._lines import RecordSizeError
 
 
@@ -28,8 +30,61 @@ class Event(NamedTuple):
     id: str = ""
 
     def json(self) -> Any:
-        """The data, read as JSON. Raises `json.JSONDecodeError`."""
-        return json.loads(self.data)
+        """The data, read as JSON. Raises `ValueError` if it is not JSON."""
+        return loads(self.data)
+
+    def encode(self) -> bytes:
+        """The event as a server sends it, which `sse` reads back as the same one.
+
+        An event without an id keeps that of the event before it, and is sent without one.
+
+        Raises `TypeError` if a field is not a str, and `ValueError` if it holds what no event can:
+        a line end in `type` or `id`, a carriage return in `data` (encode that as JSON), NUL in
+        `id`, a lone surrogate anywhere, or if `type` is empty.
+
+        >>> from anystream.http import Event
+        >>> Event("delta", "two\\nlines", "7").encode()
+        b'event: delta\\nid: 7\\ndata: two\\ndata: lines\\n\\n'
+        """
+        lines = [b"data: " + line for line in encoded("data", self.data, "\r").split(b"\n")]
+        if self.id != "":
+            lines.insert(0, b"id: " + encoded("id", self.id, "\r\n\0"))
+        if self.type != "message":
+            if self.type == "":
+                raise ValueError("type must not be empty: an event without one is a 'message'")
+            lines.insert(0, b"event: " + encoded("type", self.type, "\r\n"))
+        return b"\n".join((*lines, b"", b""))
+
+
+class Comment(NamedTuple):
+    """A comment in a stream of server-sent events, which servers send to keep it open.
+
+    Attributes:
+        text: what stands behind the colon, but for one space.
+
+    >>> from anystream.http import Comment
+    >>> Comment("still there").encode()
+    b': still there\\n\\n'
+    """
+
+    text: str = ""
+
+    def encode(self) -> bytes:
+        """The comment as a server sends it. Raises as `Event.encode` does."""
+        return b": " + encoded("text", self.text, "\r\n") + b"\n\n"
+
+
+def encoded(name: str, value: Any, banned: str) -> bytes:
+    """A field as UTF-8, without characters that would end it or change it."""
+    check.text(name, value)
+    for char in banned:
+        if char in value:
+            raise ValueError(f"{name} must not hold {char!r}, got {label.value(value)}")
+    try:
+        return bytes(value, "utf-8")
+    except UnicodeEncodeError as exc:
+        char = value[exc.start]
+        raise ValueError(f"{name} must not hold {char!r}, which is not a character") from None
 
 
 FIELDS = frozenset(("data", "event", "id", "retry"))
@@ -38,9 +93,12 @@ FIELDS = frozenset(("data", "event", "id", "retry"))
 class Decoder:
     """From the chunks of one connection after the other to events."""
 
-    def __init__(self, source: str, limit: int, last_id: str = "") -> None:
+    def __init__(
+        self, source: str, limit: int, last_id: str = "", *, comments: bool = False
+    ) -> None:
         self.source = source
         self.limit = limit
+        self.comments = comments  # whether these are given as well
         self.number = 0  # of the events so far
         self.last_id = last_id  # of the last event
         self.retry: float | None = None  # seconds that the server asks to wait
@@ -60,7 +118,7 @@ class Decoder:
         self.counted = 0  # how many of these are in `held`
         self.held = 0  # characters, with a line feed for each
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[Event | Comment]:
         """The events that are complete now; what is wrong behind them is `failed`."""
         text = self.decode(chunk)
         if text and self.at_start:
@@ -82,21 +140,22 @@ class Decoder:
             self.size += len(rest)
         return self.events(lines, tight)
 
-    def events(self, lines: list[str], tight: bool) -> list[Event]:
+    def events(self, lines: list[str], tight: bool) -> list[Event | Comment]:
         """The events that end with these lines; `tight` if something may be too long."""
-        events: list[Event] = []
+        events: list[Event | Comment] = []
+        comments = 0  # how many of these are none
         make = Event._make  # twice as fast as the class itself
         data, kind, last_id = self.data, self.type, self.id
         for line in lines:
             if tight and len(line) > self.limit:
-                self.too_long(len(events))
+                self.too_long(len(events) - comments)
                 break
             if not line:
                 self.last_id = last_id
                 if data:
                     text = data[0] if len(data) == 1 else "\n".join(data)
                     if tight and len(text) > self.limit:
-                        self.too_long(len(events))
+                        self.too_long(len(events) - comments)
                         break
                     events.append(make((kind or "message", text, last_id)))
                     data = []
@@ -113,10 +172,13 @@ class Decoder:
             elif name == "id":
                 if "\0" not in value:
                     last_id = value
+            elif not name and self.comments:
+                events.append(Comment(value))
+                comments += 1
             elif name == "retry" and value.isascii() and value.isdigit():
                 self.retry = milliseconds(value)
         self.type, self.id = kind, last_id
-        self.number += len(events)
+        self.number += len(events) - comments
         self.hold(data)
         return events
 

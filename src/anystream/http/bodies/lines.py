@@ -1,11 +1,11 @@
 """Lines, JSON documents and JSON texts out of a body while it comes in."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from ... import _checks as check
 from ... import _labels as label
-from ..._json import document_row, text_row
+from ..._json import checked_loads, document_row, text_row
 from ..._lines import MAX, Row, line_row
 from ..._retry import Retry
 from ..._run import Host
@@ -17,6 +17,8 @@ from .requests import BodyRequest
 
 if TYPE_CHECKING:
     import httpx
+
+T = TypeVar("T")
 
 OPENING = Retry(times=3, first=0.5, cap=MAX_PAUSE)
 """The policy if none is given, and only for requests that may be sent again unasked."""
@@ -73,6 +75,36 @@ def lines(
     return body("lines", request, given, "max_line", line_row)
 
 
+@overload
+def ndjson(
+    what: "str | httpx.URL | httpx.Request | httpx.Response",
+    *,
+    client: "httpx.AsyncClient | None" = ...,
+    method: str = ...,
+    headers: Any = ...,
+    content: Any = ...,
+    json: Any = ...,
+    read_timeout: float | None = ...,
+    retry: Retry | None = ...,
+    max_retry_after: float = ...,
+    max_line: int = ...,
+    loads: None = ...,
+) -> Stream[Any]: ...
+@overload
+def ndjson(
+    what: "str | httpx.URL | httpx.Request | httpx.Response",
+    *,
+    client: "httpx.AsyncClient | None" = ...,
+    method: str = ...,
+    headers: Any = ...,
+    content: Any = ...,
+    json: Any = ...,
+    read_timeout: float | None = ...,
+    retry: Retry | None = ...,
+    max_retry_after: float = ...,
+    max_line: int = ...,
+    loads: Callable[[bytes], T],
+) -> Stream[T]: ...
 def ndjson(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
@@ -85,11 +117,13 @@ def ndjson(
     retry: Retry | None = OPENING,
     max_retry_after: float = MAX_PAUSE,
     max_line: int = MAX,
+    loads: Callable[[bytes], Any] | None = None,
 ) -> Stream[Any]:
     """The JSON documents of a body that has one in each line; blank lines are passed over.
 
-    Takes the arguments of `lines`, and raises what it raises. A line that is no JSON is a
+    Takes the arguments of `lines`, and raises what it raises. A line that is not JSON is a
     `RecordDataError` with its number, the column and what stands there, after the documents before.
+    `loads` is a function such as `orjson.loads`, as `anystream.net.ndjson` takes it.
 
     >>> from anystream.http import ndjson
     >>> async def main():
@@ -98,10 +132,40 @@ def ndjson(
     ...             print(change["id"])
     """
     request = BodyRequest(what, method, headers, content, json, read_timeout)
-    given = Options(client, retry, max_retry_after, max_line)
+    given = Options(client, retry, max_retry_after, max_line, loads)
     return body("ndjson", request, given, "max_line", document_row)
 
 
+@overload
+def json_seq(
+    what: "str | httpx.URL | httpx.Request | httpx.Response",
+    *,
+    client: "httpx.AsyncClient | None" = ...,
+    method: str = ...,
+    headers: Any = ...,
+    content: Any = ...,
+    json: Any = ...,
+    read_timeout: float | None = ...,
+    retry: Retry | None = ...,
+    max_retry_after: float = ...,
+    max_text: int = ...,
+    loads: None = ...,
+) -> Stream[Any]: ...
+@overload
+def json_seq(
+    what: "str | httpx.URL | httpx.Request | httpx.Response",
+    *,
+    client: "httpx.AsyncClient | None" = ...,
+    method: str = ...,
+    headers: Any = ...,
+    content: Any = ...,
+    json: Any = ...,
+    read_timeout: float | None = ...,
+    retry: Retry | None = ...,
+    max_retry_after: float = ...,
+    max_text: int = ...,
+    loads: Callable[[bytes], T],
+) -> Stream[T]: ...
 def json_seq(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
@@ -114,11 +178,12 @@ def json_seq(
     retry: Retry | None = OPENING,
     max_retry_after: float = MAX_PAUSE,
     max_text: int = MAX,
+    loads: Callable[[bytes], Any] | None = None,
 ) -> Stream[Any]:
     """The texts of a body that is a JSON text sequence (RFC 7464, `application/json-seq`).
 
     Takes the arguments of `lines`, with `max_text` in the place of `max_line`, and treats the texts
-    as `anystream.net.json_seq` does.
+    as `anystream.net.json_seq` does, with `loads` if that is given.
 
     >>> from anystream.http import json_seq
     >>> async def main():
@@ -127,7 +192,7 @@ def json_seq(
     ...             print(reading)
     """
     request = BodyRequest(what, method, headers, content, json, read_timeout)
-    given = Options(client, retry, max_retry_after, max_text)
+    given = Options(client, retry, max_retry_after, max_text, loads)
     return body("json_seq", request, given, "max_text", text_row)
 
 
@@ -138,19 +203,22 @@ class Options(NamedTuple):
     retry: Any
     max_retry_after: Any
     limit: Any
+    loads: Any = None
 
 
 def body(
-    name: str, request: BodyRequest, given: Options, option: str, row: Callable[[str, int], Row]
+    name: str, request: BodyRequest, given: Options, option: str, row: Callable[..., Row]
 ) -> Stream[Any]:
     most = check.integer(option, given.limit, 1)
     request.check(name, given.client)
     policy = checked_policy(request, given.retry, OPENING)
     longest = checked_pause(given.max_retry_after)
+    fn = checked_loads(given.loads)
     options = label.options(
         retry=(given.retry, OPENING),
         max_retry_after=(longest, MAX_PAUSE),
         **{option: (most, MAX)},
+        loads=(fn, None),
     )
     where = place(request.what)
     text = label.call(name, where, **request.written(), **options)
@@ -159,4 +227,5 @@ def body(
         openings = Openings(policy, longest, host)
         return Body(request, Client(given.client), openings, response)
 
-    return live(open_it, request, text, *row(where, most))
+    extra = () if fn is None else (fn,)
+    return live(open_it, request, text, *row(where, most, *extra))

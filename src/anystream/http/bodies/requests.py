@@ -6,7 +6,18 @@ from typing import Any
 
 from ... import _checks as check
 from ... import _labels as label
-from .._clients import REDIRECTS, Client, follow, is_url, need_client, place, send, with_own_query
+from .._clients import (
+    REDIRECTS,
+    Client,
+    check_client,
+    check_headers,
+    follow,
+    is_url,
+    need_client,
+    place,
+    send,
+    with_own_query,
+)
 from .._errors import BodyError
 from .._urls import origin, same
 
@@ -34,6 +45,11 @@ class BodyRequest:
         """Raise unless this can be sent, or is a response that has come already."""
         if not (is_url(self.what) or is_request(self.what) or is_response(self.what)):
             raise TypeError(f"{name} needs a URL, a request or a response, got {self.what!r}")
+        check_client(client)
+        check.text("method", self.method)
+        check_headers(self.headers)
+        if self.content is not None and self.json is not None:
+            raise ValueError("content and json are both given, and a request has one body")
         if self.read_timeout is not None:
             check.seconds("read_timeout", self.read_timeout, zero=False)
         if is_url(self.what):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from ... import _checks as check
 from ... import _labels as label
@@ -13,10 +13,11 @@ from ..._run import Host
 from ..._steps import EMPTY
 from ..._stream import Stream
 from .._clients import Client, place
+from .._errors import BodyDataError
 from .chunks import BodyChunks
-from .events import Decoder, Event
+from .events import Comment, Decoder, Event
 from .live import live
-from .openings import MAX_PAUSE, Openings, checked_pause, checked_policy, other_type
+from .openings import MAX_PAUSE, SHOWN, Openings, checked_pause, checked_policy, other_type
 from .requests import BodyRequest
 
 if TYPE_CHECKING:
@@ -26,6 +27,38 @@ RECONNECT = Retry(times=10, first=1.0)
 """The policy if none is given, and only for requests that may be sent again unasked."""
 
 
+@overload
+def sse(
+    what: "str | httpx.URL | httpx.Request | httpx.Response",
+    *,
+    client: "httpx.AsyncClient | None" = ...,
+    method: str = ...,
+    headers: Any = ...,
+    content: Any = ...,
+    json: Any = ...,
+    last_event_id: str = ...,
+    retry: Retry | None = ...,
+    max_retry_after: float = ...,
+    read_timeout: float | None = ...,
+    max_event: int = ...,
+    comments: Literal[False] = ...,
+) -> Stream[Event]: ...
+@overload
+def sse(
+    what: "str | httpx.URL | httpx.Request | httpx.Response",
+    *,
+    client: "httpx.AsyncClient | None" = ...,
+    method: str = ...,
+    headers: Any = ...,
+    content: Any = ...,
+    json: Any = ...,
+    last_event_id: str = ...,
+    retry: Retry | None = ...,
+    max_retry_after: float = ...,
+    read_timeout: float | None = ...,
+    max_event: int = ...,
+    comments: bool,
+) -> Stream[Event | Comment]: ...
 def sse(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
@@ -39,7 +72,8 @@ def sse(
     max_retry_after: float = MAX_PAUSE,
     read_timeout: float | None = None,
     max_event: int = MAX,
-) -> Stream[Event]:
+    comments: bool = False,
+) -> Stream[Any]:
     """The server-sent events of a URL, an `EventSource` that follows the standard to the letter.
 
     `what`, `client` and the arguments of the request are those of `lines`. When the connection
@@ -57,6 +91,9 @@ def sse(
     there was no event in it. With None no request is sent again, and a response that is handed over
     cannot be.
 
+    With `comments` the stream gives those of the server as well, each as a `Comment`; servers send
+    them to keep a connection open, so they tell that it is.
+
     Everything runs in a task of its own, from the opening on and up to eight chunks ahead: a
     cancelled step may be repeated, loses no event and shortens no pause. The stream needs
     `async with` or a terminal call.
@@ -65,10 +102,10 @@ def sse(
     pause keeps to. If the server asks for more than `max_retry_after` seconds, that is an error.
 
     Raises as `lines` does, and `TypeError` if `last_event_id` is no text or `retry` no `Retry`,
-    `ValueError` if `max_event` is less than 1. A step raises `BodyStatusError` for any other status
-    than 200 and 204, `BodyTypeError` for another content type than `text/event-stream`, and
-    `RecordSizeError` for an event whose data, or a line of which, has more than `max_event`
-    characters. None of these is tried again.
+    `ValueError` if `max_event` is less than 1 or no header can hold `last_event_id`. A step raises
+    `BodyStatusError` for any other status than 200 and 204, `BodyTypeError` for another content
+    type than `text/event-stream`, and `RecordSizeError` for an event whose data, or a line of
+    which, has more than `max_event` characters. None of these is tried again.
 
     >>> from anystream.http import sse
     >>> async def main():
@@ -78,6 +115,10 @@ def sse(
     """
     most = check.integer("max_event", max_event, 1)
     check.text("last_event_id", last_event_id)
+    if not is_sendable(last_event_id):
+        raise ValueError(f"last_event_id must not hold control characters, got {last_event_id!r}")
+    if not isinstance(cast("Any", comments), bool):
+        raise TypeError(f"comments must be True or False, got {comments!r}")
     request = BodyRequest(what, method, headers, content, json, read_timeout)
     request.check("sse", client)
     policy = checked_policy(request, retry, RECONNECT)
@@ -87,11 +128,12 @@ def sse(
         retry=(retry, RECONNECT),
         max_retry_after=(longest, MAX_PAUSE),
         max_event=(most, MAX),
+        comments=(comments, False),
     )
     text = label.call("sse", place(what), **request.written(), **given)
 
     def open_it(response: Any, host: Host) -> EventSource:
-        decoder = Decoder(place(what), most, last_event_id)
+        decoder = Decoder(place(what), most, last_event_id, comments=comments)
         openings = Openings(policy, longest, host)
         return EventSource(request, Client(client), openings, decoder, response)
 
@@ -126,7 +168,7 @@ class EventSource:
     def holds(self) -> bool:
         return self.client.own is not None or (self.body is not None and self.body.holds)
 
-    async def batch(self) -> Iterator[list[Event]] | None:
+    async def batch(self) -> Iterator[list[Event | Comment]] | None:
         while not self.over:
             if self.decoder.failed is not None:
                 raise self.decoder.failed
@@ -140,7 +182,7 @@ class EventSource:
             if chunk is None:
                 await self.lost(None)
             elif events := self.decoder.feed(chunk):
-                self.delivered = True
+                self.delivered |= not self.decoder.comments or has_event(events)
                 return iter((events,))
         return None
 
@@ -169,8 +211,13 @@ class EventSource:
         headers = request.headers
         if headers.get("Accept", "*/*") == "*/*":  # which is what a client sends by itself
             headers["Accept"] = "text/event-stream"
-        headers.setdefault("Cache-Control", "no-store")
+        headers.setdefault("Cache-Control", "no-cache")
         if last_id := self.decoder.last_id.strip(" \t"):
+            if not is_sendable(last_id):
+                problem = (
+                    f"the id of the last event, {last_id[:SHOWN]!r}, cannot be sent in a header"
+                )
+                raise BodyDataError(problem, place(request))
             if not last_id.isascii():
                 headers.encoding = "utf-8"
             headers["Last-Event-ID"] = last_id
@@ -216,3 +263,12 @@ class EventSource:
         if self.body is not None:
             await self.body.close(host)
         await self.client.close(host)
+
+
+def is_sendable(last_id: str) -> bool:
+    """Whether a header can hold it."""
+    return not any((char < " " and char != "\t") or char == "\x7f" for char in last_id)
+
+
+def has_event(items: list[Event | Comment]) -> bool:
+    return any(isinstance(item, Event) for item in items)

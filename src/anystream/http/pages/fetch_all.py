@@ -4,7 +4,6 @@ import hashlib
 import json as jsonlib
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ... import _checks as check
@@ -15,7 +14,7 @@ from ..._operators import concurrent, workers
 from ..._operators.transform import Tap
 from ..._retry import Retry
 from ..._stream import Stream, behind, joined, made
-from .._clients import is_url, need_client
+from .._clients import check_client, check_headers, is_url, need_client
 from .._urls import checked_origins, safe
 from .page import Asked, Page, Step, lookup
 from .reading import Finder, checked_finder
@@ -260,7 +259,9 @@ def fetch_all_pages(
                 "page_size needs next=, a scheme that knows the parameter for it; to detect one,"
                 f" write it as params={{'per_page': {page_size}}}, or as the API calls it"
             )
+    need_client("fetch_all_pages", client)
     check_client(client)
+    check_headers(headers)
     check_url(base_url)
     maker = checked_into(into, loads, texts)
     every: Step = {} if page_size is None or scheme is None else scheme.sized(page_size)
@@ -271,7 +272,7 @@ def fetch_all_pages(
         url=base_url,
         method=verb,
         params=checked_mapping("params", params),
-        headers=checked_headers(headers),
+        headers=None if headers is None else dict(headers),
         json=json,
         every=every,
         retry=checked_retry(retry),
@@ -372,14 +373,6 @@ def checked_methods(methods: Any) -> frozenset[str]:
     return frozenset(each.upper() for each in methods)
 
 
-def check_client(client: Any) -> None:
-    need_client("fetch_all_pages", client)
-    if client is not None and not (hasattr(client, "send") and hasattr(client, "build_request")):
-        raise TypeError(
-            f"client must be an httpx.AsyncClient or have its interface, got {client!r}"
-        )
-
-
 def check_url(url: Any) -> None:
     if not is_url(url):
         raise TypeError(f"base_url must be a str or an httpx.URL, got {url!r}")
@@ -391,18 +384,6 @@ def checked_mapping(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping of names to values, got {value!r}")
     return {**value}
-
-
-def checked_headers(headers: Any) -> dict[str, Any] | None:
-    """Their values are in no message: they may be credentials."""
-    if headers is None:
-        return None
-    kind: str = type(headers).__name__
-    if isinstance(headers, Mapping):
-        found = checked_mapping("headers", headers)
-        if all(isinstance(part, str) for part in chain(*found.items())):
-            return found
-    raise TypeError(f"headers must be a mapping of str to str, got a {kind} of something else")
 
 
 def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | None:
