@@ -32,6 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
+    "bursts",
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -586,6 +587,19 @@ REMOVALS = (
         "        while not (lane.stopped or self.pump.stopping):\n",
         "        while not lane.stopped:\n",
         "a hub that is stopped does not wait for room",
+    ),
+    Removal(
+        SHARE,
+        "            if self.pump.stopping:  # and so the source is not asked for another one\n"
+        "                return\n",
+        "",
+        "a hub that sorts and is stopped asks its source for nothing more",
+    ),
+    Removal(
+        SHARE,
+        "            await self.room(full)\n        return not self.pump.stopping\n",
+        "            await self.room(full)\n        return True\n",
+        "a hub that shares and is stopped asks its source for nothing more",
     ),
     Removal(
         SHARE,

@@ -98,8 +98,9 @@ class Hub(ABC):
     async def deal(self, batch: Iterator[Any]) -> None:
         """Put each item where it belongs, until the pump has to stop."""
 
-    async def demand(self) -> None:  # noqa: B027  # most know only when they have an item
-        """Wait until one is wanted."""
+    async def demand(self) -> bool:
+        """Wait until an item is wanted, which most know only of the one in hand; False: stop."""
+        return not self.pump.stopping
 
     async def left(self, branch: Branch, host: Host) -> None:
         """The reader of a branch has left; the source stops with the last one."""
@@ -124,10 +125,9 @@ class Hub(ABC):
             self.end(self.pump.failure())
 
     async def deal_all(self) -> None:
-        while not self.pump.stopping:
-            await self.demand()
+        while await self.demand():
             batch = await self.source.batch()
-            if batch is None:
+            if batch is None or self.pump.stopping:
                 return
             await self.deal(batch)
 
@@ -258,17 +258,17 @@ class Broadcast(Hub):
             branch.way.finish(self.error)
         return branch.opened()
 
-    async def demand(self) -> None:
+    async def demand(self) -> bool:
         """The slowest reader that is not to miss an item decides."""
         while (full := next(filter(is_full, self.ways()), None)) and not self.pump.stopping:
             await self.room(full)
+        return not self.pump.stopping
 
     def ways(self) -> Iterator[Lane]:
         return (branch.way for branch in self.branches if not branch.way.stopped)
 
     async def deal(self, batch: Iterator[Any]) -> None:
-        while not self.pump.stopping:
-            await self.demand()
+        while await self.demand():
             wanted = max(1, min((way.room() for way in self.ways()), default=1))
             items: list[Any] = []
             try:
@@ -302,13 +302,13 @@ class Sorter(Hub):
 
     async def deal(self, batch: Iterator[Any]) -> None:
         for item in batch:
-            if self.pump.stopping:
-                return
             key = self.fn(item)
             if is_awaitable(key):
                 key = await key
             branch = await self.branch_for(key)
             await self.put(branch.way, item)
+            if self.pump.stopping:  # and so the source is not asked for another one
+                return
 
     @abstractmethod
     async def branch_for(self, key: Any) -> Branch:

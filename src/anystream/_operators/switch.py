@@ -38,7 +38,7 @@ async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
     error: BaseException | None = None
     running: list[Pump] = []
     try:
-        while (batch := await source.batch()) is not None:
+        while not pump.stopping and (batch := await source.batch()) is not None:
             for item in batch:
                 await pump.stop(running)
                 if pump.stopping:  # meanwhile
