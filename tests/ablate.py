@@ -32,7 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
-    "bursts",
+    *("bursts", "stopped"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -309,7 +309,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            self.pipeline.errors += self.errors\n",
+        "            self.pipeline.errors += tuple(error for error in self.errors"
+        " if error is not refusal)\n",
         "",
         "what nobody has read of a task's errors is raised by who closes",
     ),
@@ -992,14 +993,15 @@ REMOVALS = (
     # Going on after an error or an end.
     Removal(
         RECOVER,
-        "        await self.leave(self.error)\n        if self.due",
-        "        if self.due",
+        "        await self.leave(self.error)\n"
+        "        self.host.unless_over()\n        if self.due",
+        "        self.host.unless_over()\n        if self.due",
         "what has failed is closed before the pause",
     ),
     Removal(
         RECOVER,
-        "        await self.leave(self.error)\n        made",
-        "        made",
+        "        await self.leave(self.error)\n        self.host.unless_over()\n        made",
+        "        self.host.unless_over()\n        made",
         "what has failed is closed before its replacement is opened",
     ),
     Removal(
@@ -1035,9 +1037,57 @@ REMOVALS = (
     ),
     Removal(
         RECOVER,
-        "        if pipeline.closed:  # by",
-        "        if False:  # by",
+        "        self.host.unless_over()\n        return self.host.pipeline.assembled(make)\n",
+        "        return self.host.pipeline.assembled(make)\n",
         "nothing is opened in a run that has been closed",
+    ),
+    Removal(
+        RUN,
+        "        return self.stopping or self.reader.over\n",
+        "        return self.reader.over\n",
+        "a task that was told to stop recovers from nothing",
+    ),
+    Removal(
+        RUN,
+        "        return self.stopping or self.reader.over\n",
+        "        return self.stopping\n",
+        "a task whose reader was told to stop recovers from nothing",
+    ),
+    Removal(
+        RUN,
+        " if error is not refusal)\n",
+        ")\n",
+        "what begins too late is not an error of the cleanup",
+    ),
+    Removal(
+        RECOVER,
+        "        self.host.unless_over()\n        made",
+        "        made",
+        "no handler is called by what has been told to stop",
+    ),
+    Removal(
+        RECOVER,
+        "        self.host.unless_over()\n        if self.due",
+        "        if self.due",
+        "no hook is called by what has been told to stop",
+    ),
+    Removal(
+        RECOVER,
+        "            if self.source is None:\n                self.host.unless_over()\n",
+        "            if self.source is None:\n",
+        "what has been told to stop does not pause before another round",
+    ),
+    Removal(
+        "_origins.py",
+        "                await host.finish(self.source)\n",
+        "                pass\n",
+        "what is made too late is closed",
+    ),
+    Removal(
+        "_operators/transform.py",
+        "            if host.over:\n                raise\n",
+        "",
+        "an error of an interrupted function is not mended",
     ),
     Removal(
         RECOVER,

@@ -19,7 +19,12 @@ from anyio import (
 )
 
 from ._batches import Recipe, Segment, Source, opened
-from ._errors import CleanupTimeoutError, NeedsTasksError, StreamInterruptedError
+from ._errors import (
+    CleanupTimeoutError,
+    NeedsTasksError,
+    StreamClosedError,
+    StreamInterruptedError,
+)
 from ._mailbox import Mailbox
 from ._unwinding import Unwinding, is_told, parted
 
@@ -59,6 +64,15 @@ class Host(ABC):
     @property
     @abstractmethod
     def pipeline(self) -> "Pipeline": ...
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether this, or what reads from it, has been told to stop: nothing begins any more."""
+
+    def unless_over(self) -> None:
+        if self.over:
+            raise self.pipeline.refused()
 
     async def finish(self, part: Source) -> None:
         """Close one part of the pipeline that has ended, while the rest goes on."""
@@ -218,6 +232,7 @@ class Pump(Host):
         "interrupting",
         "outer",
         "parked",
+        "reader",
         "stopping",
         "unwinding",
         "whole",
@@ -225,6 +240,7 @@ class Pump(Host):
 
     def __init__(self, host: Host) -> None:
         super().__init__()
+        self.reader: Host = host
         self.whole: Pipeline = host.pipeline
         self.outer: CancelScope = self.whole.new_scope(shield=True)
         self.inner: CancelScope | None = None
@@ -241,6 +257,10 @@ class Pump(Host):
     @property
     def pipeline(self) -> "Pipeline":
         return self.whole
+
+    @property
+    def over(self) -> bool:
+        return self.stopping or self.reader.over
 
     def start(self, body: Callable[[], Coroutine[Any, Any, None]], awaits: bool = True) -> None:
         self.body = body
@@ -311,7 +331,8 @@ class Pump(Host):
                 else:
                     await self.body()
         finally:
-            self.pipeline.errors += self.errors
+            refusal = self.pipeline.refusal
+            self.pipeline.errors += tuple(error for error in self.errors if error is not refusal)
             self.pipeline.pumps.discard(self)
             self.done = True
             if self.awaited is not None:
@@ -385,6 +406,7 @@ class Pipeline(Host):
         "opening",
         "owned",
         "pumps",
+        "refusal",
         "scope",
         "segment",
         "stream",
@@ -407,10 +429,21 @@ class Pipeline(Host):
         self.closed: bool = False
         self.task: int | None = None  # that has to close, if it can be another one
         self.last: Sequence[Pump] = ()  # those that the group may wait for
+        self.refusal: StreamClosedError | None = None  # of what began too late: no cleanup's error
 
     @property
     def pipeline(self) -> "Pipeline":
         return self
+
+    @property
+    def over(self) -> bool:
+        return self.closed
+
+    def refused(self) -> StreamClosedError:
+        """What to raise in the place of something that begins when it is over."""
+        if self.refusal is None:
+            self.refusal = StreamClosedError(f"{self.stream!r} was closed while it was read")
+        return self.refusal
 
     @property
     def new_event(self) -> type[Event]:
@@ -534,7 +567,7 @@ class Pipeline(Host):
             await group.__aexit__(None, None, None)
         except get_cancelled_exc_class() as exc:
             self.late: BaseException | None = exc
-        self.group = None
+        self.group = self.refusal = None
 
     async def stopped(self, pumps: Iterable[Pump]) -> None:
         """Leave it to the group to wait if nothing is closed after them."""

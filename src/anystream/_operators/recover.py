@@ -6,8 +6,7 @@ from typing import Any
 from anyio import current_time, sleep_until
 
 from .._batches import MISSING, Recipe, Source, opened
-from .._errors import StreamClosedError
-from .._origins import Around, Deferred, as_source
+from .._origins import Around, Deferred
 from .._retry import Backoff, Retry
 from .._run import Host
 from .._steps import resolved
@@ -33,10 +32,8 @@ class Replaceable(Around):
         return self.anew(lambda: opened(self.stream, self.host))
 
     def anew(self, make: Callable[[], Source]) -> Source:
-        pipeline = self.host.pipeline
-        if pipeline.closed:  # by another task than the one whose step this is
-            raise StreamClosedError(f"{pipeline.stream!r} was closed while it was read")
-        return pipeline.assembled(make)
+        self.host.unless_over()
+        return self.host.pipeline.assembled(make)
 
 
 async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
@@ -72,6 +69,8 @@ class Catch(Replaceable):
             try:
                 batch = await self.current().batch()
             except self.types as error:
+                if self.host.over:
+                    raise
                 self.error = error
             else:
                 return None if batch is None else self.watched(batch)
@@ -87,13 +86,16 @@ class Catch(Replaceable):
         try:
             yield from batch
         except self.types as error:
+            if self.host.over:
+                raise
             self.error = error
 
     async def replace(self) -> None:
         """A cancelled call may be repeated: the function is called once more then."""
         await self.leave(self.error)
+        self.host.unless_over()
         made = await in_except(self.error, self.handler, self.error)
-        self.source = self.anew(lambda: as_source(() if made is None else made, self.host))
+        await self.begin(() if made is None else made, self.host)
         self.error, self.replaced = None, True
 
     async def close(self, host: Host) -> None:
@@ -138,6 +140,8 @@ class Retrying(Replaceable):
             try:
                 batch = await self.source.batch()
             except Exception as error:
+                if self.host.over:
+                    raise
                 self.error = error
             else:
                 return None if batch is None else self.watched(batch)
@@ -155,6 +159,8 @@ class Retrying(Replaceable):
                     yield from batch
                     break
         except Exception as error:
+            if self.host.over:
+                raise
             self.error = error
 
     async def again(self) -> None:
@@ -162,10 +168,12 @@ class Retrying(Replaceable):
         if self.pause is None:
             self.pause = self.decide()
         await self.leave(self.error)
+        self.host.unless_over()
         if self.due is None:
             hook = self.policy.hook
             if hook is not None:
                 await in_except(self.error, hook, self.backoff.number, self.error, self.pause)
+            self.host.unless_over()
             self.due = current_time() + self.pause
         await sleep_until(self.due)
         try:
@@ -215,6 +223,7 @@ class Repeat(Replaceable):
     async def batch(self) -> Iterator[Any] | None:
         while self.left != 0:
             if self.source is None:
+                self.host.unless_over()
                 await self.wait()
                 self.source = self.reopen()
             batch = await self.source.batch()

@@ -95,9 +95,14 @@ class Pool:
     """
 
     def __init__(
-        self, fn: Callable[[Any], Any], feed: Feed, box: Mailbox, bound: int, ordered: bool
+        self,
+        bind: Callable[[Host], Callable[[Any], Any]],
+        feed: Feed,
+        box: Mailbox,
+        bound: int,
+        ordered: bool,
     ) -> None:
-        self.fn = fn
+        self.bind = bind
         self.feed = feed
         self.box = box
         self.lane = box.lane(bound, low=bound - 1)
@@ -127,7 +132,7 @@ class Pool:
             await leave(pump, self.lane, self.error, source)
 
     async def serve(self, pump: Pump) -> None:
-        lane, items, places, fn = self.lane, self.lane.items, self.places, self.fn
+        lane, items, places, fn = self.lane, self.lane.items, self.places, self.bind(pump)
         bound = lane.bound
         while (lane.promised + len(items) < bound and not lane.stopped) or await self.room(pump):
             lane.promised += 1
@@ -184,13 +189,23 @@ class Pool:
 
 
 def mapped(
-    stream: Recipe, fn: Callable[[Any], Any], workers: int, ordered: bool, ahead: int
+    stream: Recipe,
+    fn: Callable[[Any], Any],
+    workers: int,
+    ordered: bool,
+    ahead: int,
+    bind: Callable[[Host], Callable[[Any], Any]] | None = None,
 ) -> Callable[[Host], Source]:
-    """The results of a function that so many workers call at a time."""
+    """The results of a function that so many workers call at a time.
+
+    `bind` makes the function for each of them, of one that has to know its task.
+    """
 
     def origin(host: Host) -> Source:
         box = Mailbox(host.pipeline.new_event)
-        pool = Pool(fn, Feed(stream, host, workers), box, workers + ahead, ordered)
+        pool = Pool(
+            bind or (lambda _: fn), Feed(stream, host, workers), box, workers + ahead, ordered
+        )
         for _ in range(workers):
             pool.hire(host)
         return box
