@@ -32,7 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
-    *("bursts", "stopped"),
+    *("bursts", "stopped", "half_open"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -303,13 +303,13 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            if self.awaited is not None:\n                self.awaited.set()\n",
+        "        if self.awaited is not None:\n            self.awaited.set()\n",
         "",
         "the end of a task wakes who waits for it",
     ),
     Removal(
         RUN,
-        "            self.pipeline.errors += tuple(error for error in self.errors"
+        "        self.pipeline.errors += tuple(error for error in self.errors"
         " if error is not refusal)\n",
         "",
         "what nobody has read of a task's errors is raised by who closes",
@@ -384,9 +384,40 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "        self.opening, self.unstarted = True, ()\n",
-        "        self.unstarted = ()\n",
+        "        self.opening, self.unstarted, self.halves = True, (), []\n",
+        "        self.unstarted, self.halves = (), []\n",
         "no task starts if an opening fails half-way",
+    ),
+    Removal(
+        RUN,
+        "            self.lost += tuple(self.halves)\n",
+        "",
+        "what was open of something that did not open is closed",
+    ),
+    Removal(
+        RUN,
+        "            self.lost += (source,)\n",
+        "",
+        "what came to a stream that has no tasks is closed",
+    ),
+    Removal(
+        RUN,
+        "                halves.append(source)\n",
+        "                pass\n",
+        "the source of a hub that did not open is closed",
+    ),
+    Removal(
+        RUN,
+        "        if self not in self.whole.pumps and not self.done:\n"
+        "            await self.body()\n            self.finished()\n",
+        "        if self not in self.whole.pumps:\n            return\n",
+        "what a task was given that has never started is closed",
+    ),
+    Removal(
+        RECOVER,
+        "            await self.host.pipeline.close_lost(self.host)\n",
+        "",
+        "what an attempt had opened half-way is closed before the next one",
     ),
     Removal(
         SHARE,
@@ -560,7 +591,8 @@ REMOVALS = (
     ),
     Removal(
         SHARE,
-        "        for pump in self.behind:\n            pump.interrupt()\n",
+        "        for pump in self.behind:  # which close what they were given, and nothing more\n"
+        "            pump.interrupt()\n",
         "",
         "a shared source that nobody has read is not stepped when it is closed",
     ),

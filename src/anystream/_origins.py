@@ -182,7 +182,10 @@ def as_source(value: Any, host: Host) -> Source:
     if isinstance(value, Recipe):
         return host.pipeline.assembled(lambda: opened(value, host))
     if issubclass(type(value), AsyncIterable):
-        return FromAsync(value)
+        source = FromAsync(value)
+        if host.pipeline.opening:  # together with something that may not open
+            host.pipeline.halves.append(source)
+        return source
     if issubclass(type(value), Iterable):
         return FromIterable(value)
     raise TypeError(f"expected a stream, an async iterable or an iterable, got {value!r}")

@@ -268,7 +268,10 @@ class Pump(Host):
         self.pipeline.start(self)
 
     async def join(self) -> None:
-        """Wait until all is closed."""
+        """Wait until all is closed; what has never got a task is closed here."""
+        if self not in self.whole.pumps and not self.done:
+            await self.body()
+            self.finished()
         while not self.done:
             if self.awaited is None:
                 self.awaited = self.whole.new_event()
@@ -331,12 +334,16 @@ class Pump(Host):
                 else:
                     await self.body()
         finally:
-            refusal = self.pipeline.refusal
-            self.pipeline.errors += tuple(error for error in self.errors if error is not refusal)
-            self.pipeline.pumps.discard(self)
-            self.done = True
-            if self.awaited is not None:
-                self.awaited.set()
+            self.finished()
+
+    def finished(self) -> None:
+        """All is closed: tell who waits, and leave the errors to who closes the pipeline."""
+        refusal = self.pipeline.refusal
+        self.pipeline.errors += tuple(error for error in self.errors if error is not refusal)
+        self.pipeline.pumps.discard(self)
+        self.done = True
+        if self.awaited is not None:
+            self.awaited.set()
 
     @coroutine
     def once(
@@ -401,7 +408,9 @@ class Pipeline(Host):
         "closed",
         "grace",
         "group",
+        "halves",
         "last",
+        "lost",
         "may_spawn",
         "opening",
         "owned",
@@ -420,6 +429,8 @@ class Pipeline(Host):
         self.grace: float = grace  # seconds that a source may take to close
         self.segment: Source | None = None
         self.owned: tuple[Source, ...] = ()  # sources that were handed over, whether started or not
+        self.halves: list[Source] = []  # while something opens: what of it is open
+        self.lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self.scope: CancelScope | None = None
         self.group: TaskGroup | None = None
         self.unstarted: tuple[Pump, ...] = ()
@@ -458,7 +469,7 @@ class Pipeline(Host):
 
     def top(self) -> Source:
         if self.segment is None:
-            self.segment = opened(self.stream, self)
+            self.segment = self.assembled(lambda: opened(self.stream, self))
         return self.segment
 
     @property
@@ -473,59 +484,74 @@ class Pipeline(Host):
         left after the last close, so that it lies outside of every scope that a generator in this
         pipeline may hold across a `yield`.
         """
-        self.opening = True
         try:
-            closes = self.top().closes
+            segment, pumps = self.held_back(lambda: opened(self.stream, self))
         except BaseException as exc:
             await self.close()
             self.settle(exc)
             raise
-        self.opening = False
-        if self.unstarted or self.may_spawn:
+        self.segment = segment
+        if pumps or self.may_spawn:
             self.group = create_task_group()
             await self.group.__aenter__()
             self.scope = self.group.cancel_scope
-            unstarted, self.unstarted = self.unstarted, ()
-            for pump in unstarted:
+            for pump in pumps:
                 self.start(pump)
-        elif closes:
+        elif segment.closes:
             self.scope = CancelScope()
             self.scope.__enter__()
 
     def assembled(self, make: Callable[[], Source]) -> Source:
         """What `make` opens; its tasks start when all of it is open, or never."""
         source, pumps = self.held_back(make)
-        for pump in pumps:
-            self.start(pump)
-        return source
-
-    def held_back(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Pump]]:
-        """What `make` opens, and its tasks, which are still to be started."""
-        opening, unstarted = self.opening, self.unstarted
-        self.opening, self.unstarted = True, ()
-        try:
-            return make(), self.unstarted
-        finally:
-            self.opening, self.unstarted = opening, unstarted
-
-    def start(self, pump: Pump) -> None:
-        if self.opening:
-            self.unstarted += (pump,)
-        elif self.group is not None:
-            self.pumps.add(pump)
-            self.group.start_soon(pump.run)
-        else:
-            pump.done = True  # it has never begun
+        if pumps and not self.opening and self.group is None:
+            self.lost += (source,)
             raise NeedsTasksError(
                 f"{self.stream!r} came to a stream that needs tasks, which the bare `async for` and"
                 " a function given to Stream do not have; use `async with stream as items` and"
                 " flat_map"
             )
+        for pump in pumps:
+            self.start(pump)
+        return source
+
+    def held_back(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Pump]]:
+        """What `make` opens, and its tasks, which are still to be started.
+
+        What it has opened when it fails is closed by who closes next.
+        """
+        opening, unstarted, halves = self.opening, self.unstarted, self.halves
+        self.opening, self.unstarted, self.halves = True, (), []
+        try:
+            source = make()
+            if opening:
+                halves.append(source)
+            return source, self.unstarted
+        except BaseException:
+            self.lost += tuple(self.halves)
+            raise
+        finally:
+            self.opening, self.unstarted, self.halves = opening, unstarted, halves
+
+    def start(self, pump: Pump) -> None:
+        if self.opening:
+            self.unstarted += (pump,)
+        else:
+            assert self.group is not None
+            self.pumps.add(pump)
+            self.group.start_soon(pump.run)
 
     @property
     def holds(self) -> bool:
-        sources = [*([] if self.segment is None else [self.segment]), *self.owned]
+        sources = [*([] if self.segment is None else [self.segment]), *self.lost, *self.owned]
         return any(source.holds for source in sources)
+
+    async def close_lost(self, host: Host) -> None:
+        """Close what was open of something that did not open, and so was never stepped."""
+        while self.lost:
+            *rest, source = self.lost
+            self.lost = tuple(rest)
+            await source.close(host)
 
     def forget(self) -> None:
         """Keep only those of the sources handed over that there is something to close of."""
@@ -586,5 +612,6 @@ class Pipeline(Host):
         segment, self.segment = self.segment, None
         if segment is not None:
             await segment.close(self)
+        await self.close_lost(self)
         for source in reversed(self.owned):
             await source.close(self)

@@ -25,6 +25,7 @@ class Replaceable(Around):
         source, self.source = self.source, None
         if source is not None:
             await source.close(self.host)
+            await self.host.pipeline.close_lost(self.host)
             self.host.pipeline.forget()
             self.host.settle(error)
 

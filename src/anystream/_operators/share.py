@@ -78,16 +78,14 @@ class Hub(ABC):
         self.error: BaseException | None = None
 
     def start(self) -> None:
-        if not self.started:
-            self.started = True
-            self.start_behind()
-            self.pump.start(self.run)
-
-    def start_behind(self) -> None:
-        """Start the tasks that the source itself needs."""
+        """Start its task, and those that the source itself needs."""
+        if self.started or self.host.over:
+            return
+        self.started = True
         behind, self.behind = self.behind, ()
         for pump in behind:
             self.host.pipeline.start(pump)
+        self.pump.start(self.run)
 
     def branch(self) -> Branch:
         branch = Branch(self, self.size, self.overflow)
@@ -176,9 +174,8 @@ class Hub(ABC):
         if self.started:
             await host.stop([self.pump])
             return
-        for pump in self.behind:
+        for pump in self.behind:  # which close what they were given, and nothing more
             pump.interrupt()
-        self.start_behind()  # to close what they were given, and nothing more
         await self.source.close(host)
 
 
