@@ -32,7 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
-    *("bursts", "stopped", "half_open"),
+    *("bursts", "stopped", "half_open", "outage"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -314,6 +314,62 @@ REMOVALS = (
         "",
         "what nobody has read of a task's errors is raised by who closes",
     ),
+    # Several failures at one instant.
+    Removal(
+        MOVE,
+        "    lane.box.add_siblings(pump)\n",
+        "",
+        "the error that has stopped a task is told of what the task raises at the same time",
+    ),
+    Removal(
+        RUN,
+        "                    self.told = self.told or (hit and is_from(exc, self.outer))\n",
+        "                    self.told = self.told or hit\n",
+        "a timeout of the user's own is no interruption",
+    ),
+    Removal(
+        RUN,
+        "            self.told = True\n",
+        "",
+        "what answers to an interruption is an error of the cleanup, on trio",
+    ),
+    Removal(
+        WORKERS,
+        "            attach(error, (self.failure,))\n",
+        "            pass\n",
+        "an earlier item that fails at the same time tells of the later one",
+    ),
+    Removal(
+        WORKERS,
+        "            if pump.unread and self.failure is not None:\n"
+        "                pump.tell(self.failure)\n",
+        "",
+        "an error in order tells of those of later calls before it is read",
+    ),
+    Removal(
+        WORKERS,
+        "        if self.failure is not None and now - self.failed_at < INSTANT:\n",
+        "        if self.failure is not None:\n",
+        "an early failure of a later item is dropped",
+    ),
+    Removal(
+        RECOVER,
+        "        unless_all(self.error, lambda error: isinstance(error, self.types))\n",
+        "",
+        "catch acts only if it wants all errors of the instant",
+    ),
+    Removal(
+        RECOVER,
+        "        unless_all(self.error, self.backoff.wants)\n",
+        "",
+        "retry acts only if it wants all errors of the instant",
+    ),
+    Removal(
+        BOX,
+        "            host.unread += (self.error,)\n",
+        "            pass\n",
+        "what was never reached is attached to what is raised",
+    ),
     # Closing.
     Removal(
         RUN,
@@ -441,7 +497,7 @@ REMOVALS = (
         MOVE,
         "    elif error is not None and error is not lane.box.failed:"
         "  # several may hear of one error\n"
-        "        pump.errors += (error,)\n    for",
+        "        pump.unheard(error)\n    for",
         "    for",
         "an error after the reader has left is kept",
     ),
@@ -1026,14 +1082,15 @@ REMOVALS = (
     Removal(
         RECOVER,
         "        await self.leave(self.error)\n"
-        "        self.host.unless_over()\n        if self.due",
-        "        self.host.unless_over()\n        if self.due",
+        "        self.host.unless_over()\n        unless_all(self.error, self.b",
+        "        self.host.unless_over()\n        unless_all(self.error, self.b",
         "what has failed is closed before the pause",
     ),
     Removal(
         RECOVER,
-        "        await self.leave(self.error)\n        self.host.unless_over()\n        made",
-        "        self.host.unless_over()\n        made",
+        "        await self.leave(self.error)\n"
+        "        self.host.unless_over()\n        unless_all(self.error, l",
+        "        self.host.unless_over()\n        unless_all(self.error, l",
         "what has failed is closed before its replacement is opened",
     ),
     Removal(
@@ -1087,20 +1144,20 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        " if error is not refusal)\n",
-        ")\n",
+        " self.errors if error is not refusal)\n",
+        " self.errors)\n",
         "what begins too late is not an error of the cleanup",
     ),
     Removal(
         RECOVER,
-        "        self.host.unless_over()\n        made",
-        "        made",
+        "        self.host.unless_over()\n        unless_all(self.error, l",
+        "        unless_all(self.error, l",
         "no handler is called by what has been told to stop",
     ),
     Removal(
         RECOVER,
-        "        self.host.unless_over()\n        if self.due",
-        "        if self.due",
+        "        self.host.unless_over()\n        unless_all(self.error, self.b",
+        "        unless_all(self.error, self.b",
         "no hook is called by what has been told to stop",
     ),
     Removal(

@@ -26,6 +26,7 @@ from ._errors import (
     StreamInterruptedError,
 )
 from ._mailbox import Mailbox
+from ._siblings import attach
 from ._unwinding import Unwinding, is_told, parted
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def classes() -> tuple[type[Event], type[CancelScope]]:
     return known
 
 
+def is_from(cancelled: BaseException, scope: CancelScope) -> bool:
+    """Whether it is this scope that has cancelled a task on asyncio, as anyio's text says."""
+    return f" {id(scope):x}" in str(cancelled)
+
+
 async def until(time: float, wait: Callable[[], Awaitable[object]]) -> bool:
     """Await `wait()`; False if it was cancelled because it was `time`, by the loop's clock."""
     with CancelScope(deadline=time):
@@ -54,11 +60,12 @@ async def until(time: float, wait: Callable[[], Awaitable[object]]) -> bool:
 class Host(ABC):
     """A task that segments run in: what they hold is opened, stepped and closed there."""
 
-    __slots__ = ("errors", "late", "shield")
+    __slots__ = ("errors", "late", "shield", "unread")
 
     def __init__(self) -> None:
         self.shield: CancelScope | None = None  # for all of the cleanup that is under way
         self.errors: tuple[BaseException, ...] = ()  # of cleanup
+        self.unread: tuple[BaseException, ...] = ()  # others, which the reader has not come to
         self.late: BaseException | None = None  # a native cancel that arrived during cleanup
 
     @property
@@ -169,14 +176,18 @@ class Host(ABC):
         """Raise what cleanup has left; `error` is on its way already and goes on if this returns.
 
         A native cancellation that arrived during the cleanup is passed on, with the rest as its
-        cause.
+        cause. What is raised, or on its way, tells of the errors that nobody has read.
         """
-        if not self.errors and self.late is None:
-            return
-        late, self.late = self.late, None
         if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
             error = None
+        if not self.errors and self.late is None:
+            if error is not None and self.unread:
+                self.tell(error)
+            return
+        late, self.late = self.late, None
         failure = self.failure(error)
+        if failure is not None:
+            self.tell(failure)
         try:
             if late is not None:
                 raise late from failure
@@ -186,6 +197,11 @@ class Host(ABC):
             raise failure
         finally:
             del error, late, failure  # which refer to this frame, once raised
+
+    def tell(self, error: BaseException) -> None:
+        """Attach to `error` what nobody has read."""
+        unread, self.unread = self.unread, ()
+        attach(error, unread)
 
     def rest(self) -> None:
         """Nothing closes now that has a time for it."""
@@ -234,6 +250,7 @@ class Pump(Host):
         "parked",
         "reader",
         "stopping",
+        "told",
         "unwinding",
         "whole",
     )
@@ -249,6 +266,7 @@ class Pump(Host):
         self.begun: bool = False
         self.parked: Event | None = None  # if it waits for nothing but room
         self.stopping: bool = False
+        self.told: bool = False  # whether the interruption has come to what it waits for
         self.interrupting: bool = False  # whether the trampoline has something to look for
         self.unwinding: Unwinding | None = None
         self.body: Callable[[], Coroutine[Any, Any, None]]
@@ -315,6 +333,16 @@ class Pump(Host):
         lost.__cause__ = error
         return lost
 
+    def unheard(self, error: BaseException) -> None:
+        """Keep what ended the body and nobody will read.
+
+        It is an error of the cleanup if the interruption came first.
+        """
+        if self.told:
+            self.errors += (error,)
+        else:
+            self.unread += (error,)
+
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""
         self.protect()
@@ -340,6 +368,7 @@ class Pump(Host):
         """All is closed: tell who waits, and leave the errors to who closes the pipeline."""
         refusal = self.pipeline.refusal
         self.pipeline.errors += tuple(error for error in self.errors if error is not refusal)
+        self.pipeline.unread += tuple(error for error in self.unread if error is not refusal)
         self.pipeline.pumps.discard(self)
         self.done = True
         if self.awaited is not None:
@@ -366,6 +395,7 @@ class Pump(Host):
                     value = yield trap
                 except BaseException as exc:  # asyncio throws
                     hit = self.interrupting and isinstance(exc, get_cancelled_exc_class())
+                    self.told = self.told or (hit and is_from(exc, self.outer))
                     trap = body.throw(exc)
                     if hit:
                         self.protect()
@@ -391,6 +421,7 @@ class Pump(Host):
             if not is_told(outcome, get_cancelled_exc_class()):
                 return send(outcome)
             unwinding = self.unwinding = Unwinding()
+            self.told = True
             self.protect()
         if not inner.cancel_called:
             unwinding.goes_on()

@@ -9,6 +9,7 @@ from .._batches import MISSING, Recipe, Source, opened
 from .._origins import Around, Deferred
 from .._retry import Backoff, Retry
 from .._run import Host
+from .._siblings import all_of, attach
 from .._steps import resolved
 
 
@@ -46,6 +47,21 @@ async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any)
         return await resolved(fn(*args))
     finally:
         del error, args  # which refer to this frame
+
+
+def unless_all(error: Exception | None, wanted: Callable[[Exception], bool]) -> None:
+    """Raise the first of the errors of this instant that is not wanted, if there is one.
+
+    All of them are known once the source is closed.
+    """
+    assert error is not None
+    try:
+        for other in all_of(error):
+            if not (isinstance(other, Exception) and wanted(other)):
+                attach(other, (error,))
+                raise other
+    finally:
+        del error  # which refers to this frame
 
 
 class Catch(Replaceable):
@@ -95,6 +111,7 @@ class Catch(Replaceable):
         """A cancelled call may be repeated: the function is called once more then."""
         await self.leave(self.error)
         self.host.unless_over()
+        unless_all(self.error, lambda error: isinstance(error, self.types))
         made = await in_except(self.error, self.handler, self.error)
         await self.begin(() if made is None else made, self.host)
         self.error, self.replaced = None, True
@@ -170,6 +187,7 @@ class Retrying(Replaceable):
             self.pause = self.decide()
         await self.leave(self.error)
         self.host.unless_over()
+        unless_all(self.error, self.backoff.wants)
         if self.due is None:
             hook = self.policy.hook
             if hook is not None:

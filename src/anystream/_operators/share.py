@@ -116,11 +116,13 @@ class Hub(ABC):
         if self.pump.stopping:
             self.cut()
         self.pump.stopping = True  # nobody interrupts the close
-        if error is not None:
-            self.end(error)
+        if error is not None and not self.end(error):
+            self.pump.unheard(error)
         await self.pump.close(self.source)
         if error is None:
-            self.end(self.pump.failure())
+            failure = self.pump.failure()
+            if not self.end(failure) and failure is not None:
+                self.pump.errors += (failure,)
 
     async def deal_all(self) -> None:
         while await self.demand():
@@ -129,15 +131,14 @@ class Hub(ABC):
                 return
             await self.deal(batch)
 
-    def end(self, error: BaseException | None) -> None:
-        """Tell all readers; an error that nobody hears is kept for those who close."""
+    def end(self, error: BaseException | None) -> bool:
+        """Tell all readers; False if there is none."""
         self.over = True
         self.error = error
         heard = [branch for branch in self.branches if not branch.closed]
-        if error is not None and not heard:
-            self.pump.errors += (error,)
         for branch in heard:
             branch.way.finish(error)
+        return bool(heard)
 
     async def put(self, lane: Lane, item: Any) -> None:
         if lane.takes() or await self.room(lane):
