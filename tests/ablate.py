@@ -32,6 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
+    *("bursts", "stopped", "half_open", "outage"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -322,15 +323,72 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            if self.awaited is not None:\n                self.awaited.set()\n",
+        "        if self.awaited is not None:\n            self.awaited.set()\n",
         "",
         "the end of a task wakes who waits for it",
     ),
     Removal(
         RUN,
-        "            self.pipeline.errors += self.errors\n",
+        "        self.pipeline.errors += tuple(error for error in self.errors"
+        " if error is not refusal)\n",
         "",
         "what nobody has read of a task's errors is raised by who closes",
+    ),
+    # Several failures at one instant.
+    Removal(
+        MOVE,
+        "    lane.box.add_siblings(pump)\n",
+        "",
+        "the error that has stopped a task is told of what the task raises at the same time",
+    ),
+    Removal(
+        RUN,
+        "                    self.told = self.told or (hit and is_from(exc, self.outer))\n",
+        "                    self.told = self.told or hit\n",
+        "a timeout of the user's own is no interruption",
+    ),
+    Removal(
+        RUN,
+        "            self.told = True\n",
+        "",
+        "what answers to an interruption is an error of the cleanup, on trio",
+    ),
+    Removal(
+        WORKERS,
+        "            attach(error, (self.failure,))\n",
+        "            pass\n",
+        "an earlier item that fails at the same time tells of the later one",
+    ),
+    Removal(
+        WORKERS,
+        "            if pump.unread and self.failure is not None:\n"
+        "                pump.tell(self.failure)\n",
+        "",
+        "an error in order tells of those of later calls before it is read",
+    ),
+    Removal(
+        WORKERS,
+        "        if self.failure is not None and now - self.failed_at < INSTANT:\n",
+        "        if self.failure is not None:\n",
+        "an early failure of a later item is dropped",
+    ),
+    Removal(
+        RECOVER,
+        "        unless_all(self.error, lambda error: isinstance(error, self.types))\n",
+        "",
+        "catch acts only if it wants all errors of the instant",
+    ),
+    Removal(
+        RECOVER,
+        "        unless_all(self.error, self.backoff.wants)\n",
+        "",
+        "retry acts only if it wants all errors of the instant",
+    ),
+    Removal(
+        BOX,
+        "            host.unread += (self.error,)\n",
+        "            pass\n",
+        "what was never reached is attached to what is raised",
     ),
     # Closing.
     Removal(
@@ -402,9 +460,40 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "        self.opening, self.unstarted = True, ()\n",
-        "        self.unstarted = ()\n",
+        "        self.opening, self.unstarted, self.halves = True, (), []\n",
+        "        self.unstarted, self.halves = (), []\n",
         "no task starts if an opening fails half-way",
+    ),
+    Removal(
+        RUN,
+        "            self.lost += tuple(self.halves)\n",
+        "",
+        "what was open of something that did not open is closed",
+    ),
+    Removal(
+        RUN,
+        "            self.lost += (source,)\n",
+        "",
+        "what came to a stream that has no tasks is closed",
+    ),
+    Removal(
+        RUN,
+        "                halves.append(source)\n",
+        "                pass\n",
+        "the source of a hub that did not open is closed",
+    ),
+    Removal(
+        RUN,
+        "        if self not in self.whole.pumps and not self.done:\n"
+        "            await self.body()\n            self.finished()\n",
+        "        if self not in self.whole.pumps:\n            return\n",
+        "what a task was given that has never started is closed",
+    ),
+    Removal(
+        RECOVER,
+        "            await self.host.pipeline.close_lost(self.host)\n",
+        "",
+        "what an attempt had opened half-way is closed before the next one",
     ),
     Removal(
         SHARE,
@@ -428,7 +517,7 @@ REMOVALS = (
         MOVE,
         "    elif error is not None and error is not lane.box.failed:"
         "  # several may hear of one error\n"
-        "        pump.errors += (error,)\n    for",
+        "        pump.unheard(error)\n    for",
         "    for",
         "an error after the reader has left is kept",
     ),
@@ -578,7 +667,8 @@ REMOVALS = (
     ),
     Removal(
         SHARE,
-        "        for pump in self.behind:\n            pump.interrupt()\n",
+        "        for pump in self.behind:  # which close what they were given, and nothing more\n"
+        "            pump.interrupt()\n",
         "",
         "a shared source that nobody has read is not stepped when it is closed",
     ),
@@ -606,6 +696,19 @@ REMOVALS = (
         "        while not (lane.stopped or self.pump.stopping):\n",
         "        while not lane.stopped:\n",
         "a hub that is stopped does not wait for room",
+    ),
+    Removal(
+        SHARE,
+        "            if self.pump.stopping:  # and so the source is not asked for another one\n"
+        "                return\n",
+        "",
+        "a hub that sorts and is stopped asks its source for nothing more",
+    ),
+    Removal(
+        SHARE,
+        "            await self.room(full)\n        return not self.pump.stopping\n",
+        "            await self.room(full)\n        return True\n",
+        "a hub that shares and is stopped asks its source for nothing more",
     ),
     Removal(
         SHARE,
@@ -998,14 +1101,16 @@ REMOVALS = (
     # Going on after an error or an end.
     Removal(
         RECOVER,
-        "        await self.leave(self.error)\n        if self.due",
-        "        if self.due",
+        "        await self.leave(self.error)\n"
+        "        self.host.unless_over()\n        unless_all(self.error, self.b",
+        "        self.host.unless_over()\n        unless_all(self.error, self.b",
         "what has failed is closed before the pause",
     ),
     Removal(
         RECOVER,
-        "        await self.leave(self.error)\n        made",
-        "        made",
+        "        await self.leave(self.error)\n"
+        "        self.host.unless_over()\n        unless_all(self.error, l",
+        "        self.host.unless_over()\n        unless_all(self.error, l",
         "what has failed is closed before its replacement is opened",
     ),
     Removal(
@@ -1041,9 +1146,57 @@ REMOVALS = (
     ),
     Removal(
         RECOVER,
-        "        if pipeline.closed:  # by",
-        "        if False:  # by",
+        "        self.host.unless_over()\n        return self.host.pipeline.assembled(make)\n",
+        "        return self.host.pipeline.assembled(make)\n",
         "nothing is opened in a run that has been closed",
+    ),
+    Removal(
+        RUN,
+        "        return self.stopping or self.reader.over\n",
+        "        return self.reader.over\n",
+        "a task that was told to stop recovers from nothing",
+    ),
+    Removal(
+        RUN,
+        "        return self.stopping or self.reader.over\n",
+        "        return self.stopping\n",
+        "a task whose reader was told to stop recovers from nothing",
+    ),
+    Removal(
+        RUN,
+        " self.errors if error is not refusal)\n",
+        " self.errors)\n",
+        "what begins too late is not an error of the cleanup",
+    ),
+    Removal(
+        RECOVER,
+        "        self.host.unless_over()\n        unless_all(self.error, l",
+        "        unless_all(self.error, l",
+        "no handler is called by what has been told to stop",
+    ),
+    Removal(
+        RECOVER,
+        "        self.host.unless_over()\n        unless_all(self.error, self.b",
+        "        unless_all(self.error, self.b",
+        "no hook is called by what has been told to stop",
+    ),
+    Removal(
+        RECOVER,
+        "            if self.source is None:\n                self.host.unless_over()\n",
+        "            if self.source is None:\n",
+        "what has been told to stop does not pause before another round",
+    ),
+    Removal(
+        "_origins.py",
+        "                await host.finish(self.source)\n",
+        "                pass\n",
+        "what is made too late is closed",
+    ),
+    Removal(
+        "_operators/transform.py",
+        "            if host.over:\n                raise\n",
+        "",
+        "an error of an interrupted function is not mended",
     ),
     Removal(
         RECOVER,

@@ -75,8 +75,16 @@ class Recipe(ABC):
 
 
 def opened(recipe: Recipe, host: "Host") -> Source:
-    """Open `recipe` as a part of `host`: a segment, or the source itself if there is no row."""
-    return recipe._open(host)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+    """Open `recipe` as a part of `host`: a segment, or the source itself if there is no row.
+
+    It takes the place of its own parts among those that are closed if something else, which opens
+    together with it, fails to open.
+    """
+    halves = host.pipeline.halves
+    before = len(halves)
+    source = recipe._open(host)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+    halves[before:] = [source]
+    return source
 
 
 def needs_tasks(recipe: Recipe) -> bool:

@@ -255,6 +255,11 @@ class Mailbox:
         self.error = self.failed = error
         self.stop()
 
+    def add_siblings(self, pump: "Pump") -> None:
+        """Attach what nobody reads of a task to the error that has stopped it, if there is one."""
+        if pump.unread and self.failed is not None:
+            pump.tell(self.failed)
+
     def end(self) -> None:
         """Stop everything; the reader gets the end after the items that wait for it."""
         self.open_lanes = 0
@@ -341,5 +346,7 @@ class Mailbox:
         self.closed = True
         if self.error is not None and self.error is self.cleanup_error:
             host.errors += (self.error,)
+        elif self.error is not None:
+            host.unread += (self.error,)
         self.stop()
         await host.stopped(self.pumps)

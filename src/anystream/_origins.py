@@ -145,6 +145,16 @@ class Around:
     def busy(self) -> bool:
         return self.source is not None and self.source.busy
 
+    async def begin(self, made: Any, host: Host) -> None:
+        """Open what somebody has made; if it is over by now, only to close it again."""
+        over = host.over
+        if not (over and isinstance(made, Recipe)):
+            self.source = as_source(made, host)
+        if over:
+            if self.source is not None:
+                await host.finish(self.source)
+            host.unless_over()
+
     async def close(self, host: Host) -> None:
         if self.source is not None:
             await self.source.close(host)
@@ -162,7 +172,8 @@ class Deferred(Around):
             made = self.make()
             if is_awaitable(made):
                 made = await made
-            self.source = as_source(made, self.host)
+            await self.begin(made, self.host)
+            assert self.source is not None
         return await self.source.batch()
 
 
@@ -171,7 +182,10 @@ def as_source(value: Any, host: Host) -> Source:
     if isinstance(value, Recipe):
         return host.pipeline.assembled(lambda: opened(value, host))
     if issubclass(type(value), AsyncIterable):
-        return FromAsync(value)
+        source = FromAsync(value)
+        if host.pipeline.opening:  # together with something that may not open
+            host.pipeline.halves.append(source)
+        return source
     if issubclass(type(value), Iterable):
         return FromIterable(value)
     raise TypeError(f"expected a stream, an async iterable or an iterable, got {value!r}")

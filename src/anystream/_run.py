@@ -19,8 +19,14 @@ from anyio import (
 )
 
 from ._batches import GRACE, Recipe, Segment, Source, opened
-from ._errors import CleanupTimeoutError, NeedsTasksError, StreamInterruptedError
+from ._errors import (
+    CleanupTimeoutError,
+    NeedsTasksError,
+    StreamClosedError,
+    StreamInterruptedError,
+)
 from ._mailbox import Mailbox
+from ._siblings import attach
 from ._unwinding import Unwinding, is_told, parted
 
 if TYPE_CHECKING:
@@ -36,6 +42,11 @@ def classes() -> tuple[type[Event], type[CancelScope]]:
     if known is None:
         known = CLASSES[get_cancelled_exc_class()] = type(Event()), type(CancelScope())
     return known
+
+
+def is_from(cancelled: BaseException, scope: CancelScope) -> bool:
+    """Whether it is this scope that has cancelled a task on asyncio, as anyio's text says."""
+    return f" {id(scope):x}" in str(cancelled)
 
 
 async def until(time: float, wait: Callable[[], Awaitable[object]]) -> bool:
@@ -55,16 +66,26 @@ async def shielded(close: Callable[[], Awaitable[object]]) -> None:
 class Host(ABC):
     """A task that segments run in: what they hold is opened, stepped and closed there."""
 
-    __slots__ = ("errors", "late", "shield")
+    __slots__ = ("errors", "late", "shield", "unread")
 
     def __init__(self) -> None:
         self.shield: CancelScope | None = None  # for all of the cleanup that is under way
         self.errors: tuple[BaseException, ...] = ()  # of cleanup
+        self.unread: tuple[BaseException, ...] = ()  # others, which the reader has not come to
         self.late: BaseException | None = None  # a native cancel that arrived during cleanup
 
     @property
     @abstractmethod
     def pipeline(self) -> "Pipeline": ...
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether this, or what reads from it, has been told to stop: nothing begins any more."""
+
+    def unless_over(self) -> None:
+        if self.over:
+            raise self.pipeline.refused()
 
     async def finish(self, part: Source) -> None:
         """Close one part of the pipeline that has ended, while the rest goes on."""
@@ -161,14 +182,18 @@ class Host(ABC):
         """Raise what cleanup has left; `error` is on its way already and goes on if this returns.
 
         A native cancellation that arrived during the cleanup is passed on, with the rest as its
-        cause.
+        cause. What is raised, or on its way, tells of the errors that nobody has read.
         """
-        if not self.errors and self.late is None:
-            return
-        late, self.late = self.late, None
         if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
             error = None
+        if not self.errors and self.late is None:
+            if error is not None and self.unread:
+                self.tell(error)
+            return
+        late, self.late = self.late, None
         failure = self.failure(error)
+        if failure is not None:
+            self.tell(failure)
         try:
             if late is not None:
                 raise late from failure
@@ -178,6 +203,11 @@ class Host(ABC):
             raise failure
         finally:
             del error, late, failure  # which refer to this frame, once raised
+
+    def tell(self, error: BaseException) -> None:
+        """Attach to `error` what nobody has read."""
+        unread, self.unread = self.unread, ()
+        attach(error, unread)
 
     def rest(self) -> None:
         """Nothing closes now that has a time for it."""
@@ -224,13 +254,16 @@ class Pump(Host):
         "interrupting",
         "outer",
         "parked",
+        "reader",
         "stopping",
+        "told",
         "unwinding",
         "whole",
     )
 
     def __init__(self, host: Host) -> None:
         super().__init__()
+        self.reader: Host = host
         self.whole: Pipeline = host.pipeline
         self.outer: CancelScope = self.whole.new_scope(shield=True)
         self.inner: CancelScope | None = None
@@ -239,6 +272,7 @@ class Pump(Host):
         self.begun: bool = False
         self.parked: Event | None = None  # if it waits for nothing but room
         self.stopping: bool = False
+        self.told: bool = False  # whether the interruption has come to what it waits for
         self.interrupting: bool = False  # whether the trampoline has something to look for
         self.unwinding: Unwinding | None = None
         self.body: Callable[[], Coroutine[Any, Any, None]]
@@ -248,13 +282,20 @@ class Pump(Host):
     def pipeline(self) -> "Pipeline":
         return self.whole
 
+    @property
+    def over(self) -> bool:
+        return self.stopping or self.reader.over
+
     def start(self, body: Callable[[], Coroutine[Any, Any, None]], awaits: bool = True) -> None:
         self.body = body
         self.awaits = awaits
         self.pipeline.start(self)
 
     async def join(self) -> None:
-        """Wait until all is closed."""
+        """Wait until all is closed; what has never got a task is closed here."""
+        if self not in self.whole.pumps and not self.done:
+            await self.body()
+            self.finished()
         while not self.done:
             if self.awaited is None:
                 self.awaited = self.whole.new_event()
@@ -298,6 +339,16 @@ class Pump(Host):
         lost.__cause__ = error
         return lost
 
+    def unheard(self, error: BaseException) -> None:
+        """Keep what ended the body and nobody will read.
+
+        It is an error of the cleanup if the interruption came first.
+        """
+        if self.told:
+            self.errors += (error,)
+        else:
+            self.unread += (error,)
+
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""
         self.protect()
@@ -317,11 +368,17 @@ class Pump(Host):
                 else:
                     await self.body()
         finally:
-            self.pipeline.errors += self.errors
-            self.pipeline.pumps.discard(self)
-            self.done = True
-            if self.awaited is not None:
-                self.awaited.set()
+            self.finished()
+
+    def finished(self) -> None:
+        """All is closed: tell who waits, and leave the errors to who closes the pipeline."""
+        refusal = self.pipeline.refusal
+        self.pipeline.errors += tuple(error for error in self.errors if error is not refusal)
+        self.pipeline.unread += tuple(error for error in self.unread if error is not refusal)
+        self.pipeline.pumps.discard(self)
+        self.done = True
+        if self.awaited is not None:
+            self.awaited.set()
 
     @coroutine
     def once(
@@ -344,6 +401,7 @@ class Pump(Host):
                     value = yield trap
                 except BaseException as exc:  # asyncio throws
                     hit = self.interrupting and isinstance(exc, get_cancelled_exc_class())
+                    self.told = self.told or (hit and is_from(exc, self.outer))
                     trap = body.throw(exc)
                     if hit:
                         self.protect()
@@ -369,6 +427,7 @@ class Pump(Host):
             if not is_told(outcome, get_cancelled_exc_class()):
                 return send(outcome)
             unwinding = self.unwinding = Unwinding()
+            self.told = True
             self.protect()
         if not inner.cancel_called:
             unwinding.goes_on()
@@ -386,11 +445,14 @@ class Pipeline(Host):
         "closed",
         "grace",
         "group",
+        "halves",
         "last",
+        "lost",
         "may_spawn",
         "opening",
         "owned",
         "pumps",
+        "refusal",
         "scope",
         "segment",
         "stream",
@@ -404,6 +466,8 @@ class Pipeline(Host):
         self.grace: float = grace  # seconds that a source may take to close
         self.segment: Source | None = None
         self.owned: tuple[Source, ...] = ()  # sources that were handed over, whether started or not
+        self.halves: list[Source] = []  # while something opens: what of it is open
+        self.lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self.scope: CancelScope | None = None
         self.group: TaskGroup | None = None
         self.unstarted: tuple[Pump, ...] = ()
@@ -413,10 +477,21 @@ class Pipeline(Host):
         self.closed: bool = False
         self.task: int | None = None  # that has to close, if it can be another one
         self.last: Sequence[Pump] = ()  # those that the group may wait for
+        self.refusal: StreamClosedError | None = None  # of what began too late: no cleanup's error
 
     @property
     def pipeline(self) -> "Pipeline":
         return self
+
+    @property
+    def over(self) -> bool:
+        return self.closed
+
+    def refused(self) -> StreamClosedError:
+        """What to raise in the place of something that begins when it is over."""
+        if self.refusal is None:
+            self.refusal = StreamClosedError(f"{self.stream!r} was closed while it was read")
+        return self.refusal
 
     @property
     def new_event(self) -> type[Event]:
@@ -431,7 +506,7 @@ class Pipeline(Host):
 
     def top(self) -> Source:
         if self.segment is None:
-            self.segment = opened(self.stream, self)
+            self.segment = self.assembled(lambda: opened(self.stream, self))
         return self.segment
 
     @property
@@ -446,59 +521,74 @@ class Pipeline(Host):
         left after the last close, so that it lies outside of every scope that a generator in this
         pipeline may hold across a `yield`.
         """
-        self.opening = True
         try:
-            closes = self.top().closes
+            segment, pumps = self.held_back(lambda: opened(self.stream, self))
         except BaseException as exc:
             await self.close()
             self.settle(exc)
             raise
-        self.opening = False
-        if self.unstarted or self.may_spawn:
+        self.segment = segment
+        if pumps or self.may_spawn:
             self.group = create_task_group()
             await self.group.__aenter__()
             self.scope = self.group.cancel_scope
-            unstarted, self.unstarted = self.unstarted, ()
-            for pump in unstarted:
+            for pump in pumps:
                 self.start(pump)
-        elif closes:
+        elif segment.closes:
             self.scope = CancelScope()
             self.scope.__enter__()
 
     def assembled(self, make: Callable[[], Source]) -> Source:
         """What `make` opens; its tasks start when all of it is open, or never."""
         source, pumps = self.held_back(make)
-        for pump in pumps:
-            self.start(pump)
-        return source
-
-    def held_back(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Pump]]:
-        """What `make` opens, and its tasks, which are still to be started."""
-        opening, unstarted = self.opening, self.unstarted
-        self.opening, self.unstarted = True, ()
-        try:
-            return make(), self.unstarted
-        finally:
-            self.opening, self.unstarted = opening, unstarted
-
-    def start(self, pump: Pump) -> None:
-        if self.opening:
-            self.unstarted += (pump,)
-        elif self.group is not None:
-            self.pumps.add(pump)
-            self.group.start_soon(pump.run)
-        else:
-            pump.done = True  # it has never begun
+        if pumps and not self.opening and self.group is None:
+            self.lost += (source,)
             raise NeedsTasksError(
                 f"{self.stream!r} came to a stream that needs tasks, which the bare `async for` and"
                 " a function given to Stream do not have; use `async with stream as items` and"
                 " flat_map"
             )
+        for pump in pumps:
+            self.start(pump)
+        return source
+
+    def held_back(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Pump]]:
+        """What `make` opens, and its tasks, which are still to be started.
+
+        What it has opened when it fails is closed by who closes next.
+        """
+        opening, unstarted, halves = self.opening, self.unstarted, self.halves
+        self.opening, self.unstarted, self.halves = True, (), []
+        try:
+            source = make()
+            if opening:
+                halves.append(source)
+            return source, self.unstarted
+        except BaseException:
+            self.lost += tuple(self.halves)
+            raise
+        finally:
+            self.opening, self.unstarted, self.halves = opening, unstarted, halves
+
+    def start(self, pump: Pump) -> None:
+        if self.opening:
+            self.unstarted += (pump,)
+        else:
+            assert self.group is not None
+            self.pumps.add(pump)
+            self.group.start_soon(pump.run)
 
     @property
     def holds(self) -> bool:
-        sources = [*([] if self.segment is None else [self.segment]), *self.owned]
+        sources = [*([] if self.segment is None else [self.segment]), *self.lost, *self.owned]
         return any(source.holds for source in sources)
+
+    async def close_lost(self, host: Host) -> None:
+        """Close what was open of something that did not open, and so was never stepped."""
+        while self.lost:
+            *rest, source = self.lost
+            self.lost = tuple(rest)
+            await source.close(host)
 
     def forget(self) -> None:
         """Keep only those of the sources handed over that there is something to close of."""
@@ -540,7 +630,7 @@ class Pipeline(Host):
             await group.__aexit__(None, None, None)
         except get_cancelled_exc_class() as exc:
             self.late: BaseException | None = exc
-        self.group = None
+        self.group = self.refusal = None
 
     async def stopped(self, pumps: Iterable[Pump]) -> None:
         """Leave it to the group to wait if nothing is closed after them."""
@@ -559,5 +649,6 @@ class Pipeline(Host):
         segment, self.segment = self.segment, None
         if segment is not None:
             await segment.close(self)
+        await self.close_lost(self)
         for source in reversed(self.owned):
             await source.close(self)

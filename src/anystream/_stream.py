@@ -5,6 +5,7 @@ import inspect
 import math
 import operator
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import (
     Any,
@@ -388,18 +389,23 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[Any]":
         if not callable(on_error):
             check.choice("on_error", on_error, ("raise", "skip"))
-        mend = transform.forgiving(fn, transform.skipped if on_error == "skip" else on_error)
+        handler = transform.skipped if on_error == "skip" else on_error
+        mended = partial(transform.forgiving, fn, handler)
         given = {} if pool is None else pool.given
         call = label.call("map", fn, **given, on_error=on_error)
         if pool is None:
-            return self._then(call, lambda _: transform.MapOr(mend))
-        results = self._in_workers(call, pool, mend)
+            return self._then(call, lambda host: transform.MapOr(mended(host)))
+        results = self._in_workers(call, pool, fn, mended)
         return results._then(None, lambda _: select.Filter(transform.is_given))
 
     def _in_workers(
-        self, call: label.Label, pool: "Workers", fn: Callable[[Any], Any]
+        self,
+        call: label.Label,
+        pool: "Workers",
+        fn: Callable[[Any], Any],
+        bind: Callable[[Host], Callable[[Any], Any]] | None = None,
     ) -> "Stream[Any]":
-        origin = workers.mapped(self, fn, pool.concurrency, pool.ordered, pool.ahead)
+        origin = workers.mapped(self, fn, pool.concurrency, pool.ordered, pool.ahead, bind)
         way = stages.IN_ORDER if pool.ordered else stages.AS_READY
         bound = pool.concurrency + pool.ahead
         text = call.after(self._parts.text)

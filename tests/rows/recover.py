@@ -184,6 +184,14 @@ RECOVERING_IN_TASKS = (
     ),
     Row("repeat in a task", lambda s, f: s.repeat(1).buffer(0), tasks=True),
     Row(
+        "repeat behind workers",
+        lambda s, f: s.repeat(1).map(f(square), concurrency=2).buffer(2),
+        lambda xs: map(square, xs),
+        calls=True,
+        tasks=True,
+        ahead=6,
+    ),
+    Row(
         "map skip concurrent",
         lambda s, f: s.map(f(even), on_error="skip", concurrency=3),
         evens,

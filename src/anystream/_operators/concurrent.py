@@ -107,7 +107,8 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
     """Close the sources and end the lane, with the error of the step or of the cleanup.
 
     The reader hears of a failed step before the close, which may take its time. When nobody reads
-    any more, errors are kept in the pump, for those who close the pipeline.
+    any more, errors are kept in the pump: for the error that has stopped it, or for those who close
+    the pipeline.
     """
     read = not lane.stopped
     if pump.stopping and read:
@@ -116,9 +117,10 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
     if error is not None and read:
         lane.finish(error)
     elif error is not None and error is not lane.box.failed:  # several may hear of one error
-        pump.errors += (error,)
+        pump.unheard(error)
     for source in sources:
         await pump.close(source)
+    lane.box.add_siblings(pump)
     if error is None or not read:
         lane.finish_closed(None if lane.stopped else pump.failure())
 

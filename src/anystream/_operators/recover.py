@@ -6,10 +6,10 @@ from typing import Any
 from anyio import current_time, sleep_until
 
 from .._batches import MISSING, Recipe, Source, opened
-from .._errors import StreamClosedError
-from .._origins import Around, Deferred, as_source
+from .._origins import Around, Deferred
 from .._retry import Backoff, Retry
 from .._run import Host
+from .._siblings import all_of, attach
 from .._steps import resolved
 
 
@@ -26,6 +26,7 @@ class Replaceable(Around):
         source, self.source = self.source, None
         if source is not None:
             await source.close(self.host)
+            await self.host.pipeline.close_lost(self.host)
             self.host.pipeline.forget()
             self.host.settle(error)
 
@@ -33,10 +34,8 @@ class Replaceable(Around):
         return self.anew(lambda: opened(self.stream, self.host))
 
     def anew(self, make: Callable[[], Source]) -> Source:
-        pipeline = self.host.pipeline
-        if pipeline.closed:  # by another task than the one whose step this is
-            raise StreamClosedError(f"{pipeline.stream!r} was closed while it was read")
-        return pipeline.assembled(make)
+        self.host.unless_over()
+        return self.host.pipeline.assembled(make)
 
 
 async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
@@ -48,6 +47,21 @@ async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any)
         return await resolved(fn(*args))
     finally:
         del error, args  # which refer to this frame
+
+
+def unless_all(error: Exception | None, wanted: Callable[[Exception], bool]) -> None:
+    """Raise the first of the errors of this instant that is not wanted, if there is one.
+
+    All of them are known once the source is closed.
+    """
+    assert error is not None
+    try:
+        for other in all_of(error):
+            if not (isinstance(other, Exception) and wanted(other)):
+                attach(other, (error,))
+                raise other
+    finally:
+        del error  # which refers to this frame
 
 
 class Catch(Replaceable):
@@ -72,6 +86,8 @@ class Catch(Replaceable):
             try:
                 batch = await self.current().batch()
             except self.types as error:
+                if self.host.over:
+                    raise
                 self.error = error
             else:
                 return None if batch is None else self.watched(batch)
@@ -87,13 +103,17 @@ class Catch(Replaceable):
         try:
             yield from batch
         except self.types as error:
+            if self.host.over:
+                raise
             self.error = error
 
     async def replace(self) -> None:
         """A cancelled call may be repeated: the function is called once more then."""
         await self.leave(self.error)
+        self.host.unless_over()
+        unless_all(self.error, lambda error: isinstance(error, self.types))
         made = await in_except(self.error, self.handler, self.error)
-        self.source = self.anew(lambda: as_source(() if made is None else made, self.host))
+        await self.begin(() if made is None else made, self.host)
         self.error, self.replaced = None, True
 
     async def close(self, host: Host) -> None:
@@ -138,6 +158,8 @@ class Retrying(Replaceable):
             try:
                 batch = await self.source.batch()
             except Exception as error:
+                if self.host.over:
+                    raise
                 self.error = error
             else:
                 return None if batch is None else self.watched(batch)
@@ -155,6 +177,8 @@ class Retrying(Replaceable):
                     yield from batch
                     break
         except Exception as error:
+            if self.host.over:
+                raise
             self.error = error
 
     async def again(self) -> None:
@@ -162,10 +186,13 @@ class Retrying(Replaceable):
         if self.pause is None:
             self.pause = self.decide()
         await self.leave(self.error)
+        self.host.unless_over()
+        unless_all(self.error, self.backoff.wants)
         if self.due is None:
             hook = self.policy.hook
             if hook is not None:
                 await in_except(self.error, hook, self.backoff.number, self.error, self.pause)
+            self.host.unless_over()
             self.due = current_time() + self.pause
         await sleep_until(self.due)
         try:
@@ -215,6 +242,7 @@ class Repeat(Replaceable):
     async def batch(self) -> Iterator[Any] | None:
         while self.left != 0:
             if self.source is None:
+                self.host.unless_over()
                 await self.wait()
                 self.source = self.reopen()
             batch = await self.source.batch()

@@ -78,16 +78,14 @@ class Hub(ABC):
         self.error: BaseException | None = None
 
     def start(self) -> None:
-        if not self.started:
-            self.started = True
-            self.start_behind()
-            self.pump.start(self.run)
-
-    def start_behind(self) -> None:
-        """Start the tasks that the source itself needs."""
+        """Start its task, and those that the source itself needs."""
+        if self.started or self.host.over:
+            return
+        self.started = True
         behind, self.behind = self.behind, ()
         for pump in behind:
             self.host.pipeline.start(pump)
+        self.pump.start(self.run)
 
     def branch(self) -> Branch:
         branch = Branch(self, self.size, self.overflow)
@@ -98,8 +96,9 @@ class Hub(ABC):
     async def deal(self, batch: Iterator[Any]) -> None:
         """Put each item where it belongs, until the pump has to stop."""
 
-    async def demand(self) -> None:  # noqa: B027  # most know only when they have an item
-        """Wait until one is wanted."""
+    async def demand(self) -> bool:
+        """Wait until an item is wanted, which most know only of the one in hand; False: stop."""
+        return not self.pump.stopping
 
     async def left(self, branch: Branch, host: Host) -> None:
         """The reader of a branch has left; the source stops with the last one."""
@@ -117,29 +116,29 @@ class Hub(ABC):
         if self.pump.stopping:
             self.cut()
         self.pump.stopping = True  # nobody interrupts the close
-        if error is not None:
-            self.end(error)
+        if error is not None and not self.end(error):
+            self.pump.unheard(error)
         await self.pump.close(self.source)
         if error is None:
-            self.end(self.pump.failure())
+            failure = self.pump.failure()
+            if not self.end(failure) and failure is not None:
+                self.pump.errors += (failure,)
 
     async def deal_all(self) -> None:
-        while not self.pump.stopping:
-            await self.demand()
+        while await self.demand():
             batch = await self.source.batch()
-            if batch is None:
+            if batch is None or self.pump.stopping:
                 return
             await self.deal(batch)
 
-    def end(self, error: BaseException | None) -> None:
-        """Tell all readers; an error that nobody hears is kept for those who close."""
+    def end(self, error: BaseException | None) -> bool:
+        """Tell all readers; False if there is none."""
         self.over = True
         self.error = error
         heard = [branch for branch in self.branches if not branch.closed]
-        if error is not None and not heard:
-            self.pump.errors += (error,)
         for branch in heard:
             branch.way.finish(error)
+        return bool(heard)
 
     async def put(self, lane: Lane, item: Any) -> None:
         if lane.takes() or await self.room(lane):
@@ -176,9 +175,8 @@ class Hub(ABC):
         if self.started:
             await host.stop([self.pump])
             return
-        for pump in self.behind:
+        for pump in self.behind:  # which close what they were given, and nothing more
             pump.interrupt()
-        self.start_behind()  # to close what they were given, and nothing more
         await self.source.close(host)
 
 
@@ -258,17 +256,17 @@ class Broadcast(Hub):
             branch.way.finish(self.error)
         return branch.opened()
 
-    async def demand(self) -> None:
+    async def demand(self) -> bool:
         """The slowest reader that is not to miss an item decides."""
         while (full := next(filter(is_full, self.ways()), None)) and not self.pump.stopping:
             await self.room(full)
+        return not self.pump.stopping
 
     def ways(self) -> Iterator[Lane]:
         return (branch.way for branch in self.branches if not branch.way.stopped)
 
     async def deal(self, batch: Iterator[Any]) -> None:
-        while not self.pump.stopping:
-            await self.demand()
+        while await self.demand():
             wanted = max(1, min((way.room() for way in self.ways()), default=1))
             items: list[Any] = []
             try:
@@ -302,13 +300,13 @@ class Sorter(Hub):
 
     async def deal(self, batch: Iterator[Any]) -> None:
         for item in batch:
-            if self.pump.stopping:
-                return
             key = self.fn(item)
             if is_awaitable(key):
                 key = await key
             branch = await self.branch_for(key)
             await self.put(branch.way, item)
+            if self.pump.stopping:  # and so the source is not asked for another one
+                return
 
     @abstractmethod
     async def branch_for(self, key: Any) -> Branch:

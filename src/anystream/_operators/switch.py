@@ -38,7 +38,7 @@ async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
     error: BaseException | None = None
     running: list[Pump] = []
     try:
-        while (batch := await source.batch()) is not None:
+        while not pump.stopping and (batch := await source.batch()) is not None:
             for item in batch:
                 await pump.stop(running)
                 if pump.stopping:  # meanwhile
@@ -60,10 +60,11 @@ async def guarded(pump: Pump, lane: Lane, inner: Inner, item: Any) -> None:
             await inner(pump, lane, item)
     except BaseException as exc:
         error = pump.unless_stopped(exc)
-        if error is not None and pump.stopping:
-            pump.errors += (error,)
+        if error is not None and (pump.told or lane.stopped):
+            pump.unheard(error)
         elif error is not None:
             lane.box.fail(error)
+    lane.box.add_siblings(pump)
 
 
 def streaming(fn: Callable[[Any], Any]) -> Inner:

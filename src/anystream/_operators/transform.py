@@ -45,14 +45,16 @@ class MapOr(Map):
 
 
 def forgiving(
-    fn: Callable[[Any], Any], on_error: Callable[[Exception, Any], Any]
+    fn: Callable[[Any], Any], on_error: Callable[[Exception, Any], Any], host: Host
 ) -> Callable[[Any], Any]:
-    """`fn`, with what `on_error(error, item)` gives in the place of an error."""
+    """`fn`, with what `on_error(error, item)` gives in the place of an error, unless it is over."""
 
     async def awaited(result: Any, item: Any) -> Any:
         try:
             return await result
         except Exception as error:
+            if host.over:
+                raise
             return await resolved(on_error(error, item))
 
     def call(item: Any) -> Any:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
 from sys import maxsize
 from types import CoroutineType
 from typing import Any
+
+from anyio import current_time
 
 from .._batches import MISSING, Recipe, Source, opened
 from .._mailbox import Lane, Mailbox
 from .._origins import as_source
 from .._reader import Turns
 from .._run import Host, Pump
+from .._siblings import attach
 from .._steps import EMPTY, is_awaitable, resolved
 from .concurrent import leave, supply, transfer
 
@@ -76,6 +80,9 @@ class Feed:
 
 COROUTINE: type = CoroutineType
 
+INSTANT = 0.01
+"""Seconds in which tasks fail at the same time, whichever of them the event loop runs first."""
+
 IDLE = maxsize
 """In the place of a place: a worker that has no item."""
 
@@ -95,9 +102,14 @@ class Pool:
     """
 
     def __init__(
-        self, fn: Callable[[Any], Any], feed: Feed, box: Mailbox, bound: int, ordered: bool
+        self,
+        bind: Callable[[Host], Callable[[Any], Any]],
+        feed: Feed,
+        box: Mailbox,
+        bound: int,
+        ordered: bool,
     ) -> None:
-        self.fn = fn
+        self.bind = bind
         self.feed = feed
         self.box = box
         self.lane = box.lane(bound, low=bound - 1)
@@ -107,6 +119,8 @@ class Pool:
         self.early: dict[int, Any] = {}  # results by place that wait for those before them
         self.places: dict[Pump, int] = {}  # of the workers' items
         self.error: BaseException | None = None  # of the feed, which comes after the last result
+        self.failure: BaseException | None = None  # of the first item, in order, that has failed
+        self.failed_at = -inf
 
     def hire(self, host: Host) -> None:
         pump = Pump(host)
@@ -123,11 +137,16 @@ class Pool:
             if error is not None:
                 self.failed(pump, error)
         del self.places[pump]
-        for source in self.feed.left():
+        last = self.feed.left()
+        if last and self.error is not None and self.lane.stopped:
+            pump.unread += (self.error,)  # nobody has come to it, and it is not of this task
+            self.error = None
+        for source in last:
             await leave(pump, self.lane, self.error, source)
+        self.box.add_siblings(pump)
 
     async def serve(self, pump: Pump) -> None:
-        lane, items, places, fn = self.lane, self.lane.items, self.places, self.fn
+        lane, items, places, fn = self.lane, self.lane.items, self.places, self.bind(pump)
         bound = lane.bound
         while (lane.promised + len(items) < bound and not lane.stopped) or await self.room(pump):
             lane.promised += 1
@@ -170,10 +189,13 @@ class Pool:
         """What comes before a failed item is still wanted; what comes after it is stopped."""
         place = self.places[pump]
         if pump.stopping:
-            pump.errors += (error,)
+            pump.unheard(error)
+            if pump.unread and self.failure is not None:
+                pump.tell(self.failure)
         elif place == IDLE or error is self.feed.error:
             self.error = error
         else:
+            self.fails(error)
             if place == self.delivered or not self.ordered:
                 self.box.fail(error)
             self.early[place] = Failure(error)
@@ -182,15 +204,32 @@ class Pool:
                 if at > place:
                     other.interrupt()
 
+    def fails(self, error: BaseException) -> None:
+        """An item has failed that comes before all that have failed so far."""
+        now = current_time()
+        if self.failure is not None and now - self.failed_at < INSTANT:
+            attach(error, (self.failure,))
+        self.failure, self.failed_at = error, now
+
 
 def mapped(
-    stream: Recipe, fn: Callable[[Any], Any], workers: int, ordered: bool, ahead: int
+    stream: Recipe,
+    fn: Callable[[Any], Any],
+    workers: int,
+    ordered: bool,
+    ahead: int,
+    bind: Callable[[Host], Callable[[Any], Any]] | None = None,
 ) -> Callable[[Host], Source]:
-    """The results of a function that so many workers call at a time."""
+    """The results of a function that so many workers call at a time.
+
+    `bind` makes the function for each of them, of one that has to know its task.
+    """
 
     def origin(host: Host) -> Source:
         box = Mailbox(host.pipeline.new_event)
-        pool = Pool(fn, Feed(stream, host, workers), box, workers + ahead, ordered)
+        pool = Pool(
+            bind or (lambda _: fn), Feed(stream, host, workers), box, workers + ahead, ordered
+        )
         for _ in range(workers):
             pool.hire(host)
         return box

@@ -121,7 +121,7 @@ def check_headers(headers: Any) -> None:
     if headers is None:
         return
     given: Any = headers
-    kind: type = type(given)
+    kind: Any = type(given)
     pairs = given.items() if isinstance(headers, Mapping) else given
     if not isinstance(headers, (Mapping, list, tuple)) or not all(map(is_pair, pairs)):
         raise TypeError(

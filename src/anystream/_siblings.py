@@ -1,0 +1,42 @@
+"""Errors of one instant: which of them is raised, and how it tells of the others.
+
+When several tasks of a pipeline fail at the same time, as all of them do when a server goes away,
+the first error in order is the error, bare. Each other one is attached to it: in the tuple
+`__siblings__`, and as a note. It counts as an error of the same time if its task had not heard of
+the first one. An error that comes after its task was interrupted is one of the cleanup.
+
+`catch` and `retry` look at all of them, and act only if each is one of theirs.
+
+An error that was read ahead, and that the reader has never come to, is dropped as the items are,
+unless another error is on its way: then it is attached to that one.
+"""
+
+from collections.abc import Iterator
+
+ATTRIBUTE = "__siblings__"
+
+
+def attach(error: BaseException, others: tuple[BaseException, ...]) -> None:
+    """Let `error` tell of `others`, which have happened at the same time."""
+    known = [*all_of(error)]
+    fresh: list[BaseException] = []
+    for other in (each for given in others for each in all_of(given)):
+        if not any(other is each for each in (*known, *fresh)):
+            fresh.append(other)
+    # Past the `__setattr__` of the error itself, which may allow nothing.
+    object.__setattr__(error, ATTRIBUTE, (*siblings(error), *fresh))
+    notes = [f"at the same time: {other!r}" for other in fresh]
+    object.__setattr__(error, "__notes__", [*getattr(error, "__notes__", ()), *notes])
+
+
+def siblings(error: BaseException) -> tuple[BaseException, ...]:
+    """What is attached to `error`."""
+    return getattr(error, ATTRIBUTE, ())
+
+
+def all_of(error: BaseException) -> Iterator[BaseException]:
+    """`error`, and all that has happened at the same time."""
+    found = [error]
+    for each in found:
+        yield each
+        found += [other for other in siblings(each) if not any(other is known for known in found)]

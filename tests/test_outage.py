@@ -1,0 +1,260 @@
+"""Several tasks that fail at one instant: one error, bare, which tells of the others."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+import anystream
+from anystream import Retry, Stream, combine_latest, merge, race
+
+
+class Line:
+    """What is up until it is cut, and then fails in every place at once."""
+
+    def __init__(self, errors: dict[int, type[Exception]] | None = None) -> None:
+        self.cut = anyio.Event()
+        self.errors = errors or {}
+        self.opened = 0
+        self.repaired = False
+
+    async def fetch(self, number: int, *_: Any) -> int:
+        if not self.repaired:
+            await self.cut.wait()
+            raise self.errors.get(number, ConnectionError)(number)
+        return number
+
+    async def connect(self, number: int) -> AsyncIterator[int]:
+        self.opened += 1
+        yield number
+        await self.fetch(number)
+
+    def connection(self, number: int) -> Stream[int]:
+        return Stream(lambda: self.connect(number))
+
+    def answer(self, number: int) -> Stream[int]:
+        async def ask() -> list[int]:
+            return [await self.fetch(number)]
+
+        return Stream(ask)
+
+
+WAYS: dict[str, Callable[[Line], Stream[Any]]] = {
+    "merge": lambda line: merge(*map(line.connection, range(8))),
+    "map": lambda line: Stream(range(8)).map(line.fetch, concurrency=8),
+    "map unordered": lambda line: Stream(range(8)).map(line.fetch, concurrency=8, ordered=False),
+    "filter": lambda line: Stream(range(8)).filter(line.fetch, concurrency=8),
+    "map ahead": lambda line: Stream(range(8)).map(line.fetch, concurrency=8, ahead=0),
+    "flat_map": lambda line: Stream(range(8)).flat_map(line.connection, concurrency=8),
+    "flat_map of calls": lambda line: Stream(range(8)).flat_map(line.answer, concurrency=8),
+    "zip": lambda line: anystream.zip(*map(line.connection, range(8))),
+    "combine_latest": lambda line: combine_latest(*map(line.connection, range(8))),
+    "race": lambda line: race(*map(line.answer, range(8))),
+    "with_latest_from": lambda line: line.connection(0).with_latest_from(line.connection(1)),
+    "concurrently": lambda line: line.connection(0).concurrently(line.connection(1)),
+    "take_until": lambda line: line.connection(0).take_until(line.answer(1)),
+    "skip_until": lambda line: line.connection(0).skip_until(line.answer(1)),
+    "pause_while": lambda line: line.connection(0).pause_while(line.answer(1)),
+    "source and calls": lambda line: line.connection(0).map(line.fetch, concurrency=8),
+    "nested": lambda line: merge(
+        merge(*map(line.connection, range(4))), merge(*map(line.connection, range(4, 8))).buffer(0)
+    ),
+    "buffers": lambda line: merge(line.connection(0).buffer(2), line.connection(1).delay(0)),
+    "switch_map": lambda line: merge(
+        Stream([0]).switch_map(line.connection), Stream([1]).map_latest(line.fetch)
+    ),
+    "group_by": lambda line: merge(line.connection(0).group_by(str), line.connection(1)),
+}
+
+
+async def in_an_outage(line: Line, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def cut() -> None:
+        await anyio.sleep(1)
+        line.cut.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(cut)
+        try:
+            return await call()
+        except Exception as error:  # out of the task group, which would put it into another one
+            return error
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_first_error_comes_bare_and_tells_of_the_others(way: str) -> None:
+    line = Line()
+    error = await in_an_outage(line, WAYS[way](line).drain)
+    assert type(error) is ConnectionError
+    others = getattr(error, "__siblings__", ())
+    assert {type(other) for other in others} <= {ConnectionError}
+    assert len({id(each) for each in (error, *others)}) == 1 + len(others)
+    assert getattr(error, "__notes__", []) == [f"at the same time: {each!r}" for each in others]
+
+
+@pytest.mark.parametrize("way", ["merge", "map", "map unordered", "flat_map", "zip", "nested"])
+async def test_none_is_lost(way: str) -> None:
+    line = Line()
+    error = await in_an_outage(line, WAYS[way](line).drain)
+    assert sorted(each.args[0] for each in (error, *error.__siblings__)) == [*range(8)]
+
+
+@pytest.mark.parametrize("way", ["map", "filter", "map ahead"])
+async def test_the_first_in_order_is_the_error(way: str) -> None:
+    line = Line()
+    error = await in_an_outage(line, WAYS[way](line).drain)
+    assert error.args == (0,)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_block_and_for_each(way: str) -> None:
+    line = Line()
+
+    async def read() -> None:
+        async with WAYS[way](line) as items:
+            async for _ in items:
+                pass
+
+    assert type(await in_an_outage(line, read)) is ConnectionError
+    line = Line()
+    call = Stream(range(8)).for_each(line.fetch, concurrency=8)
+    assert type(await in_an_outage(line, lambda: call)) is ConnectionError
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_outage_is_caught(way: str) -> None:
+    line = Line()
+    caught: list[Exception] = []
+
+    def handler(error: Exception) -> list[Any]:
+        caught.append(error)
+        return ["mended"]
+
+    stream = WAYS[way](line).catch(handler, ConnectionError)
+    assert (await in_an_outage(line, stream.collect))[-1:] == ["mended"]
+    assert [type(error) for error in caught] == [ConnectionError]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_outage_is_survived(way: str) -> None:
+    line = Line()
+
+    def repair(number: int, error: Exception, pause: float) -> None:
+        line.repaired = True
+
+    policy = Retry(1, on=ConnectionError, first=1, jitter=False, hook=repair)
+    got = await in_an_outage(line, WAYS[way](line).retry(policy).collect)
+    assert isinstance(got, list)
+    assert line.repaired
+
+
+@pytest.mark.parametrize("bug", [0, 3, 7])
+@pytest.mark.parametrize("way", ["merge", "map", "map unordered", "flat_map", "zip", "nested"])
+async def test_a_bug_does_not_hide_behind_an_outage(way: str, bug: int) -> None:
+    line = Line({bug: TypeError})
+    for stream in (
+        WAYS[way](line).catch(lambda error: [], ConnectionError),
+        WAYS[way](line).retry(Retry(on=ConnectionError)),
+        WAYS[way](line).retry(Retry(on=lambda error: isinstance(error, ConnectionError))),
+    ):
+        line.cut = anyio.Event()
+        error = await in_an_outage(line, stream.drain)
+        assert type(error) is TypeError
+        assert ConnectionError in {type(other) for other in error.__siblings__}
+
+
+async def test_timeouts_at_one_instant() -> None:
+    async def fetch(number: int) -> None:
+        with anyio.fail_after(1):
+            await anyio.sleep(10)
+
+    for ordered in (True, False):
+        stream = Stream(range(8)).map(fetch, concurrency=8, ordered=ordered)
+        with pytest.raises(TimeoutError):
+            await stream.drain()
+        assert await stream.catch(lambda error: [1], TimeoutError).collect() == [1]
+
+
+async def test_an_error_of_a_cleanup_comes_in_a_group() -> None:
+    async def failing() -> AsyncIterator[int]:
+        await anyio.sleep(1)
+        yield 0
+        raise ConnectionError
+
+    async def bad_close() -> AsyncIterator[int]:
+        try:
+            await anyio.sleep(10)
+            yield 1
+        finally:
+            raise OSError("close failed")
+
+    with pytest.raises(ExceptionGroup, match="and so did its cleanup") as caught:
+        await merge(failing(), bad_close()).retry(Retry(on=OSError)).drain()
+    assert [type(error) for error in caught.value.exceptions] == [ConnectionError, OSError]
+
+
+async def test_an_early_failure_of_a_later_item_is_dropped() -> None:
+    async def call(number: int) -> int:
+        await anyio.sleep(5 - number)
+        raise (ConnectionError if number == 0 else TypeError)(number)
+
+    with pytest.raises(ConnectionError) as caught:
+        await Stream(range(4)).map(call, concurrency=4).drain()
+    assert not hasattr(caught.value, "__siblings__")
+    stream = Stream(range(4)).map(call, concurrency=4).catch(lambda error: [7], ConnectionError)
+    assert await stream.collect() == [7]
+
+
+async def test_an_error_that_allows_no_attributes_tells_of_others_too() -> None:
+    class Frozen(Exception):
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(name)
+
+    line = Line(dict.fromkeys(range(8), Frozen))
+    error = await in_an_outage(line, WAYS["merge"](line).drain)
+    assert type(error) is Frozen
+    assert len(error.__siblings__) == len(error.__notes__) == 7
+
+
+# -- what was read ahead --------------------------------------------------------------------
+
+
+async def failing_after(*items: int, pause: float) -> AsyncIterator[int]:
+    for item in items:
+        yield item
+    await anyio.sleep(pause)
+    raise ConnectionError
+
+
+@pytest.mark.parametrize("pause", [0, 0.5, 1])
+async def test_what_was_read_ahead_and_never_reached_is_dropped(pause: float) -> None:
+    """The same before the reader leaves and at that very instant."""
+    async with Stream(lambda: failing_after(1, 2, pause=pause)).buffer(5) as items:
+        assert await anext(items) == 1
+        await anyio.sleep(1)
+
+
+@pytest.mark.parametrize("pause", [0, 0.5])
+async def test_what_was_never_reached_is_attached_to_what_is_raised(pause: float) -> None:
+    with pytest.raises(KeyError) as caught:
+        async with Stream(lambda: failing_after(1, 2, pause=pause)).buffer(5) as items:
+            assert await anext(items) == 1
+            await anyio.sleep(1)
+            raise KeyError
+    assert [type(error) for error in caught.value.__siblings__] == [ConnectionError]  # type: ignore[attr-defined]
+
+
+async def test_a_background_that_fails_first_is_told_of_by_a_cleanup() -> None:
+    async def bad_close() -> AsyncIterator[int]:
+        try:
+            for n in range(9):
+                yield n
+                await anyio.sleep(0.4)
+        finally:
+            raise OSError("close failed")
+
+    stream = Stream(bad_close).concurrently(failing_after(pause=0.5)).buffer(5)
+    with pytest.raises(OSError, match="close failed"):
+        async with stream as items:
+            assert await anext(items) == 0
+            await anyio.sleep(1)

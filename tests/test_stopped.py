@@ -1,0 +1,250 @@
+"""Once something has been told to stop nothing begins any more, and what is raised comes out."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from anystream import Retry, Stream, StreamClosedError, merge
+
+SLOW = 0.25
+"""Seconds of a cleanup."""
+
+
+class Reset:
+    """Fails at its first item, and takes its time to close."""
+
+    def __aiter__(self) -> "Reset":
+        return self
+
+    async def __anext__(self) -> Any:
+        await anyio.sleep(0.1)
+        raise OSError("reset")
+
+    async def aclose(self) -> None:
+        await anyio.sleep(SLOW)
+
+
+async def failing_close() -> AsyncIterator[int]:
+    """Fails when it is interrupted."""
+    try:
+        await anyio.sleep(10)
+        yield 0
+    finally:
+        raise OSError("close failed")
+
+
+class Swallowing:
+    """Ends quietly when it is cancelled."""
+
+    def __init__(self, opened: list[Any]) -> None:
+        opened.append(self)
+
+    def __aiter__(self) -> "Swallowing":
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            await anyio.sleep(10)
+        except anyio.get_cancelled_exc_class():
+            pass
+        raise StopAsyncIteration
+
+
+class HandedOver:
+    """Notes whether it was stepped and closed."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __aiter__(self) -> "HandedOver":
+        return self
+
+    async def __anext__(self) -> Any:
+        self.seen.append("step")
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self.seen.append("close")
+
+
+class Calls(list[Any]):
+    """Handlers and hooks, none of which may be called."""
+
+    def handler(self, error: Exception, *_: Any) -> list[Any]:
+        self.append(error)
+        return []
+
+    def hook(self, number: int, error: Exception, pause: float) -> None:
+        self.append(error)
+
+
+def recoveries(calls: Calls) -> list[Callable[[Stream[Any]], Stream[Any]]]:
+    policy = Retry(first=5, jitter=False, hook=calls.hook)
+    return [
+        lambda s: s.catch(calls.handler),
+        lambda s: s.retry(policy),
+        lambda s: s.retry(policy, resume=lambda last: []),
+        lambda s: s.catch(calls.handler).retry(policy),
+        lambda s: s.repeat(pause=5).retry(policy),
+    ]
+
+
+async def nap() -> None:
+    await anyio.sleep(0.5)
+
+
+WAYS: dict[str, Callable[[Stream[Any]], Stream[Any]]] = {
+    "buffer": lambda s: s.buffer(0),
+    "workers": lambda s: s.buffer(2).map(anyio.sleep, concurrency=2),
+    "merge": lambda s: merge(s, []),
+    "slow": lambda s: s.on_close(nap).buffer(0).on_close(nap).buffer(0),
+    "inner": lambda s: Stream([1]).flat_map(lambda _: s, concurrency=2),
+    "switch": lambda s: Stream([1]).switch_map(lambda _: s),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("number", range(5))
+async def test_leaving_in_a_step_raises_what_the_source_raises_at_once(
+    way: str, number: int
+) -> None:
+    calls = Calls()
+    start = anyio.current_time()
+    with pytest.raises(OSError, match="close failed"):
+        async with WAYS[way](recoveries(calls)[number](Stream(failing_close))) as items:
+            with anyio.move_on_after(0.1):
+                await anext(items)
+    assert calls == []
+    assert anyio.current_time() - start < 1.5, "it waited for a pause"
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_a_timeout_while_the_failed_source_closes_is_a_timeout(number: int) -> None:
+    calls = Calls()
+    start = anyio.current_time()
+    with anyio.move_on_after(0.2) as scope:
+        await recoveries(calls)[number](Stream(Reset)).buffer(0).drain()
+    assert scope.cancelled_caught
+    assert calls == []
+    assert anyio.current_time() - start == pytest.approx(0.1 + SLOW)
+
+
+async def test_repeat_behind_workers_can_be_left_anywhere() -> None:
+    async def call(item: int) -> int:
+        return item
+
+    pipelines: list[Callable[[Stream[int]], Stream[Any]]] = [
+        lambda s: s.repeat().map(call, concurrency=2).buffer(2),
+        lambda s: s.repeat().map(call, concurrency=4).buffer(0),
+        lambda s: s.repeat().filter(call, concurrency=3).delay(0.001),
+        lambda s: s.repeat(pause=0.0001).map(call, concurrency=2).buffer(2),
+        lambda s: s.repeat().flat_map(lambda n: [n, n], concurrency=2).buffer(1),
+    ]
+    for pipeline, length in itertools.product(pipelines, range(60)):
+        async with pipeline(Stream([1, 2])) as items:
+            for _ in range(length):
+                assert await anext(items) in (1, 2)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_there_is_no_other_round(way: str) -> None:
+    opened: list[Any] = []
+    start = anyio.current_time()
+    async with WAYS[way](Stream(lambda: Swallowing(opened)).repeat(pause=5)) as items:
+        with anyio.move_on_after(0.1):
+            await anext(items)
+    assert len(opened) == 1
+    assert anyio.current_time() - start < (1.5 if way == "slow" else 0.5), "it waited for a pause"
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_a_part_that_is_stopped_while_the_rest_goes_on(number: int) -> None:
+    calls = Calls()
+    with pytest.raises(OSError, match="close failed"):
+        async with recoveries(calls)[number](Stream(failing_close)).take_until(0.1) as items:
+            assert [item async for item in items] == []
+    assert calls == []
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_a_part_that_fails_while_what_reads_it_closes(number: int) -> None:
+    """Nobody has come to the error of something that was read ahead, so it is dropped."""
+    calls = Calls()
+    ahead = recoveries(calls)[number](Stream(Reset)).buffer(0)
+    async with ahead.map(anyio.sleep, concurrency=2).on_close(nap).take_until(0.05) as items:
+        assert [item async for item in items] == []
+    assert calls == []
+
+
+async def test_what_a_handler_gives_too_late_is_closed_and_not_stepped() -> None:
+    given = HandedOver()
+
+    async def handler(error: Exception) -> HandedOver:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.5)
+        return given
+
+    with anyio.move_on_after(0.5) as scope:
+        await Stream(Reset).catch(handler).buffer(0).drain()
+    assert scope.cancelled_caught
+    assert given.seen == ["close"]
+
+
+@pytest.mark.parametrize("tasks", [False, True])
+async def test_what_a_function_makes_too_late_is_closed_and_not_stepped(tasks: bool) -> None:
+    given = HandedOver()
+
+    async def make() -> Any:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.5)
+        return Stream(given).buffer(0) if tasks else given
+
+    with anyio.move_on_after(0.2) as scope:
+        await Stream(make).buffer(0).drain()
+    assert scope.cancelled_caught
+    assert given.seen == ([] if tasks else ["close"])  # a stream that was not opened owns nothing
+
+
+async def test_what_a_function_makes_after_another_task_has_closed_the_run_is_closed() -> None:
+    given = HandedOver()
+
+    async def make() -> HandedOver:
+        await anyio.sleep(1)
+        return given
+
+    async def read(items: AsyncIterator[Any]) -> None:
+        with pytest.raises(StreamClosedError, match="closed while it was read"):
+            await anext(items)
+
+    stream = Stream([1]).buffer(0).flat_map(lambda _: Stream(make))
+    async with stream as items, anyio.create_task_group() as group:
+        group.start_soon(read, items)
+        await anyio.sleep(0.5)
+        await items.aclose()
+    assert given.seen == ["close"]
+
+
+@pytest.mark.parametrize("action", ["skip", "handler"])
+async def test_an_error_of_an_interrupted_function_is_not_mended(action: str) -> None:
+    calls = Calls()
+    on_error: Any = calls.handler if action == "handler" else "skip"
+
+    async def fetch(item: int) -> int:
+        try:
+            await anyio.sleep(10)
+            return item
+        finally:
+            raise OSError("close failed")
+
+    for stream in (
+        Stream([1]).map(fetch, on_error=on_error, concurrency=2),
+        Stream([1]).map(fetch, on_error=on_error).buffer(0),
+    ):
+        with pytest.raises(OSError, match="close failed"):
+            async with stream as items:
+                with anyio.move_on_after(0.1):
+                    await anext(items)
+    assert calls == []
