@@ -97,9 +97,7 @@ TIMING, TRIGGERS = "_operators/timing.py", "_operators/triggers.py"
 BATCHING, PACING = "_operators/batching.py", "_operators/pacing.py"
 REQUESTS, FETCHER, PACER = (f"http/pages/{name}.py" for name in ("requests", "fetcher", "pacing"))
 SOURCES, READING, SIGNS = (f"http/pages/{name}.py" for name in ("sources", "reading", "signs"))
-SCHEMES, FETCH, COMPARING = (
-    f"http/pages/{name}.py" for name in ("schemes", "fetch_all", "comparing")
-)
+SCHEMES, FETCH = (f"http/pages/{name}.py" for name in ("schemes", "fetch_all"))
 PAGED, PAGE, KINDS = (f"http/pages/{name}.py" for name in ("stream", "page", "kinds"))
 URLS, CLIENTS, PAGE_ERRORS = "http/_urls.py", "http/_clients.py", "http/_errors.py"
 PAUSES = "http/_pauses.py"
@@ -1188,8 +1186,8 @@ REMOVALS = (
     ),
     Removal(
         "_origins.py",
-        "                await host.finish(self.source)\n",
-        "                pass\n",
+        "            await host.finish(self.source)\n",
+        "            pass\n",
         "what is made too late is closed",
     ),
     Removal(
@@ -1775,7 +1773,7 @@ REMOVALS = (
         "a name in the URL holds for the whole run",
     ),
     Removal(
-        COMPARING,
+        SOURCES,
         "    path = identity_of(items[0]) if items else None\n",
         "    path = None\n",
         "items are known by their ids",

@@ -148,11 +148,9 @@ class Around:
     async def begin(self, made: Any, host: Host) -> None:
         """Open what somebody has made; if it is over by now, only to close it again."""
         over = host.over
-        if not (over and isinstance(made, Recipe)):
-            self.source = as_source(made, host)
+        self.source = as_source(made, host)
         if over:
-            if self.source is not None:
-                await host.finish(self.source)
+            await host.finish(self.source)
             host.unless_over()
 
     async def close(self, host: Host) -> None:

@@ -69,6 +69,11 @@ def send(client: Any, request: Any, trusted: bool, *, stream: bool = False) -> A
     """Send one request; without any credentials if it is not `trusted` with them. To be awaited."""
     if trusted:
         return client.send(request, stream=stream, follow_redirects=False)
+    return send_bare(client, request, stream=stream)
+
+
+def send_bare(client: Any, request: Any, *, stream: bool = True) -> Any:
+    """Send one request without any credentials. To be awaited."""
     for name in [name for name in request.headers if name.lower() not in HARMLESS]:
         del request.headers[name]
     return client.send(request, stream=stream, follow_redirects=False, auth=None)
@@ -121,12 +126,12 @@ def check_headers(headers: Any) -> None:
     if headers is None:
         return
     given: Any = headers
-    kind: Any = type(given)
+    kind: str = type(given).__name__
     pairs = given.items() if isinstance(headers, Mapping) else given
     if not isinstance(headers, (Mapping, list, tuple)) or not all(map(is_pair, pairs)):
         raise TypeError(
             "headers must be a mapping of str to str, or a list of such pairs,"
-            f" got a {kind.__name__} that is not"
+            f" got a {kind} that is not"
         )
 
 

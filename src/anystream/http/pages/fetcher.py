@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from ..._operators.recover import in_except
 from ..._retry import Backoff
 from ..._run import shielded
-from .._clients import REDIRECTS, follow, send
+from .._clients import REDIRECTS, follow, send_bare
 from .._errors import (
     BodyCutError,
     PageDataError,
@@ -60,11 +60,15 @@ class Fetcher:
         """The response to a step, read to its end, behind redirects if the client follows them."""
         request = self.requests.request(step, url)
         trusted = self.requests.is_trusted(step, url) or self.requests.at_home(request, number)
-        response = await send(self.requests.client, request, trusted, stream=True)
+        client = self.requests.client
+        if trusted:
+            response = await client.send(request, stream=True, follow_redirects=False)
+        else:
+            response = await send_bare(client, request)
         try:
             if response.next_request is not None:
                 at_home = partial(self.requests.at_home, number=number)
-                response = await follow(self.requests.client, response, at_home, stream=True)
+                response = await follow(client, response, at_home, stream=True)
                 if response is None:
                     raise PageDataError(f"more than {REDIRECTS} redirects", url, number)
             if 200 <= response.status_code < 300:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from .page import lookup
-from .signs import is_list_of_links, is_object
+from .page import is_list_of_links, is_object, lookup
 
 DEPTH = 4
 """How many objects deep a list is looked for."""

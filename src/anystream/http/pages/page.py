@@ -132,7 +132,9 @@ class Header:
     name: str
 
     def __post_init__(self) -> None:
-        check.text("name", self.name)
+        name: Any = self.name
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str, got {name!r}")
 
     def __repr__(self) -> str:
         return f"Header({self.name!r})"
@@ -280,6 +282,24 @@ def picked(found: Any, name: str, value: str) -> Any:
 def elements(value: Any) -> list[Any]:
     """Those of a list; anything else has none."""
     return value if issubclass(type(value), list) else []
+
+
+TARGETS = ("href", "url", "uri", "link")
+"""Where an object that stands for a link has its target."""
+
+
+def is_list_of_links(value: Any) -> bool:
+    links = elements(value)
+    return bool(links) and all(
+        is_object(each)
+        and not {"rel", "relation"}.isdisjoint(each)
+        and not set(TARGETS).isdisjoint(each)
+        for each in links
+    )
+
+
+def is_object(value: Any) -> bool:
+    return issubclass(type(value), dict)
 
 
 def words(value: Any) -> list[Any]:

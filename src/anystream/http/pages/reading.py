@@ -9,7 +9,7 @@ from ..._batches import MISSING
 from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told, visible
 from .._refusals import said_in
 from . import listing, signs
-from .document import Document, NotJSON, loads
+from .document import STRICT, Document, NotJSON
 from .page import Asked, Origin, Page, Step, in_words, lookup
 from .schemes import Function, Numbering, Scheme
 
@@ -82,7 +82,7 @@ class Reader:
     def full(self, response: Any, step: Step, number: int) -> Page[Any]:
         try:
             document = Document(response.content, texts=True) if self.with_texts else None
-            data = (self.loads or loads)(response.content) if document is None else document.data
+            data = self.data(response.content) if document is None else document.data
         except (NotJSON, ValueError) as exc:
             raise self.unreadable(exc, response, number) from exc
         if self.given is not None:
@@ -93,6 +93,15 @@ class Reader:
         if document is not None and records:
             items = self.in_text(document, records, response, number)
         return self.page(items, records, response, data, step, number)
+
+    def data(self, content: bytes) -> Any:
+        """The body out of JSON."""
+        if self.loads is not None:
+            return self.loads(content)
+        try:
+            return STRICT.decode(content.decode())
+        except (ValueError, RecursionError):
+            return Document(content).data  # or what is wrong with it
 
     def unreadable(self, exc: ValueError, response: Any, number: int) -> PageDataError:
         truncated = isinstance(exc, NotJSON) and exc.truncated
@@ -120,7 +129,8 @@ class Reader:
         found = items(data) if callable(items) else lookup(data, items) if items else data
         if issubclass(type(found), list):
             if self.beside is None:
-                self.beside = {path for path in listing.lists(data) if path != items}
+                lists = [] if data is found else listing.lists(data)
+                self.beside = {path for path in lists if path != items}
             return cast("list[Any]", found)
         if found is None or found is MISSING:
             self.check_absent(items, data, response, number)
@@ -154,7 +164,7 @@ class Reader:
         known = None if self.given is None else self.given.items(data)
         if known is not None:
             return known
-        lists = listing.likely(data)
+        lists = [""] if isinstance(data, list) else listing.likely(data)
         if len(lists) == 1:
             return lists[0]
         if (problem := failure(data)) is not None:
@@ -206,7 +216,7 @@ class Reader:
         later, before = bool(page.origin.step), self.scheme
         if said.scheme is not None and (said.answer != "unknown" or not later or self.counts(page)):
             self.scheme, self.echo = said.scheme, said.echo
-            return said, cast("Step | None", said.scheme.next(page))
+            return said, said.step
         if said.answer == "end" or (later and not self.counts(page) and not self.insists(said)):
             scheme = before or said.scheme
             return signs.Said("end", said.sign or "nothing leads on", scheme), None

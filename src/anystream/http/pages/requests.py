@@ -57,7 +57,9 @@ class Requests:
         """The URL of the first page but for its step, with the query of the client and ours."""
         url, params = self.ask.url, self.ask.params
         built = self.client.build_request(self.ask.method, url).url
-        whole: httpx.URL = with_own_query(self.client, built, url).copy_with(fragment=None)
+        if self.client.params:
+            built = with_own_query(self.client, built, url)
+        whole: httpx.URL = built.copy_with(fragment=None)
         return whole.copy_merge_params(params) if params else whole
 
     @cached_property

@@ -17,7 +17,7 @@ from ..._batches import MISSING
 from ..._steps import resolved
 from .._errors import GraphQLError, PageDataError
 from .links import link
-from .page import Header, Page, Place, Step, find, in_words, is_step, lookup, number_at
+from .page import TARGETS, Header, Page, Place, Step, find, in_words, is_step, lookup, number_at
 
 MORE = "has_more"
 FALSE: tuple[object, ...] = (False, None, 0, "", "0", "false", "False", [], {})
@@ -638,10 +638,6 @@ def sending(value: Any, param: str | None, body: str | None, header: str | None 
     if header is not None:
         return {"headers": {header: str(value)}}
     return {"params": {param: value}} if param is not None else {"json": {str(body): value}}
-
-
-TARGETS = ("href", "url", "uri", "link")
-"""Where an object that stands for a link has its target."""
 
 
 def linked(target: Any, page: Page[Any]) -> Step | None:

@@ -16,9 +16,20 @@ from typing import Any, NamedTuple, cast
 
 from . import kinds
 from .links import links
-from .page import Answer, Header, Page, Step, elements, in_words, lookup, whole
-from .schemes import (
+from .page import (
     TARGETS,
+    Answer,
+    Header,
+    Page,
+    Step,
+    elements,
+    in_words,
+    is_list_of_links,
+    is_object,
+    lookup,
+    whole,
+)
+from .schemes import (
     GraphQL,
     LinkHeader,
     NextURL,
@@ -40,6 +51,7 @@ class Said(NamedTuple):
     answer: Answer
     sign: str = ""  # in words
     scheme: Scheme | None = None  # by which to go on, if that is known beyond doubt
+    step: Step | None = None  # how, by the scheme
     advice: str = ""  # the argument that says how to go on
     echo: str | None = None  # where the page repeats the number that it was asked for with
 
@@ -97,20 +109,6 @@ def rels(value: Any) -> list[str]:
     return [each for each in elements(value) if isinstance(each, str)]
 
 
-def is_list_of_links(value: Any) -> bool:
-    links = elements(value)
-    return bool(links) and all(
-        is_object(each)
-        and not {"rel", "relation"}.isdisjoint(each)
-        and not set(TARGETS).isdisjoint(each)
-        for each in links
-    )
-
-
-def is_object(value: Any) -> bool:
-    return issubclass(type(value), dict)
-
-
 def is_another(value: dict[str, Any], records: list[Any]) -> bool:
     """Whether an object is a connection of GraphQL with items of its own."""
     lists = [value.get("nodes"), value.get("edges")]
@@ -149,13 +147,20 @@ def squashed(key: str) -> str:
 HEADERS = re.compile(r"next|continu|cursor|search-after|total|count|pages|hits|has-more")
 
 
+@lru_cache(maxsize=1024)
+def header(raw: bytes) -> tuple[Header, str] | None:
+    """A header that may say something of other pages, and what its name means."""
+    name = raw.decode("latin-1")
+    if not HEADERS.search(name.lower()):
+        return None
+    return Header(name), squashed(name.lower().removeprefix("x-"))
+
+
 def headers(page: Page[Any]) -> Iterator[Member]:
     """The headers that may say something of other pages."""
     for raw, value in page.response.headers.raw:
-        name = raw.decode("latin-1")
-        if HEADERS.search(name.lower()):
-            own = squashed(name.lower().removeprefix("x-"))
-            yield Member(Header(name), own, value.decode("latin-1"), "", -1)
+        if (found := header(raw)) is not None:
+            yield Member(found[0], found[1], value.decode("latin-1"), "", -1)
 
 
 # -- what it means ------------------------------------------------------------------------------
@@ -387,8 +392,8 @@ def say(page: Page[Any]) -> Said:
             return said
         if said.answer == "end":
             endings.append(said)
-    if (found := kinds.known(page)) is not None and found[1].next(page) is not None:
-        return by_kind(found, f"it is a response of {found[0]}")
+    if (found := by_kind(page)) is not None:
+        return found
     if page.response.status_code == 206:
         return Said("more", "the status is 206", advice=advised(page, Signs()))
     if endings:
@@ -396,7 +401,9 @@ def say(page: Page[Any]) -> Said:
     if (why := kinds.ended(page)) is not None:
         return Said("end", f"{why} if there is more")
     echoed = in_echo(page, rings)
-    return Said("unknown") if echoed is None else Said("unknown", "", echoed[0], "", echoed[1])
+    if echoed is None:
+        return Said("unknown")
+    return Said("unknown", "", echoed[0], step_by(echoed[0], page), "", echoed[1])
 
 
 def against(linked: Said, rings: list[Signs]) -> Said:
@@ -407,20 +414,28 @@ def against(linked: Said, rings: list[Signs]) -> Said:
 
 def by_nearness(page: Page[Any]) -> list[Signs]:
     url = str(page.response.url)
+    if not is_object(page.data):
+        return [read(headers(page), url)]
     found = sorted(members(page), key=lambda member: -member.near)
     rings = [read(ring, url) for _, ring in groupby(found, key=lambda member: member.near)]
     return [*rings, read(headers(page), url)]
 
 
+BY_LINK = LinkHeader()
+
+
 def in_link_header(page: Page[Any]) -> Said | None:
     given = page.response.headers.get_list("link")
+    if not given:
+        return None
     rels: set[str] = set()
     for target, params in links(given, str(page.response.url)):
         own = set(params.get("rel", "").lower().split())
         if "next" in own and params.get("results", "").lower() == "false":
             return Said("end", "the page that the Link header names has no results")
         if "next" in own:
-            return followed(page, LinkHeader(), f"the Link header names {in_words(target)}")
+            step: Step = {"url": target}
+            return followed(page, BY_LINK, step, f"the Link header names {in_words(target)}")
         rels |= own
     if rels & {"prev", "previous", "first", "last"}:
         return Said("end", "the Link header has no next page")
@@ -431,7 +446,10 @@ def in_ring(page: Page[Any], signs: Signs, first: bool) -> Said:
     if signs.no and not signs.yes:
         return Said("end", signs.no[0].words)
     for sign in sorted(signs.urls, key=lambda sign: str(sign.place).endswith((".path", ".link"))):
-        return followed(page, next_url(page, str(sign.place)), sign.words)
+        scheme = next_url(page, str(sign.place))
+        plain = isinstance(sign.value, str) and scheme.base is None
+        step: Step | None = {"url": sign.value} if plain else step_by(scheme, page)
+        return followed(page, scheme, step, sign.words)
     more = more_in(page, signs, first)
     if more is not None:
         counted = more in signs.totals or more in signs.counts
@@ -443,29 +461,46 @@ def in_ring(page: Page[Any], signs: Signs, first: bool) -> Said:
     return Said("unknown") if told is None else Said("end", told.words)
 
 
-def followed(page: Page[Any], scheme: Scheme, sign: str) -> Said:
+def followed(page: Page[Any], scheme: Scheme, step: Step | None, sign: str) -> Said:
     """By a link, which is for GET unless it says otherwise."""
-    step = cast("Step | None", scheme.next(page))
     if page.response.request.method in ("GET", "HEAD") or (step and "method" in step):
-        return Said("more", sign, scheme)
-    if (found := kinds.known(page)) is not None:
-        return by_kind(found, sign)
-    return Said("more", f"{sign}, which is for GET", None, f"next={scheme!r}")
+        return Said("more", sign, scheme, step)
+    if (found := by_kind(page, sign)) is not None:
+        return found
+    return Said("more", f"{sign}, which is for GET", None, None, f"next={scheme!r}")
 
 
-def by_kind(found: tuple[str, Scheme], sign: str) -> Said:
-    return Said("more", sign, found[1], f"next={found[1]!r}")
+def by_kind(page: Page[Any], sign: str | None = None) -> Said | None:
+    """By what is known of the kind of API, if that leads on."""
+    found = kinds.known(page)
+    step = None if found is None else step_by(found[1], page)
+    if found is None or step is None:
+        return None
+    name, scheme = found
+    sign = f"it is a response of {name}" if sign is None else sign
+    return Said("more", sign, scheme, step, f"next={scheme!r}")
+
+
+def step_by(scheme: Scheme, page: Page[Any]) -> Step | None:
+    return cast("Step | None", scheme.next(page))
+
+
+@lru_cache(maxsize=256)
+def url_at(path: str) -> NextURL:
+    return NextURL(path)
 
 
 def next_url(page: Page[Any], path: str) -> NextURL:
     """The scheme; Confluence's links are relative to what stands beside them."""
+    if not path.endswith("_links.next"):
+        return url_at(path)
     base = f"{path.rpartition('.')[0]}.base"
     root, target = lookup(page.data, base), lookup(page.data, path)
-    if path.endswith("_links.next") and isinstance(root, str) and str(target).startswith("/"):
+    if isinstance(root, str) and str(target).startswith("/"):
         prefix = re.sub(r"^https?://[^/]*", "", root).rstrip("/")
         if prefix and not str(target).startswith(f"{prefix}/"):
             return NextURL(path, base=base)
-    return NextURL(path)
+    return url_at(path)
 
 
 def more_in(page: Page[Any], signs: Signs, first: bool) -> Sign | None:
@@ -515,11 +550,12 @@ def told_all(page: Page[Any], signs: Signs, first: bool) -> Sign | None:
 
 def undoubted(page: Page[Any], signs: Signs, more: str) -> Said:
     """There is more; go on where it is known how."""
-    if (found := kinds.known(page)) is not None and found[1].next(page) is not None:
-        return by_kind(found, more)
+    if (found := by_kind(page, more)) is not None:
+        return found
     if (echoed := in_echo(page, [signs])) is not None:
-        return Said("more", more, echoed[0], f"next={echoed[0]!r}", echoed[1])
-    return Said("more", more, None, advised(page, signs))
+        scheme, place = echoed
+        return Said("more", more, scheme, step_by(scheme, page), f"next={scheme!r}", place)
+    return Said("more", more, None, None, advised(page, signs))
 
 
 # -- numbers that a response repeats --------------------------------------------------------------
