@@ -1552,8 +1552,8 @@ REMOVALS = (
     ),
     Removal(
         READING,
-        'str(page.response.url.join(step["url"]))',
-        'step["url"]',
+        "        url = str(page.response.url.join(url))\n",
+        "        pass\n",
         "a relative link is one to the URL of its page",
     ),
     Removal(
@@ -1654,8 +1654,8 @@ REMOVALS = (
     ),
     Removal(
         SIGNS,
-        "    found = sorted(members(page), key=lambda member: -member.near)\n",
-        "    found = [*members(page)]\n",
+        "    found = [read(rings[near], page) for near in sorted(rings, reverse=True)]\n",
+        "    found = [read(rings[near], page) for near in sorted(rings)]\n",
         "signs beside the items count before others",
     ),
     Removal(

@@ -1,5 +1,6 @@
 """From a response to a page: its items, the way to the next one, and what is wrong with either."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
@@ -311,11 +312,24 @@ def absolute(step: Step | None, page: Page[Any]) -> Step | None:
     """The step with a whole URL, spelled as the client spells it, so that loops are noticed."""
     if step is None or "url" not in step:
         return step
+    url = step["url"]
+    if is_plain(url, page.response.url):
+        return step
     try:
-        url = str(page.response.url.join(step["url"]))
+        url = str(page.response.url.join(url))
     except Exception as exc:
         raise told(exc, step["url"], page.number + 1) from exc
     return cast("Step", {**step, "url": url.partition("#")[0]})
+
+
+PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~=%+,:;.-]*)+(?:\?[A-Za-z0-9_~=%+,:;.&/-]*)?")
+
+
+def is_plain(target: str, url: Any) -> bool:
+    """Whether a URL at the same origin is whole, and spelled as every client spells it."""
+    base = str(url)
+    origin = base[: base.find("/", base.find("://") + 3)]
+    return target.startswith(origin) and bool(PLAIN.fullmatch(target, len(origin)))
 
 
 def checked_finder(value: Any) -> Finder:

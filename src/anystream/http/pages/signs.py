@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import groupby
 from typing import Any, NamedTuple, cast
 
 from . import kinds
@@ -56,13 +55,25 @@ class Said(NamedTuple):
     echo: str | None = None  # where the page repeats the number that it was asked for with
 
 
+class Meaning(NamedTuple):
+    """What the name of a member says, whatever its value."""
+
+    name: str  # in lower case, without what stands between words
+    yes: bool
+    no: bool
+    next: str | None  # what it says beside next
+    in_next: bool
+    more_url: bool
+    token: bool
+    number: str | None  # where a number of this name belongs
+
+
 class Member(NamedTuple):
-    """A member of an object in the body outside of the items, or a header."""
+    """A member of an object outside of the items, or a header, that may say something."""
 
     place: str | Header
-    name: str  # in lower case, without what stands between words
+    means: Meaning
     value: Any
-    under: str  # the name of the object that it is in
     near: int  # how much of the way to the items leads to it
 
 
@@ -79,14 +90,16 @@ def members(page: Page[Any]) -> Iterator[Member]:
     while waiting and looked < MOST:
         found, keys, under = waiting.popleft()
         near = shared(keys, home)
+        looked += len(found)
         for key, value in found.items():
-            looked += 1
-            path = ".".join((*keys, key))
-            yield Member(path, squashed(key), value, under, near)
-            if is_object(value) and len(keys) < DEPTH and not is_another(value, page.records):
-                waiting.append((value, (*keys, key), squashed(key)))
-            elif value is not page.records:
-                yield from in_list(path, value, near)
+            means = meaning(squashed(key), under)
+            if means is not None:
+                yield Member(".".join((*keys, key)), means, value, near)
+            if is_object(value):
+                if len(keys) < DEPTH and not is_another(value, page.records):
+                    waiting.append((value, (*keys, key), squashed(key)))
+            elif value is not page.records and elements(value):
+                yield from in_list(".".join((*keys, key)), value, near)
 
 
 def in_list(path: str, value: Any, near: int) -> Iterator[Member]:
@@ -98,9 +111,11 @@ def in_list(path: str, value: Any, near: int) -> Iterator[Member]:
             for rel in rels(link.get(relation)):
                 place = f"{path}[{relation}={rel}]"
                 target = next((name for name in TARGETS if isinstance(link.get(name), str)), "")
-                yield Member(place, squashed(rel), link, "links", near)
-                if target and rel == "next":
-                    yield Member(f"{place}.{target}", target, link[target], "next", near)
+                own, inner = meaning(squashed(rel), "links"), meaning(target, "next")
+                if own is not None:
+                    yield Member(place, own, link, near)
+                if inner is not None and target and rel == "next":
+                    yield Member(f"{place}.{target}", inner, link[target], near)
 
 
 def rels(value: Any) -> list[str]:
@@ -148,19 +163,18 @@ HEADERS = re.compile(r"next|continu|cursor|search-after|total|count|pages|hits|h
 
 
 @lru_cache(maxsize=1024)
-def header(raw: bytes) -> tuple[Header, str] | None:
+def header(raw: bytes) -> tuple[Header, Meaning] | None:
     """A header that may say something of other pages, and what its name means."""
     name = raw.decode("latin-1")
-    if not HEADERS.search(name.lower()):
-        return None
-    return Header(name), squashed(name.lower().removeprefix("x-"))
+    means = meaning(squashed(name.lower().removeprefix("x-")), "")
+    return None if means is None or not HEADERS.search(name.lower()) else (Header(name), means)
 
 
 def headers(page: Page[Any]) -> Iterator[Member]:
     """The headers that may say something of other pages."""
     for raw, value in page.response.headers.raw:
         if (found := header(raw)) is not None:
-            yield Member(found[0], found[1], value.decode("latin-1"), "", -1)
+            yield Member(*found, value.decode("latin-1"), -1)
 
 
 # -- what it means ------------------------------------------------------------------------------
@@ -242,23 +256,11 @@ class Signs:
     offset_echoes: list[Sign] = field(default_factory=list[Sign])
 
 
-def read(found: Iterable[Member], url: str) -> Signs:
+def read(found: Iterable[Member], page: Page[Any]) -> Signs:
     signs = Signs()
     for member in found:
-        sort(member, signs, url)
+        sort(member, signs, page)
     return signs
-
-
-class Meaning(NamedTuple):
-    """What the name of a member says, whatever its value."""
-
-    yes: bool
-    no: bool
-    next: str | None  # what it says beside next
-    in_next: bool
-    more_url: bool
-    token: bool
-    number: str | None  # where a number of this name belongs
 
 
 NUMBERS = (
@@ -270,10 +272,16 @@ NUMBERS = (
 )
 
 
+SPECIAL = ("offset", "pagination", "paging", "cursors")
+"""Names of which only some values say something."""
+
+
 @lru_cache(maxsize=4096)
-def meaning(name: str, under: str) -> Meaning:
+def meaning(name: str, under: str) -> Meaning | None:
+    """What the name of a member says, in an object of the name `under`; None if nothing."""
     following, above = NEXT.fullmatch(name), NEXT.fullmatch(under)
-    return Meaning(
+    means = Meaning(
+        name,
         bool(YES.fullmatch(name)),
         bool(NO.fullmatch(name)),
         None if following is None else following[1],
@@ -282,17 +290,19 @@ def meaning(name: str, under: str) -> Meaning:
         bool(TOKENS.fullmatch(name)) or (name == "after" and bool(CONTAINERS.fullmatch(under))),
         next((kind for pattern, kind in NUMBERS if pattern.fullmatch(name)), None),
     )
+    says = any(means[1:]) or means.next is not None or name in SPECIAL
+    return means if says else None
 
 
-def sort(member: Member, signs: Signs, url: str) -> None:
+def sort(member: Member, signs: Signs, page: Page[Any]) -> None:
     """Put a member where its name and its value belong, if they mean something."""
-    place, name, value, under, _ = member
-    means = meaning(name, under)
+    place, means, value, _ = member
+    name = means.name
     flag = as_flag(value, name) if means.yes or means.no else None
     if flag is not None:
         (signs.yes if flag == means.yes else signs.no).append(Sign(place, value))
     elif means.next is not None:
-        sort_next(place, means.next, value, signs, url)
+        sort_next(place, means.next, value, signs, page)
     elif means.in_next:
         sort_in_next(place, name, value, signs)
     elif means.more_url and looks_like_url(value):
@@ -301,7 +311,7 @@ def sort(member: Member, signs: Signs, url: str) -> None:
         sort_token(place, name, value, signs)
     elif means.number is not None:
         sort_number(place, means.number, value, signs)
-    elif name in ("pagination", "paging", "cursors") and value == {}:
+    elif name in SPECIAL and value == {}:
         signs.nulls.append(Sign(place, value))
 
 
@@ -313,21 +323,34 @@ def as_flag(value: Any, name: str) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def sort_next(place: str | Header, rest: str, value: Any, signs: Signs, url: str) -> None:
+def sort_next(place: str | Header, rest: str, value: Any, signs: Signs, page: Page[Any]) -> None:
     """A member whose name says next; `rest` is what else it says."""
     if rest.startswith("sync"):  # which Google gives with the last page
         return
-    fits = REST_TOKEN.fullmatch(rest) or REST_TARGET.fullmatch(rest)
+    fits = rest_of(rest)[2]
     if value in (None, "", False) or (value in ({}, []) and fits):
         if fits:
             signs.nulls.append(Sign(place, value))
-    elif (
-        isinstance(value, str)
-        and (looks_like_url(value) if REST_TARGET.fullmatch(rest) else leads_on(value, url))
-    ) or (isinstance(value, str) and rest and REST_URL.fullmatch(rest) and " " not in value):
+    elif isinstance(value, str) and is_target(rest, value, page):
         signs.urls.append(Sign(place, value))
     elif fits and (isinstance(value, str | int) or rest == "range"):
         signs.tokens.append(Sign(place, value))
+
+
+@lru_cache(maxsize=4096)
+def rest_of(rest: str) -> tuple[bool, bool, bool]:
+    """What a name says beside next: whether it is that of a URL alone, of a target, of a token."""
+    is_url = bool(rest) and bool(REST_URL.fullmatch(rest))
+    is_target = bool(REST_TARGET.fullmatch(rest))
+    return is_url, is_target, is_target or bool(REST_TOKEN.fullmatch(rest))
+
+
+def is_target(rest: str, value: str, page: Page[Any]) -> bool:
+    """Whether a text under a name that says next, and `rest`, is the URL of the next page."""
+    is_url, may_be, _ = rest_of(rest)
+    if is_url:
+        return " " not in value
+    return looks_like_url(value) if may_be else leads_on(value, str(page.response.url))
 
 
 def sort_in_next(place: str | Header, name: str, value: Any, signs: Signs) -> None:
@@ -413,12 +436,12 @@ def against(linked: Said, rings: list[Signs]) -> Said:
 
 
 def by_nearness(page: Page[Any]) -> list[Signs]:
-    url = str(page.response.url)
-    if not is_object(page.data):
-        return [read(headers(page), url)]
-    found = sorted(members(page), key=lambda member: -member.near)
-    rings = [read(ring, url) for _, ring in groupby(found, key=lambda member: member.near)]
-    return [*rings, read(headers(page), url)]
+    """The signs that are nearest to the items, and so on outwards; those of the headers last."""
+    rings: dict[int, list[Member]] = {}
+    for member in members(page):
+        rings.setdefault(member.near, []).append(member)
+    found = [read(rings[near], page) for near in sorted(rings, reverse=True)]
+    return [*found, read(headers(page), page)]
 
 
 BY_LINK = LinkHeader()
