@@ -1,12 +1,20 @@
-"""The lesson's five streams, on asyncio or on trio: python examples/lesson.py [asyncio | trio]"""
+"""The lesson's five streams, on asyncio or on trio.
+
+    anystream demo --serve --port 8000 &
+    python examples/lesson.py [asyncio | trio] [URL]
+
+URL is where the server of the demo is, by default http://127.0.0.1:8000.
+"""
 
 import sys
+from functools import partial
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
+from anyio.abc import SocketStream
 
 from anystream import async_range, stream_data, ticker
-from anystream._cli.server import Server, serve  # a small API on this machine, made for the demo
 from anystream.http import fetch_all_pages
 
 
@@ -15,8 +23,8 @@ async def a_range() -> None:
         print("number", number)
 
 
-async def pages(server: Server, client: httpx.AsyncClient) -> None:
-    users = fetch_all_pages(f"{server.url}/users", client=client)
+async def pages(url: str, client: httpx.AsyncClient) -> None:
+    users = fetch_all_pages(f"{url}/users", client=client)
     async with users as items:
         async for user in items:
             print("user", user["id"], user["name"])
@@ -26,17 +34,25 @@ async def pages(server: Server, client: httpx.AsyncClient) -> None:
     print("all users", await users.count())  # a stream can be read again
 
 
-async def comprehensions(server: Server, client: httpx.AsyncClient) -> None:
+async def comprehensions(url: str, client: httpx.AsyncClient) -> None:
     print("squares of odd numbers", [n * n async for n in async_range(10) if n % 2])
 
-    users = fetch_all_pages(f"{server.url}/users", client=client)
+    users = fetch_all_pages(f"{url}/users", client=client)
     print("initials", sorted({user["name"][0] async for user in users}))
 
     print("nested", {n: [m async for m in async_range(n)] async for n in async_range(4)})
 
 
-async def data(server: Server) -> None:
-    async with stream_data(lambda: anyio.connect_tcp("127.0.0.1", server.data_port)) as pieces:
+async def connect(url: str) -> SocketStream:
+    """A connection that gives three lines, one after the other, behind the head of a response."""
+    place = urlsplit(url)
+    connection = await anyio.connect_tcp(str(place.hostname), place.port or 80)
+    await connection.send(b"GET /lines?n=3&delay=0.05 HTTP/1.0\r\n\r\n")
+    return connection
+
+
+async def data(url: str) -> None:
+    async with stream_data(partial(connect, url)) as pieces:
         async for piece in pieces:
             print("received", piece)
 
@@ -50,16 +66,17 @@ async def ticks() -> None:
                 break
 
 
-async def main(client: httpx.AsyncClient) -> None:
+async def main(url: str) -> None:
     await a_range()
-    async with client, serve() as server:
-        await pages(server, client)
-        await comprehensions(server, client)
-        await data(server)
+    # Without a client of yours the stream opens one, which would use the proxy that you may have.
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await pages(url, client)
+        await comprehensions(url, client)
+    await data(url)
     await ticks()
 
 
 if __name__ == "__main__":
-    # Without a client of yours the stream opens one, which would use the proxy that you may have.
-    direct = httpx.AsyncClient(trust_env=False)
-    anyio.run(main, direct, backend=sys.argv[1] if len(sys.argv) > 1 else "asyncio")
+    backend = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
+    url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
+    anyio.run(main, url, backend=backend)

@@ -1,13 +1,15 @@
 """Copy a paginated API into a SQLite database, and go on after a crash where it stopped.
 
-    python examples/pages_to_sqlite.py [asyncio | trio]
+    anystream demo --serve --port 8000 &
+    python examples/pages_to_sqlite.py [asyncio | trio] [URL]
 
-copies the small API of the demo, whose page 8 fails once, so that it takes two runs. The items and
-the state to go on from are written in one transaction, so nothing is lost and nothing comes twice,
-however a run ends: by an error, by Ctrl-C, or with the machine.
+copies the API of the demo at URL, by default http://127.0.0.1:8000. Its page 8 fails once, so that
+it takes two runs. The items and the state to go on from are written in one transaction, so nothing
+is lost and nothing comes twice, however a run ends: by an error, by Ctrl-C, or with the machine.
 """
 
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -20,7 +22,6 @@ import anyio
 import httpx
 from anyio import to_thread
 
-from anystream._cli.server import serve  # a small API on this machine, made for the demo
 from anystream.http import Page, PageStatusError, fetch_all_pages
 
 TABLES = """
@@ -72,11 +73,12 @@ def count(database: Path) -> int:
     return row[0]
 
 
-async def main(client: httpx.AsyncClient) -> None:
+async def main(server: str) -> None:
+    # The server counts by `run` how often it has failed.
+    url = f"{server}/next?n=1000&size=50&fault=403&at=8&run={os.getpid()}"
     with TemporaryDirectory() as folder:
         database = Path(folder, "items.db")
-        async with client, serve() as server:
-            url = f"{server.url}/next?n=1000&size=50&fault=403&at=8"
+        async with httpx.AsyncClient(trust_env=False) as client:  # past the proxy that you may have
             for attempt in (1, 2):
                 try:
                     await copy(url, database, client)
@@ -84,9 +86,9 @@ async def main(client: httpx.AsyncClient) -> None:
                     print(f"run {attempt} fails: {error}")
                 rows = await to_thread.run_sync(count, database)
                 print(f"after run {attempt} the database has {rows} items")
-            print(f"{len(server.requests)} requests, of which one failed, for 20 pages")
 
 
 if __name__ == "__main__":
-    direct = httpx.AsyncClient(trust_env=False)  # past the proxy that you may have
-    anyio.run(main, direct, backend=sys.argv[1] if len(sys.argv) > 1 else "asyncio")
+    backend = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
+    url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
+    anyio.run(main, url, backend=backend)

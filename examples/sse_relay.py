@@ -1,9 +1,11 @@
 """Relay server-sent events: one connection to their source, for any number of clients of our own.
 
-    python examples/sse_relay.py [asyncio | trio]
+    anystream demo --serve --port 8000 &
+    python examples/sse_relay.py [asyncio | trio] [URL]
 
-runs a source, the relay and two clients on this machine, for a moment. To relay something else,
-write `app = relay(sse("https://..."))`, and run that by any ASGI server, such as uvicorn.
+runs the relay and two clients on this machine, for a moment. The source is the demo's, at URL, by
+default http://127.0.0.1:8000. To relay something else, write `app = relay(sse("https://..."))`, and
+run that by any ASGI server, such as uvicorn.
 """
 
 import socket
@@ -23,11 +25,10 @@ from starlette.routing import Route
 from starlette.types import Send
 
 from anystream import Stream
-from anystream._cli.server import serve  # a small API on this machine, made for the demo
-from anystream.http import Event, sse
+from anystream.http import Comment, Event, sse
 
-STILL_HERE = ": still here\n\n"
-"""A comment, which clients pass over, and proxies take for a sign of life."""
+STILL_HERE = Comment("still here").encode()
+"""Clients pass over it, and proxies take it for a sign of life."""
 
 
 class StreamResponse(StreamingResponse):
@@ -36,20 +37,13 @@ class StreamResponse(StreamingResponse):
     A plain `StreamingResponse` reads its body by a bare `async for`, and closes nothing.
     """
 
-    def __init__(self, stream: Stream[str], media_type: str) -> None:
+    def __init__(self, stream: Stream[bytes], media_type: str) -> None:
         super().__init__(stream, media_type=media_type, headers={"Cache-Control": "no-store"})
         self.stream = stream
 
     async def stream_response(self, send: Send) -> None:
         async with self.stream as self.body_iterator:
             await super().stream_response(send)
-
-
-def as_text(event: Event) -> str:
-    """An event as it is sent."""
-    fields = [f"event: {event.type}", f"id: {event.id}"]
-    fields += [f"data: {line}" for line in event.data.split("\n")]
-    return "\n".join(fields) + "\n\n"
 
 
 def relay(source: Stream[Event], heartbeat: float = 15) -> Starlette:
@@ -67,8 +61,8 @@ def relay(source: Stream[Event], heartbeat: float = 15) -> Starlette:
 
     async def events(request: Request) -> Response:
         shared: Stream[Event] = request.state.events
-        text = shared.map(as_text).heartbeat(heartbeat, STILL_HERE)
-        return StreamResponse(text, "text/event-stream")
+        sent = shared.map(Event.encode).heartbeat(heartbeat, STILL_HERE)
+        return StreamResponse(sent, "text/event-stream")
 
     return Starlette(routes=[Route("/events", events)], lifespan=lifespan)
 
@@ -88,9 +82,9 @@ async def serving(app: Starlette, backend: str) -> AsyncGenerator[str, None]:
         stop.set()
 
 
-async def main(backend: str, client: httpx.AsyncClient) -> None:
-    async with client, serve() as server:
-        source = sse(f"{server.url}/events?n=100&delay=0.05", client=client)
+async def main(backend: str, server: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:  # past the proxy that you may have
+        source = sse(f"{server}/events?n=100&delay=0.05", client=client)
         async with (
             serving(relay(source, heartbeat=0.02), backend) as url,
             anyio.create_task_group() as tasks,
@@ -99,10 +93,9 @@ async def main(backend: str, client: httpx.AsyncClient) -> None:
             tasks.start_soon(relayed.take(5).for_each, partial(print, "first"))
             await anyio.sleep(0.2)
             tasks.start_soon(relayed.take(5).for_each, partial(print, "second"))
-        print(f"requests to the source: {len(server.requests)}")
 
 
 if __name__ == "__main__":
-    direct = httpx.AsyncClient(trust_env=False)  # past the proxy that you may have
     backend = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
-    anyio.run(main, backend, direct, backend=backend)
+    url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
+    anyio.run(main, backend, url, backend=backend)

@@ -2,13 +2,26 @@
 
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
+
+from anystream._cli.server import serve
 
 EXAMPLES = sorted(Path(__file__).parents[1].joinpath("examples").glob("*.py"))
 SECONDS = {"dashboard": "0.5", "sensors": "1.1"}
 """For those that would go on for longer than a test needs."""
+
+SERVED = ("lesson", "pages_to_sqlite", "sse_relay")
+"""Those that read what `anystream demo --serve` serves."""
+
+
+@pytest.fixture(scope="module")
+def url() -> Generator[str, None, None]:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve()) as server:
+        yield server.url
 
 
 def test_all_of_them_are_in_the_list() -> None:
@@ -18,9 +31,10 @@ def test_all_of_them_are_in_the_list() -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example(example: Path, backend: str) -> None:
+def test_example(example: Path, backend: str, url: str) -> None:
     command = [sys.executable, "-W", "error", "-X", "dev", str(example), backend]
     command += [SECONDS[example.stem]] if example.stem in SECONDS else []
+    command += [url] if example.stem in SERVED else []
     ran = subprocess.run(command, capture_output=True, text=True)
     # asyncio tells of each step that has taken more than 0.1 s, and a busy machine may do so.
     errors = [line for line in ran.stderr.splitlines() if not line.startswith("Executing <")]

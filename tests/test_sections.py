@@ -62,3 +62,16 @@ def test_the_guarantees_name_tests_that_there_are() -> None:
     assert all((DOCS.parent / file).exists() for file in re.findall(r"`(tests/\S+)`", page))
     hazards = re.findall(r"\b(h\d+b?)\b", page)
     assert [name for name in hazards if f"def test_{name}_" not in tests] == []
+
+
+def test_the_map_names_every_module() -> None:
+    """The table of ARCHITECTURE.md, but for the server of the demo, which it names as a whole."""
+    root = DOCS.parent
+    named = {*re.findall(r"`([\w.]+)`", (root / "ARCHITECTURE.md").read_text("utf-8"))}
+    modules = [
+        path
+        for path in root.joinpath("src", "anystream").rglob("*.py")
+        if path.stem != "__init__" and path.parent.name != "server"
+    ]
+    assert len(modules) > 90
+    assert [str(path) for path in modules if not {path.stem, path.name} & named] == []

@@ -36,7 +36,7 @@ class Step(TypedDict, total=False):
 
     A function given as `next=` may return one; it is plain JSON, and part of the `state` of a run.
 
-    Keys:
+    Attributes:
         url: the whole request goes there, and the query is that of this URL.
         params: parameters of the query, in the place of those of the same name.
         json: values by the paths at which they are put into the JSON body. With `url` it is the
