@@ -9,7 +9,7 @@ what merely looks like an end.
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, cast
@@ -18,6 +18,7 @@ from . import kinds
 from .links import links
 from .page import Answer, Header, Page, Step, elements, in_words, lookup, whole
 from .schemes import (
+    FALSE,
     TARGETS,
     GraphQL,
     LinkHeader,
@@ -376,6 +377,8 @@ def say(page: Page[Any]) -> Said:
     """What the page says of those after it."""
     first = not page.origin.step
     rings = by_nearness(page)
+    if page.origin.step.keys() == {"url"}:  # so links lead on, and a cursor beside them may stay
+        rings = [replace(signs, tokens=[]) for signs in rings]
     endings: list[Said] = []
     if (linked := in_link_header(page)) is not None:
         if linked.answer == "more" or linked.sign.endswith("has no results"):
@@ -590,7 +593,8 @@ def advised(page: Page[Any], signs: Signs) -> str:
         return f"next=Offset(total={sign.place!r})"
     for sign in signs.yes:
         if has_ids(page.records) and isinstance(sign.place, str):
-            return f"next=LastItem('id', 'after', more={sign.place!r})"
+            more = f"!{sign.place}" if sign.value in FALSE else sign.place
+            return f"next=LastItem('id', 'after', more={more!r})"
     return "next=Offset()"
 
 
