@@ -25,7 +25,7 @@ class NotJSON(ValueError):
 def loads(content: bytes) -> Any:
     """`content` as `Document` reads it without texts."""
     try:
-        return json.loads(content)
+        return _STRICT.decode(content.decode(json.detect_encoding(content), "surrogatepass"))
     except (ValueError, RecursionError):
         return Document(content).data  # or what is wrong with it
 
@@ -42,8 +42,7 @@ class Document:
     def __init__(self, content: bytes, texts: bool = False) -> None:
         self._text = _decoded(content, "strict" if texts else "surrogatepass")
         self._lists: dict[int, tuple[list[Any], int, int]] = {}  # by id, and from where to where
-        self._constant = _no_constant if texts else None
-        self._decoder = _STRICT if texts else _LENIENT
+        self._decoder = _STRICT
         try:
             self.data = self._read(walk=texts)
         except JSONDecodeError as error:
@@ -90,7 +89,7 @@ class Document:
         except (JSONDecodeError, NotJSON):
             raise
         except ValueError:  # an integer has more digits than Python likes to convert
-            self._decoder = json.JSONDecoder(parse_constant=self._constant, parse_int=_integer)
+            self._decoder = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer)
             return read()
 
     def _parse(self) -> Any:
@@ -160,10 +159,9 @@ _CUT_REASONS = ("unexpected end of data", "truncated data")
 
 
 def _no_constant(name: str) -> Never:
-    raise NotJSON(f"{name} is no JSON")
+    raise NotJSON(f"{name} is not JSON")
 
 
-_LENIENT = json.JSONDecoder()
 _STRICT = json.JSONDecoder(parse_constant=_no_constant)
 
 
