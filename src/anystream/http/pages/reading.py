@@ -154,11 +154,13 @@ class Reader:
         known = None if self.given is None else self.given.items(data)
         if known is not None:
             return known
-        lists = listing.likely(data)
+        likely = listing.likely(data)
+        lists = [path for path in likely if path not in ERRORS]
+        problem = None if lists == likely and len(lists) == 1 else failure(data)
+        if problem is not None:
+            raise PageDataError(problem, response, number)
         if len(lists) == 1:
             return lists[0]
-        if (problem := failure(data)) is not None:
-            raise PageDataError(problem, response, number)
         what = f"{len(lists)} lists: {', '.join(map(repr, lists))}" if lists else "no list"
         raise ItemsNotFound(
             f"the body has {what}; say where the items are with items="
