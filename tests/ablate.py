@@ -40,6 +40,7 @@ PAGES = (
     *("http/http_removals", "http/requests", "http/retries", "http/state", "http/contents"),
     *("http/parallel", "http/pages", "http/schemes", "http/links", "http/faults", "http/json"),
     *("http/numbering", "http/signs", "http/quota", "http/refused_pages", "http/expressions"),
+    "http/shapes",
 )
 BODIES = (
     "http/http_removals",
@@ -1340,8 +1341,8 @@ REMOVALS = (
     # Attempts, and the pauses between them.
     Removal(
         FETCHER,
-        "max(backoff.pause(), wanted, LEAST)\n",
-        "max(backoff.pause(), LEAST)\n",
+        "max(self.quota.pause(), wanted, LEAST)\n",
+        "max(self.quota.pause(), LEAST)\n",
         "Retry-After is kept to",
     ),
     Removal(
@@ -1370,9 +1371,45 @@ REMOVALS = (
     ),
     Removal(
         FETCHER,
-        "            if self.backoff is None:\n",
-        "            if True:\n",
+        "            self.backoff.grant(error)\n",
+        "            pass\n",
         "the attempts of a page are counted",
+    ),
+    Removal(
+        FETCHER,
+        "            self.quota.number += 1\n",
+        "            self.backoff.number += 1\n",
+        "a refusal uses up no attempt",
+    ),
+    Removal(
+        CLIENTS,
+        "    await response.aclose()\n    return None\n",
+        "    return None\n",
+        "the last of too many redirects is closed",
+    ),
+    Removal(
+        SIGNS,
+        """f"!{sign.place}" if sign.value in FALSE else sign.place""",
+        "sign.place",
+        "a flag that says the end is advised with an exclamation mark",
+    ),
+    Removal(
+        SIGNS,
+        'if page.origin.step.keys() == {"url"}:',
+        "if False:",
+        "a cursor beside links is no sign of more",
+    ),
+    Removal(
+        READING,
+        "before if isinstance(before, Countable) else Numbering()",
+        "Numbering()",
+        "an offset that one page repeats is counted on",
+    ),
+    Removal(
+        READING,
+        "lists = [path for path in likely if path not in ERRORS]",
+        "lists = likely",
+        "a list of errors is not the list of items",
     ),
     Removal(
         FETCHER,

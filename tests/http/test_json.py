@@ -195,13 +195,11 @@ def test_what_is_not(text: str, texts: bool) -> None:
         assert refusal(body.encode(), texts=texts).truncated is is_beginning(body)
 
 
+@MODES
 @pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
-def test_what_only_python_takes_for_json(name: str) -> None:
-    content = f'{{"a": [{name}]}}'.encode()
-    for texts in (False, True):
-        error = refusal(content, texts=texts)
-        assert str(error) == f"{name} is not JSON; loads=json.loads would read it"
-        assert not error.truncated
+def test_what_only_python_takes_for_json(name: str, texts: bool) -> None:
+    error = refusal(f'{{"a": [{name}]}}'.encode(), texts=texts)
+    assert (str(error), error.truncated) == (f"{name} is not JSON", False)
 
 
 def is_beginning(text: str) -> bool:

@@ -94,7 +94,10 @@ async def follow(
             await response.aclose()
         request = response.next_request
         response = await send(client, request, trusted(request), stream=stream)
-    return response if response.next_request is None else None
+    if response.next_request is None:
+        return response
+    await response.aclose()
+    return None
 
 
 def with_own_query(client: Any, url: Any, given: Any) -> Any:

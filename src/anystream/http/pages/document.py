@@ -151,7 +151,7 @@ _CUT_REASONS = ("unexpected end of data", "truncated data")
 
 
 def _no_constant(name: str) -> Never:
-    raise NotJSON(f"{name} is not JSON; loads=json.loads would read it")
+    raise NotJSON(f"{name} is not JSON")
 
 
 STRICT = json.JSONDecoder(parse_constant=_no_constant)

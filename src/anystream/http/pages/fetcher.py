@@ -151,7 +151,8 @@ class Fetch:
             raise told(exc, step.get("url", requests.ask.url), number) from exc.__cause__
         self.key = requests.key(step, self.url)
         self.number = number
-        self.backoff: Backoff | None = None  # from the first failure on
+        self.backoff = Backoff(requests.ask.retry)
+        self.quota = Backoff(requests.ask.retry)  # of refusals, which use up no attempt
         self.due: float | None = None  # when the pause is over
         self.failed: tuple[Exception, int, float] | None = None  # what the hook has to hear of
 
@@ -245,33 +246,35 @@ class Fetch:
             method = self.step.get("method", ask.method)
             if method not in ask.retry_methods or not is_transient(error):
                 raise error
-            if self.backoff is None:
-                self.backoff = Backoff(ask.retry)
             if is_quota(error):
-                self.later(error, self.backoff, ask.max_retry_after)
+                self.later(error, ask.max_retry_after)
                 return
             self.backoff.grant(error)
             pause = self.backoff.pause()
-            self.failed = error, self.backoff.number, pause
+            self.failed = error, self.attempts, pause
             self.due = current_time() + pause
         finally:
             del error  # which refers to this frame, once raised
 
-    def later(self, error: Exception, backoff: Backoff, limit: float) -> None:
+    @property
+    def attempts(self) -> int:
+        """How many were made, all told."""
+        return self.backoff.number + self.quota.number
+
+    def later(self, error: Exception, limit: float) -> None:
         """Pause the whole run, since the server wants it; that is no failure of this page."""
         try:
-            policy = backoff.policy
-            if policy.times == 0 or not backoff.wants(error):
+            if self.quota.policy.times == 0 or not self.quota.wants(error):
                 raise error
-            backoff.number += 1
+            self.quota.number += 1
             wanted: float = getattr(error, "retry_after", None) or 0.0
-            pause = max(backoff.pause(), wanted, LEAST)
+            pause = max(self.quota.pause(), wanted, LEAST)
             if not self.fetcher.pacer.refused(pause):
                 error.add_note(
                     f"the server has answered no request for {limit:g} s, which is max_retry_after"
                 )
                 raise error
-            self.failed = error, backoff.number, pause
+            self.failed = error, self.attempts, pause
             self.due = current_time() + pause
         finally:
             del error

@@ -11,7 +11,17 @@ from typing import Any
 
 from ..._batches import MISSING
 from .page import Page, lookup
-from .schemes import MORE, Cursor, GraphQL, HeaderCursor, LastItem, NextParams, Scheme, sent
+from .schemes import (
+    MORE,
+    Cursor,
+    GraphQL,
+    HeaderCursor,
+    LastItem,
+    NextParams,
+    PageNumber,
+    Scheme,
+    sent,
+)
 
 GET, POST = "GET", "POST"
 
@@ -170,6 +180,12 @@ KINDS = (
         GET,
         Cursor("continuationToken", param="continuationToken"),
         Shape(has=("items", "continuationToken")),
+    ),
+    Kind(
+        "Spring",
+        GET,
+        PageNumber("page", 0, total_pages="totalPages"),
+        Shape(has=("content", "number", "size", "first", "last", "numberOfElements")),
     ),
     Kind(
         "Azure DevOps",

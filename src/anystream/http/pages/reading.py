@@ -12,7 +12,7 @@ from .._refusals import said_in
 from . import listing, signs
 from .document import STRICT, Document, NotJSON
 from .page import Asked, Origin, Page, Step, in_words, lookup
-from .schemes import Function, Numbering, Scheme
+from .schemes import Countable, Function, Numbering, Scheme
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
 """Where the items are: a path, a function of the body, or None to find the only list."""
@@ -165,11 +165,13 @@ class Reader:
         known = None if self.given is None else self.given.items(data)
         if known is not None:
             return known
-        lists = [""] if isinstance(data, list) else listing.likely(data)
+        likely = [""] if isinstance(data, list) else listing.likely(data)
+        lists = [path for path in likely if path not in ERRORS]
+        problem = None if lists == likely and len(lists) == 1 else failure(data)
+        if problem is not None:
+            raise PageDataError(problem, response, number)
         if len(lists) == 1:
             return lists[0]
-        if (problem := failure(data)) is not None:
-            raise PageDataError(problem, response, number)
         what = f"{len(lists)} lists: {', '.join(map(repr, lists))}" if lists else "no list"
         raise ItemsNotFound(
             f"the body has {what}; say where the items are with items="
@@ -214,35 +216,33 @@ class Reader:
 
     def detected(self, page: Page[Any], said: signs.Said) -> tuple[signs.Said, Step | None]:
         """What the page says itself, all told, and the step that follows from it."""
-        later, before = bool(page.origin.step), self.scheme
-        if said.scheme is not None and (said.answer != "unknown" or not later or self.counts(page)):
+        before = self.scheme
+        if not page.records and said.answer == "unknown":
+            return signs.Said("end", "there are no items", before), None
+        if said.scheme is not None and (said.answer == "more" or self.counts(page, said.scheme)):
             self.scheme, self.echo = said.scheme, said.echo
             return said, said.step
-        if said.answer == "end" or (later and not self.counts(page) and not self.insists(said)):
-            scheme = before or said.scheme
-            return signs.Said("end", said.sign or "nothing leads on", scheme), None
         if said.answer == "more":
             raise SchemeNotFound(
                 f"there are more pages, since {said.sign}, but nothing says how to ask for them:"
-                f" say {said.advice}, with the API's own parameter, or {JUST_THIS}",
+                f" say {said.advice}, with the API's own parameter{and_start(said.advice)},"
+                f" or {JUST_THIS}",
                 page.response,
                 page.number,
             )
-        if not page.records:
-            return signs.Said("end", "there are no items", before), None
+        numbering = before if isinstance(before, Countable) else Numbering()
+        if said.answer == "end" or not self.counts(page, numbering):
+            return signs.Said("end", said.sign or "nothing leads on", before or said.scheme), None
         if page.response.request.method != "GET":
             problem = f"nothing says whether there are more pages: say next=, or {JUST_THIS}"
             raise SchemeNotFound(problem, page.response, page.number)
-        self.scheme = Numbering()
-        return signs.Said("unknown", "", self.scheme), self.scheme.next(page)
+        self.scheme = numbering
+        return signs.Said("unknown", "", numbering), cast("Step | None", numbering.next(page))
 
-    def counts(self, page: Page[Any]) -> bool:
-        """Whether it was asked for by a number, since nothing said how to go on."""
-        return isinstance(page.origin.step.get("params", {}).get(Numbering.param), int)
-
-    def insists(self, said: signs.Said) -> bool:
-        """Whether a later page says that there is more, without a way to it."""
-        return said.answer == "more"
+    def counts(self, page: Page[Any], scheme: Scheme) -> bool:
+        """Whether the page is the first one, or was asked for by the number of such a scheme."""
+        step = page.origin.step
+        return not step or getattr(scheme, "param", None) in step.get("params", {})
 
     def check_echo(self, page: Page[Any]) -> None:
         """Raise if the page repeats another number than the one that it was asked for with."""
@@ -277,6 +277,11 @@ class Reader:
 async def awaited(step: Any) -> Step | None:
     """A step that a scheme of the user's may give as a coroutine."""
     return cast("Step | None", step if step is None or isinstance(step, dict) else await step)
+
+
+def and_start(advice: str) -> str:
+    """What to say as well: an API that counts from 0 gives its second page for the number 1."""
+    return ", and start=0 if it counts from 0" if "PageNumber" in advice else ""
 
 
 ERRORS = ("error", "errors", "fault", "exception")

@@ -9,7 +9,7 @@ what merely looks like an end.
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -29,6 +29,7 @@ from .page import (
     whole,
 )
 from .schemes import (
+    FALSE,
     GraphQL,
     LinkHeader,
     NextURL,
@@ -404,6 +405,8 @@ def say(page: Page[Any]) -> Said:
     """What the page says of those after it."""
     first = not page.origin.step
     rings = by_nearness(page)
+    if page.origin.step.keys() == {"url"}:  # so links lead on, and a cursor beside them may stay
+        rings = [replace(signs, tokens=[]) for signs in rings]
     endings: list[Said] = []
     if (linked := in_link_header(page)) is not None:
         if linked.answer == "more" or linked.sign.endswith("has no results"):
@@ -649,7 +652,8 @@ def advised(page: Page[Any], signs: Signs) -> str:
         return f"next=Offset(total={sign.place!r})"
     for sign in signs.yes:
         if has_ids(page.records) and isinstance(sign.place, str):
-            return f"next=LastItem('id', 'after', more={sign.place!r})"
+            more = f"!{sign.place}" if sign.value in FALSE else sign.place
+            return f"next=LastItem('id', 'after', more={more!r})"
     return "next=Offset()"
 
 

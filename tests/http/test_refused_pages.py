@@ -1,0 +1,284 @@
+"""What an error of a page says, and what it leaves behind: the reason, and nothing open."""
+
+import gzip
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from clients import Reply, Server
+from paged_api import API
+
+from anystream import Retry
+from anystream.http import (
+    Cursor,
+    ErrorResponse,
+    GraphQL,
+    ItemsNotFound,
+    NextURL,
+    PageDataError,
+    PageSizeError,
+    PageStatusError,
+    PaginationError,
+    fetch_all_pages,
+)
+
+JSON = "application/json"
+
+
+def reply(body: Any, status: int = 200, kind: str = JSON, **headers: str) -> Reply:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Reply(data, status=status, kind=kind, **headers)
+
+
+async def error_of(library: Any, *replies: Any, url: str = "http://t/", **options: Any) -> Any:
+    """The error of a run that gets these replies; nothing is open after it."""
+    server = Server(library, replies)
+    given = {"retry": None, **options}
+    with pytest.raises(PaginationError) as caught:
+        await fetch_all_pages(url, client=server.client, **given).drain()
+    assert server.open == 0
+    return caught.value
+
+
+STATUSES = [
+    *(300, 301, 302, 303, 304, 305, 307, 308),
+    *(400, 401, 402, 403, 404, 405, 406, 409, 410, 413, 414, 415, 418, 422, 423, 425, 428, 429),
+    *(431, 451, 500, 501, 502, 503, 504, 507, 511, 520, 599),
+]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_every_status_with_its_reason(library: Any, status: int) -> None:
+    body = {"message": "page_size must be at most 100"}
+    error = await error_of(library, reply(body, status, x_request_id="7"))
+    assert isinstance(error, PageStatusError)
+    assert f"status {status}" in str(error)
+    assert str(error).endswith(": page_size must be at most 100")
+    assert isinstance(error.response, ErrorResponse)
+    assert (error.status, error.response.status) == (status, status)
+    assert error.response.headers["x-request-id"] == "7"
+    assert json.loads(error.response.body) == body
+
+
+REASONS = {
+    "message": {"message": "why"},
+    "error": {"error": "why"},
+    "a nested one": {"error": {"code": 3, "message": "why"}},
+    "detail": {"detail": "why"},
+    "title": {"type": "about:blank", "title": "why"},
+    "errors": {"errors": [{"message": "why"}]},
+    "text": "why",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+async def test_where_a_reason_stands(library: Any, name: str) -> None:
+    error = await error_of(library, reply(REASONS[name], 400))
+    assert str(error) == "page 1 of http://t/: status 400 Bad Request: why"
+
+
+async def test_no_secret_and_no_control_character_is_in_a_message(library: Any) -> None:
+    body = {"message": "no \x1b[31m\u202e for s3cr3tkey and h1dd3n"}
+    error = await error_of(
+        library,
+        reply(body, 401),
+        url="http://t/?api_key=h1dd3n",
+        headers={"Authorization": "Bearer s3cr3tkey"},
+    )
+    assert "s3cr3tkey" not in str(error)
+    assert "h1dd3n" not in str(error)
+    assert str(error).isprintable()
+    assert "***" in str(error)
+
+
+async def test_a_long_reason_is_shortened(library: Any) -> None:
+    error = await error_of(library, reply({"message": "x" * 10_000}, 400))
+    assert len(str(error)) < 300
+    assert len(error.response.body) > 10_000
+
+
+async def test_of_a_long_body_its_beginning_is_kept(library: Any) -> None:
+    error = await error_of(library, reply(b"x" * 200_000, 500, "text/plain"))
+    assert len(error.response.body) == 65_536
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_says_where_to(library: Any, status: int) -> None:
+    error = await error_of(library, reply(b"", status, location="/there/?token=s3cr3t"))
+    assert str(error).endswith(
+        ", to http://t/there/?token=***; a client with follow_redirects=True would go there"
+    )
+
+
+async def test_redirects_without_end(library: Any) -> None:
+    server = Server(library, [reply(b"", 302, location=f"/{n}") for n in range(30)])
+    server.client.follow_redirects = True
+    with pytest.raises(PageDataError, match="more than 20 redirects"):
+        await fetch_all_pages("http://t/", client=server.client).drain()
+    assert server.open == 0
+
+
+# -- a status of success, and something else ------------------------------------------------------
+
+FAILURES = {
+    "ok": ({"ok": False, "error": "missing_scope"}, "ok: false: missing_scope"),
+    "success": ({"success": False, "errors": [{"message": "no"}]}, "success: false: no"),
+    "ok beside a list": ({"ok": False, "error": "no", "items": [1]}, "ok: false: no"),
+    "an error": ({"error": {"message": "slow down"}}, "says 'error': slow down"),
+    "errors": ({"errors": [{"title": "no"}, 2]}, "GraphQL|says 'errors': no"),
+    "a status": ({"status": "error", "message": "no"}, "status is 'error': no"),
+    "no reason": ({"success": False}, "success: false: no reason is given"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+async def test_a_body_that_says_that_it_has_failed(library: Any, name: str) -> None:
+    body, problem = FAILURES[name]
+    error = await error_of(library, reply(body))
+    assert isinstance(error, PageDataError)
+    assert any(each in str(error) for each in problem.split("|"))
+    assert error.response.status == 200
+    assert error.response.headers["content-type"] == JSON
+
+
+async def test_a_failure_of_a_later_page_comes_after_the_items(library: Any) -> None:
+    first, second = {"items": [1], "next": "/2"}, {"error": "gone"}
+    server = Server(library, [reply(first), reply(second)])
+    got: list[int] = []
+    with pytest.raises(PageDataError, match=r"page 2 of http://t/2: .*'error': gone"):
+        async for item in fetch_all_pages("http://t/", client=server.client):
+            got.append(item)
+    assert got == [1]
+
+
+BODIES = {
+    "HTML": (b"<html><title>Log in</title>", "text/html", "not JSON, but text/html, and begins"),
+    "NDJSON": (b'{"a": 1}\n{"a": 2}\n', "application/x-ndjson", "read it with ndjson()"),
+    "text": (b"Sorry", "text/plain; charset=utf-8", "but text/plain, and begins with 'Sorry'"),
+    "no type": (b"\x00\xff", "", "is not JSON, and begins with"),
+    "NaN": (b'{"items": [NaN]}', JSON, "is not JSON"),
+    "Infinity": (b'{"items": [-Infinity]}', JSON, "is not JSON"),
+    "empty": (b"", JSON, "cut short"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_a_body_of_another_kind(library: Any, name: str) -> None:
+    body, kind, problem = BODIES[name]
+    error = await error_of(library, reply(body, kind=kind))
+    assert isinstance(error, PageDataError)
+    assert problem in str(error)
+    assert error.response.body == body
+
+
+async def test_an_empty_body_that_is_told_is_not_cut_short(library: Any) -> None:
+    error = await error_of(library, reply(b"", content_length="0"))
+    assert type(error) is PageDataError
+    assert "begins with ''" in str(error)
+
+
+async def test_errors_of_graphql_are_kept(library: Any) -> None:
+    error = await error_of(
+        library, reply({"errors": [{"message": "no"}]}), json={}, next=GraphQL("data.a")
+    )
+    assert error.errors == [{"message": "no"}]
+
+
+async def test_a_certificate_is_not_asked_for_twice(library: Any) -> None:
+    server = Server(library, [library.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")])
+    with pytest.raises(library.ConnectError) as caught:
+        await fetch_all_pages("https://t/", client=server.client, retry=Retry(times=9)).drain()
+    assert len(server.requests) == 1
+    assert caught.value.__notes__ == ["while fetching page 1 of https://t/"]
+
+
+# -- sizes --------------------------------------------------------------------------------------
+
+
+async def test_a_long_cursor_gives_a_short_message(library: Any) -> None:
+    body = {"items": [1], "next_cursor": "c" * 200_000}
+    error = await error_of(library, reply(body))
+    assert len(str(error)) < 600
+    error = await error_of(library, reply(body), reply(body, 500), next=Cursor("next_cursor", "c"))
+    assert len(str(error)) < 800
+    body = {"items": [1], "next": "x" * 200_000 + "://"}
+    error = await error_of(library, reply(body), next=NextURL("next"))
+    assert len(str(error)) < 3000
+
+
+async def test_a_small_body_that_unpacks_to_a_very_large_one(library: Any) -> None:
+    zeros = gzip.compress(b" " * 300_000_000, 9)
+    assert len(zeros) < 400_000
+    bomb = reply(zeros, content_encoding="gzip")
+    tracemalloc.start()
+    try:
+        error = await error_of(library, bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(error, PageSizeError)
+    assert "max_page_bytes=67108864" in str(error)
+    assert peak < 100 * 2**20
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_stacked_packings(library: Any, times: int) -> None:
+    body = json.dumps({"items": [1, 2], "next": None}).encode()
+    bomb = b" " * 3_000_000
+    for _ in range(times):
+        body, bomb = gzip.compress(body), gzip.compress(bomb)
+    coding = ", ".join(["gzip"] * times)
+    server = Server(library, [reply(body, content_encoding=coding, content_length=str(len(body)))])
+    assert await fetch_all_pages("http://t/", client=server.client).collect() == [1, 2]
+    error = await error_of(library, reply(bomb, content_encoding=coding), max_page_bytes=1_000_000)
+    assert isinstance(error, PageSizeError)
+
+
+async def test_a_packed_body_that_is_cut_is_asked_for_again(library: Any) -> None:
+    body = gzip.compress(json.dumps({"items": [1], "next": None}).encode())
+    replies = [reply(each, content_encoding="gzip") for each in (body[:-9], body)]
+    server = Server(library, replies)
+    assert await fetch_all_pages("http://t/", client=server.client).collect() == [1]
+    assert len(server.requests) == 2
+    assert server.open == 0
+
+
+async def test_a_body_in_chunks_over_the_limit(library: Any) -> None:
+    chunks = Reply(*[b"[1" + b" " * 1000] * 50, kind=JSON)
+    error = await error_of(library, chunks, max_page_bytes=20_000)
+    assert isinstance(error, PageSizeError)
+
+
+async def test_a_body_that_tells_its_length_is_not_read_over_the_limit(library: Any) -> None:
+    long = Reply(AssertionError("it is read"), kind=JSON, content_length="20001")
+    error = await error_of(library, long, max_page_bytes=20_000)
+    assert isinstance(error, PageSizeError)
+    fits = reply({"items": [1], "next": None}, content_length="29")
+    server = Server(library, [fits])
+    stream = fetch_all_pages("http://t/", client=server.client, max_page_bytes=29)
+    assert await stream.collect() == [1]
+    assert server.open == 0
+
+
+async def test_a_body_that_is_in_memory_has_the_same_limit() -> None:
+    async with API(lambda _: {"items": [1] * 100, "next": None}).client() as client:
+        stream = fetch_all_pages("http://t/", client=client, max_page_bytes=100)
+        with pytest.raises(PageSizeError):
+            await stream.drain()
+        assert await fetch_all_pages("http://t/", client=client).count() == 100
+
+
+async def test_a_body_that_breaks_off_leaves_nothing_open(library: Any) -> None:
+    broken = Reply(b'{"items"', library.ReadError("gone"), kind=JSON)
+    server = Server(library, [broken])
+    with pytest.raises(library.ReadError, match="gone"):
+        await fetch_all_pages("http://t/", client=server.client, retry=None).drain()
+    assert server.open == 0
+
+
+async def test_no_list_is_shown_with_what_there_is(library: Any) -> None:
+    for body in ({"items": 3}, {"items": {"a": 1}}):
+        error = await error_of(library, reply(body), items="items")
+        assert isinstance(error, ItemsNotFound)
+        assert "is not a list, but" in str(error)
