@@ -32,7 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
-    *("bursts", "stopped", "half_open", "outage"),
+    *("bursts", "stopped", "half_open", "outage", "shelter"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -313,6 +313,44 @@ REMOVALS = (
         " if error is not refusal)\n",
         "",
         "what nobody has read of a task's errors is raised by who closes",
+    ),
+    # A cancelled step in the reader's own task.
+    Removal(
+        "_steps.py",
+        "                    if self.stepping:\n",
+        "                    if False:\n",
+        "a cancelled step may await, on asyncio",
+    ),
+    Removal(
+        "_steps.py",
+        "                    if error is not None:\n",
+        "                    if False:\n",
+        "a cancelled step may await, on trio",
+    ),
+    Removal(
+        RUN,
+        "        scope.deadline = current_time() + self.grace\n        return self\n",
+        "        return self\n",
+        "a cancelled step has the grace period",
+    ),
+    Removal(
+        RUN,
+        "        self.scope.shield, self.scope.deadline = False, inf\n",
+        "        self.scope.deadline = inf\n",
+        "the block itself is not sheltered",
+    ),
+    Removal(
+        RUN,
+        "            self.errors += (self.hung(self.grace),)\n",
+        "            pass\n",
+        "a cancelled step that outlives its grace period is told of",
+    ),
+    Removal(
+        RUN,
+        "        if current_effective_deadline() == -inf:\n"
+        "            scope.shield = False\n            return None\n",
+        "",
+        "a scope inside of the block leaves no deadline behind",
     ),
     # Several failures at one instant.
     Removal(

@@ -459,11 +459,12 @@ async def test_h48_a_cancelled_step_takes_its_demand_back() -> None:
 
 async def test_h21_cleanup_may_await_in_a_cancelled_scope() -> None:
     source = TrackedSource(ITEMS, pause=1, cleanup=0.5)
-    for stream in (Stream(source.iterator), Stream(source.generator).buffer(0)):
+    plain = Stream(source.generator)
+    for stream in (plain, Stream(source.iterator), plain.buffer(0), plain.map(str).retry()):
         with anyio.move_on_after(0.3) as scope:
             await stream.drain()
         assert scope.cancelled_caught
-    assert source.closes_finished == 2
+    assert source.closes_finished == 4
 
 
 @on_asyncio

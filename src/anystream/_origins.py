@@ -57,14 +57,19 @@ class FromAsync(Steps):
 
     any_task = False
 
-    def __init__(self, iterable: AsyncIterable[Any]) -> None:
+    def __init__(self, iterable: AsyncIterable[Any], host: Host | None = None) -> None:
         super().__init__()
+        self.within = host
         self.iterator = aiter(iterable)
         self.aclose = getattr(self.iterator, "aclose", None)
         self.closes = self.aclose is not None
         self.pace = Pace()
         self.over = False
         self.killed = False
+
+    @property
+    def host(self) -> Host | None:
+        return self.within
 
     @property
     def holds(self) -> bool:
@@ -182,7 +187,7 @@ def as_source(value: Any, host: Host) -> Source:
     if isinstance(value, Recipe):
         return host.pipeline.assembled(lambda: opened(value, host))
     if issubclass(type(value), AsyncIterable):
-        source = FromAsync(value)
+        source = FromAsync(value, host)
         if host.pipeline.opening:  # together with something that may not open
             host.pipeline.halves.append(source)
         return source

@@ -14,8 +14,10 @@ from anyio import (
     CancelScope,
     Event,
     create_task_group,
+    current_effective_deadline,
     current_time,
     get_cancelled_exc_class,
+    get_current_task,
 )
 
 from ._batches import Recipe, Segment, Source, opened
@@ -80,6 +82,13 @@ class Host(ABC):
     def unless_over(self) -> None:
         if self.over:
             raise self.pipeline.refused()
+
+    def shelter(self) -> "Pipeline | None":
+        """A step in this task was cancelled: let it await, until what this returns is exposed.
+
+        None if it cannot; a task behind a mailbox sees to that by itself.
+        """
+        return None
 
     async def finish(self, part: Source) -> None:
         """Close one part of the pipeline that has ended, while the rest goes on."""
@@ -587,6 +596,35 @@ class Pipeline(Host):
     def forget(self) -> None:
         """Keep only those of the sources handed over that there is something to close of."""
         self.owned = tuple(source for source in self.owned if source.holds)
+
+    def shelter(self) -> "Pipeline | None":
+        """Raise the shield of the scope that was entered before the first step.
+
+        It is of no use if the cancellation comes from inside of it, such as from a scope around
+        that one step, and against a native one none is needed.
+        """
+        scope = self.scope
+        if scope is None or scope.shield or scope.cancel_called or self.elsewhere():
+            return None
+        if current_effective_deadline() > -inf:
+            return None
+        scope.shield = True
+        if current_effective_deadline() == -inf:
+            scope.shield = False
+            return None
+        scope.deadline = current_time() + self.grace
+        return self
+
+    def expose(self) -> None:
+        """The step that was sheltered is over."""
+        assert self.scope is not None
+        self.scope.shield, self.scope.deadline = False, inf
+        if self.scope.cancel_called:
+            self.errors += (self.hung(self.grace),)
+
+    def elsewhere(self) -> bool:
+        """Whether this is another task than the one that has entered the scope."""
+        return self.task is not None and self.task != get_current_task().id
 
     @property
     def waits_for_tasks(self) -> bool:

@@ -64,7 +64,7 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
         def make(*args: Any, **kwargs: Any) -> Stream[Any]:
             signature.bind(*args, **kwargs)
             text = label.call(label.value(fn), *args, **kwargs)
-            items = made(lambda _: FromAsync(fn(*args, **kwargs)), text)
+            items = made(lambda host: FromAsync(fn(*args, **kwargs), host), text)
             return items if size is None else items.buffer(size)
 
         return make

@@ -164,7 +164,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     def _open(self, host: Host) -> Source:
         source, row = self._parts.origin(host), self._parts.row
-        return Segment(source, [make(host) for make in row]) if row else source
+        return Segment(source, [make(host) for make in row], host) if row else source
 
     def _needs_tasks(self) -> bool:
         return self._parts.tasks

@@ -31,6 +31,10 @@ class Call(WaitingOperator, Steps):
     def busy(self) -> bool:
         return self.stepping
 
+    @property
+    def host(self) -> Host | None:
+        return self.segment.host
+
     def call(self, item: Any) -> Any:
         return self.fn(item)
 
