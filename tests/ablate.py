@@ -32,7 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
-    *("bursts", "stopped", "half_open", "outage", "shelter"),
+    *("bursts", "stopped", "half_open", "outage", "shelter", "made", "order"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -180,8 +180,8 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "            finally:\n                pump.parked = None\n",
-        "            finally:\n",
+        "                finally:\n                    pump.parked = None\n",
+        "                finally:\n",
         "a task that has been woken is not parked any more",
     ),
     Removal(
@@ -267,8 +267,8 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "        finally:\n            self.rest()\n            if group",
-        "        finally:\n            if group",
+        "        finally:\n            self.rest()\n            if scope",
+        "        finally:\n            if scope",
         "the grace period of a close does not end the wait for the tasks",
     ),
     Removal(
@@ -351,6 +351,63 @@ REMOVALS = (
         "            scope.shield = False\n            return None\n",
         "",
         "a scope inside of the block leaves no deadline behind",
+    ),
+    # The scopes of a generator, and the wait for its reader.
+    Removal(
+        RUN,
+        "        return not (self.stopping or is_native(cancelled))\n",
+        "        return False\n",
+        "a scope of the source does not cut short the wait for its reader",
+    ),
+    Removal(
+        RUN,
+        "        return not (self.stopping or is_native(cancelled))\n",
+        "        return not self.stopping\n",
+        "a native cancellation is not swallowed by a wait",
+    ),
+    Removal(
+        RUN,
+        "        with CancelScope(shield=True):\n            await wait()\n",
+        "        with CancelScope():\n            await wait()\n",
+        "the wait for a reader goes on behind a shield",
+    ),
+    Removal(
+        SHARE,
+        "wait, shield=True):\n",
+        "wait):\n",
+        "a scope of the source does not cut short the wait of a hub",
+    ),
+    Removal(
+        SHARE,
+        "and not self.may_be_read():\n",
+        "and True:\n",
+        "a part whose reader comes late is no deadlock",
+    ),
+    Removal(
+        RUN,
+        "            if scope is not None and not is_innermost(scope):\n",
+        "            if False:\n",
+        "a run that is left out of order corrupts nothing",
+    ),
+    Removal(
+        RUN,
+        "                await self.stopped([*self.last])  # for which the group cannot wait now\n",
+        "",
+        "a run that is left out of order is closed",
+    ),
+    # What is made for a stream.
+    Removal(
+        "_origins.py",
+        "            await host.release(release)\n\n\nClose",
+        "            pass\n\n\nClose",
+        "what a function has made is closed after its iterator",
+    ),
+    Removal(
+        "_origins.py",
+        "                if (release := closer(made, True)) is not None:\n"
+        "                    await host.release(release)\n",
+        "",
+        "what a function has made and nobody can read is closed",
     ),
     # Several failures at one instant.
     Removal(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         StreamError,
         StreamInterruptedError,
         StreamOverflowError,
+        WrongOrderError,
         WrongTaskError,
     )
     from ._joins import chain, combine_latest, merge, race, zip
@@ -52,6 +53,7 @@ __all__ = [
     "StreamError",
     "StreamInterruptedError",
     "StreamOverflowError",
+    "WrongOrderError",
     "WrongTaskError",
     "async_range",
     "chain",

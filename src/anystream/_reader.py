@@ -66,7 +66,7 @@ class Run(AsyncIterator[T_co]):
     0 [1, 2, 3]
     """
 
-    __slots__ = ("bare", "items", "lost", "over", "pipeline", "turns")
+    __slots__ = ("__weakref__", "bare", "items", "lost", "over", "pipeline", "turns")
 
     def __init__(self, stream: Recipe, *, bare: bool = False, grace: float | None = None) -> None:
         self.pipeline: Pipeline = Pipeline(stream, grace_of(stream) if grace is None else grace)
@@ -227,10 +227,16 @@ class Run(AsyncIterator[T_co]):
         return segment is not None and segment.busy
 
     def wrong_task(self) -> WrongTaskError:
-        return WrongTaskError(f"{self!r} was entered in another task, which has to leave it")
+        return WrongTaskError(
+            f"{self!r} was entered in another task, which has to leave it; a block inside of a"
+            " generator stays in one task if that is decorated with @stream(buffer=0)"
+        )
 
     def busy(self) -> StreamBusyError:
-        return StreamBusyError(f"{self!r} is in the middle of a step, here or in another task")
+        return StreamBusyError(
+            f"{self!r} is in the middle of a step, here or in another task; with .buffer(n) behind"
+            " the stream several tasks may read one run"
+        )
 
     def __repr__(self) -> str:
         return f"<run of {self.pipeline.stream!r}>"

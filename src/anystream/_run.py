@@ -26,10 +26,11 @@ from ._errors import (
     NeedsTasksError,
     StreamClosedError,
     StreamInterruptedError,
+    WrongOrderError,
 )
 from ._mailbox import Mailbox
 from ._siblings import attach
-from ._unwinding import Unwinding, is_told, parted
+from ._unwinding import Unwinding, is_innermost, is_told, parted
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -51,9 +52,15 @@ def is_from(cancelled: BaseException, scope: CancelScope) -> bool:
     return f" {id(scope):x}" in str(cancelled)
 
 
-async def until(time: float, wait: Callable[[], Awaitable[object]]) -> bool:
+def is_native(cancelled: BaseException) -> bool:
+    """Whether no scope has cancelled this task, but asyncio's `Task.cancel()`."""
+    of_asyncio = type(cancelled).__module__.startswith("asyncio")
+    return of_asyncio and not str(cancelled).startswith("Cancelled via cancel scope ")
+
+
+async def until(time: float, wait: Callable[[], Awaitable[object]], shield: bool = False) -> bool:
     """Await `wait()`; False if it was cancelled because it was `time`, by the loop's clock."""
-    with CancelScope(deadline=time):
+    with CancelScope(deadline=time, shield=shield):
         await wait()
         return True
     return False
@@ -89,6 +96,14 @@ class Host(ABC):
         None if it cannot; a task behind a mailbox sees to that by itself.
         """
         return None
+
+    def stands(self, cancelled: BaseException) -> bool:
+        """Whether something that is not the user's, and waits here, may go on in spite of that.
+
+        So it is in a task behind a mailbox if the cancellation is of a scope that a generator holds
+        across its yields: it is the generator's, and hits it when it waits itself.
+        """
+        return False
 
     async def finish(self, part: Source) -> None:
         """Close one part of the pipeline that has ended, while the rest goes on."""
@@ -341,6 +356,15 @@ class Pump(Host):
         )
         lost.__cause__ = error
         return lost
+
+    def stands(self, cancelled: BaseException) -> bool:
+        return not (self.stopping or is_native(cancelled))
+
+    @staticmethod
+    async def undisturbed(wait: Callable[[], Awaitable[object]]) -> None:
+        """Await `wait()` behind a shield, which only something of the library's own may do."""
+        with CancelScope(shield=True):
+            await wait()
 
     def unheard(self, error: BaseException) -> None:
         """Keep what ended the body and nobody will read.
@@ -634,7 +658,7 @@ class Pipeline(Host):
 
     async def leave(self, *, busy: bool) -> None:
         """Close what is still open, unless somebody is `busy` with it, and leave the scope."""
-        scope, self.scope = self.scope, None
+        scope = self.scope
         group = self.group  # into which a pump may start another one until all have ended
         self.shield = scope
         if scope is not None:
@@ -650,11 +674,23 @@ class Pipeline(Host):
                 await self.stop([*self.pumps])
         finally:
             self.rest()
+            if scope is not None and not is_innermost(scope):
+                await self.stopped([*self.last])  # for which the group cannot wait now
+                scope.shield, self.shield = False, None
+                raise self.out_of_order()
+            self.scope = None
             if group is not None:
                 await self.leave_group(group)
             elif scope is not None:
                 scope.__exit__(None, None, None)
             self.shield = None
+
+    def out_of_order(self) -> WrongOrderError:
+        return WrongOrderError(
+            f"{self.stream!r} was left before something that was entered after it, such as another"
+            " run or a cancel scope; it is closed, and can be left after that. `aclose()` closes"
+            " in any order, and each run may have a task of its own"
+        )
 
     async def leave_group(self, group: "TaskGroup") -> None:
         """Wait for the tasks, none of which can fail."""

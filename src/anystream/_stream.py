@@ -118,7 +118,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, or a function
     that returns one of these, plain or async. A list or a function can be opened many times, also
     at the same time. An iterator can be read only once, so a second opening is a
-    `StreamConsumedError`; opening the stream takes it over, and closes it.
+    `StreamConsumedError`; opening the stream takes it over, and closes it. What a function returns
+    is closed with all that it has, after its iterator: with `__aexit__`, else `aclose`, else
+    `close`. An iterable that was handed over is closed if it has `aclose`.
 
     Nothing runs until the stream is opened, and a stream can be opened in three ways:
 
@@ -141,7 +143,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     [1, 4, 9]
     """
 
-    __slots__ = ("_parts", "_runs")
+    __slots__ = ("__weakref__", "_parts", "_runs")
 
     def __init__(self, source: "Items[T_co] | Maker[T_co] | Parts") -> None:
         if not isinstance(source, Parts):
@@ -780,7 +782,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         tasks = check.integer("concurrency", concurrency, 1)
         text = label.call("flat_map", fn, **label.options(concurrency=(tasks, 1)))
         if tasks == 1:
-            return self._then(text, lambda _: transform.Map(fn), transform.Flatten)
+            flatten = partial(transform.Flatten, made=True)
+            return self._then(text, lambda _: transform.Map(fn), flatten)
         origin = workers.flattened(self, fn, tasks)
         call = text.after(self._parts.text)
         return joined(origin, call, [self], stages.EXPANDING, 0, tasks)
@@ -1358,7 +1361,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         dropped.
 
         Read both in tasks of their own: if one is waited for while the other one is full, and that
-        has no reader or the same, both get a `StreamDeadlockError` after a second.
+        has the same reader, or none and the task of the block is the only one that could read it,
+        both get a `StreamDeadlockError` after a second.
 
         >>> async def main():
         ...     async with async_range(6).partition(lambda n: n % 2) as (odd, even):
@@ -1406,8 +1410,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         dropped, and the next item of its key comes in a new pair. Memory grows with the number of
         keys.
 
-        Read the groups in tasks of their own: if something is waited for while a group is full that
-        has no reader, or one that waits as well, all get a `StreamDeadlockError` after a second.
+        Read the groups in tasks of their own: if something is waited for while a group is full
+        whose reader waits as well, or that has none and could be read by no other task than the one
+        of the block, all get a `StreamDeadlockError` after a second.
 
         >>> async def main():
         ...     async with async_range(6).group_by(lambda n: n % 2) as groups:

@@ -24,6 +24,7 @@ from anystream import (
     StreamError,
     StreamInterruptedError,
     StreamOverflowError,
+    WrongOrderError,
     WrongTaskError,
 )
 
@@ -130,6 +131,7 @@ ERRORS: list[type[StreamError]] = [
     StreamDeadlockError,
     StreamInterruptedError,
     StreamOverflowError,
+    WrongOrderError,
     WrongTaskError,
 ]
 

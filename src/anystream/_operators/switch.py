@@ -71,7 +71,7 @@ def streaming(fn: Callable[[Any], Any]) -> Inner:
     """The items of the stream that `fn` gives."""
 
     async def inner(pump: Pump, lane: Lane, item: Any) -> None:
-        source = as_source(await resolved(fn(item)), pump)
+        source = as_source(await resolved(fn(item)), pump, made=True)
         try:
             await transfer(pump, source, lane)
         finally:

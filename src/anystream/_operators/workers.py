@@ -269,7 +269,7 @@ async def expand(pump: Pump, fn: Callable[[Any], Any], feed: Feed, lane: Lane) -
         while not pump.stopping and (item := await feed.next()) is not MISSING:
             if pump.stopping:  # nothing would interrupt the function then
                 break
-            inner = [as_source(await resolved(fn(item)), pump)]
+            inner = [as_source(await resolved(fn(item)), pump, made=True)]
             await transfer(pump, inner[0], lane)
             await pump.finish(inner.pop())
     except BaseException as exc:
