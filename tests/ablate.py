@@ -32,7 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
-    *("bursts", "stopped", "half_open", "outage", "shelter", "made", "order"),
+    *("bursts", "stopped", "half_open", "outage", "shelter", "made", "order", "inside"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -394,6 +394,24 @@ REMOVALS = (
         "                await self.stopped([*self.last])  # for which the group cannot wait now\n",
         "",
         "a run that is left out of order is closed",
+    ),
+    Removal(
+        RUN,
+        "        elif segment.closes and scoped:\n",
+        "        elif segment.closes:\n",
+        "a stream in a generator that anyone may end enters no scope",
+    ),
+    Removal(
+        READER,
+        "            await self.pipeline.close_cancelled()\n        await",
+        "            pass\n        await",
+        "a stream in a generator that is ended by a cancellation is closed",
+    ),
+    Removal(
+        "_callers.py",
+        "    if stepper is not None and module(stepper).startswith(ENDING):\n        return None\n",
+        "",
+        "a function for a context manager may open a stream with tasks",
     ),
     # What is made for a stream.
     Removal(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._errors import (
         CleanupTimeoutError,
         EmptyStreamError,
+        GeneratorWarning,
         NeedsTasksError,
         StreamBusyError,
         StreamClosedError,
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
+    "GeneratorWarning",
     "NeedsTasksError",
     "Push",
     "Retry",

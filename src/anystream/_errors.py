@@ -22,6 +22,7 @@ from typing import Any
 __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
+    "GeneratorWarning",
     "NeedsTasksError",
     "StreamBusyError",
     "StreamClosedError",
@@ -84,6 +85,15 @@ class WrongOrderError(StreamError):
     All of it is closed by then, but its own scope is still there: leave it again once what was
     entered later has been left. `aclose()` closes runs in any order; a task for each of them lets
     them be left in any order, too.
+    """
+
+
+class GeneratorWarning(RuntimeWarning):
+    """A stream with tasks was opened inside of an async generator that nothing sees to the end of.
+
+    When such a generator is left by `break`, or its reader goes away, Python ends it in another
+    task, or never, and the tasks and scopes of the stream cannot be left there. Decorate the
+    generator with `@stream(buffer=0)`. Functions for `@asynccontextmanager` are fine.
     """
 
 

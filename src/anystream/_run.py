@@ -541,12 +541,13 @@ class Pipeline(Host):
         """What the segment in the caller's task reads from."""
         return self.segment.source if isinstance(self.segment, Segment) else self.segment
 
-    async def open(self) -> None:
+    async def open(self, scoped: bool = True) -> None:
         """Open in the caller's task, which has to `leave`.
 
         The scope, which is that of the group if there is one, is entered before the first step and
         left after the last close, so that it lies outside of every scope that a generator in this
-        pipeline may hold across a `yield`.
+        pipeline may hold across a `yield`. If it is not to be `scoped` there is none, unless there
+        are tasks.
         """
         try:
             segment, pumps = self.held_back(lambda: opened(self.stream, self))
@@ -561,7 +562,7 @@ class Pipeline(Host):
             self.scope = self.group.cancel_scope
             for pump in pumps:
                 self.start(pump)
-        elif segment.closes:
+        elif segment.closes and scoped:
             self.scope = CancelScope()
             self.scope.__enter__()
 

@@ -26,6 +26,7 @@ from . import _labels as label
 from . import _sinks
 from . import _stages as stages
 from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
+from ._callers import caller
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
 from ._mailbox import OVERFLOWS, Mailbox
 from ._operators import (
@@ -187,7 +188,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         await run.__aenter__()
         if self._runs is None:
             self._runs = {}
-        self._runs.setdefault(run.pipeline.task, []).append(run)
+        key = run.pipeline.task if run.inside_of is None else -run.inside_of
+        self._runs.setdefault(key, []).append(run)
         return run
 
     async def __aexit__(
@@ -196,14 +198,22 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        task = get_current_task().id
-        runs = None if self._runs is None else self._runs.get(task)
+        key = get_current_task().id
+        if self._runs is not None and any(known is not None and known < 0 for known in self._runs):
+            key = self._of_generator(key)
+        runs = None if self._runs is None else self._runs.get(key)
         if self._runs is None or not runs:
             raise WrongTaskError(f"{self!r} was entered in another task, which has to leave it")
         run = runs.pop()
         if not runs:
-            del self._runs[task]
+            del self._runs[key]
         await run.leave(error)
+
+    def _of_generator(self, task: int) -> int:
+        """The key of the runs that the generator which calls this has entered, or of `task`."""
+        frame = caller()
+        runs = self._runs or {}
+        return task if frame is None or -id(frame) not in runs else -id(frame)
 
     def __aiter__(self) -> Run[T_co]:
         if self._parts.tasks:

@@ -14,6 +14,7 @@ from given import add, is_odd, text
 from anystream import (
     CleanupTimeoutError,
     EmptyStreamError,
+    GeneratorWarning,
     NeedsTasksError,
     Run,
     Stream,
@@ -122,6 +123,8 @@ def narrower(ints: Stream[int]) -> Stream[bool]:
 def wider_run(bools: Run[bool]) -> Run[int]:
     return bools
 
+
+WARNING: type[RuntimeWarning] = GeneratorWarning
 
 ERRORS: list[type[StreamError]] = [
     NeedsTasksError,
