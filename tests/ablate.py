@@ -77,7 +77,8 @@ class Removal:
         return text.replace(self.old, self.new)
 
 
-RUN, BOX, READER = "_run.py", "_mailbox.py", "_reader.py"
+RUN, HOST, PUMP = "_run.py", "_host.py", "_pump.py"
+BOX, READER = "_mailbox.py", "_reader.py"
 MOVE, WORKERS = "_operators/concurrent.py", "_operators/workers.py"
 RECOVER = "_operators/recover.py"
 SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
@@ -198,69 +199,69 @@ REMOVALS = (
     ),
     # Tasks.
     Removal(
-        RUN,
+        PUMP,
         "self.outer: CancelScope = self.whole.new_scope(shield=True)",
         "self.outer: CancelScope = self.whole.new_scope()",
         "a cancellation of the reader does not come to a source",
     ),
     Removal(
-        RUN,
+        PUMP,
         "            self.inner.shield = True\n",
         "            pass\n",
         "what has been interrupted may await for its cleanup",
     ),
     Removal(
-        RUN,
+        PUMP,
         "self.parked is not None:\n                self.parked.set()\n",
         "False:\n                pass\n",
         "a parked task is woken and not cancelled",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                self.parked.set()\n            elif self.begun:",
         "                pass\n            elif self.begun:",
         "a parked task is woken when it is stopped",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if not self.stopping:\n            self.stopping = True\n            if",
         "        if True:\n            self.stopping = True\n            if",
         "a task is stopped once",
     ),
     Removal(
-        RUN,
+        PUMP,
         "self.inner is not None and not self.inner.shield\n                self.outer.cancel()\n\n",
         "self.inner is not None and not self.inner.shield\n\n",
         "what a task waits for is interrupted",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                if self.stopping and self.awaits:  # before it has begun\n",
         "                if False:\n",
         "a task that is stopped before it has begun does not begin to wait",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    if hit:\n                        self.protect()\n",
         "                    if hit:\n                        pass\n",
         "one interruption, and not another at each await of the cleanup",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    trap = body.throw(exc)\n",
         "                    if hit:\n                        self.protect()\n"
         "                    trap = body.throw(exc)\n",
         "no shield before the interruption has been told (asyncio)",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    trap = send(value)\n",
         "                    if hit:\n                        self.protect()\n"
         "                    trap = send(value)\n",
         "no shield before the interruption has been told (trio)",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        inner.deadline = current_time() + self.pipeline.grace\n",
         "        pass\n",
         "what has been interrupted has the grace period and no more",
@@ -272,43 +273,43 @@ REMOVALS = (
         "the grace period of a close does not end the wait for the tasks",
     ),
     Removal(
-        RUN,
+        HOST,
         "        self.rest()\n        with CancelScope(shield=True)",
         "        with CancelScope(shield=True)",
         "the grace period of a close does not end a wait for a part",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.shield is None:\n            inner.deadline",
         "        if True:\n            inner.deadline",
         "what was interrupted and closes already keeps the time of the close",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        self.protect()\n        self.shield:",
         "        self.shield:",
         "a task closes its source in a shield",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.stopping or rest is not None:\n            return rest\n",
         "        if rest is not None:\n            return rest\n",
         "our own interruption is no error",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.stopping and self.inner is not None and self.inner.cancel_called:\n",
         "        if False:\n",
         "a task that outlives the grace period is told of",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.awaited is not None:\n            self.awaited.set()\n",
         "",
         "the end of a task wakes who waits for it",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        self.pipeline.errors += tuple(error for error in self.errors"
         " if error is not refusal)\n",
         "",
@@ -354,19 +355,19 @@ REMOVALS = (
     ),
     # The scopes of a generator, and the wait for its reader.
     Removal(
-        RUN,
+        PUMP,
         "        return not (self.stopping or is_native(cancelled))\n",
         "        return False\n",
         "a scope of the source does not cut short the wait for its reader",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        return not (self.stopping or is_native(cancelled))\n",
         "        return not self.stopping\n",
         "a native cancellation is not swallowed by a wait",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        with CancelScope(shield=True):\n            await wait()\n",
         "        with CancelScope():\n            await wait()\n",
         "the wait for a reader goes on behind a shield",
@@ -435,13 +436,13 @@ REMOVALS = (
         "the error that has stopped a task is told of what the task raises at the same time",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    self.told = self.told or (hit and is_from(exc, self.outer))\n",
         "                    self.told = self.told or hit\n",
         "a timeout of the user's own is no interruption",
     ),
     Removal(
-        RUN,
+        PUMP,
         "            self.told = True\n",
         "",
         "what answers to an interruption is an error of the cleanup, on trio",
@@ -485,19 +486,19 @@ REMOVALS = (
     ),
     # Closing.
     Removal(
-        RUN,
+        HOST,
         "            shield.deadline = current_time() + grace\n",
         "            pass\n",
         "a close has the grace period and no more",
     ),
     Removal(
-        RUN,
+        HOST,
         "            shield.deadline = current_time() + grace\n",
         "            shield.deadline = min(shield.deadline, current_time() + grace)\n",
         "each close has a grace period of its own",
     ),
     Removal(
-        RUN,
+        HOST,
         "shield is None or shield.cancel_called:  # by a close that hung\n",
         "shield is None:\n",
         "a close that hung takes nothing from the next one",
@@ -509,7 +510,7 @@ REMOVALS = (
         "a cancellation does not come to the cleanup",
     ),
     Removal(
-        RUN,
+        HOST,
         "        with CancelScope(shield=True):  # without a deadline: each pump",
         "        with CancelScope():  # each pump",
         "who waits for tasks to close waits in a shield",
@@ -527,13 +528,13 @@ REMOVALS = (
         "a native cancellation during the wait for the tasks is passed on",
     ),
     Removal(
-        RUN,
+        HOST,
         "            if late is not None:\n                raise late from failure\n",
         "",
         "a native cancellation during cleanup is passed on",
     ),
     Removal(
-        RUN,
+        HOST,
         "            self.late = cancelled\n",
         "            pass\n",
         "a native cancellation that comes to a close is kept",
@@ -576,7 +577,7 @@ REMOVALS = (
         "the source of a hub that did not open is closed",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self not in self.whole.pumps and not self.done:\n"
         "            await self.body()\n            self.finished()\n",
         "        if self not in self.whole.pumps:\n            return\n",
@@ -1244,19 +1245,19 @@ REMOVALS = (
         "nothing is opened in a run that has been closed",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        return self.stopping or self.reader.over\n",
         "        return self.reader.over\n",
         "a task that was told to stop recovers from nothing",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        return self.stopping or self.reader.over\n",
         "        return self.stopping\n",
         "a task whose reader was told to stop recovers from nothing",
     ),
     Removal(
-        RUN,
+        PUMP,
         " self.errors if error is not refusal)\n",
         " self.errors)\n",
         "what begins too late is not an error of the cleanup",

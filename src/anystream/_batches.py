@@ -12,7 +12,7 @@ from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ._run import Host
+    from ._host import Host
 
 MISSING: Any = object()
 """In the place of an argument that was not given, or of an item that has not come yet."""

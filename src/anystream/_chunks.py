@@ -14,8 +14,8 @@ from anyio.lowlevel import checkpoint
 
 from ._batches import Source
 from ._errors import StreamError
+from ._host import Host
 from ._origins import Around, FromAsync, OneShot, origin
-from ._run import Host
 from ._steps import resolved
 
 POSIX = os.name == "posix"

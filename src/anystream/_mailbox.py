@@ -20,7 +20,8 @@ from ._batches import MISSING, QUANTUM
 from ._errors import StreamClosedError, StreamOverflowError
 
 if TYPE_CHECKING:
-    from ._run import Host, Pump
+    from ._host import Host
+    from ._pump import Pump
 
 SHORT = 64
 """Up to so many items a list is as fast as a deque, and much smaller."""

@@ -18,7 +18,7 @@ from anyio.lowlevel import checkpoint
 
 from ._batches import Pace, Recipe, Source, opened
 from ._errors import StreamConsumedError, StreamInterruptedError
-from ._run import Host
+from ._host import Host
 from ._steps import EMPTY, Steps, awaits, is_awaitable, resolved, stepper
 
 

@@ -13,9 +13,9 @@ from anyio.lowlevel import checkpoint
 from . import _checks as check
 from . import _labels as label
 from ._batches import GRACE
+from ._host import Host
 from ._operators.transform import Map
 from ._origins import FromAsync, FromIterable, OneShot
-from ._run import Host
 from ._steps import resolved
 from ._stream import Stream, made
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from anyio import get_cancelled_exc_class
 
 if TYPE_CHECKING:
-    from ._run import Host, Pipeline
+    from ._host import Host
+    from ._run import Pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 Step: TypeAlias = Callable[[], Generator[Any, Any, Any]]

@@ -28,6 +28,7 @@ from . import _stages as stages
 from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
 from ._callers import caller
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
+from ._host import Host
 from ._mailbox import OVERFLOWS, Mailbox
 from ._operators import (
     batching,
@@ -48,7 +49,6 @@ from ._operators.share import Owner
 from ._origins import origin
 from ._reader import Run
 from ._retry import Retry, exception_types
-from ._run import Host
 from ._stages import Note, Way
 
 T = TypeVar("T")

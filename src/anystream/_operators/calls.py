@@ -7,7 +7,7 @@ from types import CoroutineType
 from typing import Any
 
 from .._batches import WaitingOperator
-from .._run import Host
+from .._host import Host
 from .._steps import Steps, awaits, is_awaitable, iterate
 
 

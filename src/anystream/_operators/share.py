@@ -18,16 +18,17 @@ from .._errors import (
     StreamDeadlockError,
     StreamOverflowError,
 )
+from .._host import Host, until
 from .._mailbox import Lane, Mailbox
+from .._pump import Pump
 from .._reader import Run
-from .._run import Host, Pump, until
 from .._steps import is_awaitable
 
 T = TypeVar("T")
 PATIENCE = 1.0
 """Seconds after which readers that wait for what nobody can bring are told so."""
 
-OWN = "anystream._run.Pump.run"
+OWN = f"{Pump.__module__}.{Pump.run.__qualname__}"
 """The name of a task of the library's, which reads what somebody else has opened."""
 
 

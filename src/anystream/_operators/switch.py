@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 from .._batches import Recipe, Source
+from .._host import Host
 from .._mailbox import Lane, Mailbox
 from .._origins import as_source
-from .._run import Host, Pump
+from .._pump import Pump
 from .._steps import resolved
 from .concurrent import leave, merged, transfer
 

@@ -9,8 +9,8 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
+from .._host import Host
 from .._origins import FromIterable, as_source
-from .._run import Host
 from .._steps import EMPTY, is_awaitable, resolved
 from .calls import Call
 from .recover import in_except

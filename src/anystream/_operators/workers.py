@@ -10,10 +10,11 @@ from typing import Any
 from anyio import current_time
 
 from .._batches import MISSING, Recipe, Source, opened
+from .._host import Host
 from .._mailbox import Lane, Mailbox
 from .._origins import as_source
+from .._pump import Pump
 from .._reader import Turns
-from .._run import Host, Pump
 from .._siblings import attach
 from .._steps import EMPTY, is_awaitable, resolved
 from .concurrent import leave, supply, transfer
