@@ -32,7 +32,7 @@ FAST = (
         "nurseries",
     ),
     "bridges",
-    *("bursts", "stopped", "half_open", "outage"),
+    *("bursts", "stopped", "half_open", "outage", "shelter", "made", "order", "inside"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -90,7 +90,8 @@ class Removal:
         return text.replace(self.old, self.new)
 
 
-RUN, BOX, READER = "_run.py", "_mailbox.py", "_reader.py"
+RUN, HOST, PUMP = "_run.py", "_host.py", "_pump.py"
+BOX, READER = "_mailbox.py", "_reader.py"
 MOVE, WORKERS = "_operators/concurrent.py", "_operators/workers.py"
 RECOVER = "_operators/recover.py"
 SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
@@ -199,8 +200,8 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "            finally:\n                pump.parked = None\n",
-        "            finally:\n",
+        "                finally:\n                    pump.parked = None\n",
+        "                finally:\n",
         "a task that has been woken is not parked any more",
     ),
     Removal(
@@ -217,121 +218,234 @@ REMOVALS = (
     ),
     # Tasks.
     Removal(
-        RUN,
+        PUMP,
         "self.outer: CancelScope = self.whole.new_scope(shield=True)",
         "self.outer: CancelScope = self.whole.new_scope()",
         "a cancellation of the reader does not come to a source",
     ),
     Removal(
-        RUN,
+        PUMP,
         "            self.inner.shield = True\n",
         "            pass\n",
         "what has been interrupted may await for its cleanup",
     ),
     Removal(
-        RUN,
+        PUMP,
         "self.parked is not None:\n                self.parked.set()\n",
         "False:\n                pass\n",
         "a parked task is woken and not cancelled",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                self.parked.set()\n            elif self.begun:",
         "                pass\n            elif self.begun:",
         "a parked task is woken when it is stopped",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if not self.stopping:\n            self.stopping = True\n            if",
         "        if True:\n            self.stopping = True\n            if",
         "a task is stopped once",
     ),
     Removal(
-        RUN,
+        PUMP,
         "self.inner is not None and not self.inner.shield\n                self.outer.cancel()\n\n",
         "self.inner is not None and not self.inner.shield\n\n",
         "what a task waits for is interrupted",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                if self.stopping and self.awaits:  # before it has begun\n",
         "                if False:\n",
         "a task that is stopped before it has begun does not begin to wait",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    if hit:\n                        self.protect()\n",
         "                    if hit:\n                        pass\n",
         "one interruption, and not another at each await of the cleanup",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    trap = body.throw(exc)\n",
         "                    if hit:\n                        self.protect()\n"
         "                    trap = body.throw(exc)\n",
         "no shield before the interruption has been told (asyncio)",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    trap = send(value)\n",
         "                    if hit:\n                        self.protect()\n"
         "                    trap = send(value)\n",
         "no shield before the interruption has been told (trio)",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        inner.deadline = current_time() + self.pipeline.grace\n",
         "        pass\n",
         "what has been interrupted has the grace period and no more",
     ),
     Removal(
         RUN,
-        "        finally:\n            self.rest()\n            if group",
-        "        finally:\n            if group",
+        "        finally:\n            self.rest()\n            if scope",
+        "        finally:\n            if scope",
         "the grace period of a close does not end the wait for the tasks",
     ),
     Removal(
-        RUN,
+        HOST,
         "        self.rest()\n        with CancelScope(shield=True)",
         "        with CancelScope(shield=True)",
         "the grace period of a close does not end a wait for a part",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.shield is None:\n            inner.deadline",
         "        if True:\n            inner.deadline",
         "what was interrupted and closes already keeps the time of the close",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        self.protect()\n        self.shield:",
         "        self.shield:",
         "a task closes its source in a shield",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.stopping or rest is not None:\n            return rest\n",
         "        if rest is not None:\n            return rest\n",
         "our own interruption is no error",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.stopping and self.inner is not None and self.inner.cancel_called:\n",
         "        if False:\n",
         "a task that outlives the grace period is told of",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self.awaited is not None:\n            self.awaited.set()\n",
         "",
         "the end of a task wakes who waits for it",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        self.pipeline.errors += tuple(error for error in self.errors"
         " if error is not refusal)\n",
         "",
         "what nobody has read of a task's errors is raised by who closes",
+    ),
+    # A cancelled step in the reader's own task.
+    Removal(
+        "_steps.py",
+        "                    if self.stepping:\n",
+        "                    if False:\n",
+        "a cancelled step may await, on asyncio",
+    ),
+    Removal(
+        "_steps.py",
+        "                    if error is not None:\n",
+        "                    if False:\n",
+        "a cancelled step may await, on trio",
+    ),
+    Removal(
+        RUN,
+        "        scope.deadline = current_time() + self.grace\n        return self\n",
+        "        return self\n",
+        "a cancelled step has the grace period",
+    ),
+    Removal(
+        RUN,
+        "        self.scope.shield, self.scope.deadline = False, inf\n",
+        "        self.scope.deadline = inf\n",
+        "the block itself is not sheltered",
+    ),
+    Removal(
+        RUN,
+        "            self.errors += (self.hung(self.grace),)\n",
+        "            pass\n",
+        "a cancelled step that outlives its grace period is told of",
+    ),
+    Removal(
+        RUN,
+        "        if current_effective_deadline() == -inf:\n"
+        "            scope.shield = False\n            return None\n",
+        "",
+        "a scope inside of the block leaves no deadline behind",
+    ),
+    # The scopes of a generator, and the wait for its reader.
+    Removal(
+        PUMP,
+        "        return not (self.stopping or is_native(cancelled))\n",
+        "        return False\n",
+        "a scope of the source does not cut short the wait for its reader",
+    ),
+    Removal(
+        PUMP,
+        "        return not (self.stopping or is_native(cancelled))\n",
+        "        return not self.stopping\n",
+        "a native cancellation is not swallowed by a wait",
+    ),
+    Removal(
+        PUMP,
+        "        with CancelScope(shield=True):\n            await wait()\n",
+        "        with CancelScope():\n            await wait()\n",
+        "the wait for a reader goes on behind a shield",
+    ),
+    Removal(
+        SHARE,
+        "wait, shield=True):\n",
+        "wait):\n",
+        "a scope of the source does not cut short the wait of a hub",
+    ),
+    Removal(
+        SHARE,
+        "and not self.may_be_read():\n",
+        "and True:\n",
+        "a part whose reader comes late is no deadlock",
+    ),
+    Removal(
+        RUN,
+        "            if scope is not None and not is_innermost(scope):\n",
+        "            if False:\n",
+        "a run that is left out of order corrupts nothing",
+    ),
+    Removal(
+        RUN,
+        "                await self.stopped([*self.last])  # for which the group cannot wait now\n",
+        "",
+        "a run that is left out of order is closed",
+    ),
+    Removal(
+        RUN,
+        "        elif segment.closes and scoped:\n",
+        "        elif segment.closes:\n",
+        "a stream in a generator that anyone may end enters no scope",
+    ),
+    Removal(
+        READER,
+        "            await self.pipeline.close_cancelled()\n        await",
+        "            pass\n        await",
+        "a stream in a generator that is ended by a cancellation is closed",
+    ),
+    Removal(
+        "_callers.py",
+        "    if stepper is not None and module(stepper).startswith(ENDING):\n        return None\n",
+        "",
+        "a function for a context manager may open a stream with tasks",
+    ),
+    # What is made for a stream.
+    Removal(
+        "_origins.py",
+        "            await host.release(release)\n\n\nClose",
+        "            pass\n\n\nClose",
+        "what a function has made is closed after its iterator",
+    ),
+    Removal(
+        "_origins.py",
+        "                if (release := closer(made, True)) is not None:\n"
+        "                    await host.release(release)\n",
+        "",
+        "what a function has made and nobody can read is closed",
     ),
     # Several failures at one instant.
     Removal(
@@ -341,13 +455,13 @@ REMOVALS = (
         "the error that has stopped a task is told of what the task raises at the same time",
     ),
     Removal(
-        RUN,
+        PUMP,
         "                    self.told = self.told or (hit and is_from(exc, self.outer))\n",
         "                    self.told = self.told or hit\n",
         "a timeout of the user's own is no interruption",
     ),
     Removal(
-        RUN,
+        PUMP,
         "            self.told = True\n",
         "",
         "what answers to an interruption is an error of the cleanup, on trio",
@@ -391,19 +505,19 @@ REMOVALS = (
     ),
     # Closing.
     Removal(
-        RUN,
+        HOST,
         "            shield.deadline = current_time() + grace\n",
         "            pass\n",
         "a close has the grace period and no more",
     ),
     Removal(
-        RUN,
+        HOST,
         "            shield.deadline = current_time() + grace\n",
         "            shield.deadline = min(shield.deadline, current_time() + grace)\n",
         "each close has a grace period of its own",
     ),
     Removal(
-        RUN,
+        HOST,
         "shield is None or shield.cancel_called:  # by a close that hung\n",
         "shield is None:\n",
         "a close that hung takes nothing from the next one",
@@ -415,7 +529,7 @@ REMOVALS = (
         "a cancellation does not come to the cleanup",
     ),
     Removal(
-        RUN,
+        HOST,
         "        with CancelScope(shield=True):  # without a deadline: each pump",
         "        with CancelScope():  # each pump",
         "who waits for tasks to close waits in a shield",
@@ -433,13 +547,13 @@ REMOVALS = (
         "a native cancellation during the wait for the tasks is passed on",
     ),
     Removal(
-        RUN,
+        HOST,
         "            if late is not None:\n                raise late from failure\n",
         "",
         "a native cancellation during cleanup is passed on",
     ),
     Removal(
-        RUN,
+        HOST,
         "            self.late = cancelled\n",
         "            pass\n",
         "a native cancellation that comes to a close is kept",
@@ -482,7 +596,7 @@ REMOVALS = (
         "the source of a hub that did not open is closed",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        if self not in self.whole.pumps and not self.done:\n"
         "            await self.body()\n            self.finished()\n",
         "        if self not in self.whole.pumps:\n            return\n",
@@ -1150,19 +1264,19 @@ REMOVALS = (
         "nothing is opened in a run that has been closed",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        return self.stopping or self.reader.over\n",
         "        return self.reader.over\n",
         "a task that was told to stop recovers from nothing",
     ),
     Removal(
-        RUN,
+        PUMP,
         "        return self.stopping or self.reader.over\n",
         "        return self.stopping\n",
         "a task whose reader was told to stop recovers from nothing",
     ),
     Removal(
-        RUN,
+        PUMP,
         " self.errors if error is not refusal)\n",
         " self.errors)\n",
         "what begins too late is not an error of the cleanup",

@@ -7,7 +7,8 @@ from typing import Any
 
 import anyio
 import pytest
-from contract import first_items
+from contract import EVERY, first_items
+from rows import Row
 
 from anystream import Stream
 
@@ -85,3 +86,14 @@ async def test_a_hub_that_is_told_to_stop_asks_for_nothing_more(
             read = source.reads
         assert (source.open, source.cut) == (0, 0)
         assert source.reads == read
+
+
+@EVERY
+async def test_leaving_in_the_middle_of_a_burst(row: Row) -> None:
+    for size, reads, pause in itertools.product((1, 2, 3, 4, 7, 30), range(4), (0, 0.5)):
+        source = Bursts(size)
+        with anyio.move_on_after(5.5):  # the rows of terminal calls do not end before
+            async with row.over(Stream(source)) as items:
+                await first_items(items, reads)
+                await anyio.sleep(pause)
+        assert (source.open, source.cut) == (0, 0)

@@ -4,6 +4,7 @@ import gc
 import itertools
 import traceback
 import warnings
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -653,3 +654,10 @@ async def test_others_get_their_turn_while_a_connection_answers_at_once() -> Non
         assert await stream_data(Plain).count() == 100  # type: ignore[arg-type]
         tasks.cancel_scope.cancel()
     assert turns > 50  # trio deals the turns by chance
+
+
+async def test_streams_and_runs_can_be_weakly_referenced() -> None:
+    numbers = async_range(3)
+    assert weakref.ref(numbers)() is numbers
+    async with numbers as items:
+        assert weakref.ref(items)() is items

@@ -357,7 +357,7 @@ async def test_two_tasks_in_one_step() -> None:
         tasks.start_soon(anext, items)
         await checkpoint()
         await checkpoint()
-        with pytest.raises(StreamBusyError, match="another task"):
+        with pytest.raises(StreamBusyError, match=r"another task.*\.buffer\(n\)"):
             await anext(items)
         with pytest.raises(StreamBusyError, match="another task"):
             await items.aclose()

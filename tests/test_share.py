@@ -1,5 +1,6 @@
 """One stream for several readers: share, partition and group_by."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -318,6 +319,51 @@ async def test_a_part_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
             await true.collect()
         with pytest.raises(StreamDeadlockError):
             await false.collect()
+
+
+@pytest.mark.parametrize("native", [False, True])
+async def test_a_part_whose_reader_comes_late_is_no_deadlock(native: bool, request: Any) -> None:
+    async with async_range(100).partition(lambda n: n < 10, 16) as (small, large):
+        counts: list[int] = []
+
+        async def read(part: Stream[int], after: float) -> None:
+            await anyio.sleep(after)
+            counts.append(await part.count())
+
+        if native and request.getfixturevalue("anyio_backend_name") == "asyncio":
+            late = asyncio.create_task(read(large, 5))
+            await read(small, 0)
+            await late
+        else:
+            async with anyio.create_task_group() as group:
+                group.start_soon(read, small, 0)
+                group.start_soon(read, large, 5)
+        assert sorted(counts) == [10, 90]
+
+
+async def test_the_owner_waits_for_a_part_while_the_other_comes_late() -> None:
+    async with async_range(100).partition(lambda n: n < 10, 16) as (small, large):
+
+        async def read() -> None:
+            await anyio.sleep(5)
+            assert await large.count() == 90
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            assert await small.count() == 10
+
+
+async def test_a_group_whose_reader_comes_late_is_no_deadlock() -> None:
+    counts: dict[int, int] = {}
+
+    async def read(key: int, items: Stream[int]) -> None:
+        await anyio.sleep(key * 3)
+        counts[key] = await items.count()
+
+    async with async_range(99).group_by(third, 5) as groups, anyio.create_task_group() as tasks:
+        async for key, items in groups:
+            tasks.start_soon(read, key, items)
+    assert counts == {0: 33, 1: 33, 2: 33}
 
 
 async def test_a_part_that_was_left_holds_up_nobody() -> None:

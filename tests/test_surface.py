@@ -148,7 +148,7 @@ IN_EXAMPLES = {
 SHOWN = {
     name: PUBLIC[name]
     for name in (*CLASSES, *FUNCTIONS)
-    if name not in ERRORS or not issubclass(ERRORS[name], StreamError)
+    if name not in ERRORS or not issubclass(ERRORS[name], (StreamError, Warning))
 } | {f"{kind.__name__}.{name}": getattr(kind, name) for kind in STREAMS for name in methods(kind)}
 """What needs an example: our own errors need none, and of methods those that a stream has."""
 

@@ -1,5 +1,7 @@
 """Streams with tasks behind them: what holds for buffer and merge beyond the table of rows."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -10,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from anystream import (
     CleanupTimeoutError,
     NeedsTasksError,
+    Retry,
     Stream,
     StreamBusyError,
     StreamClosedError,
@@ -104,12 +107,96 @@ def scoped_stream() -> Stream[int]:
     return Stream(scoped).buffer(0)
 
 
-async def test_a_scope_of_the_source_that_is_cancelled_between_two_items_is_loud() -> None:
+@pytest.mark.parametrize("wait", [0, 5])
+@pytest.mark.parametrize("size", [0, 1, 20])
+async def test_a_scope_of_the_source_does_not_cancel_the_wait_for_the_reader(
+    size: int, wait: float
+) -> None:
+    """It hits the source where that waits itself, as in the task of a plain coroutine."""
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        with anyio.CancelScope() as scope:
+            yield 1
+            scope.cancel()
+            for n in range(2, 40):
+                yield n
+            await anyio.sleep(1)
+            yield 41
+        yield 42
+
+    for stream in (Stream(numbers).buffer(size), Stream(numbers).buffer(size).map(same)):
+        async with stream as items:
+            got: list[int] = []
+            async for item in items:
+                got.append(item)
+                await anyio.sleep(wait)
+        assert got == [*range(1, 40), 42]
+
+
+def same(item: int) -> int:
+    return item
+
+
+async def test_nor_does_it_in_a_shared_stream() -> None:
+    async def numbers() -> AsyncGenerator[int, None]:
+        with anyio.move_on_after(0.5):
+            for n in itertools.count():
+                yield n
+                await anyio.sleep(0.2)
+        yield -1
+
+    async with Stream(numbers).share(1) as shared, shared as items:
+        got: list[int] = []
+        async for item in items:
+            got.append(item)
+            await anyio.sleep(0.4)
+    assert got[-1] == -1
+    assert got[:-1] == [*range(len(got) - 1)]
+
+
+@pytest.mark.parametrize("policy", ["catch", "retry", "none"])
+async def test_a_group_of_the_source_that_fails_while_the_reader_is_busy(policy: str) -> None:
+    async def keepalive() -> None:
+        await anyio.sleep(1)
+        raise ConnectionError("ping timeout")
+
+    async def session() -> AsyncGenerator[int, None]:
+        async with anyio.create_task_group() as group:
+            group.start_soon(keepalive)
+            for n in range(3):
+                yield n
+            await anyio.sleep_forever()
+
+    async def read(stream: Stream[Any]) -> None:
+        async with stream as items:
+            async for _ in items:
+                await anyio.sleep(0.7)
+
+    seen: list[Exception] = []
+    source = Stream(session).buffer(0)
+    if policy == "catch":
+        await read(source.catch(seen.append))
+    elif policy == "retry":
+        hook = Retry(1, hook=lambda number, error, pause: seen.append(error), reset=False)
+        with pytest.raises(ExceptionGroup):
+            await read(source.retry(hook))
+    else:
+        with pytest.raises(ExceptionGroup) as caught:
+            await read(source)
+        seen.append(caught.value)
+    [error] = seen
+    assert isinstance(error, ExceptionGroup)
+    assert [repr(each) for each in error.exceptions] == ["ConnectionError('ping timeout')"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_native_cancel_between_two_items_is_loud() -> None:
+    """Since it comes once, and waiting on would swallow it."""
     closed: list[int] = []
 
     async def numbers() -> AsyncGenerator[int, None]:
         try:
-            with anyio.move_on_after(0.5):
+            async with asyncio.timeout(0.5):
                 yield 1
                 yield 2
         finally:

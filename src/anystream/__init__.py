@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._errors import (
         CleanupTimeoutError,
         EmptyStreamError,
+        GeneratorWarning,
         NeedsTasksError,
         StreamBusyError,
         StreamClosedError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         StreamError,
         StreamInterruptedError,
         StreamOverflowError,
+        WrongOrderError,
         WrongTaskError,
     )
     from ._joins import chain, combine_latest, merge, race, zip
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
+    "GeneratorWarning",
     "NeedsTasksError",
     "Push",
     "Retry",
@@ -52,6 +55,7 @@ __all__ = [
     "StreamError",
     "StreamInterruptedError",
     "StreamOverflowError",
+    "WrongOrderError",
     "WrongTaskError",
     "async_range",
     "chain",

@@ -12,7 +12,7 @@ from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ._run import Host
+    from ._host import Host
 
 MISSING: Any = object()
 """In the place of an argument that was not given, or of an item that has not come yet."""
@@ -185,9 +185,10 @@ class WaitingOperator(Operator):
 class Segment:
     """A source and a row of operators, stepped by one task at a time."""
 
-    __slots__ = ("complete", "flushing", "heads", "row", "source", "waiting")
+    __slots__ = ("complete", "flushing", "heads", "host", "row", "source", "waiting")
 
-    def __init__(self, source: Source, row: Iterable[Operator]) -> None:
+    def __init__(self, source: Source, row: Iterable[Operator], host: "Host") -> None:
+        self.host: Host = host
         self.source: Source = source
         self.row: tuple[Operator, ...] = tuple(row)
         self.waiting: WaitingOperator | None = None  # its step has suspended

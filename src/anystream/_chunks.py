@@ -15,8 +15,8 @@ from anyio.lowlevel import checkpoint
 from . import _labels as label
 from ._batches import Source
 from ._errors import StreamError
+from ._host import Host
 from ._origins import Around, FromAsync, OneShot, origin
-from ._run import Host
 from ._steps import resolved
 
 POSIX = os.name == "posix"

@@ -9,6 +9,7 @@ library finds out by itself has a name of its own::
     ├── StreamConsumedError      a second opening of a source that can be read only once
     ├── StreamInterruptedError   the step before this one was cancelled and took the source with it
     ├── WrongTaskError           `async with` was left in another task than it was entered in
+    ├── WrongOrderError          ... or before something that was entered after it
     ├── NeedsTasksError          a bare `async for` over a stream that needs tasks
     ├── StreamOverflowError      an item came, there was no room, and overflow is "error"
     ├── StreamDeadlockError      a reader waits for what cannot come unless another part is read
@@ -21,6 +22,7 @@ from typing import Any
 __all__ = [
     "CleanupTimeoutError",
     "EmptyStreamError",
+    "GeneratorWarning",
     "NeedsTasksError",
     "StreamBusyError",
     "StreamClosedError",
@@ -29,6 +31,7 @@ __all__ = [
     "StreamError",
     "StreamInterruptedError",
     "StreamOverflowError",
+    "WrongOrderError",
     "WrongTaskError",
 ]
 
@@ -76,6 +79,24 @@ class WrongTaskError(StreamError):
     """
 
 
+class WrongOrderError(StreamError):
+    """A run was left while a scope that was entered after it, such as another run's, is open.
+
+    All of it is closed by then, but its own scope is still there: leave it again once what was
+    entered later has been left. `aclose()` closes runs in any order; a task for each of them lets
+    them be left in any order, too.
+    """
+
+
+class GeneratorWarning(RuntimeWarning):
+    """A stream with tasks was opened inside of an async generator that nothing sees to the end of.
+
+    When such a generator is left by `break`, or its reader goes away, Python ends it in another
+    task, or never, and the tasks and scopes of the stream cannot be left there. Decorate the
+    generator with `@stream(buffer=0)`. Functions for `@asynccontextmanager` are fine.
+    """
+
+
 class NeedsTasksError(StreamError):
     """A stream that needs tasks was opened in a way that has none.
 
@@ -87,8 +108,9 @@ class NeedsTasksError(StreamError):
 class StreamDeadlockError(StreamError):
     """Readers of parts of one stream wait for each other.
 
-    Somebody has waited for a second, while another part of the same source is full, and has no
-    reader or one that waits as well. `share`, `partition` and `group_by` find that out.
+    Somebody has waited for a second, while another part of the same source is full, and its reader
+    waits as well, or it has none and no other task could become one. `share`, `partition` and
+    `group_by` find that out.
     """
 
 

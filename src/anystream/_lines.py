@@ -11,8 +11,8 @@ from typing import Any
 from . import _labels as label
 from ._batches import Operator
 from ._errors import StreamError
+from ._host import Host
 from ._operators.transform import Flatten
-from ._run import Host
 
 MAX = 1_048_576
 """Bytes of a line or a text, if nobody has said how many."""

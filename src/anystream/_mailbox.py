@@ -8,18 +8,20 @@ and a batch goes on for as long as there are more.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from itertools import islice
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any
 
-from anyio import Event
+from anyio import Event, get_cancelled_exc_class
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from ._batches import MISSING, QUANTUM
 from ._errors import StreamClosedError, StreamOverflowError
 
 if TYPE_CHECKING:
-    from ._run import Host, Pump
+    from ._host import Host
+    from ._pump import Pump
 
 SHORT = 64
 """Up to so many items a list is as fast as a deque, and much smaller."""
@@ -62,23 +64,34 @@ class Lane:
         used = len(self.items) + self.promised
         return used < (self.bound or self.box.wanted) and not self.stopped
 
-    async def wait_for_room(self, pump: "Pump") -> bool:
-        """Wait until there is room, since there is none; False if the pump has to stop."""
-        if self.bound >= LONG and not self.stopped:
-            await checkpoint()  # a reader that is ready empties the lane meanwhile
-            if self.takes():
-                return True
-        while not (self.stopped or pump.stopping):
-            pump.parked = event = self.gate()
-            try:
-                await event.wait()
-            finally:
-                pump.parked = None
-                if self.bound and event in self.parked:
-                    self.parked.remove(event)
-            if self.takes():
-                return not pump.stopping
-        return False
+    async def wait_for_room(self, pump: "Pump", timed: bool = False) -> bool:
+        """Wait until there is room, since there is none; False if the pump has to stop.
+
+        A scope that a generator holds across its yields does not cut this short; one around this
+        call may, if it is `timed`.
+        """
+        try:
+            if self.bound >= LONG and not self.stopped:
+                await checkpoint()  # a reader that is ready empties the lane meanwhile
+                if self.takes():
+                    return True
+            while not (self.stopped or pump.stopping):
+                pump.parked = event = self.gate()
+                try:
+                    await event.wait()
+                finally:
+                    pump.parked = None
+                    if self.bound and event in self.parked:
+                        self.parked.remove(event)
+                if self.takes():
+                    return not pump.stopping
+            return False
+        except get_cancelled_exc_class() as exc:
+            if timed or not pump.stands(exc):
+                raise
+        if not self.takes():
+            await pump.undisturbed(partial(self.wait_for_room, pump))
+        return self.takes() and not pump.stopping
 
     def gate(self) -> Event:
         """An event to wait for: of one's own, or with a bound of 0 the same for all."""

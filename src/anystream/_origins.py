@@ -11,27 +11,29 @@ from collections.abc import (
     Iterator,
 )
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias, cast
 
+from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint
 
 from ._batches import Pace, Recipe, Source, opened
 from ._errors import StreamConsumedError, StreamInterruptedError
-from ._run import Host
-from ._steps import EMPTY, Steps, awaits, is_awaitable, stepper
+from ._host import Host
+from ._steps import EMPTY, Steps, awaits, is_awaitable, resolved, stepper
 
 
 class FromIterable:
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
-    __slots__ = ("items", "over", "pace")
+    __slots__ = ("given", "items", "over", "pace")
     closes = False
     holds = False
     busy = False
     any_task = True
 
-    def __init__(self, iterable: Iterable[Any]) -> None:
+    def __init__(self, iterable: Iterable[Any], made: bool = False) -> None:
         self.items = iter(iterable)
+        self.given = iterable if made else None  # which is ours to close
         self.pace = Pace()
         self.over = False
 
@@ -50,6 +52,10 @@ class FromIterable:
         items, self.items = self.items, EMPTY
         if isinstance(items, Generator):
             host.guard(items.close)
+        given, self.given = self.given, None
+        close = getattr(given, "close", None)
+        if close is not None and given is not items:
+            host.guard(close)
 
 
 class FromAsync(Steps):
@@ -57,18 +63,28 @@ class FromAsync(Steps):
 
     any_task = False
 
-    def __init__(self, iterable: AsyncIterable[Any]) -> None:
+    def __init__(
+        self, iterable: AsyncIterable[Any], host: Host | None = None, made: bool = False
+    ) -> None:
         super().__init__()
+        self.within = host
         self.iterator = aiter(iterable)
         self.aclose = getattr(self.iterator, "aclose", None)
-        self.closes = self.aclose is not None
+        self.release: Close | None = None  # gives back what the iterator is of
+        if self.aclose is None or self.iterator is not iterable:
+            self.release = closer(iterable, made)
+        self.closes = self.aclose is not None or self.release is not None
         self.pace = Pace()
         self.over = False
         self.killed = False
 
     @property
+    def host(self) -> Host | None:
+        return self.within
+
+    @property
     def holds(self) -> bool:
-        return self.aclose is not None and not self.finished()
+        return self.release is not None or (self.aclose is not None and not self.finished())
 
     @property
     def busy(self) -> bool:
@@ -92,7 +108,11 @@ class FromAsync(Steps):
             )
         if self.over:
             return None
-        await checkpoint()
+        try:
+            await checkpoint()
+        except get_cancelled_exc_class() as exc:
+            if self.within is None or not self.within.stands(exc):
+                raise
         return self.paced(self.run(self.steps()) if self.generator is None else self.ready())
 
     def after(self, item: Any) -> Iterator[Any]:
@@ -125,9 +145,33 @@ class FromAsync(Steps):
 
     async def close(self, host: Host) -> None:
         self.stop()
-        if self.holds and self.aclose is not None:
-            aclose, self.aclose = self.aclose, None
+        aclose, self.aclose = self.aclose, None
+        if aclose is not None and not self.finished():
             await host.release(aclose, scopes=inspect.isasyncgen(self.iterator))
+        release, self.release = self.release, None
+        if release is not None:
+            await host.release(release)
+
+
+Close: TypeAlias = Callable[[], Awaitable[object]]
+
+
+def closer(given: Any, made: bool) -> Close | None:
+    """What closes an iterable, after its iterator.
+
+    One that a function has `made` is closed by all that it has. One that was handed over belongs to
+    the stream only if it can be closed as an async iterator is.
+    """
+    if isinstance(given, Recipe):
+        return None  # nothing of it is open
+    leave: Any = getattr(type(cast("object", given)), "__aexit__", None)
+    if made and leave is not None:
+        return lambda: leave(given, None, None, None)
+    if (aclose := getattr(given, "aclose", None)) is not None:
+        return cast("Close", aclose)
+    if made and (close := getattr(given, "close", None)) is not None:
+        return lambda: resolved(close())
+    return None
 
 
 class Around:
@@ -146,9 +190,14 @@ class Around:
         return self.source is not None and self.source.busy
 
     async def begin(self, made: Any, host: Host) -> None:
-        """Open what somebody has made; if it is over by now, only to close it again."""
+        """Open what a function has made; if it is over by now, only to close it again."""
         over = host.over
-        self.source = as_source(made, host)
+        try:
+            self.source = as_source(made, host, made=True)
+        except BaseException:
+            if (release := closer(made, True)) is not None:
+                await host.release(release)
+            raise
         if over:
             await host.finish(self.source)
             host.unless_over()
@@ -175,17 +224,20 @@ class Deferred(Around):
         return await self.source.batch()
 
 
-def as_source(value: Any, host: Host) -> Source:
-    """A stream, an async iterable or an iterable as a source of `host`."""
+def as_source(value: Any, host: Host, made: bool = False) -> Source:
+    """A stream, an async iterable or an iterable as a source of `host`.
+
+    What a function of the user's has `made` for it is closed with all that it has.
+    """
     if isinstance(value, Recipe):
         return host.pipeline.assembled(lambda: opened(value, host))
     if issubclass(type(value), AsyncIterable):
-        source = FromAsync(value)
+        source = FromAsync(value, host, made)
         if host.pipeline.opening:  # together with something that may not open
             host.pipeline.halves.append(source)
         return source
     if issubclass(type(value), Iterable):
-        return FromIterable(value)
+        return FromIterable(value, made)
     raise TypeError(f"expected a stream, an async iterable or an iterable, got {value!r}")
 
 

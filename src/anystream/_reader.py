@@ -9,10 +9,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
-from anyio import Event, get_current_task
+from anyio import Event, get_cancelled_exc_class, get_current_task
 
 from ._batches import Recipe, grace_of
-from ._errors import StreamBusyError, StreamClosedError, StreamInterruptedError, WrongTaskError
+from ._callers import abandonable, warn
+from ._errors import (
+    GeneratorWarning,
+    StreamBusyError,
+    StreamClosedError,
+    StreamInterruptedError,
+    WrongTaskError,
+)
 from ._run import Pipeline
 from ._steps import EMPTY
 
@@ -66,7 +73,7 @@ class Run(AsyncIterator[T_co]):
     0 [1, 2, 3]
     """
 
-    __slots__ = ("bare", "items", "lost", "over", "pipeline", "turns")
+    __slots__ = ("__weakref__", "bare", "inside_of", "items", "lost", "over", "pipeline", "turns")
 
     def __init__(self, stream: Recipe, *, bare: bool = False, grace: float | None = None) -> None:
         self.pipeline: Pipeline = Pipeline(stream, grace_of(stream) if grace is None else grace)
@@ -75,12 +82,22 @@ class Run(AsyncIterator[T_co]):
         self.turns: Turns = Turns()
         self.over: bool = False  # at the end, or failed
         self.lost: str | None = None  # what was lost without an error so far
+        self.inside_of: int | None = None  # the generator that holds it, if any task may leave
 
     async def __aenter__(self) -> "Run[T_co]":
         if self.pipeline.task is not None or self.pipeline.closed:
             raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
-        await self.pipeline.open()
+        self.inside_of = abandonable()
+        await self.pipeline.open(scoped=self.inside_of is None)
         self.pipeline.task = get_current_task().id
+        if self.inside_of is not None and self.pipeline.group is not None:
+            self.inside_of = None
+            warn(
+                f"{self.pipeline.stream!r} has tasks, and was opened inside of an async generator,"
+                " which may be ended in another task, or never; decorate that with"
+                " @stream(buffer=0)",
+                GeneratorWarning,
+            )
         return self
 
     async def __aexit__(
@@ -89,7 +106,7 @@ class Run(AsyncIterator[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.pipeline.task != get_current_task().id:
+        if self.elsewhere():
             raise self.wrong_task()
         await self.leave(error)
 
@@ -97,6 +114,9 @@ class Run(AsyncIterator[T_co]):
         """Close in the task that entered; `error` is on its way, and goes on."""
         busy = self.turns.taken and not self.pipeline.waits_for_tasks
         self.items = EMPTY
+        ended = isinstance(error, (get_cancelled_exc_class(), GeneratorExit))
+        if self.inside_of is not None and ended and not busy:
+            await self.pipeline.close_cancelled()
         await self.pipeline.leave(busy=busy)
         if busy:
             raise self.busy()
@@ -209,7 +229,7 @@ class Run(AsyncIterator[T_co]):
         `ExceptionGroup`. `StreamBusyError` if another task is waiting in a step.
         """
         pipeline = self.pipeline
-        if pipeline.task is not None and pipeline.task != get_current_task().id:
+        if pipeline.task is not None and self.elsewhere():
             raise self.wrong_task()
         if self.inside() or (self.turns.taken and not pipeline.waits_for_tasks):
             raise self.busy()
@@ -226,11 +246,21 @@ class Run(AsyncIterator[T_co]):
         segment = self.pipeline.segment
         return segment is not None and segment.busy
 
+    def elsewhere(self) -> bool:
+        """Whether this is a task that may not leave."""
+        return self.inside_of is None and self.pipeline.task != get_current_task().id
+
     def wrong_task(self) -> WrongTaskError:
-        return WrongTaskError(f"{self!r} was entered in another task, which has to leave it")
+        return WrongTaskError(
+            f"{self!r} was entered in another task, which has to leave it; a block inside of a"
+            " generator stays in one task if that is decorated with @stream(buffer=0)"
+        )
 
     def busy(self) -> StreamBusyError:
-        return StreamBusyError(f"{self!r} is in the middle of a step, here or in another task")
+        return StreamBusyError(
+            f"{self!r} is in the middle of a step, here or in another task; with .buffer(n) behind"
+            " the stream several tasks may read one run"
+        )
 
     def __repr__(self) -> str:
         return f"<run of {self.pipeline.stream!r}>"

@@ -13,9 +13,9 @@ from anyio.lowlevel import checkpoint
 from . import _checks as check
 from . import _labels as label
 from ._batches import GRACE
+from ._host import Host
 from ._operators.transform import Map
 from ._origins import FromAsync, FromIterable, OneShot
-from ._run import Host
 from ._steps import resolved
 from ._stream import Stream, made
 
@@ -64,7 +64,7 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
         def make(*args: Any, **kwargs: Any) -> Stream[Any]:
             signature.bind(*args, **kwargs)
             text = label.call(label.value(fn), *args, **kwargs)
-            items = made(lambda _: FromAsync(fn(*args, **kwargs)), text)
+            items = made(lambda host: FromAsync(fn(*args, **kwargs), host), text)
             return items if size is None else items.buffer(size)
 
         return make

@@ -8,9 +8,16 @@ on with that very step through `awaited`. Nothing is read ahead, and no task is 
 
 import inspect
 import types
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from itertools import chain
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+from anyio import get_cancelled_exc_class
+
+if TYPE_CHECKING:
+    from ._host import Host
+    from ._run import Pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 Step: TypeAlias = Callable[[], Generator[Any, Any, Any]]
@@ -33,6 +40,11 @@ class Steps:
         self.trap: Any = None
         self.stepping = False
         self.waits = False  # whether the last await has suspended
+
+    @property
+    @abstractmethod
+    def host(self) -> "Host | None":
+        """The task that this runs in, which can let a cancelled step clean up."""
 
     def run(self, generator: Generator[Any, Any, None]) -> Iterator[Any]:
         """The items of `generator` that are there without waiting."""
@@ -59,9 +71,12 @@ class Steps:
     def awaited(self) -> Generator[Any, Any, Iterator[Any]]:
         """Wait for the step that has suspended, or for the next one; what it gives, as a batch.
 
-        A cancellation goes through the step and ends the generator.
+        A cancellation goes through the step, whose cleanup may await then, and ends the generator.
+        On asyncio the step has to be told of it first, and on trio it must not be: what is told,
+        and looks, has to find itself cancelled.
         """
         generator, out = self.generator, self.trap
+        sheltered: Pipeline | None = None
         try:
             if not self.stepping:
                 out = next(generator)
@@ -71,13 +86,28 @@ class Steps:
                     answer = yield out
                 except BaseException as exc:
                     out = generator.throw(exc)
+                    if self.stepping:
+                        sheltered = sheltered or self.shelter(exc)
                 else:
+                    error = None if answer is None else getattr(answer, "error", None)  # of trio
+                    if error is not None:
+                        sheltered = sheltered or self.shelter(error)
                     out = generator.send(answer)
+                    if error is not None and self.stepping:  # a scope inside was cancelled as well
+                        sheltered = sheltered or self.shelter(error)
         except StopIteration:
             return EMPTY
         finally:
             self.trap = None
+            if sheltered is not None:
+                sheltered.expose()
         return self.after(out)
+
+    def shelter(self, error: BaseException) -> "Pipeline | None":
+        """Let what has been cancelled by `error` await; None if it was not, or cannot."""
+        if self.host is None or not isinstance(error, get_cancelled_exc_class()):
+            return None
+        return self.host.shelter()
 
     def after(self, item: Any) -> Iterator[Any]:
         """The batch that begins with an item that was awaited."""

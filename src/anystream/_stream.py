@@ -26,7 +26,9 @@ from . import _labels as label
 from . import _sinks
 from . import _stages as stages
 from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
+from ._callers import caller
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
+from ._host import Host
 from ._mailbox import OVERFLOWS, Mailbox
 from ._operators import (
     batching,
@@ -47,7 +49,6 @@ from ._operators.share import Owner
 from ._origins import origin
 from ._reader import Run
 from ._retry import Retry, exception_types
-from ._run import Host
 from ._stages import Note, Way
 
 T = TypeVar("T")
@@ -118,7 +119,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, or a function
     that returns one of these, plain or async. A list or a function can be opened many times, also
     at the same time. An iterator can be read only once, so a second opening is a
-    `StreamConsumedError`; opening the stream takes it over, and closes it.
+    `StreamConsumedError`; opening the stream takes it over, and closes it. What a function returns
+    is closed with all that it has, after its iterator: with `__aexit__`, else `aclose`, else
+    `close`. An iterable that was handed over is closed if it has `aclose`.
 
     Nothing runs until the stream is opened, and a stream can be opened in three ways:
 
@@ -141,7 +144,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     [1, 4, 9]
     """
 
-    __slots__ = ("_parts", "_runs")
+    __slots__ = ("__weakref__", "_parts", "_runs")
 
     def __init__(self, source: "Items[T_co] | Maker[T_co] | Parts") -> None:
         if not isinstance(source, Parts):
@@ -164,7 +167,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
     def _open(self, host: Host) -> Source:
         source, row = self._parts.origin(host), self._parts.row
-        return Segment(source, [make(host) for make in row]) if row else source
+        return Segment(source, [make(host) for make in row], host) if row else source
 
     def _needs_tasks(self) -> bool:
         return self._parts.tasks
@@ -185,7 +188,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         await run.__aenter__()
         if self._runs is None:
             self._runs = {}
-        self._runs.setdefault(run.pipeline.task, []).append(run)
+        key = run.pipeline.task if run.inside_of is None else -run.inside_of
+        self._runs.setdefault(key, []).append(run)
         return run
 
     async def __aexit__(
@@ -194,14 +198,22 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        task = get_current_task().id
-        runs = None if self._runs is None else self._runs.get(task)
+        key = get_current_task().id
+        if self._runs is not None and any(known is not None and known < 0 for known in self._runs):
+            key = self._of_generator(key)
+        runs = None if self._runs is None else self._runs.get(key)
         if self._runs is None or not runs:
             raise WrongTaskError(f"{self!r} was entered in another task, which has to leave it")
         run = runs.pop()
         if not runs:
-            del self._runs[task]
+            del self._runs[key]
         await run.leave(error)
+
+    def _of_generator(self, task: int) -> int:
+        """The key of the runs that the generator which calls this has entered, or of `task`."""
+        frame = caller()
+        runs = self._runs or {}
+        return task if frame is None or -id(frame) not in runs else -id(frame)
 
     def __aiter__(self) -> Run[T_co]:
         if self._parts.tasks:
@@ -780,7 +792,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         tasks = check.integer("concurrency", concurrency, 1)
         text = label.call("flat_map", fn, **label.options(concurrency=(tasks, 1)))
         if tasks == 1:
-            return self._then(text, lambda _: transform.Map(fn), transform.Flatten)
+            flatten = partial(transform.Flatten, made=True)
+            return self._then(text, lambda _: transform.Map(fn), flatten)
         origin = workers.flattened(self, fn, tasks)
         call = text.after(self._parts.text)
         return joined(origin, call, [self], stages.EXPANDING, 0, tasks)
@@ -1358,7 +1371,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         dropped.
 
         Read both in tasks of their own: if one is waited for while the other one is full, and that
-        has no reader or the same, both get a `StreamDeadlockError` after a second.
+        has the same reader, or none and the task of the block is the only one that could read it,
+        both get a `StreamDeadlockError` after a second.
 
         >>> async def main():
         ...     async with async_range(6).partition(lambda n: n % 2) as (odd, even):
@@ -1406,8 +1420,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         dropped, and the next item of its key comes in a new pair. Memory grows with the number of
         keys.
 
-        Read the groups in tasks of their own: if something is waited for while a group is full that
-        has no reader, or one that waits as well, all get a `StreamDeadlockError` after a second.
+        Read the groups in tasks of their own: if something is waited for while a group is full
+        whose reader waits as well, or that has none and could be read by no other task than the one
+        of the block, all get a `StreamDeadlockError` after a second.
 
         >>> async def main():
         ...     async with async_range(6).group_by(lambda n: n % 2) as groups:

@@ -24,6 +24,22 @@ def parted(
     return (error, None) if isinstance(error, kind) else (None, error)
 
 
+def is_innermost(scope: Any) -> bool:
+    """Whether no scope is open in this task that was entered after this one of anyio's."""
+    inner: Any = getattr(scope, "_CancelScope__original", None)
+    if inner is not None:
+        from trio import lowlevel
+
+        task: Any = lowlevel.current_task()
+        return task._cancel_status is inner._cancel_status
+    from asyncio import current_task
+
+    from anyio._backends import _asyncio
+
+    backend: Any = _asyncio
+    return backend._task_states[current_task()].cancel_scope is scope
+
+
 def open_in(task: Any) -> list[Any]:
     """The states of the scopes that are open in the task of a pump, from the innermost one."""
     statuses: list[Any] = []

@@ -14,6 +14,7 @@ from given import add, is_odd, text
 from anystream import (
     CleanupTimeoutError,
     EmptyStreamError,
+    GeneratorWarning,
     NeedsTasksError,
     Run,
     Stream,
@@ -24,6 +25,7 @@ from anystream import (
     StreamError,
     StreamInterruptedError,
     StreamOverflowError,
+    WrongOrderError,
     WrongTaskError,
 )
 
@@ -122,6 +124,8 @@ def wider_run(bools: Run[bool]) -> Run[int]:
     return bools
 
 
+WARNING: type[RuntimeWarning] = GeneratorWarning
+
 ERRORS: list[type[StreamError]] = [
     NeedsTasksError,
     StreamBusyError,
@@ -130,6 +134,7 @@ ERRORS: list[type[StreamError]] = [
     StreamDeadlockError,
     StreamInterruptedError,
     StreamOverflowError,
+    WrongOrderError,
     WrongTaskError,
 ]
 

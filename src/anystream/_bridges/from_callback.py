@@ -14,8 +14,8 @@ from .. import _labels as label
 from .. import _stages as stages
 from .._batches import QUANTUM
 from .._errors import StreamOverflowError
+from .._host import Host
 from .._mailbox import OVERFLOWS, Mailbox
-from .._run import Host
 from .._steps import resolved
 from .._stream import Stream, made
 from .loop import Loop

@@ -15,10 +15,11 @@ from .. import _checks as check
 from .. import _labels as label
 from .. import _stages as stages
 from .._batches import MISSING, Source
+from .._host import Host
 from .._mailbox import Lane, Mailbox
 from .._operators.concurrent import supply
 from .._origins import OneShot
-from .._run import Host, Pump
+from .._pump import Pump
 from .._steps import EMPTY
 from .._stream import Stream, joined
 from .loop import Loop

@@ -7,7 +7,7 @@ from types import CoroutineType
 from typing import Any
 
 from .._batches import WaitingOperator
-from .._run import Host
+from .._host import Host
 from .._steps import Steps, awaits, is_awaitable, iterate
 
 
@@ -30,6 +30,10 @@ class Call(WaitingOperator, Steps):
     @property
     def busy(self) -> bool:
         return self.stepping
+
+    @property
+    def host(self) -> Host | None:
+        return self.segment.host
 
     def call(self, item: Any) -> Any:
         return self.fn(item)

@@ -5,9 +5,10 @@ from itertools import repeat
 from typing import Any
 
 from .._batches import MISSING, Operator, Recipe, Segment, Source, WaitingOperator, opened
+from .._host import Host
 from .._mailbox import Lane, Mailbox
 from .._origins import FromIterable
-from .._run import Host, Pump
+from .._pump import Pump
 from .._steps import EMPTY
 from .concurrent import feed, supply
 

@@ -8,8 +8,9 @@ from typing import Any
 from .. import _checks as check
 from .. import _labels as label
 from .._batches import Recipe, Source, opened
+from .._host import Host
 from .._mailbox import Lane, Mailbox, Unhindered
-from .._run import Host, Pump
+from .._pump import Pump
 from .._steps import EMPTY
 
 

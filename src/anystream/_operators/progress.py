@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 from .._batches import Operator, Segment
-from .._run import Host
+from .._host import Host
 
 Description: TypeAlias = str | Callable[[int, float], str]
 """What stands before the figures, or a function that gives a line in their place."""

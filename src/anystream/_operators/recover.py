@@ -6,9 +6,9 @@ from typing import Any
 from anyio import current_time, sleep_until
 
 from .._batches import MISSING, Recipe, Source, opened
+from .._host import Host
 from .._origins import Around, Deferred
 from .._retry import Backoff, Retry
-from .._run import Host
 from .._siblings import all_of, attach
 from .._steps import resolved
 

@@ -8,7 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from anyio import current_time, get_current_task
+from anyio import current_time, get_current_task, get_running_tasks
 
 from .._batches import Recipe, Source, opened
 from .._errors import (
@@ -18,14 +18,18 @@ from .._errors import (
     StreamDeadlockError,
     StreamOverflowError,
 )
+from .._host import Host, until
 from .._mailbox import Lane, Mailbox
+from .._pump import Pump
 from .._reader import Run
-from .._run import Host, Pump, until
 from .._steps import is_awaitable
 
 T = TypeVar("T")
 PATIENCE = 1.0
 """Seconds after which readers that wait for what nobody can bring are told so."""
+
+OWN = f"{Pump.__module__}.{Pump.run.__qualname__}"
+"""The name of a task of the library's, which reads what somebody else has opened."""
 
 
 class Branch(Mailbox):
@@ -74,6 +78,7 @@ class Hub(ABC):
         self.source, self.behind = host.pipeline.held_back(lambda: opened(stream, self.pump))
         self.branches: list[Branch] = []
         self.started = False
+        self.before: set[int] = set()  # tasks that were there at the opening, and have no parent
         self.over = False
         self.error: BaseException | None = None
 
@@ -149,20 +154,36 @@ class Hub(ABC):
         while not (lane.stopped or self.pump.stopping):
             if lane.takes():
                 return True
-            if not await until(current_time() + PATIENCE, partial(lane.wait_for_room, self.pump)):
+            wait = partial(lane.wait_for_room, self.pump, timed=True)
+            if not await until(current_time() + PATIENCE, wait, shield=True):
                 self.fail_if_stuck(lane.box)
         return False
 
     def fail_if_stuck(self, full: Mailbox) -> None:
-        """Raise if somebody waits here, and so nobody will read from the branch that is full."""
+        """Raise if who would have to read from the branch that is full waits for another one.
+
+        One that nobody reads yet may have a reader at any time, unless the only task that knows of
+        it waits.
+        """
         waiting = {branch.task for branch in self.branches if branch.wanted}
         reader = next((branch.task for branch in self.branches if branch is full), None)
-        if waiting and (reader is None or reader in waiting):
+        if reader is None and waiting == {self.host.pipeline.task} and not self.may_be_read():
+            reader = self.host.pipeline.task
+        if reader is not None and reader in waiting:
             raise StreamDeadlockError(
                 f"a part of {self.stream!r} is full ({self.size} items) and has no reader, or one"
                 " that waits for another part; read the parts in tasks of their own, or choose a"
                 " larger buffer or another overflow policy"
             )
+
+    def may_be_read(self) -> bool:
+        """Whether there is a task that the one that has entered the block may have started."""
+        owner = self.host.pipeline.task
+        return any(
+            task.parent_id == owner or (task.parent_id is None and task.id not in self.before)
+            for task in get_running_tasks()
+            if task.id != owner and task.name != OWN
+        )
 
     def cut(self) -> None:
         """Tell readers that this was closed before its end."""
@@ -297,6 +318,7 @@ class Sorter(Hub):
     ) -> None:
         super().__init__(host, stream, size, overflow)
         self.fn = fn
+        self.before = {task.id for task in get_running_tasks() if task.parent_id is None}
 
     async def deal(self, batch: Iterator[Any]) -> None:
         for item in batch:

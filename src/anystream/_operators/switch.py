@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 from .._batches import Recipe, Source
+from .._host import Host
 from .._mailbox import Lane, Mailbox
 from .._origins import as_source
-from .._run import Host, Pump
+from .._pump import Pump
 from .._steps import resolved
 from .concurrent import leave, merged, transfer
 
@@ -71,7 +72,7 @@ def streaming(fn: Callable[[Any], Any]) -> Inner:
     """The items of the stream that `fn` gives."""
 
     async def inner(pump: Pump, lane: Lane, item: Any) -> None:
-        source = as_source(await resolved(fn(item)), pump)
+        source = as_source(await resolved(fn(item)), pump, made=True)
         try:
             await transfer(pump, source, lane)
         finally:

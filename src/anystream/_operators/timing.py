@@ -15,8 +15,8 @@ from anyio import Event, current_time
 from anyio.lowlevel import checkpoint
 
 from .._batches import MISSING, Recipe, Source
+from .._host import Host, until
 from .._mailbox import Lane, Mailbox, Unhindered
-from .._run import Host, until
 from .concurrent import feed
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
+from .._host import Host
 from .._origins import FromIterable, as_source
-from .._run import Host
 from .._steps import EMPTY, is_awaitable, resolved
 from .calls import Call
 from .recover import in_except
@@ -254,9 +254,10 @@ class Flatten(Spread):
 
     closes = True
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, made: bool = False) -> None:
         super().__init__()
         self.host = host
+        self.made = made  # whether a function has made the items
         host.pipeline.may_spawn = True
         self.inner: Source | None = None
 
@@ -269,9 +270,9 @@ class Flatten(Spread):
         return self.inner is not None and self.inner.busy
 
     def enter(self, item: Any) -> None:
-        self.inner = as_source(item, self.host)
+        self.inner = as_source(item, self.host, self.made)
         if isinstance(self.inner, FromIterable):  # no need to wait for what is there
-            self.current = self.inner.items
+            self.current, self.inner.given = self.inner.items, None
         else:
             self.awaits = True
 

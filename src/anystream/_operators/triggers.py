@@ -13,9 +13,10 @@ from anyio import Event, current_time, sleep_until
 
 from .. import _checks as check
 from .._batches import Recipe, Source, opened
+from .._host import Host
 from .._mailbox import Lane, Mailbox, Unhindered
 from .._origins import OneShot
-from .._run import Host, Pump
+from .._pump import Pump
 from .._steps import is_awaitable
 from .concurrent import feed, supply
 

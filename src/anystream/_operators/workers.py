@@ -10,10 +10,11 @@ from typing import Any
 from anyio import current_time
 
 from .._batches import MISSING, Recipe, Source, opened
+from .._host import Host
 from .._mailbox import Lane, Mailbox
 from .._origins import as_source
+from .._pump import Pump
 from .._reader import Turns
-from .._run import Host, Pump
 from .._siblings import attach
 from .._steps import EMPTY, is_awaitable, resolved
 from .concurrent import leave, supply, transfer
@@ -269,7 +270,7 @@ async def expand(pump: Pump, fn: Callable[[Any], Any], feed: Feed, lane: Lane) -
         while not pump.stopping and (item := await feed.next()) is not MISSING:
             if pump.stopping:  # nothing would interrupt the function then
                 break
-            inner = [as_source(await resolved(fn(item)), pump)]
+            inner = [as_source(await resolved(fn(item)), pump, made=True)]
             await transfer(pump, inner[0], lane)
             await pump.finish(inner.pop())
     except BaseException as exc:

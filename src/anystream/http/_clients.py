@@ -6,7 +6,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from .._run import Host
+from .._host import Host
 from ._urls import safe
 
 REDIRECTS = 20

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from .._run import Host
+from .._host import Host
 from .._steps import EMPTY
 from ._errors import BodyCutError, BodyDataError
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ..._run import Host
+from ..._host import Host
 from .._clients import place
 from .._packing import Packing, chunks_of, leave
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from ... import _checks as check
 from ... import _labels as label
+from ..._host import Host
 from ..._json import checked_loads, document_row, text_row
 from ..._lines import MAX, Row, line_row
 from ..._retry import Retry
-from ..._run import Host
 from ..._stream import Stream
 from .._clients import Client, place
 from .live import Body, live

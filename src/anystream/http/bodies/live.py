@@ -7,9 +7,9 @@ from typing import Any
 from ... import _labels as label
 from ... import _stages as stages
 from ..._batches import Operator, Source
+from ..._host import Host
 from ..._operators.concurrent import merged
 from ..._origins import OneShot
-from ..._run import Host
 from ..._stream import Stream, behind, joined, made
 from .._clients import Client
 from .chunks import BodyChunks

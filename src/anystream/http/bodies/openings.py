@@ -5,9 +5,9 @@ from typing import Any
 import anyio
 
 from ... import _checks as check
+from ..._host import Host
 from ..._operators.recover import in_except
 from ..._retry import Backoff, Retry
-from ..._run import Host
 from .._clients import place
 from .._errors import (
     BodyCutError,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from ... import _checks as check
 from ... import _labels as label
+from ..._host import Host
 from ..._lines import MAX
 from ..._operators.transform import Flatten
 from ..._retry import Retry
-from ..._run import Host
 from ..._steps import EMPTY
 from ..._stream import Stream
 from .._clients import Client, place

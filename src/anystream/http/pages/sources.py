@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from ..._batches import MISSING
-from ..._run import Host
+from ..._host import Host
 from .._clients import Client
 from .._errors import (
     IncompleteWarning,

@@ -1,0 +1,45 @@
+"""Where a block is entered: Python ends an async generator in another task, or never.
+
+So a block inside of one may be left by whoever ends the generator. A cancel scope that was entered
+in it stays in the task that has read it, and corrupts the stack of scopes there.
+"""
+
+import inspect
+import warnings
+from types import FrameType
+
+ENDING = ("anystream.", "anyio.", "contextlib", "trio.", "pytest", "_pytest")
+"""The beginnings of the names of modules that end the generators that they step, in one task."""
+
+
+def caller() -> FrameType | None:
+    """The frame outside of this package that has called into it."""
+    frame = inspect.currentframe()
+    while frame is not None and module(frame).startswith("anystream."):
+        frame = frame.f_back
+    return frame
+
+
+def abandonable() -> int | None:
+    """What identifies the async generator that calls this, if nothing sees to its end."""
+    frame = caller()
+    if frame is None or not frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR:
+        return None
+    stepper = frame.f_back
+    if stepper is not None and module(stepper).startswith(ENDING):
+        return None
+    return id(frame)
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn at the line outside of this package that has called into it."""
+    frame = caller()
+    assert frame is not None
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(
+        text, category, frame.f_code.co_filename, frame.f_lineno, registry=registry
+    )
+
+
+def module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))

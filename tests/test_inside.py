@@ -1,0 +1,142 @@
+"""Streams that are opened inside of a plain async generator, which anyone may end."""
+
+import gc
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from anystream import GeneratorWarning, Stream, WrongTaskError, stream
+from anystream.testing import backend
+
+
+class Rows:
+    """A source whose cleanup awaits."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    async def __call__(self) -> AsyncIterator[int]:
+        self.open += 1
+        try:
+            for n in range(9):
+                await anyio.sleep(0.1)
+                yield n
+        finally:
+            await anyio.sleep(0.1)
+            self.open -= 1
+
+
+async def with_block(items: Stream[int]) -> AsyncIterator[int]:
+    async with items as run:
+        async for item in run:
+            yield item
+
+
+async def with_open(items: Stream[int]) -> AsyncIterator[int]:
+    async with items.open() as run:
+        async for item in run:
+            yield item
+
+
+HELPERS = pytest.mark.parametrize("helper", [with_block, with_open])
+
+
+@pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected")  # trio's, of any
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+@HELPERS
+def test_one_that_is_left_by_break_is_closed_like_any_generator(helper: Any, name: str) -> None:
+    """Not by an async test, whose check for leaks would tell of it."""
+    rows = Rows()
+
+    async def main() -> None:
+        with anyio.CancelScope():
+            async for item in helper(Stream(rows)):
+                assert item == 0
+                break
+            gc.collect()
+            await anyio.sleep(1)
+            assert rows.open == 0
+        await anyio.sleep(1)
+
+    anyio.run(main, backend=name, backend_options=backend(name)[1])
+
+
+@HELPERS
+async def test_it_is_closed_with_the_generator(helper: Any) -> None:
+    rows = Rows()
+    async with aclosing(helper(Stream(rows))) as items:
+        assert await anext(items) == 0
+    assert rows.open == 0
+    assert [item async for item in helper(Stream(rows))] == [*range(9)]
+    assert rows.open == 0
+
+
+@HELPERS
+async def test_a_cancellation_between_two_items(helper: Any) -> None:
+    rows = Rows()
+    with anyio.move_on_after(0.5):
+        async with aclosing(helper(Stream(rows))) as items:
+            async for _ in items:
+                await anyio.sleep(10)
+    assert rows.open == 0
+
+
+async def test_one_stream_inside_and_outside() -> None:
+    rows = Rows()
+    numbers = Stream(rows)
+    async with numbers as outer:
+        async with aclosing(with_block(numbers)) as inner, aclosing(with_block(numbers)) as other:
+            assert (await anext(inner), await anext(outer), await anext(other)) == (0, 0, 0)
+        assert rows.open == 1
+        assert await anext(outer) == 1
+    assert rows.open == 0
+
+
+async def test_one_with_tasks_warns_where_it_is_opened() -> None:
+    rows = Rows()
+    with pytest.warns(GeneratorWarning, match=r"@stream\(buffer=0\)") as caught:
+        async with aclosing(with_block(Stream(rows).buffer(1))) as items:
+            assert await anext(items) == 0
+    assert [warning.filename for warning in caught] == [__file__]
+    assert rows.open == 0
+
+
+async def test_what_is_ended_in_its_place_does_not_warn() -> None:
+    rows = Rows()
+    numbers = Stream(rows).buffer(1)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Any]:
+        async with numbers as items:
+            yield items
+
+    @stream(buffer=0)
+    async def decorated() -> AsyncIterator[int]:
+        async with numbers as items:
+            async for item in items:
+                yield item
+
+    async def terminal() -> AsyncIterator[int]:
+        yield await numbers.count()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with opened() as items:
+            assert await anext(items) == 0
+        assert await decorated().take(2).collect() == [0, 1]
+        assert [count async for count in terminal()] == [9]
+    assert rows.open == 0
+
+
+async def test_a_block_in_a_coroutine_has_to_be_left_by_its_task() -> None:
+    async with Stream(Rows()) as items, anyio.create_task_group() as group:
+
+        async def leave() -> None:
+            with pytest.raises(WrongTaskError, match="entered in another task"):
+                await items.__aexit__(None, None, None)
+
+        group.start_soon(leave)

@@ -1,0 +1,203 @@
+"""What a function of the user's has made is closed with all that it has, after its iterator."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from anystream import CleanupTimeoutError, Retry, Stream, chain, merge
+
+
+class Reply:
+    """A stream as the clients of LLM servers give one: an iterable over an inner generator."""
+
+    def __init__(self, log: list[str] | None = None) -> None:
+        self.log: list[str] = [] if log is None else log
+        self.inner = self.read()
+
+    async def read(self) -> AsyncIterator[int]:
+        try:
+            for n in range(100):
+                await anyio.sleep(0.01)
+                yield n
+        finally:
+            self.log.append("inner")
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        try:
+            async for item in self.inner:
+                yield item
+        finally:
+            self.log.append("iterator")
+
+    async def end(self) -> None:
+        await anyio.sleep(0.1)
+        await self.inner.aclose()  # type: ignore[attr-defined]
+        self.log.append("end")
+
+
+class WithAclose(Reply):
+    async def aclose(self) -> None:
+        await self.end()
+
+
+class WithClose(Reply):
+    async def close(self) -> None:
+        await self.end()
+
+
+class WithExit(Reply):
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    def close(self) -> None:
+        raise AssertionError("this must not run")
+
+    aclose = close
+
+
+class Numbers:
+    """Without anything inside."""
+
+    closed = False
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        return Stream(range(9)).__aiter__()
+
+    def close(self) -> Any:
+        self.closed = True
+
+
+REPLIES = [WithAclose, WithClose, WithExit]
+
+WAYS: dict[str, Callable[[Callable[[], Any]], Stream[Any]]] = {
+    "function": Stream,
+    "flat_map": lambda make: Stream([1]).flat_map(lambda _: make()),
+    "flat_map concurrent": lambda make: Stream([1]).flat_map(lambda _: make(), concurrency=2),
+    "switch_map": lambda make: Stream([1]).switch_map(lambda _: make()),
+    "catch": lambda make: Stream(fail).catch(lambda _: make()),
+    "resume": lambda make: chain([0], Stream(fail)).retry(Retry(first=0), resume=lambda _: make()),
+    "buffer": lambda make: Stream(make).buffer(0),
+    "merge": lambda make: merge(Stream(make), []),
+}
+
+
+def fail() -> Any:
+    raise EOFError
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", REPLIES)
+async def test_it_is_closed_after_its_iterator(kind: type[Reply], way: str) -> None:
+    log: list[str] = []
+
+    async def make() -> Reply:
+        return kind(log)
+
+    for function in (lambda: kind(log), make):
+        log.clear()
+        await WAYS[way](function).take(2).drain()
+        assert log == ["iterator", "inner", "end"]
+        log.clear()
+        with anyio.move_on_after(0.025):
+            await WAYS[way](function).drain()
+        assert log[-1] == "end"
+        assert sorted(log) == ["end", "inner", "iterator"]
+
+
+async def test_it_is_closed_at_the_end_of_a_bare_loop_and_of_each_attempt() -> None:
+    log: list[str] = []
+    async for _ in Stream(lambda: WithClose(log)):
+        pass
+    assert sorted(log) == ["end", "inner", "iterator"]
+    log.clear()
+    stream = Stream(lambda: WithExit(log)).map(lambda n: 1 // n).retry(Retry(1, first=0))
+    with pytest.raises(ZeroDivisionError):
+        await stream.drain()
+    assert log == ["iterator", "inner", "end"] * 2
+
+
+async def test_one_that_was_handed_over_is_closed_if_it_has_aclose() -> None:
+    for kind, closed in ((WithAclose, True), (WithClose, False)):
+        reply = kind()
+        await Stream(reply).take(2).drain()
+        assert ("end" in reply.log) == closed
+        await reply.inner.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_plain_close_will_do() -> None:
+    made, given = Numbers(), Numbers()
+    await Stream(lambda: made).first()
+    await Stream(given).first()
+    assert (made.closed, given.closed) == (True, False)
+
+
+async def test_one_of_many_items_is_not_made_for_the_stream() -> None:
+    replies = [WithClose(), WithClose()]
+    assert await Stream(replies).flatten().count() == 200
+    assert [reply.log for reply in replies] == [["inner", "iterator"]] * 2
+
+
+async def test_a_file_that_a_function_opens_is_closed() -> None:
+    class File:
+        closed = False
+
+        def __iter__(self) -> Iterator[int]:
+            return iter(range(9))
+
+        def close(self) -> None:
+            self.closed = True
+
+    made, given = File(), File()
+    await Stream(lambda: made).take(1).drain()
+    await Stream(given).drain()
+    assert (made.closed, given.closed) == (True, False)
+
+
+async def test_what_cannot_be_read_is_closed_as_well() -> None:
+    class Connection:
+        closed = False
+
+        async def close(self) -> None:
+            self.closed = True
+
+    connection = Connection()
+    with pytest.raises(TypeError, match="expected a stream"):
+        await Stream(lambda: connection).drain()  # type: ignore[arg-type, return-value]
+    assert connection.closed
+    with pytest.raises(TypeError, match="expected a stream"):
+        await Stream(lambda: 5).drain()  # type: ignore[arg-type, return-value]
+
+
+async def test_it_has_the_grace_period() -> None:
+    class Hangs(Numbers):
+        def close(self) -> Any:
+            return anyio.sleep(60)
+
+    start = anyio.current_time()
+    with pytest.raises(CleanupTimeoutError):
+        await Stream(Hangs).take(1).drain()
+    assert anyio.current_time() - start == pytest.approx(1)
+
+
+async def test_one_that_is_its_own_iterator_is_closed_once() -> None:
+    log: list[str] = []
+
+    class Own:
+        def __aiter__(self) -> "Own":
+            return self
+
+        async def __anext__(self) -> int:
+            return 1
+
+        async def __aexit__(self, *_: object) -> None:
+            log.append("exit")
+
+    class Both(Own):
+        async def aclose(self) -> None:
+            log.append("aclose")
+
+    await Stream(lambda: Own()).first()
+    await Stream(lambda: Both()).first()
+    assert log == ["exit", "aclose"]

@@ -1,0 +1,72 @@
+"""Runs that are left in another order than the one they were entered in."""
+
+import contextlib
+from typing import Any
+
+import anyio
+import pytest
+
+from anystream import Stream, WrongOrderError
+from anystream.testing import TrackedSource
+
+
+@pytest.fixture
+def source() -> TrackedSource[int]:
+    return TrackedSource(range(9), cleanup=0.1)
+
+
+@pytest.fixture(params=["plain", "tasks"])
+def stream(source: TrackedSource[int], request: pytest.FixtureRequest) -> Stream[Any]:
+    plain = Stream(source.generator)
+    return plain if request.param == "plain" else plain.buffer(2)
+
+
+async def test_first_in_first_out(stream: Stream[Any], source: TrackedSource[int]) -> None:
+    first, second = stream.open(), stream.open()
+    async with contextlib.AsyncExitStack() as outer:
+        await anext(await outer.enter_async_context(first))
+        await anext(await second.__aenter__())
+        with pytest.raises(WrongOrderError, match=r"aclose\(\)"):
+            await first.__aexit__(None, None, None)
+        assert source.open_runs == 1
+        await second.__aexit__(None, None, None)
+    assert source.open_runs == 0
+    await anyio.sleep(1)
+
+
+async def test_a_run_inside_of_a_scope_that_is_still_open(
+    stream: Stream[Any], source: TrackedSource[int]
+) -> None:
+    with anyio.CancelScope():
+        run = stream.open()
+        await anext(await run.__aenter__())
+        with anyio.CancelScope(), pytest.raises(WrongOrderError):
+            await run.__aexit__(None, None, None)
+        assert source.open_runs == 0
+        await run.__aexit__(None, None, None)
+    await anyio.sleep(1)
+
+
+async def test_close_in_any_order_and_leave_in_the_right_one(
+    stream: Stream[Any], source: TrackedSource[int]
+) -> None:
+    async with stream as first, stream as second, stream as third:
+        for run in (first, second, third):
+            await anext(run)
+        for run in (second, first, third):
+            await run.aclose()
+        assert source.open_runs == 0
+
+
+async def test_a_scope_of_the_source_is_closed_before(source: TrackedSource[int]) -> None:
+    async def scoped() -> Any:
+        with anyio.move_on_after(100):
+            inner = contextlib.aclosing(source.generator())
+            async with anyio.create_task_group(), inner as items:
+                async for item in items:
+                    yield item
+
+    for stream in (Stream(scoped), Stream(scoped).buffer(0)):
+        async with stream as items:
+            await anext(items)
+    assert source.open_runs == 0

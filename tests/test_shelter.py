@@ -1,0 +1,179 @@
+"""The cleanup of a step of the reader's own task that is cancelled from outside of the block."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from anystream import CleanupTimeoutError, Stream, StreamInterruptedError, chain, stream
+
+
+class Rows:
+    """What a database has: a cursor that has to be given back, by several awaits."""
+
+    def __init__(self, cleanup: float = 0.5) -> None:
+        self.cleanup = cleanup
+        self.held = 0
+        self.after: list[str] = []
+
+    async def __call__(self) -> AsyncIterator[int]:
+        self.held += 1
+        try:
+            for n in range(10):
+                await anyio.sleep(1)
+                yield n
+        finally:
+            await anyio.lowlevel.checkpoint()
+            await anyio.sleep(self.cleanup)
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+            await anyio.lowlevel.checkpoint()
+            self.held -= 1
+
+
+async def block(items: Stream[Any]) -> None:
+    async with items as run:
+        async for _ in run:
+            pass
+
+
+@stream
+async def in_another(rows: Rows) -> AsyncIterator[int]:
+    async with Stream(rows) as items:
+        async for item in items:
+            yield item
+
+
+FORMS: dict[str, Callable[[Rows], Awaitable[Any]]] = {
+    "collect": lambda rows: Stream(rows).collect(),
+    "first": lambda rows: Stream(rows).skip(2).first(),
+    "block": lambda rows: block(Stream(rows)),
+    "operators": lambda rows: Stream(rows).map(str).take(3).collect(),
+    "retry": lambda rows: Stream(rows).retry().drain(),
+    "catch": lambda rows: Stream(rows).catch(lambda error: []).drain(),
+    "chain": lambda rows: chain([1], Stream(rows)).drain(),
+    "flat_map": lambda rows: Stream([1]).flat_map(lambda _: Stream(rows)).drain(),
+    "decorated": lambda rows: stream(rows.__call__)().drain(),
+    "with tasks": lambda rows: Stream([1]).buffer(1).flat_map(lambda _: Stream(rows)).drain(),
+    "in another": lambda rows: in_another(rows).drain(),
+    "in a task": lambda rows: Stream(rows).buffer(0).drain(),
+}
+
+
+async def timeout(call: Callable[[], Awaitable[Any]], after: float) -> None:
+    with anyio.move_on_after(after) as scope:
+        await call()
+    assert scope.cancelled_caught
+
+
+async def outer_timeout(call: Callable[[], Awaitable[Any]], after: float) -> None:
+    with anyio.move_on_after(after) as scope, anyio.move_on_after(100), anyio.CancelScope():
+        await call()
+    assert scope.cancelled_caught
+
+
+async def sibling(call: Callable[[], Awaitable[Any]], after: float) -> None:
+    with pytest.raises(ExceptionGroup):
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
+            await anyio.sleep(after)
+            raise EOFError
+
+
+@pytest.mark.parametrize("after", [0.5, 1.5])
+@pytest.mark.parametrize("how", [timeout, outer_timeout, sibling])
+@pytest.mark.parametrize("form", FORMS)
+async def test_it_may_await(form: str, how: Callable[..., Awaitable[None]], after: float) -> None:
+    rows = Rows()
+    start = anyio.current_time()
+    await how(lambda: FORMS[form](rows), after)
+    assert rows.held == 0
+    assert anyio.current_time() - start == pytest.approx(after + 0.5)
+
+
+@pytest.mark.parametrize("form", ["collect", "block", "operators", "flat_map", "with tasks"])
+async def test_it_has_the_grace_period(form: str) -> None:
+    rows = Rows(cleanup=10)
+    start = anyio.current_time()
+    with pytest.raises(CleanupTimeoutError, match="within 1 s"), anyio.move_on_after(0.5):
+        await FORMS[form](rows)
+    assert anyio.current_time() - start == pytest.approx(1.5)
+
+
+async def test_the_block_itself_is_not_sheltered() -> None:
+    async def stubborn() -> AsyncIterator[int]:
+        try:
+            await anyio.sleep(10)
+        except anyio.get_cancelled_exc_class():
+            await anyio.sleep(0.25)
+        yield 1
+
+    start = anyio.current_time()
+    with anyio.move_on_after(0.5):
+        async with Stream(stubborn) as items:
+            assert await anext(items) == 1
+            await anyio.sleep(10)
+    assert anyio.current_time() - start == pytest.approx(0.75)
+
+
+async def test_a_scope_around_one_step_is_not_kept_off() -> None:
+    rows = Rows()
+    async with Stream(rows) as items:
+        with anyio.move_on_after(0.5):
+            await anext(items)
+        assert rows.held == 1, "buffer(0) behind the generator is the remedy"
+        with pytest.raises(StreamInterruptedError):
+            await anext(items)
+        await anyio.sleep(5)  # no deadline is left behind
+
+
+async def test_a_timeout_of_the_generator_itself_is_its_own() -> None:
+    async def patient() -> AsyncIterator[str]:
+        with anyio.move_on_after(1):
+            await anyio.sleep(10)
+        yield "gave up"
+        await anyio.sleep(5)
+        yield "went on"
+
+    assert await Stream(patient).collect() == ["gave up", "went on"]
+
+
+async def test_both_at_one_instant() -> None:
+    rows = Rows()
+
+    async def twice() -> AsyncIterator[int]:
+        with anyio.move_on_after(0.5):
+            async for item in rows():
+                yield item
+
+    with anyio.move_on_after(0.5) as scope:
+        await Stream(twice).drain()
+        await anyio.sleep(1)
+    assert scope.cancelled_caught
+
+
+async def test_a_step_by_another_task_is_not_under_the_scope() -> None:
+    rows = Rows()
+    async with Stream(rows) as items:
+        async with anyio.create_task_group() as group:
+
+            async def step() -> None:
+                with anyio.move_on_after(0.5):
+                    await anext(items)
+
+            group.start_soon(step)
+        await anyio.sleep(5)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_native_cancel_needs_no_shelter() -> None:
+    rows = Rows(cleanup=5)
+    task = asyncio.create_task(Stream(rows).drain())
+    await anyio.sleep(0.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert rows.held == 0
