@@ -442,8 +442,8 @@ REMOVALS = (
     ),
     Removal(
         "_origins.py",
-        "                if (release := closer(made, True)) is not None:\n"
-        "                    await host.release(release)\n",
+        "            if (release := closer(made, True)) is not None:\n"
+        "                await host.release(release)\n",
         "",
         "what a function has made and nobody can read is closed",
     ),
