@@ -1408,6 +1408,18 @@ REMOVALS = (
         "an offset that one page repeats is counted on",
     ),
     Removal(
+        PAGED,
+        "            self.position.failed = 1\n",
+        "            pass\n",
+        "an item that into= refuses is not one that was delivered",
+    ),
+    Removal(
+        URLS,
+        """f"[{host}]" if ":" in host else host""",
+        "host",
+        "an address of IPv6 keeps its brackets",
+    ),
+    Removal(
         READING,
         "lists = [path for path in likely if path not in ERRORS]",
         "lists = likely",
@@ -1838,8 +1850,8 @@ REMOVALS = (
     ),
     Removal(
         PAGED,
-        "            self.left -= len(page.items)\n",
-        "            pass\n",
+        " - length_hint(self.items)\n",
+        "\n",
         "`max_items` counts over pages",
     ),
     Removal(
