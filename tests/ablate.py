@@ -1862,8 +1862,8 @@ REMOVALS = (
     ),
     Removal(
         PAGED,
-        " - length_hint(self.items))",
-        ")",
+        " - length_hint(self.items)",
+        "",
         "the state is exact in the middle of a page",
     ),
     Removal(
