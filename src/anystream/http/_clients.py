@@ -65,18 +65,19 @@ def place(what: Any) -> str:
         return repr(what)
 
 
-def send(client: Any, request: Any, trusted: bool, *, stream: bool = False) -> Any:
-    """Send one request; without any credentials if it is not `trusted` with them. To be awaited."""
+def send(client: Any, request: Any, trusted: bool) -> Any:
+    """Send one request; without any credentials if it is not `trusted` with them.
+
+    To be awaited. The body of the response is left to be read.
+    """
     if trusted:
-        return client.send(request, stream=stream, follow_redirects=False)
+        return client.send(request, stream=True, follow_redirects=False)
     for name in [name for name in request.headers if name.lower() not in HARMLESS]:
         del request.headers[name]
-    return client.send(request, stream=stream, follow_redirects=False, auth=None)
+    return client.send(request, stream=True, follow_redirects=False, auth=None)
 
 
-async def follow(
-    client: Any, response: Any, trusted: Callable[[Any], bool], *, stream: bool = False
-) -> Any:
+async def follow(client: Any, response: Any, trusted: Callable[[Any], bool]) -> Any:
     """The response behind redirects if the client follows them; None if there are too many.
 
     A client leaves some credentials behind when a redirect leads to another origin, but not all:
@@ -85,10 +86,9 @@ async def follow(
     for _ in range(REDIRECTS):
         if response.next_request is None or not client.follow_redirects:
             return response
-        if stream:
-            await response.aclose()
+        await response.aclose()
         request = response.next_request
-        response = await send(client, request, trusted(request), stream=stream)
+        response = await send(client, request, trusted(request))
     if response.next_request is None:
         return response
     await response.aclose()

@@ -60,11 +60,11 @@ class Fetcher:
         """The response to a step, read to its end, behind redirects if the client follows them."""
         request = self.requests.request(step, url)
         trusted = self.requests.is_trusted(step, url) or self.requests.at_home(request, number)
-        response = await send(self.requests.client, request, trusted, stream=True)
+        response = await send(self.requests.client, request, trusted)
         try:
             if response.next_request is not None:
                 at_home = partial(self.requests.at_home, number=number)
-                response = await follow(self.requests.client, response, at_home, stream=True)
+                response = await follow(self.requests.client, response, at_home)
                 if response is None:
                     raise PageDataError(f"more than {REDIRECTS} redirects", url, number)
             if 200 <= response.status_code < 300:
