@@ -1276,8 +1276,8 @@ REMOVALS = (
     ),
     Removal(
         CLIENTS,
-        "return client.send(request, stream=stream, follow_redirects=False)\n",
-        "return client.send(request, stream=stream)\n",
+        "return client.send(request, stream=True, follow_redirects=False)\n",
+        "return client.send(request, stream=True)\n",
         "redirects are looked at before they are followed",
     ),
     Removal(
@@ -1418,6 +1418,12 @@ REMOVALS = (
         """f"[{host}]" if ":" in host else host""",
         "host",
         "an address of IPv6 keeps its brackets",
+    ),
+    Removal(
+        SOURCES,
+        "0 if self.number == 1 and not self.skip else None",
+        "None",
+        "a total that is more than what came is a warning",
     ),
     Removal(
         READING,
