@@ -92,6 +92,8 @@ NOTHING: list[Any] = [
     around(links=[{"rel": ["self"], "href": "/1"}]),
     around(links=[{"rel": 5, "href": "/1"}]),
     around(more_url=5),
+    around(next={"path": 5}),
+    around(next={"type": "text/html"}),
 ]
 
 
@@ -119,6 +121,11 @@ async def test_nothing(body: Any) -> None:
     page = await first_of(body, items="items")
     assert (page.answer, page.sign, page.error) == ("unknown", "", None)
     assert page.next == {"params": {"page": 1}}
+
+
+async def test_a_link_with_an_anchor_that_is_not_a_url_is_passed_over() -> None:
+    page = await first_of(around(), {"Link": '</2>; rel="next"; anchor="http://["'})
+    assert page.answer == "unknown"
 
 
 async def test_signs_inside_of_an_item_are_not_of_the_page() -> None:
