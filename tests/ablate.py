@@ -1388,8 +1388,8 @@ REMOVALS = (
     ),
     Removal(
         CLIENTS,
-        "return client.send(request, stream=stream, follow_redirects=False)\n",
-        "return client.send(request, stream=stream)\n",
+        "return client.send(request, stream=True, follow_redirects=False)\n",
+        "return client.send(request, stream=True)\n",
         "redirects are looked at before they are followed",
     ),
     Removal(
@@ -1518,6 +1518,24 @@ REMOVALS = (
         "before if isinstance(before, Countable) else Numbering()",
         "Numbering()",
         "an offset that one page repeats is counted on",
+    ),
+    Removal(
+        PAGED,
+        "            self.position.failed = 1\n",
+        "            pass\n",
+        "an item that into= refuses is not one that was delivered",
+    ),
+    Removal(
+        URLS,
+        """f"[{host}]" if ":" in host else host""",
+        "host",
+        "an address of IPv6 keeps its brackets",
+    ),
+    Removal(
+        SOURCES,
+        "0 if self.number == 1 and not self.skip else None",
+        "None",
+        "a total that is more than what came is a warning",
     ),
     Removal(
         READING,
@@ -1950,8 +1968,8 @@ REMOVALS = (
     ),
     Removal(
         PAGED,
-        "            self.left -= len(page.items)\n",
-        "            pass\n",
+        " - length_hint(self.items)\n",
+        "\n",
         "`max_items` counts over pages",
     ),
     Removal(
@@ -1962,8 +1980,8 @@ REMOVALS = (
     ),
     Removal(
         PAGED,
-        " - length_hint(self.items))",
-        ")",
+        " - length_hint(self.items)",
+        "",
         "the state is exact in the middle of a page",
     ),
     Removal(

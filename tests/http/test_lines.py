@@ -373,7 +373,7 @@ BODIES = {
     "silent": sockets.silent(b"data: a\n\n"),
     "slow": sockets.endless(b"data: a\n\n", pause=0.005),
     "flood": sockets.endless(b"data: a\n\n" * 1000),
-    "tiny": sockets.silent(b"data: a\n\n", *[b"d", b":", b"\n"] * 3000),
+    "tiny": sockets.silent(b"data: a\n\n", *[b"d", b":", b"\n"] * 1000),
 }
 
 

@@ -119,6 +119,14 @@ async def test_redirects_without_end(library: Any) -> None:
     assert server.open == 0
 
 
+async def test_as_many_redirects_as_are_followed(library: Any) -> None:
+    redirects = [reply(b"", 302, location=f"/{n}") for n in range(20)]
+    server = Server(library, [*redirects, reply({"items": [1], "next": None})])
+    server.client.follow_redirects = True
+    assert await fetch_all_pages("http://t/", client=server.client).collect() == [1]
+    assert server.open == 0
+
+
 # -- a status of success, and something else ------------------------------------------------------
 
 FAILURES = {

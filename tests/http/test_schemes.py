@@ -112,6 +112,7 @@ async def test_pages_in_advance(server: Server, client: Any, name: str) -> None:
     assert await ids(users(server, client, name, resume_from=state)) == expected[12:]
 
 
+@pytest.mark.filterwarnings("ignore::anystream.http.IncompleteWarning")
 @pytest.mark.parametrize("name", ["page", "next", "odata", "link"])
 async def test_an_empty_page_that_has_a_next_one_is_no_end(
     server: Server, client: Any, name: str
@@ -121,6 +122,7 @@ async def test_an_empty_page_that_has_a_next_one_is_no_end(
     assert await ids(fetch_all_pages(url, client=client, **options)) == IDS[:10] + IDS[20:]
 
 
+@pytest.mark.filterwarnings("ignore::anystream.http.IncompleteWarning")
 async def test_a_total_that_changes(server: Server, client: Any) -> None:
     """It grows by five from the second page on, which makes one page more."""
     for options in ({}, {"concurrency": 2}):

@@ -65,23 +65,24 @@ def place(what: Any) -> str:
         return repr(what)
 
 
-def send(client: Any, request: Any, trusted: bool, *, stream: bool = False) -> Any:
-    """Send one request; without any credentials if it is not `trusted` with them. To be awaited."""
+def send(client: Any, request: Any, trusted: bool) -> Any:
+    """Send one request; without any credentials if it is not `trusted` with them.
+
+    To be awaited. The body of the response is left to be read.
+    """
     if trusted:
-        return client.send(request, stream=stream, follow_redirects=False)
-    return send_bare(client, request, stream=stream)
+        return client.send(request, stream=True, follow_redirects=False)
+    return send_bare(client, request)
 
 
-def send_bare(client: Any, request: Any, *, stream: bool = True) -> Any:
+def send_bare(client: Any, request: Any) -> Any:
     """Send one request without any credentials. To be awaited."""
     for name in [name for name in request.headers if name.lower() not in HARMLESS]:
         del request.headers[name]
-    return client.send(request, stream=stream, follow_redirects=False, auth=None)
+    return client.send(request, stream=True, follow_redirects=False, auth=None)
 
 
-async def follow(
-    client: Any, response: Any, trusted: Callable[[Any], bool], *, stream: bool = False
-) -> Any:
+async def follow(client: Any, response: Any, trusted: Callable[[Any], bool]) -> Any:
     """The response behind redirects if the client follows them; None if there are too many.
 
     A client leaves some credentials behind when a redirect leads to another origin, but not all:
@@ -90,10 +91,9 @@ async def follow(
     for _ in range(REDIRECTS):
         if response.next_request is None or not client.follow_redirects:
             return response
-        if stream:
-            await response.aclose()
+        await response.aclose()
         request = response.next_request
-        response = await send(client, request, trusted(request), stream=stream)
+        response = await send(client, request, trusted(request))
     if response.next_request is None:
         return response
     await response.aclose()
@@ -129,7 +129,7 @@ def check_headers(headers: Any) -> None:
     if headers is None:
         return
     given: Any = headers
-    kind: str = type(given).__name__
+    kind: str = given.__class__.__name__
     pairs = given.items() if isinstance(headers, Mapping) else given
     if not isinstance(headers, (Mapping, list, tuple)) or not all(map(is_pair, pairs)):
         raise TypeError(

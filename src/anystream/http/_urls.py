@@ -65,7 +65,8 @@ def same(there: Origin, here: Origin) -> bool:
 
 def in_words(origin: Origin) -> str:
     scheme, host, port = origin
-    return f"{scheme}://{host}" + ("" if port in (None, PORTS.get(scheme)) else f":{port}")
+    named = f"[{host}]" if ":" in host else host  # an address of IPv6
+    return f"{scheme}://{named}" + ("" if port in (None, PORTS.get(scheme)) else f":{port}")
 
 
 def safe(url: str) -> str:

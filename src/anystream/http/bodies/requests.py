@@ -88,10 +88,8 @@ class BodyRequest:
             change(request)
         home = origin(request.url)
         try:
-            response = await send(http, request, trusted=True, stream=True)
-            response = await follow(
-                http, response, lambda asked: same(origin(asked.url), home), stream=True
-            )
+            response = await send(http, request, trusted=True)
+            response = await follow(http, response, lambda asked: same(origin(asked.url), home))
         except Exception as exc:
             exc.add_note(f"while asking for {place(request)}")
             raise

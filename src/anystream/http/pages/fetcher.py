@@ -68,7 +68,7 @@ class Fetcher:
         try:
             if response.next_request is not None:
                 at_home = partial(self.requests.at_home, number=number)
-                response = await follow(client, response, at_home, stream=True)
+                response = await follow(client, response, at_home)
                 if response is None:
                     raise PageDataError(f"more than {REDIRECTS} redirects", url, number)
             if 200 <= response.status_code < 300:

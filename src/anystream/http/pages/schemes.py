@@ -192,8 +192,6 @@ class Numbering(PageNumber):
     """
 
     def next(self, page: Page[Any]) -> Step | None:
-        if not page.records:
-            return None
         if self.probes(page):
             return self.at(1)
         given = page.response.url.params.get(self.param, "")

@@ -65,7 +65,7 @@ class Fetching:
         self.skip = reading.begin["index"]  # items of the first page that were delivered before
         self.number = reading.begin["page"]
         self.left = reading.max_pages
-        self.came: int | None = None if reading.begin["step"] or self.skip else 0
+        self.came = 0 if self.number == 1 and not self.skip else None  # items; None if resumed
         self.closes = reading.client is None
 
     @property

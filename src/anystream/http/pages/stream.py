@@ -70,12 +70,14 @@ class Position:
         self.begin = begin
         self.page: Page[Any] | None = None
         self.items: Iterator[Any] = EMPTY
+        self.failed = 0  # items that were taken from there, but could not be delivered
 
     @property
     def state(self) -> State:
         if self.page is None:
             return self.begin
-        return state_after(self.page, len(self.page.items) - length_hint(self.items))
+        taken = len(self.page.items) - length_hint(self.items)
+        return state_after(self.page, taken - self.failed)
 
 
 class Items(Spread):
@@ -90,8 +92,16 @@ class Items(Spread):
 
     def enter(self, item: Page[Any]) -> None:
         items = iter(item.items)
-        self.current = items if self.into is None else map(self.into, items)
+        self.current = items if self.into is None else map(self.made, items)
         self.position.page, self.position.items = item, items
+
+    def made(self, item: Any) -> Any:
+        """What `into` makes of an item; one that it refuses is not delivered."""
+        try:
+            return cast("Callable[[Any], Any]", self.into)(item)
+        except BaseException:
+            self.position.failed = 1
+            raise
 
 
 class PageRun(Run[T_co]):
