@@ -337,8 +337,8 @@ REMOVALS = (
     # A cancelled step in the reader's own task.
     Removal(
         "_steps.py",
-        "                    if self.stepping:\n",
-        "                    if False:\n",
+        "                    sheltered = sheltered or self.shelter(exc)\n",
+        "",
         "a cancelled step may await, on asyncio",
     ),
     Removal(

@@ -177,3 +177,23 @@ async def test_a_native_cancel_needs_no_shelter() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert rows.held == 0
+
+
+class Stubborn:
+    """Gives an item in the place of a cancellation."""
+
+    def __aiter__(self) -> "Stubborn":
+        return self
+
+    async def __anext__(self) -> str:
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            return "in spite of it"
+        raise AssertionError("unreachable")
+
+
+async def test_a_step_may_answer_a_cancellation_with_an_item() -> None:
+    async with Stream(Stubborn()) as items:
+        with anyio.move_on_after(1):
+            assert await anext(items) == "in spite of it"

@@ -86,8 +86,7 @@ class Steps:
                     answer = yield out
                 except BaseException as exc:
                     out = generator.throw(exc)
-                    if self.stepping:
-                        sheltered = sheltered or self.shelter(exc)
+                    sheltered = sheltered or self.shelter(exc)
                 else:
                     error = None if answer is None else getattr(answer, "error", None)  # of trio
                     if error is not None:
@@ -104,8 +103,12 @@ class Steps:
         return self.after(out)
 
     def shelter(self, error: BaseException) -> "Pipeline | None":
-        """Let what has been cancelled by `error` await; None if it was not, or cannot."""
-        if self.host is None or not isinstance(error, get_cancelled_exc_class()):
+        """Let a step that has been cancelled by `error` await; None if it was not, or is over."""
+        if (
+            not self.stepping
+            or self.host is None
+            or not isinstance(error, get_cancelled_exc_class())
+        ):
             return None
         return self.host.shelter()
 

@@ -103,8 +103,6 @@ class Catch(Replaceable):
         try:
             yield from batch
         except self.types as error:
-            if self.host.over:
-                raise
             self.error = error
 
     async def replace(self) -> None:
@@ -177,8 +175,6 @@ class Retrying(Replaceable):
                     yield from batch
                     break
         except Exception as error:
-            if self.host.over:
-                raise
             self.error = error
 
     async def again(self) -> None:
