@@ -57,6 +57,7 @@ MORE: list[tuple[Any, Any, str]] = [
     (around(), {"X-Total": "7"}, "the header X-Total is 7"),
     (around(), {"X-Next-Page": "2"}, "the header X-Next-Page is '2'"),
     (around(), {"Link": '</2>; rel="next"'}, "the Link header names '/2'"),
+    (around(_links={"next": "/2"}), {}, "'_links.next' is '/2'"),
     (around(links={"next": "/2"}), {"Link": '</2>; rel="first"'}, "'links.next' is '/2'"),
 ]
 
@@ -354,3 +355,13 @@ async def test_a_timeout_ends_it() -> None:
         with anyio.move_on_after(0.05) as scope:
             await stream.drain()
     assert scope.cancelled_caught
+
+
+async def test_a_connection_with_items_of_its_own_says_nothing_of_ours() -> None:
+    ours = {"nodes": [{"id": 1}], "pageInfo": {"hasNextPage": False, "endCursor": "a"}}
+    theirs = {"nodes": [{"id": 9}], "pageInfo": {"hasNextPage": True, "endCursor": "b"}}
+    body = {"data": {"theirs": theirs, "ours": ours}}
+    page = await first_of(body, items="data.ours.nodes")
+    assert (page.answer, page.sign) == ("end", "'data.ours.pageInfo.hasNextPage' is false")
+    page = await first_of({"data": {"theirs": theirs}, "items": [{"id": 1}]}, items="items")
+    assert page.answer == "unknown"

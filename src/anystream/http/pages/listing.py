@@ -10,13 +10,10 @@ DEPTH = 4
 
 
 def likely(data: Any) -> list[str]:
-    """The paths of the lists that could be the items: one if it is clear which.
+    """The paths of the lists in an object that could be the items: one if it is clear which.
 
-    That is the body itself, the list of a format that is known by its fields, or the lists nearest
-    to the top.
+    That is the list of a format that is known by its fields, or those nearest to the top.
     """
-    if isinstance(data, list):
-        return [""]
     known = [path for path in map(of_format, FORMATS, [data] * len(FORMATS)) if path is not None]
     found = known[:1] or connections(data)
     if found:
