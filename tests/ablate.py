@@ -47,6 +47,7 @@ BODIES = (
     "http/refusals",
     "http/openings",
     "http/events",
+    "http/fair",
     "net",
     "documents",
 )
@@ -1699,6 +1700,12 @@ REMOVALS = (
         "self.delivered |= not self.decoder.comments or has_event(events)\n",
         "self.delivered = True\n",
         "a comment is no event",
+    ),
+    Removal(
+        SSE,
+        "            if clock() >= self.turn:",
+        "            if False:",
+        "much without an event does not hold the event loop",
     ),
     Removal(
         SSE,

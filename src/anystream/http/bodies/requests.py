@@ -37,12 +37,11 @@ def check_headers(headers: Any) -> None:
     if headers is None:
         return
     given: Any = headers
-    kind: type = type(given)
     pairs = given.items() if isinstance(headers, Mapping) else given
     if not isinstance(headers, (Mapping, list, tuple)) or not all(map(is_pair, pairs)):
         raise TypeError(
             "headers must be a mapping of str to str, or a list of such pairs,"
-            f" got a {kind.__name__} that is not"
+            f" got a {type(given).__name__} that is not"
         )
 
 
