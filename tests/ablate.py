@@ -50,6 +50,7 @@ BODIES = (
     "http/refusals",
     "http/openings",
     "http/events",
+    "http/fair",
     "net",
     "documents",
 )
@@ -2146,6 +2147,12 @@ REMOVALS = (
         "self.delivered |= not self.decoder.comments or has_event(events)\n",
         "self.delivered = True\n",
         "a comment is no event",
+    ),
+    Removal(
+        SSE,
+        "            if clock() >= self.turn:",
+        "            if False:",
+        "much without an event does not hold the event loop",
     ),
     Removal(
         SSE,

@@ -77,7 +77,9 @@ class Packing:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The pieces that are packed in `data`, each made when it is asked for."""
-        pieces = iter((data,))
+        pieces: Iterator[bytes] = iter((data,))
+        if len(data) > PIECE and not self.layers:
+            pieces = (data[at : at + PIECE] for at in range(0, len(data), PIECE))
         for layer in self.layers:
             pieces = chain.from_iterable(map(layer.feed, pieces))
         return pieces

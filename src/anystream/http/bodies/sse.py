@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from functools import partial
+from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
+
+from anyio.lowlevel import checkpoint
 
 from ... import _checks as check
 from ... import _labels as label
+from ..._batches import QUANTUM
 from ..._host import Host
 from ..._lines import MAX
 from ..._operators.transform import Flatten
@@ -163,6 +167,7 @@ class EventSource:
         self.chunks: Iterator[bytes] = EMPTY
         self.delivered = False  # whether this connection has given an event
         self.over = False
+        self.turn = 0.0  # when others get theirs
 
     @property
     def holds(self) -> bool:
@@ -174,6 +179,9 @@ class EventSource:
                 raise self.decoder.failed
             if self.body is None:
                 await self.connect()
+            if clock() >= self.turn:  # there may be much without an event in it
+                await checkpoint()
+                self.turn = clock() + QUANTUM
             try:
                 chunk = await self.chunk()
             except Exception as error:
