@@ -324,7 +324,7 @@ async def test_leaving_a_body_that_never_waits(library: Any) -> None:
     body = Eager()
     async with lines(library.Response(200, content=body)) as items:
         assert await anext(items) == "a"
-        assert body.given == 8
+        assert 0 < body.given <= 8
 
 
 async def test_leaving_does_not_wait_for_the_rest(library: Any) -> None:
