@@ -31,7 +31,7 @@ from anystream import (
     ticker,
 )
 from anystream._bridges.from_callback import Callbacks
-from anystream._explain import NONE, Segment, segment_of, summary
+from anystream._explain import NONE, DrawnSegment, segment_of, summary
 from anystream._mailbox import Mailbox
 from anystream._operators.batching import Gathered
 from anystream._operators.concurrent import Drain
@@ -379,7 +379,7 @@ SUMMARY = re.compile(
 )
 
 
-def drawn(stream: Stream[Any]) -> Segment:
+def drawn(stream: Stream[Any]) -> DrawnSegment:
     return segment_of(stream, "caller's task", NONE)
 
 

@@ -37,18 +37,18 @@ class Stage(NamedTuple):
 
 
 @dataclass
-class Segment:
+class DrawnSegment:
     """A row of calls, and what it reads: a mailbox that others fill, or parts in its own task."""
 
     role: str
     tasks: tuple[int, int]
     row: list[str]
     mailbox: str | None = None
-    feeders: list["Segment"] = field(default_factory=list["Segment"])
+    feeders: list["DrawnSegment"] = field(default_factory=list["DrawnSegment"])
     opens: bool = False  # streams that nobody knows yet
     renews: bool = False  # starts tasks again and again
 
-    def everything(self) -> Iterator["Segment"]:
+    def everything(self) -> Iterator["DrawnSegment"]:
         yield self
         for feeder in self.feeders:
             yield from feeder.everything()
@@ -68,11 +68,11 @@ def parts_of(stream: Any) -> "Parts":
     return parts
 
 
-def segment_of(stream: Recipe, role: str, tasks: tuple[int, int]) -> Segment:
+def segment_of(stream: Recipe, role: str, tasks: tuple[int, int]) -> DrawnSegment:
     parts = parts_of(stream)
     stage = None if parts.note is None else Stage(*parts.note)
     calls, source = unwound(parts.text, None if stage is None else stage.call)
-    segment = Segment(role, tasks, [in_a_line(call.alone()) for call in calls])
+    segment = DrawnSegment(role, tasks, [in_a_line(call.alone()) for call in calls])
     segment.opens = any(call.name in OPENING for call in calls)
     if stage is None:
         segment.row.insert(0, in_a_line(str(source)))
@@ -92,7 +92,7 @@ def unwound(text: object, head: Label | None) -> tuple[list[Label], object]:
     return calls[::-1], text
 
 
-def read_in_turn(segment: Segment, stage: Stage) -> None:
+def read_in_turn(segment: DrawnSegment, stage: Stage) -> None:
     way = stage.way
     segment.row.insert(0, without_inputs(stage))
     segment.feeders = inputs_of(stage, way.note, NONE)
@@ -100,7 +100,7 @@ def read_in_turn(segment: Segment, stage: Stage) -> None:
     segment.renews = way.note == AGAIN and number(segment)[1] > 0
 
 
-def read_mailbox(segment: Segment, stage: Stage) -> None:
+def read_mailbox(segment: DrawnSegment, stage: Stage) -> None:
     way = stage.way
     call = in_a_line(stage.call.alone())
     segment.mailbox = amount(stage.bound, way.unit) + way.note
@@ -110,22 +110,22 @@ def read_mailbox(segment: Segment, stage: Stage) -> None:
             mailbox = "on demand; none if the tasks can take items in turn" if feeders else None
             number = stage.workers
             role = f"{number} tasks" if number > 1 else "task"
-            workers = Segment(role, (number, number), [call], mailbox, feeders, way.opens)
+            workers = DrawnSegment(role, (number, number), [call], mailbox, feeders, way.opens)
             segment.feeders = [workers]
         case "newest":
-            inner = Segment("up to 1 task", PERHAPS, [way.inner], opens=way.opens, renews=True)
+            inner = DrawnSegment("up to 1 task", PERHAPS, [way.inner], opens=way.opens, renews=True)
             feeders = inputs_of(stage, "task", ONE)
             mailbox = "at most 1 item, the newest"
-            segment.feeders = [inner, Segment("task", ONE, [call], mailbox, feeders)]
+            segment.feeders = [inner, DrawnSegment("task", ONE, [call], mailbox, feeders)]
         case "hub" | "branch":
             segment.feeders = inputs_of(stage, "task", ONE)
             segment.feeders[0].row.append(call)
             if way.kind == "branch":
                 leave_to(stage.call.name, segment.feeders[0])
         case "thread":
-            segment.feeders = [Segment("task, thread", ONE, [call])]
+            segment.feeders = [DrawnSegment("task, thread", ONE, [call])]
         case "callback":
-            segment.feeders = [Segment("any thread", NONE, [call])]
+            segment.feeders = [DrawnSegment("any thread", NONE, [call])]
         case _:
             perhaps = way.kind == "perhaps"
             role, tasks = ("up to 1 task", PERHAPS) if perhaps else ("task", ONE)
@@ -134,11 +134,11 @@ def read_mailbox(segment: Segment, stage: Stage) -> None:
                 segment.mailbox = f"{without_inputs(stage)}: {segment.mailbox}"
 
 
-def inputs_of(stage: Stage, role: str, tasks: tuple[int, int]) -> list[Segment]:
+def inputs_of(stage: Stage, role: str, tasks: tuple[int, int]) -> list[DrawnSegment]:
     return [segment_of(stream, role, tasks) for stream in stage.inputs]
 
 
-def leave_to(owner: str, segment: Segment) -> None:
+def leave_to(owner: str, segment: DrawnSegment) -> None:
     """Say that this is a part of another run, where its tasks are counted."""
     for each in segment.everything():
         if each.tasks != NONE:
@@ -166,13 +166,13 @@ def amount(bound: int, unit: str) -> str:
     return f"at most {bound} {unit}{'s' * (bound > 1)}" if bound else "on demand"
 
 
-def number(segment: Segment) -> tuple[int, int]:
+def number(segment: DrawnSegment) -> tuple[int, int]:
     """How many tasks there are, at the least and at the most."""
     least, most = zip(*(each.tasks for each in segment.everything()), strict=True)
     return sum(least), sum(most)
 
 
-def summary(segment: Segment, needs: bool) -> str:
+def summary(segment: DrawnSegment, needs: bool) -> str:
     least, most = number(segment)
     everything = [*segment.everything()]
     opens = any(each.opens for each in everything)
@@ -189,7 +189,7 @@ def summary(segment: Segment, needs: bool) -> str:
 # -- as text --------------------------------------------------------------------------------
 
 
-def text(segment: Segment, last: str) -> str:
+def text(segment: DrawnSegment, last: str) -> str:
     rows = [*drawn(segment)]
     width = max(len(left) for left, _ in rows) + 2
     lines: list[str] = []
@@ -200,7 +200,7 @@ def text(segment: Segment, last: str) -> str:
     return "\n".join([*lines, *folded(words(last), WIDTH)])
 
 
-def drawn(segment: Segment) -> Iterator[tuple[str, list[str]]]:
+def drawn(segment: DrawnSegment) -> Iterator[tuple[str, list[str]]]:
     """Rows of two columns: what it is, and the pieces of what there is to say of it."""
     first, *others = segment.row or ["(reads)"]
     yield segment.role, [first, *(f".{call}" for call in others)]
@@ -234,7 +234,7 @@ def folded(pieces: list[str], room: int) -> Iterator[str]:
 # -- as a flowchart -------------------------------------------------------------------------
 
 
-def mermaid(segment: Segment, last: str) -> str:
+def mermaid(segment: DrawnSegment, last: str) -> str:
     chart = Chart()
     chart.task(segment)
     return "\n".join(["---", f'title: "{last}"', "---", "flowchart LR", *chart.lines])
@@ -247,10 +247,10 @@ class Chart:
         self.lines: list[str] = []
         self.numbers = count(1)
 
-    def task(self, segment: Segment) -> str:
+    def task(self, segment: DrawnSegment) -> str:
         """Draw what runs in a task and all behind it; the name of the node that items come from."""
         name = f"s{next(self.numbers)}"
-        boxes: list[tuple[str, Segment]] = []
+        boxes: list[tuple[str, DrawnSegment]] = []
         self.lines.append(f"  subgraph {name}t[{quoted(segment.role)}]")
         self.node(name, segment, boxes)
         self.lines.append("  end")
@@ -258,7 +258,7 @@ class Chart:
             self.mailbox(reader, read)
         return name
 
-    def node(self, name: str, segment: Segment, boxes: list[tuple[str, Segment]]) -> None:
+    def node(self, name: str, segment: DrawnSegment, boxes: list[tuple[str, DrawnSegment]]) -> None:
         """Draw a segment, and those whose turn comes in the same task."""
         row = "<br>.".join(map(escaped, segment.row)) or "(reads)"
         self.lines.append(f'    {name}["{row}"]')
@@ -270,7 +270,7 @@ class Chart:
             self.node(part, feeder, boxes)
             self.lines.append(f"    {part} -->|{quoted(feeder.role)}| {name}")
 
-    def mailbox(self, reader: str, segment: Segment) -> None:
+    def mailbox(self, reader: str, segment: DrawnSegment) -> None:
         self.lines.append(f"  {reader}m([{quoted(segment.mailbox or '')}]) --> {reader}")
         for feeder in segment.feeders:
             self.lines.append(f"  {self.task(feeder)} --> {reader}m")

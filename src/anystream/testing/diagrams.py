@@ -63,7 +63,7 @@ class Group(NamedTuple):
     marks: int  # before it
 
 
-class Seen(NamedTuple):
+class Happened(NamedTuple):
     """What a reader saw: an item, or why there are no more."""
 
     frame: float  # as it was, not rounded
@@ -370,13 +370,13 @@ async def watched(
     error: Exception | None,
     busy: float,
     until: float | None,
-) -> list[Seen]:
+) -> list[Happened]:
     """What comes out of a stream; the last event, and no other, is a final one."""
-    events: list[Seen] = []
+    events: list[Happened] = []
     start = 0.0
 
     def saw(final: Final | None, item: object = None) -> None:
-        events.append(Seen((anyio.current_time() - start) / frame, final, item))
+        events.append(Happened((anyio.current_time() - start) / frame, final, item))
 
     # Around the opening, since a generator may hold scopes until the stream is closed.
     with anyio.CancelScope() as scope:
@@ -398,11 +398,11 @@ async def watched(
     # Of what is due at the instant of the leaving, chance decides which comes before it.
     left = until / frame
     before = [event for event in events if event.frame < round(left) - TOLERANCE]
-    return before if before and before[-1].final else [*before, Seen(left, "!")]
+    return before if before and before[-1].final else [*before, Happened(left, "!")]
 
 
 def marks_of(
-    events: Sequence[Seen], frame: float, values: Values, unknown: str | None = None
+    events: Sequence[Happened], frame: float, values: Values, unknown: str | None = None
 ) -> list[Mark]:
     """What to draw, with `unknown` for an item that has no symbol."""
     marks: list[Mark] = []
@@ -424,7 +424,7 @@ def marks_of(
 
 
 def difference(
-    marks: Sequence[Mark], events: Sequence[Seen], frame: float, values: Values
+    marks: Sequence[Mark], events: Sequence[Happened], frame: float, values: Values
 ) -> str | None:
     """The first one in words. Both have a final event as their last one, and no other."""
     for mark, event in zip(marks, events, strict=False):
@@ -446,7 +446,7 @@ def expectation(mark: Mark, values: Values) -> str:
     return finals.get(mark.symbol, f"{item!r}")
 
 
-def words(event: Seen) -> str:
+def words(event: Happened) -> str:
     if event.final is None:
         return f"{event.item!r} came"
     return {"|": "the end came", "#": "the error came", "!": "the reader left"}[event.final]
@@ -456,7 +456,7 @@ def moment(frame: float, seconds: float) -> str:
     return f"frame {frame:g} ({frame * seconds:g} s)"
 
 
-def sketched(events: Sequence[Seen], frame: float, values: Values) -> str:
+def sketched(events: Sequence[Happened], frame: float, values: Values) -> str:
     """A diagram with ? for each item that has no symbol, or in words what cannot be drawn."""
     try:
         return drawn(marks_of(events, frame, values, "?"), frame)

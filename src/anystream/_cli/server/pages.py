@@ -35,7 +35,7 @@ _ITEMS = "@items"
 
 
 @dataclass(frozen=True)
-class Page:
+class ServedPage:
     """The items from `start` on, counted from 0, at most `size` of them."""
 
     request: Request
@@ -107,10 +107,10 @@ def _size(request: Request) -> int:
 
 
 @dataclass(frozen=True)
-class Scheme:
+class Turning:
     """One way to turn pages."""
 
-    content: Callable[[Page], Answer]
+    content: Callable[[ServedPage], Answer]
     start: Callable[[Request], int]
     size: Callable[[Request], int] = _size
     methods: tuple[str, ...] = ("GET",)
@@ -136,7 +136,7 @@ class Scheme:
         shown = _back(request, start, size) if kind == "loop" and not self.linked else start
         numbers = range(1, count_of(request) + 1)[:: -1 if self.newest_first else 1]
         count = 0 if kind == "empty" else size
-        page = Page(request, start, size, numbers[shown : shown + count], kind, other)
+        page = ServedPage(request, start, size, numbers[shown : shown + count], kind, other)
         return self.content(page)
 
 
@@ -202,7 +202,7 @@ def _below(request: Request) -> int:
 # -- what is in an answer -----------------------------------------------------------------------
 
 
-def _by_page(page: Page) -> Answer:
+def _by_page(page: ServedPage) -> Answer:
     past = page.request.number("past", 0)
     if past and page.start >= count_of(page.request):
         return as_json({"code": "invalid_page_number"}, past)
@@ -211,88 +211,88 @@ def _by_page(page: Page) -> Answer:
     return page.answer(content, X_Total=str(page.total), X_WP_TotalPages=str(pages))
 
 
-def _by_offset(page: Page) -> Answer:
+def _by_offset(page: ServedPage) -> Answer:
     content = {"offset": page.start, "limit": page.size, "total": page.total, "items": _ITEMS}
     return page.answer(content)
 
 
-def _by_cursor(page: Page) -> Answer:
+def _by_cursor(page: ServedPage) -> Answer:
     return page.answer({"data": _ITEMS, "next_cursor": page.token or ""})
 
 
-def _by_cursor_and_more(page: Page) -> Answer:
+def _by_cursor_and_more(page: ServedPage) -> Answer:
     more = page.token is not None
     return page.answer({"results": _ITEMS, "next_cursor": page.token, "has_more": more})
 
 
-def _by_next(page: Page) -> Answer:
+def _by_next(page: ServedPage) -> Answer:
     return page.answer({"count": page.total, "next": page.url, "results": _ITEMS})
 
 
-def _by_odata(page: Page) -> Answer:
+def _by_odata(page: ServedPage) -> Answer:
     link = {"@odata.nextLink": page.url} if page.url else {}
     return page.answer({"@odata.count": page.total, "value": _ITEMS, **link})
 
 
-def _by_records(page: Page) -> Answer:
+def _by_records(page: ServedPage) -> Answer:
     link = {"nextRecordsUrl": page.relative_url} if page.url else {}
     return page.answer(
         {"totalSize": page.total, "done": page.url is None, "records": _ITEMS, **link}
     )
 
 
-def _by_hal(page: Page) -> Answer:
+def _by_hal(page: ServedPage) -> Answer:
     links = {"self": {"href": page.url_at(page.start)}}
     if page.url:
         links["next"] = {"href": page.url}
     return page.answer({"_links": links, "_embedded": {"items": _ITEMS}})
 
 
-def _by_links(page: Page) -> Answer:
+def _by_links(page: ServedPage) -> Answer:
     links = {"self": page.url_at(page.start), "next": page.url}
     return page.answer({"data": _ITEMS, "links": links})
 
 
-def _by_link_header(page: Page) -> Answer:
+def _by_link_header(page: ServedPage) -> Answer:
     links = [f'<{page.url_at(0)}>; rel="first"']
     if page.url:
         links.append(f'<{page.url}>; rel="next"')
     return page.answer(_ITEMS, Link=", ".join(links))
 
 
-def _by_token_header(page: Page) -> Answer:
+def _by_token_header(page: ServedPage) -> Answer:
     content = {"count": len(page.shown), "value": _ITEMS}
     return page.answer(content, x_ms_continuationtoken=page.token)
 
 
-def _by_last_item(page: Page) -> Answer:
+def _by_last_item(page: ServedPage) -> Answer:
     return page.answer({"object": "list", "has_more": page.next is not None, "data": _ITEMS})
 
 
-def _by_graphql(page: Page) -> Answer:
+def _by_graphql(page: ServedPage) -> Answer:
     end = page.token or f"at+{count_of(page.request)}/="
     info = {"hasNextPage": page.next is not None, "endCursor": end}
     issues = {"totalCount": page.total, "nodes": _ITEMS, "pageInfo": info}
     return page.answer({"data": {"repository": {"issues": issues}}})
 
 
-def _by_id(page: Page) -> Answer:
+def _by_id(page: ServedPage) -> Answer:
     return page.answer(_ITEMS)
 
 
-SCHEMES: Mapping[str, Scheme] = {
-    "/page": Scheme(_by_page, _start_of_page, linked=False),
-    "/offset": Scheme(_by_offset, _offset, _limit, linked=False),
-    "/cursor": Scheme(_by_cursor, _cursor),
-    "/cursor-more": Scheme(_by_cursor_and_more, _start_cursor, methods=("POST",)),
-    "/next": Scheme(_by_next, _start),
-    "/odata": Scheme(_by_odata, _start),
-    "/salesforce": Scheme(_by_records, _start),
-    "/hal": Scheme(_by_hal, _start),
-    "/jsonapi": Scheme(_by_links, _start),
-    "/link": Scheme(_by_link_header, _start),
-    "/header": Scheme(_by_token_header, _continuation),
-    "/last": Scheme(_by_last_item, _starting_after, linked=False),
-    "/graphql": Scheme(_by_graphql, _after, _first, methods=("POST",)),
-    "/keyset": Scheme(_by_id, _below, linked=False, newest_first=True),
+SCHEMES: Mapping[str, Turning] = {
+    "/page": Turning(_by_page, _start_of_page, linked=False),
+    "/offset": Turning(_by_offset, _offset, _limit, linked=False),
+    "/cursor": Turning(_by_cursor, _cursor),
+    "/cursor-more": Turning(_by_cursor_and_more, _start_cursor, methods=("POST",)),
+    "/next": Turning(_by_next, _start),
+    "/odata": Turning(_by_odata, _start),
+    "/salesforce": Turning(_by_records, _start),
+    "/hal": Turning(_by_hal, _start),
+    "/jsonapi": Turning(_by_links, _start),
+    "/link": Turning(_by_link_header, _start),
+    "/header": Turning(_by_token_header, _continuation),
+    "/last": Turning(_by_last_item, _starting_after, linked=False),
+    "/graphql": Turning(_by_graphql, _after, _first, methods=("POST",)),
+    "/keyset": Turning(_by_id, _below, linked=False, newest_first=True),
 }

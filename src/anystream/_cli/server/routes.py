@@ -7,7 +7,7 @@ from http import HTTPStatus
 from . import live, users
 from .faults import Fault, Faults
 from .http import TEXT, Answer, Request, as_json
-from .pages import SCHEMES, Scheme
+from .pages import SCHEMES, Turning
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOT_IMPLEMENTED = Answer(status=HTTPStatus.NOT_IMPLEMENTED, headers=(TEXT,))  # for HEAD as well
@@ -39,7 +39,7 @@ _PLAIN: Mapping[str, _Plain] = {
     "/seq": _Plain(live.seq),
     "/echo": _Plain(live.echo, methods=_METHODS),
 }
-_ROUTES: Mapping[str, _Plain | Scheme] = {**_PLAIN, **SCHEMES}
+_ROUTES: Mapping[str, _Plain | Turning] = {**_PLAIN, **SCHEMES}
 
 
 def answer_to(request: Request, faults: Faults, other: str | None) -> Answer:

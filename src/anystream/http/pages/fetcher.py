@@ -27,7 +27,7 @@ from .._refusals import is_certificate_error, read_refusal, reason
 from .._urls import safe
 from .pacing import Pacer
 from .page import Page, Step
-from .reading import Reader
+from .reading import PageReader
 from .requests import Requests
 
 SLICE = 4
@@ -39,7 +39,7 @@ PIECE = 16_384
 class Fetcher:
     """What fetches the pages of a run: requests are built, paced, sent, and their answers read."""
 
-    def __init__(self, requests: Requests, reader: Reader, pacer: Pacer) -> None:
+    def __init__(self, requests: Requests, reader: PageReader, pacer: Pacer) -> None:
         self.requests = requests
         self.reader = reader
         self.pacer = pacer

@@ -24,7 +24,7 @@ NO_CONTENT = 204
 JUST_THIS = "max_pages=1 if this page is all there is"
 
 
-class Reader:
+class PageReader:
     """Makes pages of the responses of a run; what the first ones have shown holds for all."""
 
     def __init__(

@@ -23,7 +23,7 @@ from .._urls import safe
 from .fetcher import Fetch, Fetcher
 from .pacing import Pacer
 from .page import Asked, Page, State, Step, after, lookup, only
-from .reading import JUST_THIS, Finder, Loads, Reader
+from .reading import JUST_THIS, Finder, Loads, PageReader
 from .requests import Ask, Requests
 from .schemes import Countable, Numbering, Scheme
 
@@ -58,7 +58,9 @@ class Fetching:
         self.reading = reading
         self.client = Client(reading.client)
         self.requests = Requests(reading.ask, self.client)
-        reader = Reader(reading.scheme, reading.items, reading.asked, reading.texts, reading.loads)
+        reader = PageReader(
+            reading.scheme, reading.items, reading.asked, reading.texts, reading.loads
+        )
         pacer = Pacer(reading.ask.interval, reading.tasks, reading.ask.max_retry_after)
         self.fetcher = Fetcher(self.requests, reader, pacer)
         self.step: Step | None = reading.begin["step"]
