@@ -1,5 +1,6 @@
 """What single responses say of more pages, the end or nothing, and runs that bring nothing new."""
 
+import json
 import warnings
 from typing import Any
 
@@ -365,3 +366,39 @@ async def test_a_connection_with_items_of_its_own_says_nothing_of_ours() -> None
     assert (page.answer, page.sign) == ("end", "'data.ours.pageInfo.hasNextPage' is false")
     page = await first_of({"data": {"theirs": theirs}, "items": [{"id": 1}]}, items="items")
     assert page.answer == "unknown"
+
+
+async def test_a_link_may_say_how_its_target_is_asked_for() -> None:
+    """As STAC has it: by POST, with a body of its own or beside that of the run."""
+
+    def answer(request: httpx.Request) -> Any:
+        body = json.loads(request.content)
+        link = {"rel": "next", "href": HOME, "method": "POST", "merge": True, "body": {"at": 2}}
+        items = [{"id": 2}] if "at" in body else [{"id": 1}]
+        assert body["limit"] == 1
+        return {"items": items, "links": [] if "at" in body else [link]}
+
+    api = API(answer)
+    async with api.client() as client:
+        stream = fetch_all_pages(HOME, client=client, json={"limit": 1}, items="items")
+        assert await stream.collect() == [{"id": 1}, {"id": 2}]
+    assert [request.method for request in api.requests] == ["POST", "POST"]
+
+
+async def test_a_link_of_a_search_by_post_is_asked_for_as_the_error_says() -> None:
+    def answer(request: httpx.Request) -> Any:
+        last = request.method == "GET"
+        return {"items": [{"id": 2 if last else 1}], "links": {"next": None if last else "/2"}}
+
+    api = API(answer)
+    async with api.client() as client:
+        with pytest.raises(SchemeNotFound, match=r"which is for GET, .* say next=") as caught:
+            await fetch_all_pages(HOME, client=client, json={}).drain()
+        assert "next=NextURL(path='links.next', method='GET')" in str(caught.value)
+        scheme = NextURL("links.next", method="get")
+        stream = fetch_all_pages(HOME, client=client, json={}, next=scheme)
+        assert await stream.collect() == [{"id": 1}, {"id": 2}]
+    assert [(each.method, each.content) for each in api.requests[1:]] == [
+        ("POST", b"{}"),
+        ("GET", b""),
+    ]

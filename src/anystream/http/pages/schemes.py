@@ -366,7 +366,8 @@ class NextURL(Scheme):
 
     `path` may go into a list of links, as `links[rel=next].href` does. With `base`, another path,
     the URL is what stands there and the target behind it. `more` is that of `Cursor`, and `size`
-    the name of the parameter for `page_size`.
+    the name of the parameter for `page_size`. The following pages are asked for with `method`, by
+    default that of the run and with its body; a link of a POST search is mostly for GET.
 
     Raises `TypeError` if one of these is of another type.
 
@@ -380,11 +381,12 @@ class NextURL(Scheme):
     size: str | None = None
     more: Place | None = None
     base: str | None = None
+    method: str | None = None
 
     def __post_init__(self) -> None:
         check.text("path", self.path)
-        text_or_none(self, "size")
-        text_or_none(self, "base")
+        for name in ("size", "base", "method"):
+            text_or_none(self, name)
         place_or_none(self, "more")
 
     def next(self, page: Page[Any]) -> Step | None:
@@ -399,7 +401,7 @@ class NextURL(Scheme):
             raise PageDataError(problem, page.response, page.number)
         if self.base is not None:
             step["url"] = f"{lookup(page.data, self.base)}".rstrip("/") + step.get("url", "")
-        return step
+        return step if self.method is None else {**step, "method": self.method.upper()}
 
     def missing(self, page: Page[Any]) -> str | None:
         return repr(self.path) if lookup(page.data, self.path) is MISSING else None

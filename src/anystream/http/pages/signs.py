@@ -334,6 +334,8 @@ def sort_next(place: str | Header, rest: str, value: Any, signs: Signs, page: Pa
             signs.nulls.append(Sign(place, value))
     elif isinstance(value, str) and is_target(rest, value, page):
         signs.urls.append(Sign(place, value))
+    elif is_object(value) and "method" in value and not set(TARGETS).isdisjoint(value):
+        signs.urls.append(Sign(place, value))  # which says how its target is asked for
     elif fits and (isinstance(value, str | int) or rest == "range"):
         signs.tokens.append(Sign(place, value))
 
@@ -493,7 +495,10 @@ def followed(page: Page[Any], scheme: Scheme, step: Step | None, sign: str) -> S
         return Said("more", sign, scheme, step)
     if (found := by_kind(page, sign)) is not None:
         return found
-    return Said("more", f"{sign}, which is for GET", None, None, f"next={scheme!r}")
+    advice = f"next={scheme!r}"
+    if isinstance(scheme, NextURL):
+        advice = f"next={replace(scheme, method='GET')!r}"
+    return Said("more", f"{sign}, which is for GET", None, None, advice)
 
 
 def by_kind(page: Page[Any], sign: str | None = None) -> Said | None:
