@@ -143,7 +143,7 @@ async def test_repeat_behind_workers_can_be_left_anywhere() -> None:
         lambda s: s.repeat(pause=0.0001).map(call, concurrency=2).buffer(2),
         lambda s: s.repeat().flat_map(lambda n: [n, n], concurrency=2).buffer(1),
     ]
-    for pipeline, length in itertools.product(pipelines, range(60)):
+    for pipeline, length in itertools.product(pipelines, range(0, 60, 7)):
         async with pipeline(Stream([1, 2])) as items:
             for _ in range(length):
                 assert await anext(items) in (1, 2)
