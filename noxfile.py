@@ -28,8 +28,7 @@ ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
 # More than half of all tests. They say much of our code, and little of other packages; every line
 # that they run is run by other tests too, so they need not be slowed down by the coverage.
 MECHANICAL = [
-    *(f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep", "bursts")),
-    "tests/http/test_shapes.py",
+    f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep", "bursts")
 ]
 CODE = ["src", "tests", "docs", "examples", "benchmarks", "noxfile.py"]
 

@@ -362,7 +362,7 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "            self.errors += (self.hung(self.grace),)\n",
+        "            self.add_error(self.hung(self.grace))\n",
         "            pass\n",
         "a cancelled step that outlives its grace period is told of",
     ),

@@ -103,8 +103,8 @@ class Pace:
     __slots__ = ("due", "size")
 
     def __init__(self) -> None:
-        self.size = 1
-        self.due = 0.0
+        self.size: int = 1
+        self.due: float = 0.0
 
     def start(self) -> None:
         self.due = clock() + QUANTUM

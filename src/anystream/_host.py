@@ -59,11 +59,22 @@ class Host(ABC):
 
     __slots__ = ("errors", "late", "shield", "unread")
 
+    shield: CancelScope | None  # for all of the cleanup that is under way
+    errors: tuple[BaseException, ...]  # of cleanup
+    unread: tuple[BaseException, ...]  # others, which the reader has not come to
+    late: BaseException | None  # a native cancel that arrived during cleanup
+
     def __init__(self) -> None:
-        self.shield: CancelScope | None = None  # for all of the cleanup that is under way
-        self.errors: tuple[BaseException, ...] = ()  # of cleanup
-        self.unread: tuple[BaseException, ...] = ()  # others, which the reader has not come to
-        self.late: BaseException | None = None  # a native cancel that arrived during cleanup
+        self.shield = self.late = None
+        self.errors = self.unread = ()
+
+    def add_error(self, error: BaseException) -> None:
+        """Keep an error of the cleanup, for who closes next."""
+        self.errors += (error,)
+
+    def add_unread(self, error: BaseException) -> None:
+        """Keep an error that the reader has not come to."""
+        self.unread += (error,)
 
     @property
     @abstractmethod

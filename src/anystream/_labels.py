@@ -14,9 +14,9 @@ class Label:
     __slots__ = ("args", "before", "kwargs", "name")
 
     def __init__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.name = name
-        self.args = args
-        self.kwargs = kwargs
+        self.name: str = name
+        self.args: tuple[Any, ...] = args
+        self.kwargs: dict[str, Any] = kwargs
         self.before: object = None  # what the method was called on
 
     def after(self, before: object) -> "Label":

@@ -137,7 +137,7 @@ class Pump(Host):
         if self.told:
             self.errors += (error,)
         else:
-            self.unread += (error,)
+            self.add_unread(error)
 
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""

@@ -86,8 +86,8 @@ class Backoff:
 
     def __init__(self, policy: Retry) -> None:
         self.policy = policy
-        self.number = 0  # of the attempt that was granted last
-        self.longest = 0.0  # seconds of its pause, before the jitter
+        self.number: int = 0  # of the attempt that was granted last
+        self.longest: float = 0.0  # seconds of its pause, before the jitter
 
     def reset(self) -> None:
         self.number = 0

@@ -209,7 +209,7 @@ class Pipeline(Host):
         assert self.scope is not None
         self.scope.shield, self.scope.deadline = False, inf
         if self.scope.cancel_called:
-            self.errors += (self.hung(self.grace),)
+            self.add_error(self.hung(self.grace))
 
     def elsewhere(self) -> bool:
         """Whether this is another task than the one that has entered the scope."""

@@ -212,7 +212,7 @@ class Spread(WaitingOperator):
     """The items of each item, one after the other; `enter` says what they are."""
 
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.pace: Pace = Pace()
         self.upstream: Iterator[Any] = EMPTY
         self.current: Iterator[Any] = EMPTY  # what comes next
         self.awaits = False  # whether something has to be awaited for more than that

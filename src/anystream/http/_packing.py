@@ -73,7 +73,7 @@ class Packing:
         if len(forms) > LAYERS:
             problem = f"it is packed {len(forms)} times, and {LAYERS} is the most that is unpacked"
             raise BodyDataError(problem, url)
-        self.layers = [Unpacker(form, url) for form in reversed(forms)]
+        self.layers: list[Unpacker] = [Unpacker(form, url) for form in reversed(forms)]
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The pieces that are packed in `data`, each made when it is asked for."""

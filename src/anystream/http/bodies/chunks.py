@@ -28,11 +28,11 @@ class BodyChunks:
     ) -> None:
         self.send = send
         self.check = check  # raises if the body is not to be read
-        self.response = response
+        self.response: Any = response
         self.chunks: AsyncGenerator[bytes, None] | None = None
         self.packing: Packing | None = None
-        self.over = False
-        self.turn = 0.0  # when others get theirs
+        self.over: bool = False
+        self.turn: float = 0.0  # when others get theirs
 
     @property
     def holds(self) -> bool:

@@ -4,6 +4,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-
 """
 
 import codecs
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ... import _checks as check
@@ -99,24 +100,26 @@ class Decoder:
         self.source = source
         self.limit = limit
         self.comments = comments  # whether these are given as well
-        self.number = 0  # of the events so far
-        self.last_id = last_id  # of the last event
+        self.number: int = 0  # of the events so far
+        self.last_id: str = last_id  # of the last event
         self.retry: float | None = None  # seconds that the server asks to wait
         self.failed: RecordSizeError | None = None
         self.connect()
 
     def connect(self) -> None:
         """Forget what has come of an event: a new connection begins with a new one."""
-        self.decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self.at_start = True  # where a byte order mark may be
-        self.after_return = False  # a line feed that comes now belongs to it
+        self.decode: Callable[[bytes], str] = codecs.getincrementaldecoder("utf-8")(
+            "replace"
+        ).decode
+        self.at_start: bool = True  # where a byte order mark may be
+        self.after_return: bool = False  # a line feed that comes now belongs to it
         self.pieces: list[str] = []  # of the line that has not ended yet
-        self.size = 0  # of these together
-        self.type = ""
-        self.id = self.last_id
+        self.size: int = 0  # of these together
+        self.type: str = ""
+        self.id: str = self.last_id
         self.data: list[str] = []
-        self.counted = 0  # how many of these are in `held`
-        self.held = 0  # characters, with a line feed for each
+        self.counted: int = 0  # how many of these are in `held`
+        self.held: int = 0  # characters, with a line feed for each
 
     def feed(self, chunk: bytes) -> list[Event | Comment]:
         """The events that are complete now; what is wrong behind them is `failed`."""

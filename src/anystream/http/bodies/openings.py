@@ -48,8 +48,8 @@ class Openings:
         self.policy = policy
         self.longest = longest  # seconds that the server may ask for
         self.host = host
-        self.backoff = Backoff(policy or Retry(times=0))
-        self.due = 0.0  # when to ask again
+        self.backoff: Backoff = Backoff(policy or Retry(times=0))
+        self.due: float = 0.0  # when to ask again
 
     async def wait(self) -> None:
         await anyio.sleep_until(self.due)

@@ -165,9 +165,9 @@ class EventSource:
         self.decoder = decoder
         self.body: BodyChunks | None = self.connection(response)
         self.chunks: Iterator[bytes] = EMPTY
-        self.delivered = False  # whether this connection has given an event
-        self.over = False
-        self.turn = 0.0  # when others get theirs
+        self.delivered: bool = False  # whether this connection has given an event
+        self.over: bool = False
+        self.turn: float = 0.0  # when others get theirs
 
     @property
     def holds(self) -> bool:

@@ -36,7 +36,7 @@ class Document:
         self._lists: dict[int, tuple[list[Any], int, int]] = {}  # by id, and from where to where
         self._decoder = STRICT
         try:
-            self.data = self._read(walk=texts)
+            self.data: Any = self._read(walk=texts)
         except JSONDecodeError as error:
             raise NotJSON(str(error), truncated=is_cut(self._text)) from None
         except RecursionError:

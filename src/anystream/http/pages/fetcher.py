@@ -44,7 +44,7 @@ class Fetcher:
         self.reader = reader
         self.pacer = pacer
         self.exhausted: RetryAfterError | None = None  # what the next request is not worth
-        self.held = SLICE  # how much was done since other tasks have had their turn
+        self.held: int = SLICE  # how much was done since other tasks have had their turn
 
     async def turn(self) -> None:
         """Wait for the turn of a request; a client that answers at once lets nobody else in."""
@@ -146,13 +146,13 @@ class Fetch:
         self.step = step
         requests = fetcher.requests
         try:
-            self.url = requests.url(step)
+            self.url: str = requests.url(step)
         except Exception as exc:
             raise told(exc, step.get("url", requests.ask.url), number) from exc.__cause__
-        self.key = requests.key(step, self.url)
+        self.key: int = requests.key(step, self.url)
         self.number = number
-        self.backoff = Backoff(requests.ask.retry)
-        self.quota = Backoff(requests.ask.retry)  # of refusals, which use up no attempt
+        self.backoff: Backoff = Backoff(requests.ask.retry)
+        self.quota: Backoff = Backoff(requests.ask.retry)  # of refusals, which use up no attempt
         self.due: float | None = None  # when the pause is over
         self.failed: tuple[Exception, int, float] | None = None  # what the hook has to hear of
 

@@ -56,19 +56,19 @@ class Fetching:
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
-        self.client = Client(reading.client)
-        self.requests = Requests(reading.ask, self.client)
+        self.client: Client = Client(reading.client)
+        self.requests: Requests = Requests(reading.ask, self.client)
         reader = PageReader(
             reading.scheme, reading.items, reading.asked, reading.texts, reading.loads
         )
         pacer = Pacer(reading.ask.interval, reading.tasks, reading.ask.max_retry_after)
-        self.fetcher = Fetcher(self.requests, reader, pacer)
+        self.fetcher: Fetcher = Fetcher(self.requests, reader, pacer)
         self.step: Step | None = reading.begin["step"]
-        self.skip = reading.begin["index"]  # items of the first page that were delivered before
-        self.number = reading.begin["page"]
+        self.skip: int = reading.begin["index"]  # items of it that were delivered
+        self.number: int = reading.begin["page"]
         self.left = reading.max_pages
         self.came = 0 if self.number == 1 and not self.skip else None  # items; None if resumed
-        self.closes = reading.client is None
+        self.closes: bool = reading.client is None
 
     @property
     def holds(self) -> bool:
@@ -108,12 +108,12 @@ class OneByOne(Fetching):
     def __init__(self, reading: Reading) -> None:
         super().__init__(reading)
         self.fetch: Fetch | None = None  # which outlasts a cancelled step
-        self.seen = set[int]()  # hashes of what was asked for
+        self.seen: set[int] = set[int]()  # hashes of what was asked for
         self.asked: int | None = None  # the hash of the last request
         self.last: Page[Any] | None = None
-        self.empty = 0  # pages without items in a row
+        self.empty: int = 0  # pages without items in a row
         self.probed: Page[Any] | None = None  # the first page, while its number is not known
-        self.repeated = False  # whether the page with the number 1 is that, too
+        self.repeated: bool = False  # whether the page with the number 1 is that, too
 
     async def batch(self) -> Iterator[Page[Any]] | None:
         if self.step is None or self.left == 0:
@@ -222,12 +222,12 @@ class AtATime(Fetching):
 
     def __init__(self, reading: Reading) -> None:
         super().__init__(reading)
-        self.scheme = cast("Countable", reading.scheme)
+        self.scheme: Countable = cast("Countable", reading.scheme)
         self.first: Page[Any] | None = None
         self.records: dict[int, list[Any]] = {}  # of the pages that wait for their neighbours
-        self.count = 0  # how many there are, by the page that has told of most
-        self.flying = 0  # pages that are being fetched
-        self.landed = anyio.Event()
+        self.count: int = 0  # how many there are, by the page that has told of most
+        self.flying: int = 0  # pages that are being fetched
+        self.landed: anyio.Event = anyio.Event()
 
     async def batch(self) -> Iterator[Callable[[], Any]] | None:
         if self.step is None or self.left == 0:
@@ -243,8 +243,9 @@ class AtATime(Fetching):
         if step is None:
             self.ended(self.first)
             return None
-        number, self.step = self.number, step
-        self.number += 1
+        number = self.number
+        self.step: Step | None = step
+        self.number: int = number + 1
         if self.left is not None:
             self.left -= 1
         self.flying += 1

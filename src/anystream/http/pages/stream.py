@@ -24,7 +24,7 @@ class Trim(Operator):
 
     def __init__(self, key: Callable[[Any], Any] | None, limit: int | None) -> None:
         self.key = key
-        self.new = memory(REMEMBERED).new
+        self.new: Callable[[Any], bool] = memory(REMEMBERED).new
         self.left = limit
 
     def bind(self, segment: Segment, place: int) -> None:
@@ -92,7 +92,7 @@ class Items(Spread):
 
     def enter(self, item: Page[Any]) -> None:
         items = iter(item.items)
-        self.current = items if self.into is None else map(self.made, items)
+        self.current: Iterator[Any] = items if self.into is None else map(self.made, items)
         self.position.page, self.position.items = item, items
 
     def made(self, item: Any) -> Any:
