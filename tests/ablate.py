@@ -2126,7 +2126,7 @@ REMOVALS = (
     ),
     Removal(
         EVENTS,
-        "        self.id = self.last_id\n",
+        "        self.id: str = self.last_id\n",
         '        self.id = self.id if hasattr(self, "id") else self.last_id\n',
         "the id of half an event is forgotten with its connection",
     ),
