@@ -402,3 +402,11 @@ async def test_a_link_of_a_search_by_post_is_asked_for_as_the_error_says() -> No
         ("POST", b"{}"),
         ("GET", b""),
     ]
+
+
+async def test_a_link_header_of_a_search_by_post_is_not_followed() -> None:
+    api = API(lambda _: (around(), {"Link": '</2>; rel="next"'}))
+    async with api.client() as client:
+        with pytest.raises(SchemeNotFound, match=r"which is for GET, .* say next=LinkHeader\(\)"):
+            await fetch_all_pages(HOME, client=client, json={}).drain()
+    assert len(api.requests) == 1
