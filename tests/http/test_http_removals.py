@@ -174,6 +174,17 @@ async def test_an_empty_page_ends_offsets_whatever_the_total() -> None:
     assert len(api.requests) == 2
 
 
+async def test_an_empty_first_page_is_asked_for_once_by_several_tasks() -> None:
+    api = API(lambda request: {"items": [], "total": 9})
+    async with api.client() as client:
+        stream = fetch_all_pages(
+            "http://t/", client=client, next=Offset(total="total"), concurrency=3, max_pages=5
+        )
+        with pytest.warns(IncompleteWarning, match="9 items in all, and 0 have come"):
+            assert await stream.collect() == []
+    assert len(api.requests) == 1
+
+
 @pytest.mark.parametrize(("read", "index"), [(1, 2), (2, 4), (3, 0)])
 async def test_the_state_is_a_place_among_all_items_also_those_that_were_dropped(
     read: int, index: int
