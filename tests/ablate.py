@@ -100,6 +100,7 @@ TIMING, TRIGGERS = "_operators/timing.py", "_operators/triggers.py"
 BATCHING, PACING = "_operators/batching.py", "_operators/pacing.py"
 REQUESTS, FETCHER, PACER = (f"http/pages/{name}.py" for name in ("requests", "fetcher", "pacing"))
 SOURCES, READING, SIGNS = (f"http/pages/{name}.py" for name in ("sources", "reading", "signs"))
+ANSWERS, COMPARING = "http/pages/answers.py", "http/pages/comparing.py"
 SCHEMES, FETCH = (f"http/pages/{name}.py" for name in ("schemes", "fetch_all"))
 PAGED, PAGE, KINDS = (f"http/pages/{name}.py" for name in ("stream", "page", "kinds"))
 URLS, CLIENTS, PAGE_ERRORS = "http/_urls.py", "http/_clients.py", "http/_errors.py"
@@ -500,7 +501,7 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "            host.unread += (self.error,)\n",
+        "            host.add_unread(self.error)\n",
         "            pass\n",
         "what was never reached is attached to what is raised",
     ),
@@ -1503,13 +1504,13 @@ REMOVALS = (
         "the last of too many redirects is closed",
     ),
     Removal(
-        SIGNS,
+        ANSWERS,
         """f"!{sign.place}" if sign.value in FALSE else sign.place""",
         "sign.place",
         "a flag that says the end is advised with an exclamation mark",
     ),
     Removal(
-        SIGNS,
+        ANSWERS,
         'if page.origin.step.keys() == {"url"}:',
         "if False:",
         "a cursor beside links is no sign of more",
@@ -1728,14 +1729,14 @@ REMOVALS = (
     ),
     Removal(
         SCHEMES,
-        "return self.at(self.position(page.origin.step) + 1) if page.records else None",
-        "return self.at(self.position(page.origin.step) + 1)",
+        "return self.at(self.position(step) + self.stride(page)) if page.records else None",
+        "return self.at(self.position(step) + self.stride(page))",
         "an empty page ends numbered ones",
     ),
     Removal(
         SCHEMES,
-        "if first.records and offset < self.start + count",
-        "if offset < self.start + count",
+        "if stride and following < self.start + count",
+        "if following < self.start + count",
         "an empty page ends offsets with a total",
     ),
     Removal(
@@ -1752,7 +1753,7 @@ REMOVALS = (
     ),
     Removal(
         SCHEMES,
-        "        if not any(cursor is each or cursor == each is not False for each in EMPTY):\n",
+        "        if not is_empty(cursor):\n",
         "        if cursor is not MISSING:\n",
         "an empty cursor is the end",
     ),
@@ -1817,7 +1818,7 @@ REMOVALS = (
         "an empty page that leads to itself is the end",
     ),
     Removal(
-        SIGNS,
+        ANSWERS,
         "    if signs.no and not signs.yes:\n",
         "    if False:\n",
         "an explicit no wins",
@@ -1829,7 +1830,7 @@ REMOVALS = (
         "signs beside the items count before others",
     ),
     Removal(
-        SIGNS,
+        ANSWERS,
         '    if page.response.request.method in ("GET", "HEAD") or (step and "method" in step):\n',
         "    if True:\n",
         "a link is not followed with the body of a POST",
@@ -1943,7 +1944,7 @@ REMOVALS = (
         "a name in the URL holds for the whole run",
     ),
     Removal(
-        SOURCES,
+        COMPARING,
         "    path = identity_of(items[0]) if items else None\n",
         "    path = None\n",
         "items are known by their ids",
@@ -2011,8 +2012,8 @@ REMOVALS = (
     ),
     Removal(
         PAGE,
-        "dict(data) if issubclass",
-        "data if issubclass",
+        "dict(data) if is_object(data)",
+        "data if is_object(data)",
         "the body that the user has given stays as it is",
     ),
     Removal(
@@ -2066,7 +2067,7 @@ REMOVALS = (
     ),
     Removal(
         TEXTS,
-        "JSONDecoder(parse_constant=refuse)",
+        "JSONDecoder(parse_constant=no_constant)",
         "JSONDecoder()",
         "NaN is not JSON",
     ),

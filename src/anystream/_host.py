@@ -115,7 +115,7 @@ class Host(ABC):
         try:
             close()
         except BaseException as exc:
-            self.errors += (exc,)
+            self.add_error(exc)
 
     async def release(
         self,
@@ -175,13 +175,13 @@ class Host(ABC):
         if rest is not None and not isinstance(rest, GeneratorExit):
             rest = parted(rest, GeneratorExit)[1]
         if rest is not None:
-            self.errors += (rest,)
+            self.add_error(rest)
         if cancelled is None:
             return
         if exceeded is None:
             self.late = cancelled
         else:
-            self.errors += (self.pipeline.hung(exceeded),)
+            self.add_error(self.pipeline.hung(exceeded))
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""

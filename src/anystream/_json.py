@@ -24,11 +24,11 @@ AT_ONCE = 64
 Loads = Callable[[bytes], Any]
 
 
-def refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
+def no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
-decoder = json.JSONDecoder(parse_constant=refuse)
+decoder = json.JSONDecoder(parse_constant=no_constant)
 decode = decoder.raw_decode
 scan: Callable[[str, int], tuple[Any, int]] = vars(decoder)["scan_once"]
 

@@ -358,8 +358,8 @@ class Mailbox:
         """Stop those who fill this mailbox, and wait until they have closed what they read."""
         self.closed = True
         if self.error is not None and self.error is self.cleanup_error:
-            host.errors += (self.error,)
+            host.add_error(self.error)
         elif self.error is not None:
-            host.unread += (self.error,)
+            host.add_unread(self.error)
         self.stop()
         await host.stopped(self.pumps)

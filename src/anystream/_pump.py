@@ -110,7 +110,7 @@ class Pump(Host):
             return rest
         if self.stopping and self.inner is not None and self.inner.cancel_called:
             if rest is not None:
-                self.errors: tuple[BaseException, ...] = (*self.errors, rest)
+                self.add_error(rest)
             return self.pipeline.hung(self.pipeline.grace)
         if self.stopping or rest is not None:
             return rest
@@ -135,7 +135,7 @@ class Pump(Host):
         It is an error of the cleanup if the interruption came first.
         """
         if self.told:
-            self.errors += (error,)
+            self.add_error(error)
         else:
             self.add_unread(error)
 

@@ -81,6 +81,13 @@ class Retry:
         return str(label.call("Retry", **label.options(**given)))
 
 
+def checked_retry(value: Any) -> Retry | None:
+    """The policy of `retry=`; None is never to try again."""
+    if value is not None and not isinstance(value, Retry):
+        raise TypeError(f"retry must be a Retry or None, got {value!r}")
+    return value
+
+
 class Backoff:
     """The attempts in a row that a policy has granted so far."""
 

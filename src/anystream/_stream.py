@@ -394,7 +394,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             return self._map_or(fn, on_error, pool)
         if pool is None:
             return self._then(label.call("map", fn), lambda _: transform.Map(fn))
-        return self._in_workers(label.call("map", fn, **pool.given), pool, fn)
+        return self._in_workers(label.call("map", fn, **pool.given), pool, lambda _: fn)
 
     def _map_or(
         self, fn: Callable[[T_co], Any], on_error: Any, pool: "Workers | None"
@@ -407,17 +407,16 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         call = label.call("map", fn, **given, on_error=on_error)
         if pool is None:
             return self._then(call, lambda host: transform.MapOr(mended(host)))
-        results = self._in_workers(call, pool, fn, mended)
+        results = self._in_workers(call, pool, mended)
         return results._then(None, lambda _: select.Filter(transform.is_given))
 
     def _in_workers(
         self,
         call: label.Label,
         pool: "Workers",
-        fn: Callable[[Any], Any],
-        bind: Callable[[Host], Callable[[Any], Any]] | None = None,
+        bind: Callable[[Host], Callable[[Any], Any]],
     ) -> "Stream[Any]":
-        origin = workers.mapped(self, fn, pool.concurrency, pool.ordered, pool.ahead, bind)
+        origin = workers.mapped(self, bind, pool.concurrency, pool.ordered, pool.ahead)
         way = stages.IN_ORDER if pool.ordered else stages.AS_READY
         bound = pool.concurrency + pool.ahead
         text = call.after(self._parts.text)
@@ -527,7 +526,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if pool is None:
             return self._then(label.call("filter", fn), lambda _: select.Filter(keep))
         call = label.call("filter", fn, **pool.given)
-        pairs = self._in_workers(call, pool, workers.paired(keep))
+        pairs = self._in_workers(call, pool, lambda _: workers.paired(keep))
         return pairs._then(
             None,
             lambda _: select.Filter(operator.itemgetter(0)),

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from anystream._cli import command, main, signals
+from anystream._cli import main, signals
 from anystream._cli.pages import PagesCommand
 from anystream._cli.parser import parser
 from anystream._cli.server import Request, Server
+from anystream.http import IncompleteWarning
 
 from .running import BACKENDS, at_home, environment, run, server, start
 from .small import Small, serving
@@ -286,7 +287,7 @@ def test_options_become_arguments(tmp_path: Path) -> None:
     assert (alone["max_pages"], alone["prefetch"]) == (1, 0)
 
 
-@pytest.mark.parametrize("kind", [command.Incomplete, RuntimeWarning])
+@pytest.mark.parametrize("kind", [IncompleteWarning, RuntimeWarning])
 def test_what_was_promised_and_has_not_come_is_a_line(
     server: Server, capfd: Capture, monkeypatch: pytest.MonkeyPatch, kind: type[Warning]
 ) -> None:
@@ -299,7 +300,7 @@ def test_what_was_promised_and_has_not_come_is_a_line(
         warnings.simplefilter("always")
         assert main(["pages", f"{server.url}/next?n=1"]) == 0
     message = "anystream: the server told of 30 items,\\x1b and 25 came\n"
-    mine = kind is command.Incomplete
+    mine = kind is IncompleteWarning
     assert capfd.readouterr() == ("line\n", message if mine else "")
     assert len(caught) == (not mine)
 

@@ -59,13 +59,13 @@ class Body:
 class Server:
     """Gives one reply after the other, and remembers what it was asked, and when."""
 
-    def __init__(self, library: Any, replies: Iterable[Reply | Exception]) -> None:
-        self.library = library
+    def __init__(self, package: Any, replies: Iterable[Reply | Exception]) -> None:
+        self.package = package
         self.replies = iter(replies)
         self.requests: list[Any] = []
         self.times: list[float] = []
         self.open = 0  # bodies
-        self.client = library.AsyncClient(transport=library.MockTransport(self.answer))
+        self.client = package.AsyncClient(transport=package.MockTransport(self.answer))
 
     async def answer(self, request: Any) -> Any:
         self.requests.append(request)
@@ -74,8 +74,8 @@ class Server:
         reply = next(self.replies)
         if isinstance(reply, Exception):
             raise reply
-        stream = type("LibraryBody", (Body, self.library.AsyncByteStream), {})(self, reply)
-        return self.library.Response(reply.status, headers=reply.headers, stream=stream)
+        stream = type("LibraryBody", (Body, self.package.AsyncByteStream), {})(self, reply)
+        return self.package.Response(reply.status, headers=reply.headers, stream=stream)
 
     @property
     def ids(self) -> list[str | None]:

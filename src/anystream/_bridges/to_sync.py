@@ -208,7 +208,7 @@ class SyncRun(Generic[T_co]):
             except anyio.get_cancelled_exc_class():
                 pass  # which has done its work: the rest is cleanup
             except BaseException as exc:
-                run.pipeline.errors += (exc,)
+                run.pipeline.add_error(exc)
             await run.__aexit__(None, self.error, None)
         except BaseException as exc:
             self.failure = exc

@@ -8,8 +8,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._json import no_constant
 from .endings import CommandError
-from .values import no_constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

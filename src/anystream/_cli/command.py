@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from .. import Retry, http
+from .. import Retry
+from ..http import IncompleteWarning
 from . import clients, shown
 from .endings import CommandError
 from .resume import Resume, open_output
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from .. import Stream
 
 T = TypeVar("T")
-
-Incomplete: Any = getattr(http, "IncompleteWarning", UserWarning)
 
 
 class Command(ABC):
@@ -72,14 +71,14 @@ class Command(ABC):
         """While this is open, a warning about missing items is a line on standard error."""
 
         def tell(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-            if issubclass(category, Incomplete):
+            if issubclass(category, IncompleteWarning):
                 self.session.say(str(message))
             else:
                 show(message, category, *rest)
 
         with warnings.catch_warnings():
             show = warnings.showwarning
-            warnings.simplefilter("always", Incomplete)
+            warnings.simplefilter("always", IncompleteWarning)
             warnings.showwarning = tell  # type: ignore[assignment]
             yield
 

@@ -10,6 +10,7 @@ import anyio
 
 from .._errors import StreamError
 from .schemes import form_of
+from .values import as_option
 
 WHERE = "while fetching "
 
@@ -96,7 +97,7 @@ def as_options(text: str) -> str:
     """The arguments of `fetch_all_pages` in a message, as the options that they come from."""
 
     def option(match: re.Match[str]) -> str:
-        return f"--{match[1].replace('_', '-')}{' ' if match[2] else ''}"
+        return as_option(match[1]) + (" " if match[2] else "")
 
     def scheme(match: re.Match[str]) -> str:
         return f"--next {form_of(match[1])}"

@@ -17,7 +17,7 @@ from . import clients
 from .columns import DECODER, lines_of
 from .command import Command
 from .endings import UNPRINTABLE, CommandError, UsageError
-from .values import hidden, is_url
+from .values import as_option, hidden, is_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -128,7 +128,7 @@ class LinesCommand(LiveCommand[str]):
             return
         for name in ONLY_FOR_URLS:
             if getattr(options, name):
-                raise UsageError(f"argument --{name.replace('_', '-')}: only for a URL")
+                raise UsageError(f"argument {as_option(name)}: only for a URL")
         self.fd = 0 if options.source == "-" else self.opened(options.source)
 
     def opened(self, path: str) -> int:

@@ -12,6 +12,7 @@ from .columns import lines_of
 from .command import Command
 from .endings import UsageError, bare_message, one_line
 from .secrets import concealed, revealed, secret_pairs
+from .values import as_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,7 +209,3 @@ EXCLUSIVE = {
     "csv": ("slurp", "dry_run"),
     "slurp": ("dry_run",),
 }
-
-
-def as_option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

@@ -70,8 +70,8 @@ def add_pages(commands: Any) -> None:
     request_options(sub, live=False)
     next_options(sub)
     option = sub.add_argument_group("limits").add_argument
-    option("--max-items", metavar="N", type=values.integer(0), help="stop after so many items")
-    option("--max-pages", metavar="N", type=values.integer(1), help="stop after so many pages")
+    option("--max-items", metavar="N", type=values.integer(0), help="stop after N items")
+    option("--max-pages", metavar="N", type=values.integer(1), help="stop after N pages")
     option(
         "--max-empty",
         metavar="N",
@@ -162,7 +162,7 @@ def add_sse(commands: Any) -> None:
     request_options(sub, live=True)
     option = sub.add_argument_group("events").add_argument
     option("--data-only", action="store_true", help="write the data of the events as it is")
-    option("--max-events", metavar="N", type=values.integer(0), help="stop after so many events")
+    option("--max-events", metavar="N", type=values.integer(0), help="stop after N events")
     option("--last-event-id", metavar="ID", default="", help="begin after this event")
     option(
         "--reconnect",

@@ -9,7 +9,7 @@ from argparse import ArgumentTypeError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .values import integer
+from .values import as_option, integer
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -192,7 +192,7 @@ def form_of(call: str) -> str:
         places[0] += f"+{said['add']}"
     form = f"{kind}:{'='.join([*places, *sent])}" if places else kind
     others = [
-        f" --{option.replace('_', '-')} {shlex.quote(said[keyword])}"
+        f" {as_option(option)} {shlex.quote(said[keyword])}"
         for option, (keyword, _) in OTHERS.items()
         if isinstance(said.get(keyword), str)
     ]

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
+from .._json import no_constant
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -67,6 +69,11 @@ def ca_file(text: str) -> ssl.SSLContext:
         raise ArgumentTypeError(f"{text!r} holds no certificates in the PEM format") from None
     except OSError as exc:
         raise ArgumentTypeError(f"{text!r} cannot be read: {exc.strerror}") from None
+
+
+def as_option(name: str) -> str:
+    """An option as it is written, by the name that `argparse` gives it."""
+    return f"--{name.replace('_', '-')}"
 
 
 def hidden(url: str) -> str:
@@ -142,10 +149,6 @@ def body(text: str) -> Any:
         return json.loads(content, parse_constant=no_constant)
     except ValueError as exc:
         raise ArgumentTypeError(f"the body must be JSON: {exc}") from None
-
-
-def no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def read(name: str) -> bytes:

@@ -127,7 +127,7 @@ class Hub(ABC):
         if error is None:
             failure = self.pump.failure()
             if not self.end(failure) and failure is not None:
-                self.pump.errors += (failure,)
+                self.pump.add_error(failure)
 
     async def deal_all(self) -> None:
         while await self.demand():

@@ -140,7 +140,7 @@ class Pool:
         del self.places[pump]
         last = self.feed.left()
         if last and self.error is not None and self.lane.stopped:
-            pump.unread += (self.error,)  # nobody has come to it, and it is not of this task
+            pump.add_unread(self.error)  # nobody has come to it, and it is not of this task
             self.error = None
         for source in last:
             await leave(pump, self.lane, self.error, source)
@@ -215,22 +215,16 @@ class Pool:
 
 def mapped(
     stream: Recipe,
-    fn: Callable[[Any], Any],
+    bind: Callable[[Host], Callable[[Any], Any]],
     workers: int,
     ordered: bool,
     ahead: int,
-    bind: Callable[[Host], Callable[[Any], Any]] | None = None,
 ) -> Callable[[Host], Source]:
-    """The results of a function that so many workers call at a time.
-
-    `bind` makes the function for each of them, of one that has to know its task.
-    """
+    """The results of a function that so many workers call at a time; `bind` gives it to each."""
 
     def origin(host: Host) -> Source:
         box = Mailbox(host.pipeline.new_event)
-        pool = Pool(
-            bind or (lambda _: fn), Feed(stream, host, workers), box, workers + ahead, ordered
-        )
+        pool = Pool(bind, Feed(stream, host, workers), box, workers + ahead, ordered)
         for _ in range(workers):
             pool.hire(host)
         return box

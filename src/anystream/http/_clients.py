@@ -72,11 +72,6 @@ def send(client: Any, request: Any, trusted: bool) -> Any:
     """
     if trusted:
         return client.send(request, stream=True, follow_redirects=False)
-    return send_bare(client, request)
-
-
-def send_bare(client: Any, request: Any) -> Any:
-    """Send one request without any credentials. To be awaited."""
     for name in [name for name in request.headers if name.lower() not in HARMLESS]:
         del request.headers[name]
     return client.send(request, stream=True, follow_redirects=False, auth=None)

@@ -267,8 +267,13 @@ def seen(response: Any) -> ErrorResponse | None:
     """What an error keeps of a response that has been read."""
     if not getattr(response, "is_stream_consumed", False):
         return None
+    return answer(response, response.content)
+
+
+def answer(response: Any, body: bytes | bytearray) -> ErrorResponse:
+    """What there is of a response, with as much of its body as is kept."""
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return ErrorResponse(response.status_code, headers, bytes(response.content[:LIMIT]))
+    return ErrorResponse(response.status_code, headers, bytes(body[:LIMIT]))
 
 
 def shortened(url: str, most: int = 500) -> str:

@@ -14,7 +14,7 @@ from anyio import current_time
 
 from .._host import shielded, until
 from ._clients import HARMLESS, place
-from ._errors import LIMIT, ErrorResponse, is_named, visible
+from ._errors import LIMIT, ErrorResponse, answer, is_named, visible
 from ._packing import Packing, chunks_of, leave
 from ._urls import is_secret
 
@@ -33,14 +33,13 @@ SHORT = 3
 
 async def read_refusal(response: Any) -> ErrorResponse:
     """What there is of a response, which is closed then."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
     body = bytearray()
     if response.is_stream_consumed:
         with suppress(Exception):  # somebody has read the stream and kept nothing
             body += response.content[:LIMIT]
     else:
         await read_into(body, response)
-    return ErrorResponse(response.status_code, headers, bytes(body[:LIMIT]))
+    return answer(response, body)
 
 
 async def read_into(body: bytearray, response: Any) -> None:

@@ -12,7 +12,7 @@ from ..._retry import Retry
 from ..._stream import Stream
 from .._clients import Client, place
 from .live import Body, live
-from .openings import MAX_PAUSE, Openings, checked_pause, checked_policy
+from .openings import MAX_PAUSE, Openings, checked_policy
 from .requests import BodyRequest
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def body(
     most = check.integer(option, given.limit, 1)
     request.check(name, given.client)
     policy = checked_policy(request, given.retry, OPENING)
-    longest = checked_pause(given.max_retry_after)
+    longest = check.seconds("max_retry_after", given.max_retry_after)
     fn = checked_loads(given.loads)
     options = label.options(
         retry=(given.retry, OPENING),

@@ -1,5 +1,6 @@
 """A stream over a body: its source in a task of its own, and operators behind that."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -35,8 +36,8 @@ def live(
     return Stream(behind(buffered, *row))
 
 
-class Body:
-    """The chunks of a body, and the client that has asked for it."""
+class Connected(ABC):
+    """What has one body at a time, and the client that asks for it."""
 
     closes = True
     busy = False
@@ -55,7 +56,24 @@ class Body:
         return self.client.own is not None or (self.body is not None and self.body.holds)
 
     def connection(self, response: Any = None) -> BodyChunks:
-        return BodyChunks(partial(self.request.send, self.client), self.accept, response)
+        send = partial(self.request.send, self.client, self.prepare)
+        return BodyChunks(send, self.accept, response)
+
+    def prepare(self, request: Any) -> None:  # noqa: B027  # most are sent as they are
+        """Add to a request what this source needs."""
+
+    @abstractmethod
+    async def accept(self, response: Any) -> None:
+        """Raise if the body of this response is not to be read."""
+
+    async def close(self, host: Host) -> None:
+        if self.body is not None:
+            await self.body.close(host)
+        await self.client.close(host)
+
+
+class Body(Connected):
+    """The chunks of a body."""
 
     async def accept(self, response: Any) -> None:
         if not 200 <= response.status_code < 300:
@@ -82,8 +100,3 @@ class Body:
         pause = self.openings.backoff.pause(None, least)
         self.body = None
         await self.openings.leave(body, error, pause)
-
-    async def close(self, host: Host) -> None:
-        if self.body is not None:
-            await self.body.close(host)
-        await self.client.close(host)

@@ -4,10 +4,9 @@ from typing import Any
 
 import anyio
 
-from ... import _checks as check
 from ..._host import Host
 from ..._operators.recover import in_except
-from ..._retry import Backoff, Retry
+from ..._retry import Backoff, Retry, checked_retry
 from .._clients import place
 from .._errors import (
     BodyCutError,
@@ -31,14 +30,9 @@ SHOWN = 200
 
 def checked_policy(request: BodyRequest, retry: Any, default: Retry) -> Retry | None:
     """The policy that holds: what may change something at the server nobody sends again unasked."""
-    if not isinstance(retry, (Retry, type(None))):
-        raise TypeError(f"retry must be a Retry or None, got {retry!r}")
+    policy = checked_retry(retry)
     is_once = is_response(request.what) or (retry is default and not request.repeatable)
-    return None if is_once else retry
-
-
-def checked_pause(max_retry_after: Any) -> float:
-    return check.seconds("max_retry_after", max_retry_after)
+    return None if is_once else policy
 
 
 class Openings:

@@ -1,7 +1,6 @@
 """A stream of server-sent events that connects again when its connection has gone."""
 
 from collections.abc import Iterator
-from functools import partial
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
@@ -18,10 +17,9 @@ from ..._steps import EMPTY
 from ..._stream import Stream
 from .._clients import Client, place
 from .._errors import BodyDataError
-from .chunks import BodyChunks
 from .events import Comment, Decoder, Event
-from .live import live
-from .openings import MAX_PAUSE, SHOWN, Openings, checked_pause, checked_policy, other_type
+from .live import Connected, live
+from .openings import MAX_PAUSE, SHOWN, Openings, checked_policy, other_type
 from .requests import BodyRequest
 
 if TYPE_CHECKING:
@@ -126,7 +124,7 @@ def sse(
     request = BodyRequest(what, method, headers, content, json, read_timeout)
     request.check("sse", client)
     policy = checked_policy(request, retry, RECONNECT)
-    longest = checked_pause(max_retry_after)
+    longest = check.seconds("max_retry_after", max_retry_after)
     given = label.options(
         last_event_id=(last_event_id, ""),
         retry=(retry, RECONNECT),
@@ -144,12 +142,8 @@ def sse(
     return live(open_it, request, text, Flatten)
 
 
-class EventSource:
+class EventSource(Connected):
     """Lists of events, over as many connections as it takes."""
-
-    closes = True
-    busy = False
-    any_task = False
 
     def __init__(
         self,
@@ -159,19 +153,12 @@ class EventSource:
         decoder: Decoder,
         response: Any = None,
     ) -> None:
-        self.request = request
-        self.client = client
-        self.openings = openings
+        super().__init__(request, client, openings, response)
         self.decoder = decoder
-        self.body: BodyChunks | None = self.connection(response)
         self.chunks: Iterator[bytes] = EMPTY
         self.delivered: bool = False  # whether this connection has given an event
         self.over: bool = False
         self.turn: float = 0.0  # when others get theirs
-
-    @property
-    def holds(self) -> bool:
-        return self.client.own is not None or (self.body is not None and self.body.holds)
 
     async def batch(self) -> Iterator[list[Event | Comment]] | None:
         while not self.over:
@@ -209,11 +196,6 @@ class EventSource:
         self.decoder.connect()
         self.delivered = False
         self.body = self.connection()
-
-    def connection(self, response: Any = None) -> BodyChunks:
-        return BodyChunks(
-            partial(self.request.send, self.client, self.prepare), self.accept, response
-        )
 
     def prepare(self, request: Any) -> None:
         headers = request.headers
@@ -268,9 +250,7 @@ class EventSource:
     async def close(self, host: Host) -> None:
         self.over = True
         self.chunks = EMPTY
-        if self.body is not None:
-            await self.body.close(host)
-        await self.client.close(host)
+        await super().close(host)
 
 
 def is_sendable(last_id: str) -> bool:

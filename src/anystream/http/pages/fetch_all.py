@@ -2,6 +2,7 @@
 
 import hashlib
 import json as jsonlib
+import operator
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -12,7 +13,7 @@ from ... import _stages as stages
 from ..._batches import MISSING
 from ..._operators import concurrent, workers
 from ..._operators.transform import Tap
-from ..._retry import Retry
+from ..._retry import Retry, checked_retry
 from ..._stream import Stream, behind, joined, made
 from .._clients import check_client, check_headers, is_url, need_client
 from .._urls import checked_origins, safe
@@ -20,7 +21,7 @@ from .page import Asked, Page, Step, lookup
 from .reading import Finder, checked_finder
 from .requests import Ask
 from .schemes import Countable, Scheme, scheme_of
-from .sources import AtATime, OneByOne, Reading, call
+from .sources import AtATime, OneByOne, Reading
 from .stream import PageStream, Trim
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def fetch_all_pages(
         headers=None if headers is None else dict(headers),
         json=json,
         every=every,
-        retry=checked_retry(retry),
+        retry=checked_retry(retry) or Retry(times=0),
         retry_methods=checked_methods(retry_methods),
         max_retry_after=check.seconds("max_retry_after", max_retry_after),
         max_page_bytes=check.integer("max_page_bytes", max_page_bytes, 1),
@@ -334,7 +335,7 @@ def in_tasks(
                 f" concurrency={tasks!r} and next={reading.scheme!r}"
             )
         plan = made(lambda _: AtATime(reading), text)
-        origin = workers.mapped(plan, call, tasks, ordered, ahead)
+        origin = workers.mapped(plan, lambda _: operator.call, tasks, ordered, ahead)
         way = stages.PAGES_IN_ORDER if ordered else stages.PAGES_AS_READY
         return joined(origin, text, [], way, tasks + ahead, tasks)
     pages = made(lambda _: OneByOne(reading), text)
@@ -397,14 +398,6 @@ def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | N
         check.function("into", into)
     made: Callable[[Any], Any] | None = getattr(into, "model_validate", into)
     return made
-
-
-def checked_retry(retry: Any) -> Retry:
-    if retry is None:
-        return Retry(times=0)
-    if not isinstance(retry, Retry):
-        raise TypeError(f"retry must be a Retry or None, got {retry!r}")
-    return retry
 
 
 def checked_key(dedupe: Any) -> Callable[[Any], Any]:

@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from ..._host import shielded
 from ..._operators.recover import in_except
 from ..._retry import Backoff
-from .._clients import REDIRECTS, follow, send_bare
+from .._clients import REDIRECTS, follow, send
 from .._errors import (
     BodyCutError,
     PageDataError,
@@ -61,10 +61,7 @@ class Fetcher:
         request = self.requests.request(step, url)
         trusted = self.requests.is_trusted(step, url) or self.requests.at_home(request, number)
         client = self.requests.client
-        if trusted:
-            response = await client.send(request, stream=True, follow_redirects=False)
-        else:
-            response = await send_bare(client, request)
+        response = await send(client, request, trusted)
         try:
             if response.next_request is not None:
                 at_home = partial(self.requests.at_home, number=number)
@@ -250,9 +247,7 @@ class Fetch:
                 self.later(error, ask.max_retry_after)
                 return
             self.backoff.grant(error)
-            pause = self.backoff.pause()
-            self.failed = error, self.attempts, pause
-            self.due = current_time() + pause
+            self.rest(error, self.backoff.pause())
         finally:
             del error  # which refers to this frame, once raised
 
@@ -274,10 +269,14 @@ class Fetch:
                     f"the server has answered no request for {limit:g} s, which is max_retry_after"
                 )
                 raise error
-            self.failed = error, self.attempts, pause
-            self.due = current_time() + pause
+            self.rest(error, pause)
         finally:
             del error
+
+    def rest(self, error: Exception, pause: float) -> None:
+        """Begin a pause of so many seconds, of which the hook is told."""
+        self.failed = error, self.attempts, pause
+        self.due = current_time() + pause
 
 
 def longer(pause: float, limit: float) -> str:

@@ -1,6 +1,6 @@
 """Where in a body the list of the items may be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .page import is_list_of_links, is_object, lookup
@@ -14,15 +14,8 @@ def likely(data: Any) -> list[str]:
 
     That is the list of a format that is known by its fields, or those nearest to the top.
     """
-    known = [path for path in map(of_format, FORMATS, [data] * len(FORMATS)) if path is not None]
-    found = known[:1] or connections(data)
-    if found:
-        return found
-    for level in levels(data):
-        paths = [path for path, value in level if is_list(value)]
-        if paths:
-            return paths
-    return []
+    known = [path for form in FORMATS if (path := of_format(form, data)) is not None]
+    return known[:1] or connections(data) or nearest(data, is_list)
 
 
 def lists(data: Any) -> list[str]:
@@ -32,8 +25,13 @@ def lists(data: Any) -> list[str]:
 
 def filled(data: Any) -> list[str]:
     """The paths of the lists nearest to the top that are not empty."""
+    return nearest(data, lambda value: is_list(value) and bool(value))
+
+
+def nearest(data: Any, wanted: Callable[[Any], bool]) -> list[str]:
+    """The paths of the members that are `wanted`, of the first level that has any."""
     for level in levels(data):
-        paths = [path for path, value in level if is_list(value) and value]
+        paths = [path for path, value in level if wanted(value)]
         if paths:
             return paths
     return []

@@ -216,7 +216,8 @@ def state_after(page: Page[Any], count: int) -> State:
 def is_first_of_numbered(page: Page[Any]) -> bool:
     """Whether it is needed to tell what comes after it, and so is asked for again."""
     probes: Callable[[Page[Any]], bool] | None = getattr(page.scheme, "probes", None)
-    return page.next is not None and probes is not None and probes(page)
+    is_numbered = page.answer == "unknown" and page.next is not None
+    return is_numbered and probes is not None and probes(page)
 
 
 def only(page: Page[T_co], kept: Sequence[int]) -> Page[T_co]:
@@ -274,7 +275,7 @@ def lookup(data: Any, path: str) -> Any:
 def picked(found: Any, name: str, value: str) -> Any:
     """The first object of a list whose member `name` is `value`, or a list with that in it."""
     for each in elements(found):
-        if issubclass(type(each), dict) and value in words(each.get(name)):
+        if is_object(each) and value in words(each.get(name)):
             return each
     return MISSING
 
@@ -333,7 +334,7 @@ def whole(value: Any) -> int | None:
 def with_value(data: Any, path: str, value: Any) -> Any:
     """A copy of `data` with `value` at the path, and the objects on the way to it."""
     key, dot, rest = path.partition(".")
-    copy: dict[str, Any] = dict(data) if issubclass(type(data), dict) else {}
+    copy: dict[str, Any] = dict(data) if is_object(data) else {}
     copy[key] = with_value(copy.get(key), rest, value) if dot else value
     return copy
 

@@ -9,9 +9,9 @@ from ... import _checks as check
 from ..._batches import MISSING
 from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told, visible
 from .._refusals import said_in
-from . import listing, signs
+from . import answers, listing
 from .document import STRICT, Document, NotJSON
-from .page import Asked, Origin, Page, Step, in_words, lookup
+from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
 from .schemes import Countable, Function, Numbering, Scheme
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
@@ -54,14 +54,14 @@ class PageReader:
 
     async def led_on(self, page: Page[Any]) -> Page[Any]:
         """The page with the way to the next one."""
-        said = signs.Said("unknown") if self.given is not None else signs.say(page)
+        said = answers.Said("unknown") if self.given is not None else answers.say(page)
         following, error = None, None
         try:
             if self.given is not None:
                 step: Any = self.given.next(page)
                 following = await step if isinstance(self.given, Function) else await awaited(step)
                 self.check_place(page, following)
-                said = signs.Said("end" if following is None else "more", "", self.given)
+                said = answers.Said("end" if following is None else "more", "", self.given)
             else:
                 said, following = self.detected(page, said)
             following = absolute(following, page)
@@ -187,7 +187,7 @@ class PageReader:
             return ""
         path = max(found, key=lambda each: len(found[each]))
         page = self.page([], found[path], response, data, {}, number, path)
-        said = signs.Said("unknown") if self.given is not None else signs.say(page)
+        said = answers.Said("unknown") if self.given is not None else answers.say(page)
         argument = said.advice or (f"next={said.scheme!r}" if said.scheme is not None else "")
         return f", such as items={path!r}{f', {argument}' if argument else ''}"
 
@@ -204,7 +204,7 @@ class PageReader:
         missing = scheme.missing(page)
         if missing is None:
             return
-        said = signs.say(page)
+        said = answers.say(page)
         if said.answer == "more":
             instead = said.advice or f"next={said.scheme!r}"
             raise SchemeNotFound(
@@ -214,11 +214,11 @@ class PageReader:
                 page.number,
             )
 
-    def detected(self, page: Page[Any], said: signs.Said) -> tuple[signs.Said, Step | None]:
+    def detected(self, page: Page[Any], said: answers.Said) -> tuple[answers.Said, Step | None]:
         """What the page says itself, all told, and the step that follows from it."""
         before = self.scheme
         if not page.records and said.answer == "unknown":
-            return signs.Said("end", "there are no items", before), None
+            return answers.Said("end", "there are no items", before), None
         if said.scheme is not None and (said.answer == "more" or self.counts(page, said.scheme)):
             self.scheme, self.echo = said.scheme, said.echo
             return said, said.step
@@ -232,12 +232,12 @@ class PageReader:
             )
         numbering = before if isinstance(before, Countable) else Numbering()
         if said.answer == "end" or not self.counts(page, numbering):
-            return signs.Said("end", said.sign or "nothing leads on", before or said.scheme), None
+            return answers.Said("end", said.sign or "nothing leads on", before or said.scheme), None
         if page.response.request.method != "GET":
             problem = f"nothing says whether there are more pages: say next=, or {JUST_THIS}"
             raise SchemeNotFound(problem, page.response, page.number)
         self.scheme = numbering
-        return signs.Said("unknown", "", numbering), cast("Step | None", numbering.next(page))
+        return answers.Said("unknown", "", numbering), numbering.next(page)
 
     def counts(self, page: Page[Any], scheme: Scheme) -> bool:
         """Whether the page is the first one, or was asked for by the number of such a scheme."""
@@ -270,7 +270,7 @@ class PageReader:
         path: str | None = None,
     ) -> Page[Any]:
         given = self.items if isinstance(self.items, str) else path
-        origin = Origin(self.asked, step, range(len(records)), signs.total_of)
+        origin = Origin(self.asked, step, range(len(records)), answers.total_of)
         return Page(items, number, response, data, records, given, origin)
 
 
@@ -289,7 +289,7 @@ ERRORS = ("error", "errors", "fault", "exception")
 
 def failure(data: Any) -> str | None:
     """What a body without items says is wrong, if it does."""
-    if not issubclass(type(data), dict):
+    if not is_object(data):
         return None
     for name in ERRORS:
         if data.get(name) not in (None, False, "", [], {}):
@@ -306,7 +306,7 @@ def reason(data: Any) -> str:
 
 def check_success(data: Any, response: Any, number: int) -> None:
     """Raise if a body with a status of success says that it is none."""
-    if not issubclass(type(data), dict):
+    if not is_object(data):
         return
     for name in ("ok", "success"):
         if data.get(name) is False:

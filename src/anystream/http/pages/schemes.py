@@ -17,7 +17,19 @@ from ..._batches import MISSING
 from ..._steps import resolved
 from .._errors import GraphQLError, PageDataError
 from .links import link
-from .page import TARGETS, Header, Page, Place, Step, find, in_words, is_step, lookup, number_at
+from .page import (
+    TARGETS,
+    Header,
+    Page,
+    Place,
+    Step,
+    find,
+    in_words,
+    is_object,
+    is_step,
+    lookup,
+    number_at,
+)
 
 MORE = "has_more"
 FALSE: tuple[object, ...] = (False, None, 0, "", "0", "false", "False", [], {})
@@ -130,8 +142,20 @@ class Countable(Scheme):
         """How many there are, if the page tells it."""
 
     @abstractmethod
+    def stride(self, page: Page[Any]) -> int:
+        """By how much the number grows behind this page."""
+
     def ahead(self, step: Step, first: Page[Any], count: int) -> Step | None:
         """The step after `step`, if there are as many as `count`."""
+        stride = self.stride(first)
+        following = self.position(step) + stride
+        return self.at(following) if stride and following < self.start + count else None
+
+    def next(self, page: Page[Any]) -> Step | None:
+        step, count = page.origin.step, self.count(page)
+        if count is not None:
+            return self.ahead(step, page, count)
+        return self.at(self.position(step) + self.stride(page)) if page.records else None
 
     def gap(self, first: Page[Any], page: Page[Any]) -> str | None:
         """Why pages of fixed steps would not fit together with this one, if they do not."""
@@ -171,15 +195,8 @@ class PageNumber(Countable):
     def count(self, page: Page[Any]) -> int | None:
         return number_at(page, self.total_pages)
 
-    def ahead(self, step: Step, first: Page[Any], count: int) -> Step | None:
-        following = self.position(step) + 1
-        return self.at(following) if following < self.start + count else None
-
-    def next(self, page: Page[Any]) -> Step | None:
-        count = self.count(page)
-        if count is not None:
-            return self.ahead(page.origin.step, page, count)
-        return self.at(self.position(page.origin.step) + 1) if page.records else None
+    def stride(self, page: Page[Any]) -> int:
+        return 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -233,19 +250,11 @@ class Offset(Countable):
     def count(self, page: Page[Any]) -> int | None:
         return number_at(page, self.total)
 
-    def ahead(self, step: Step, first: Page[Any], count: int) -> Step | None:
-        offset = self.position(step) + len(first.records)
-        return self.at(offset) if first.records and offset < self.start + count else None
-
-    def next(self, page: Page[Any]) -> Step | None:
-        count = self.count(page)
-        if count is not None:
-            return self.ahead(page.origin.step, page, count)
-        offset = self.position(page.origin.step) + len(page.records)
-        return self.at(offset) if page.records else None
+    def stride(self, page: Page[Any]) -> int:
+        return len(page.records)
 
     def gap(self, first: Page[Any], page: Page[Any]) -> str | None:
-        stride, came = len(first.records), len(page.records)
+        stride, came = self.stride(first), self.stride(page)
         following = self.position(page.origin.step) + stride
         last = following >= self.start + (self.count(page) or 0)
         if came == stride or (came < stride and last):
@@ -300,7 +309,7 @@ class Cursor(Scheme):
         if more is False:
             return None
         cursor = lookup(page.data, self.path)
-        if not any(cursor is each or cursor == each is not False for each in EMPTY):
+        if not is_empty(cursor):
             step = sending(cursor, self.param, self.body, self.header)
             return step if self.url is None else {"url": self.url, **step}
         if more:
@@ -309,7 +318,7 @@ class Cursor(Scheme):
         return None
 
     def missing(self, page: Page[Any]) -> str | None:
-        return repr(self.path) if lookup(page.data, self.path) is MISSING else None
+        return missing_at(page, self.path)
 
 
 @dataclass(frozen=True, repr=False)
@@ -393,7 +402,7 @@ class NextURL(Scheme):
         if wanted(page, self.more) is False:
             return None
         target = lookup(page.data, self.path)
-        if any(target is each or target == each is not False for each in EMPTY):
+        if is_empty(target):
             return None
         step = linked(target, page)
         if step is None:
@@ -404,7 +413,7 @@ class NextURL(Scheme):
         return step if self.method is None else {**step, "method": self.method.upper()}
 
     def missing(self, page: Page[Any]) -> str | None:
-        return repr(self.path) if lookup(page.data, self.path) is MISSING else None
+        return missing_at(page, self.path)
 
 
 @dataclass(frozen=True, repr=False)
@@ -430,13 +439,13 @@ class NextParams(Scheme):
         found = lookup(page.data, self.path)
         if wanted(page, self.more) is False or found is MISSING or not found:
             return None
-        if not issubclass(type(found), dict) or not all(map(is_scalar, found.values())):
+        if not is_object(found) or not all(map(is_scalar, found.values())):
             problem = f"{self.path!r} should hold parameters, got {in_words(found)}"
             raise PageDataError(problem, page.response, page.number)
         return {"params": {**found}}
 
     def missing(self, page: Page[Any]) -> str | None:
-        return repr(self.path) if lookup(page.data, self.path) is MISSING else None
+        return missing_at(page, self.path)
 
 
 @dataclass(frozen=True, repr=False)
@@ -630,6 +639,16 @@ def wanted(page: Page[Any], more: Place | None) -> bool | None:
     return (found not in FALSE) != inverted
 
 
+def missing_at(page: Page[Any], path: str) -> str | None:
+    """The path, in words, if nothing is there."""
+    return repr(path) if lookup(page.data, path) is MISSING else None
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cursor or a URL leads nowhere; the number 0 is a cursor."""
+    return any(value is each or value == each is not False for each in EMPTY)
+
+
 def is_scalar(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
@@ -644,7 +663,7 @@ def linked(target: Any, page: Page[Any]) -> Step | None:
     """The step to the target of a link: a URL, or an object with one, as STAC and HAL have it."""
     if isinstance(target, str):
         return {"url": target}
-    if not issubclass(type(target), dict):
+    if not is_object(target):
         return None
     url = next((target[name] for name in TARGETS if isinstance(target.get(name), str)), None)
     if url is None:
@@ -653,7 +672,7 @@ def linked(target: Any, page: Page[Any]) -> Step | None:
     method, body = target.get("method"), target.get("body")
     if isinstance(method, str):
         step["method"] = method.upper()
-    if issubclass(type(body), dict) and step.get("method", "GET") != "GET":
+    if is_object(body) and step.get("method", "GET") != "GET":
         step["json"] = {**(sent(page) if target.get("merge") is True else {}), **body}
     return step
 

@@ -1,15 +1,12 @@
 """What pages come from: one after the other, or several at a time."""
 
-import json
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
-from ..._batches import MISSING
 from ..._host import Host
 from .._clients import Client
 from .._errors import (
@@ -20,9 +17,10 @@ from .._errors import (
     SchemeNotFound,
 )
 from .._urls import safe
+from .comparing import repeated, same
 from .fetcher import Fetch, Fetcher
 from .pacing import Pacer
-from .page import Asked, Page, State, Step, after, lookup, only
+from .page import Asked, Page, State, Step, after, is_first_of_numbered, only
 from .reading import JUST_THIS, Finder, Loads, PageReader
 from .requests import Ask, Requests
 from .schemes import Countable, Numbering, Scheme
@@ -131,7 +129,7 @@ class OneByOne(Fetching):
                 page = await self.following(self.step)
             page = self.told_from(self.probed, page)
         self.check_new(page)
-        self.probed, self.repeated = page if is_probe(page) else None, False
+        self.probed, self.repeated = page if is_first_of_numbered(page) else None, False
         self.last = page = self.come(page)
         # What is wrong with the way to the next page is an error when that is asked for.
         self.step = page.next if page.error is None else page.origin.step
@@ -210,11 +208,6 @@ class OneByOne(Fetching):
             first.response,
             first.number,
         )
-
-
-def is_probe(page: Page[Any]) -> bool:
-    scheme = page.scheme
-    return isinstance(scheme, Numbering) and page.next is not None and scheme.probes(page)
 
 
 class AtATime(Fetching):
@@ -298,60 +291,3 @@ class AtATime(Fetching):
                 )
         self.records[page.number] = page.records
         self.records.pop(page.number - 2 * self.reading.tasks, None)
-
-
-def call(fetch: Callable[[], Any]) -> Any:
-    return fetch()
-
-
-# -- whether two pages have the same items --------------------------------------------------------
-
-NAMES = ("id", "_id", "uuid", "guid", "key", "url", "slug", "sha", "ID", "Id")
-WRAPPERS = ("node", "data", "attributes", "_source")
-IDENTITIES = (*NAMES, *(f"{wrapper}.{name}" for wrapper in WRAPPERS for name in NAMES))
-"""What tells one item from another, in the order in which it is looked for."""
-
-
-def same(records: list[Any], others: list[Any]) -> bool:
-    """Whether both hold the same items in the same order, and any at all."""
-    if len(records) != len(others) or not records:
-        return False
-    if records[0] != others[0]:  # nearly always, and then mostly no more is to be looked at
-        path = identity_of(records[0])
-        if path is None or lookup(records[0], path) != lookup(others[0], path):
-            return False
-    key = identity([*records, *others])
-    return [*map(key, records)] == [*map(key, others)]
-
-
-def repeated(records: list[Any], others: list[Any]) -> list[bool]:
-    """For each of the `others`, whether it is one of `records`."""
-    key = identity([*records, *others])
-    known = {*map(key, records)}
-    return [key(item) in known for item in others]
-
-
-def identity(items: list[Any]) -> Callable[[Any], Any]:
-    """What an item is known by: an id if all of them have one, otherwise all of it."""
-    path = identity_of(items[0]) if items else None
-    if path is not None and all(has(item, path) for item in items):
-        return partial(at, path)
-    return whole_text
-
-
-def identity_of(item: Any) -> str | None:
-    """The path of the id of an item."""
-    return next((path for path in IDENTITIES if has(item, path)), None)
-
-
-def has(item: Any, path: str) -> bool:
-    value = lookup(item, path)
-    return value is not MISSING and isinstance(value, str | int) and not isinstance(value, bool)
-
-
-def at(path: str, item: Any) -> Any:
-    return lookup(item, path)
-
-
-def whole_text(item: Any) -> str:
-    return json.dumps(item, sort_keys=True, default=repr)
