@@ -25,12 +25,16 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
-# More than half of all tests. They say much of our code, and little of other packages; every line
-# that they run is run by other tests too, so they need not be slowed down by the coverage.
+# Nearly half of all tests. They say much of our code, and little of other packages; every line
+# that they run is run by other tests too, so they need not be slowed down by the coverage. What
+# holds on the oldest and on the newest Python holds on those between.
 MECHANICAL = [
     f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep", "bursts")
 ]
-CODE = ["src", "tests", "docs", "examples", "benchmarks", "noxfile.py"]
+# Whole programs, in processes of their own.
+PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
+# Not the tests, in which whatever can go wrong is done on purpose.
+CODE = ["src", "docs", "examples", "benchmarks", "noxfile.py"]
 
 FLAKE8_ASYNC = [
     "--select=ASYNC1,ASYNC2,ASYNC3,ASYNC4",  # ASYNC9 forbids async generators altogether
@@ -39,9 +43,9 @@ FLAKE8_ASYNC = [
     "--extend-ignore=ASYNC106,ASYNC124,ASYNC127",
     # 102, 103: what these catch goes through `Run.fail` or into the step that is driven, and the
     # shields are in `_host.py`, also those of what is closed over HTTP, so that no
-    # cancellation discards an error (120). In tests whatever can go wrong is done on purpose.
+    # cancellation discards an error (120).
     "--per-file-ignores=src/anystream/_*.py:ASYNC102,ASYNC103"
-    " src/anystream/http/*:ASYNC102,ASYNC120 tests/*:ASYNC1,ASYNC401",
+    " src/anystream/http/*:ASYNC102,ASYNC120",
 ]
 
 SMOKE_TEST = """
@@ -68,6 +72,11 @@ def install(session: nox.Session, group: str, *pins: str) -> None:
     session.install("-e", ".[all]", *nox.project.dependency_groups(PYPROJECT, group), *pins)
 
 
+def without(*paths: str) -> list[str]:
+    """Leave files or folders of tests out, for pytest."""
+    return [f"--ignore={path}" for path in paths]
+
+
 def lowest_versions() -> list[str]:
     """Pin what the package, its extras and the tests ask for to the lower bounds given."""
     project = PYPROJECT["project"]
@@ -85,10 +94,11 @@ def lowest_versions() -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python found, the oldest with every branch covered (-- for pytest)."""
     install(session, "test")
+    chosen = session.posargs or without(*MECHANICAL)
     if session.python != PYTHONS[0]:  # no line of the package is for one Python alone
-        session.run("pytest", *ON_ALL_CORES, *session.posargs)
+        between = session.python in PYTHONS[1:-1]
+        session.run("pytest", *ON_ALL_CORES, *(chosen if between else session.posargs))
         return
-    chosen = session.posargs or [f"--ignore={file}" for file in MECHANICAL]
     session.env["COVERAGE_FILE"] = os.path.join(session.virtualenv.location, "coverage")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES, *chosen)
@@ -139,8 +149,7 @@ def check_with(session: nox.Session, checker: str, *args: str) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml admits (-- for pytest)."""
     install(session, "test", *lowest_versions())
-    skipped = [f"--ignore={file}" for file in MECHANICAL]
-    session.run("pytest", *ON_ALL_CORES, *skipped, *session.posargs)
+    session.run("pytest", *ON_ALL_CORES, *without(*MECHANICAL, *PROGRAMS), *session.posargs)
 
 
 @nox.session
