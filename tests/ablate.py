@@ -116,6 +116,54 @@ LIVE, COMMAND_PAGES = "_cli/live.py", "_cli/pages.py"
 REMOVALS = (
     # The reader and its mailbox.
     Removal(
+        HOST,
+        "        if error is not None and self.errors:\n            self.give_way(error)\n",
+        "",
+        "a cleanup that hangs gives way to Ctrl-C",
+    ),
+    Removal(
+        HOST,
+        "        elif isinstance(error, get_cancelled_exc_class()):\n",
+        "        elif False:\n",
+        "a process that was killed gives way to a timeout",
+    ),
+    Removal(
+        HOST,
+        "            if is_foreign(exc):\n",
+        "            if False:\n",
+        "a foreign cancellation in a cleanup is an error",
+    ),
+    Removal(
+        PUMP,
+        "        if is_foreign(error):\n",
+        "        if False:\n",
+        "a foreign cancellation in a task is told from a scope's",
+    ),
+    Removal(
+        READER,
+        "        if is_foreign(error):\n",
+        "        if False:\n",
+        "a foreign cancellation of a plain function is an error",
+    ),
+    Removal(
+        "_origins.py",
+        "            unless_foreign(exc, self.iterator)\n",
+        "",
+        "a foreign cancellation in a source names it",
+    ),
+    Removal(
+        "_operators/calls.py",
+        "            unless_foreign(exc, self.fn)\n",
+        "",
+        "a foreign cancellation in a function names it",
+    ),
+    Removal(
+        WORKERS,
+        "                unless_foreign(exc, fn)\n",
+        "",
+        "a foreign cancellation in a worker names the function",
+    ),
+    Removal(
         BOX,
         "            await checkpoint()  # before the take; waiting is a checkpoint, too\n",
         "            pass\n",

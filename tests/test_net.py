@@ -487,6 +487,18 @@ async def test_a_process_that_does_not_end_is_killed() -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.parametrize("buffered", [False, True])
+async def test_a_process_that_is_killed_leaves_the_timeout_on_its_way(buffered: bool) -> None:
+    process = await python(STUBBORN)
+    lines = net.lines(process).with_grace(0.05)
+    got: list[str] = []
+    with pytest.raises(TimeoutError) as raised, anyio.fail_after(1):
+        await (lines.buffer(1) if buffered else lines).for_each(got.append)
+    assert type(raised.value) is TimeoutError
+    assert (got, process.returncode) == (["one"], -9)
+
+
+@pytest.mark.real_time
 async def test_a_process_without_a_pipe_is_refused() -> None:
     process = await python("", stdout=DEVNULL)
     with pytest.raises(TypeError, match="stdout is a pipe"):

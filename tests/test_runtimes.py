@@ -5,16 +5,18 @@ Each test starts a run of its own, on the real clock of the runtime.
 
 import asyncio
 import logging
+import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import Stream, async_range, chain, merge
+from anystream import Stream, async_range, chain, from_thread, merge
 from anystream.testing import TrackedSource
 from anystream.testing.sweep import assert_sound
 from anystream.testing.tasks import running_tasks
@@ -184,6 +186,44 @@ def test_an_interrupt_comes_bare_with_every_source_closed(
     with pytest.raises(KeyboardInterrupt):
         runtime.run(main)
     assert left == ["closed"]
+
+
+@everywhere
+@pytest.mark.skipif(os.name == "nt", reason="has no signals from one thread to another")
+def test_an_interrupt_while_a_thread_is_blocked(runtime: Runtime) -> None:
+    """The thread is left alone, and the delay is no reason to say anything else."""
+    released = threading.Event()
+
+    def blocking() -> Iterator[int]:
+        threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT]).start()
+        yield 1
+        released.wait(10)
+
+    async def main() -> None:
+        try:
+            await from_thread(blocking).with_grace(0.1).drain()
+        finally:
+            released.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(main)
+
+
+@everywhere
+@pytest.mark.parametrize("buffered", [False, True])
+def test_an_interrupt_while_a_cleanup_hangs(runtime: Runtime, buffered: bool) -> None:
+    source = TrackedSource(ITEMS, cleanup=10)
+
+    async def main() -> None:
+        items = Stream(source.generator).with_grace(0.05)
+        async with items.buffer(0) if buffered else items as run:
+            await anext(run)
+            signal.raise_signal(signal.SIGINT)
+            await anyio.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(main)
+    assert source.open_runs == 1
 
 
 @everywhere

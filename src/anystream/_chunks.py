@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 
 from . import _labels as label
 from ._batches import Source
-from ._errors import StreamError
+from ._errors import CleanupTimeoutError, StreamError
 from ._host import Host
 from ._origins import Around, FromAsync, OneShot, origin
 from ._steps import resolved
@@ -100,6 +100,14 @@ class Output(FromAsync):
             with suppress(ProcessLookupError):
                 self.process.terminate()
         await self.process.aclose()
+
+    async def close(self, host: Host) -> None:
+        """A process that had to be killed has ended all the same."""
+        before = len(host.errors)
+        await super().close(host)
+        for error in host.errors[before:]:
+            if isinstance(error, CleanupTimeoutError):
+                error.complete = self.process.returncode is not None
 
 
 class File:

@@ -68,6 +68,10 @@ class StreamInterruptedError(StreamError):
 
     Python finalises an async generator when a cancellation passes through it. Going on would
     look like the end of the stream, with items missing, so the next step raises this error.
+
+    A step also raises it if a source or a function waited for something, such as a future of
+    asyncio, that somebody else has cancelled: that is no cancellation of the task, and an error
+    like any other.
     """
 
 
@@ -123,7 +127,14 @@ class EmptyStreamError(StreamError, ValueError):
 
 
 class CleanupTimeoutError(StreamError, TimeoutError):
-    """A source was still closing when its grace period was over, and was cancelled."""
+    """A source was still closing when its grace period was over, and was cancelled.
+
+    It does not take the place of a `KeyboardInterrupt`, of a `SystemExit` or of a `Task.cancel()`
+    that was on its way, which have a note of it. If `complete`, the source has closed all the same,
+    as a process has that was killed: then it does not take the place of any cancellation.
+    """
+
+    complete: bool = False
 
 
 for name in __all__:  # so that a traceback shows where to import an error from

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from anyio import CancelScope, Event, current_time, get_cancelled_exc_class
 
 from ._batches import GRACE, Source
+from ._errors import CleanupTimeoutError
 from ._siblings import attach
+from ._steps import foreign, is_foreign
 from ._unwinding import parted
 
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ def is_native(cancelled: BaseException) -> bool:
     """Whether no scope has cancelled this task, but asyncio's `Task.cancel()`."""
     of_asyncio = type(cancelled).__module__.startswith("asyncio")
     return of_asyncio and not str(cancelled).startswith("Cancelled via cancel scope ")
+
+
+def is_complete(error: BaseException) -> bool:
+    """Whether a cleanup has only taken too long."""
+    return isinstance(error, CleanupTimeoutError) and error.complete
 
 
 async def until(time: float, wait: Callable[[], Awaitable[object]], shield: bool = False) -> bool:
@@ -163,6 +170,8 @@ class Host(ABC):
         try:
             await close()
         except BaseException as exc:
+            if is_foreign(exc):
+                exc = foreign(exc, self.pipeline.stream)
             self.keep(exc, None if shield is None or not shield.cancel_called else grace)
 
     def keep(self, error: BaseException, exceeded: float | None) -> None:
@@ -201,6 +210,8 @@ class Host(ABC):
         A native cancellation that arrived during the cleanup is passed on, with the rest as its
         cause. What is raised, or on its way, tells of the errors that nobody has read.
         """
+        if error is not None and self.errors:
+            self.give_way(error)
         if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
             error = None
         if not self.errors and self.late is None:
@@ -220,6 +231,18 @@ class Host(ABC):
             raise failure
         finally:
             del error, late, failure  # which refer to this frame, once raised
+
+    def give_way(self, error: BaseException) -> None:
+        """Let what is on its way come out as it is, if cleanup has left no more than a delay.
+
+        Ctrl-C comes to asyncio as a native cancellation.
+        """
+        hung = all(isinstance(each, CleanupTimeoutError) for each in self.errors)
+        if hung and (isinstance(error, (KeyboardInterrupt, SystemExit)) or is_native(error)):
+            attach(error, self.errors, "its cleanup")
+            self.errors = ()
+        elif isinstance(error, get_cancelled_exc_class()):
+            self.errors = tuple(each for each in self.errors if not is_complete(each))
 
     def tell(self, error: BaseException) -> None:
         """Attach to `error` what nobody has read."""

@@ -19,7 +19,7 @@ from anyio.lowlevel import checkpoint
 from ._batches import Pace, Recipe, Source, opened
 from ._errors import StreamConsumedError, StreamInterruptedError
 from ._host import Host
-from ._steps import EMPTY, Steps, awaits, is_awaitable, resolved, stepper
+from ._steps import EMPTY, Steps, awaits, resolved, stepper, unless_foreign
 
 
 class FromIterable:
@@ -136,8 +136,9 @@ class FromAsync(Steps):
         except StopAsyncIteration:
             self.over = True
             self.stop()
-        except BaseException:
+        except BaseException as exc:
             self.stop()
+            unless_foreign(exc, self.iterator)
             self.killed = self.finished()
             raise
         finally:
@@ -216,10 +217,7 @@ class Deferred(Around):
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
-            made = self.make()
-            if is_awaitable(made):
-                made = await made
-            await self.begin(made, self.host)
+            await self.begin(await resolved(self.make()), self.host)
             assert self.source is not None
         return await self.source.batch()
 

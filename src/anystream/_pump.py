@@ -9,6 +9,7 @@ from anyio import CancelScope, Event, current_time, get_cancelled_exc_class
 from ._batches import Source
 from ._errors import StreamInterruptedError
 from ._host import Host, is_from, is_native
+from ._steps import foreign, is_foreign
 from ._unwinding import Unwinding, is_told, parted
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ class Pump(Host):
             return self.pipeline.hung(self.pipeline.grace)
         if self.stopping or rest is not None:
             return rest
+        if is_foreign(error):
+            return foreign(error, self.pipeline.stream)
         lost = StreamInterruptedError(
             f"something cancelled a task behind {self.pipeline.stream!r} between two items"
         )

@@ -21,7 +21,7 @@ from ._errors import (
     WrongTaskError,
 )
 from ._run import Pipeline
-from ._steps import EMPTY
+from ._steps import EMPTY, foreign, is_foreign
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -182,6 +182,8 @@ class Run(AsyncIterator[T_co]):
     async def fail(self, error: BaseException) -> NoReturn:
         """Waiting for a batch raised `error`: decide what becomes of the run, and raise."""
         self.items = EMPTY
+        if is_foreign(error):
+            error = foreign(error, self.pipeline.stream)
         if isinstance(error, Exception) and not self.pipeline.closed:
             self.over = True
         if isinstance(error, StopAsyncIteration):
@@ -207,7 +209,7 @@ class Run(AsyncIterator[T_co]):
         if self.inside():  # Python's error of a generator that is running already
             raise self.busy() from None
         self.over = True
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) and not is_foreign(error):
             self.lost = f"a step of {self.pipeline.stream!r} lost its item to {error!r}"
         try:
             await self.fail(error)

@@ -16,8 +16,10 @@ from collections.abc import Iterator
 ATTRIBUTE = "__siblings__"
 
 
-def attach(error: BaseException, others: tuple[BaseException, ...]) -> None:
-    """Let `error` tell of `others`, which have happened at the same time."""
+def attach(
+    error: BaseException, others: tuple[BaseException, ...], when: str = "at the same time"
+) -> None:
+    """Let `error` tell of `others`, and of `when` they have happened."""
     known = [*all_of(error)]
     fresh: list[BaseException] = []
     for other in (each for given in others for each in all_of(given)):
@@ -25,7 +27,7 @@ def attach(error: BaseException, others: tuple[BaseException, ...]) -> None:
             fresh.append(other)
     # Past the `__setattr__` of the error itself, which may allow nothing.
     object.__setattr__(error, ATTRIBUTE, (*siblings(error), *fresh))
-    notes = [f"at the same time: {other!r}" for other in fresh]
+    notes = [f"{when}: {other!r}" for other in fresh]
     object.__setattr__(error, "__notes__", [*getattr(error, "__notes__", ()), *notes])
 
 

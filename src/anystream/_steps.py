@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from anyio import get_cancelled_exc_class
 
+from . import _labels as label
+from ._errors import StreamInterruptedError
+
 if TYPE_CHECKING:
     from ._host import Host
     from ._run import Pipeline
@@ -139,7 +142,44 @@ def is_awaitable(value: object) -> bool:
 
 async def resolved(value: Any) -> Any:
     """`value`, awaited if it is an awaitable."""
-    return await value if is_awaitable(value) else value
+    if not is_awaitable(value):
+        return value
+    try:
+        return await value
+    except BaseException as exc:
+        unless_foreign(exc, value)
+        raise
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether asyncio has cancelled something else that this task awaits, and not the task.
+
+    For trio no such thing exists.
+    """
+    if not (
+        type(error).__module__.startswith("asyncio")
+        and isinstance(error, get_cancelled_exc_class())
+    ):
+        return False
+    from asyncio import current_task
+
+    task = current_task()
+    return task is not None and not task.cancelling()
+
+
+def foreign(cancelled: BaseException, where: object) -> StreamInterruptedError:
+    """An error that names what has met a foreign cancellation."""
+    error = StreamInterruptedError(
+        f"{label.value(where)} raised a cancellation that is not of its task; something that it"
+        " awaited was cancelled"
+    )
+    error.__cause__ = cancelled
+    return error
+
+
+def unless_foreign(error: BaseException, where: object) -> None:
+    if is_foreign(error):
+        raise foreign(error, where)
 
 
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:

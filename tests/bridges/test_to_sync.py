@@ -370,7 +370,7 @@ def test_a_cancellation_from_within_is_no_end(backend: str) -> None:
 
     got: list[int] = []
     with to_sync(Stream(numbers), backend) as items:
-        with pytest.raises(StreamInterruptedError, match="something cancelled a step"):
+        with pytest.raises(StreamInterruptedError, match="cancell"):
             got.extend(items)
         assert [*items] == []
     assert got == [1]

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._batches import WaitingOperator
 from .._host import Host
-from .._steps import Steps, awaits, is_awaitable, iterate
+from .._steps import Steps, awaits, is_awaitable, iterate, unless_foreign
 
 
 class Call(WaitingOperator, Steps):
@@ -89,6 +89,9 @@ class Call(WaitingOperator, Steps):
                 if self.done:
                     yield from self.rest(items)
                     return
+        except BaseException as exc:
+            unless_foreign(exc, self.fn)
+            raise
         finally:
             self.stepping = False
 

@@ -10,7 +10,7 @@ from .._host import Host
 from .._origins import Around, Deferred
 from .._retry import Backoff, Retry
 from .._siblings import all_of, attach
-from .._steps import resolved
+from .._steps import foreign, is_foreign, resolved
 
 
 class Replaceable(Around):
@@ -102,7 +102,10 @@ class Catch(Replaceable):
     def watched(self, batch: Iterator[Any]) -> Iterator[Any]:
         try:
             yield from batch
-        except self.types as error:
+        except BaseException as exc:
+            error = foreign(exc, self.stream) if is_foreign(exc) else exc
+            if not isinstance(error, self.types):
+                raise
             self.error = error
 
     async def replace(self) -> None:
@@ -174,7 +177,10 @@ class Retrying(Replaceable):
                     yield item
                     yield from batch
                     break
-        except Exception as error:
+        except BaseException as exc:
+            error = foreign(exc, self.stream) if is_foreign(exc) else exc
+            if not isinstance(error, Exception):
+                raise
             self.error = error
 
     async def again(self) -> None:

@@ -22,7 +22,7 @@ from .._host import Host, until
 from .._mailbox import Lane, Mailbox
 from .._pump import Pump
 from .._reader import Run
-from .._steps import is_awaitable
+from .._steps import is_awaitable, resolved
 
 T = TypeVar("T")
 PATIENCE = 1.0
@@ -324,7 +324,7 @@ class Sorter(Hub):
         for item in batch:
             key = self.fn(item)
             if is_awaitable(key):
-                key = await key
+                key = await resolved(key)
             branch = await self.branch_for(key)
             await self.put(branch.way, item)
             if self.pump.stopping:  # and so the source is not asked for another one

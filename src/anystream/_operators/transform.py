@@ -51,7 +51,7 @@ def forgiving(
 
     async def awaited(result: Any, item: Any) -> Any:
         try:
-            return await result
+            return await resolved(result)
         except Exception as error:
             if host.over:
                 raise

@@ -16,7 +16,7 @@ from .._origins import as_source
 from .._pump import Pump
 from .._reader import Turns
 from .._siblings import attach
-from .._steps import EMPTY, is_awaitable, resolved
+from .._steps import EMPTY, is_awaitable, resolved, unless_foreign
 from .concurrent import leave, supply, transfer
 
 
@@ -159,9 +159,13 @@ class Pool:
                     return
             places[pump] = place = self.started
             self.started = place + 1
-            result = fn(item)
-            if type(result) is COROUTINE or is_awaitable(result):
-                result = await result
+            try:
+                result = fn(item)
+                if type(result) is COROUTINE or is_awaitable(result):
+                    result = await result
+            except BaseException as exc:
+                unless_foreign(exc, fn)
+                raise
             if place == self.delivered or not self.ordered:
                 self.deliver(result)
             else:

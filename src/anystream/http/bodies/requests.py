@@ -80,12 +80,11 @@ class BodyRequest:
         """What a `repr` shows of it; headers and content may hold what nobody should read."""
         return label.options(method=(self.method, "GET"), read_timeout=(self.read_timeout, None))
 
-    async def send(self, client: Client, change: Callable[[Any], None] | None = None) -> Any:
+    async def send(self, client: Client, change: Callable[[Any], None]) -> Any:
         """Send the request, after `change` has been at it; the response, with its body to come."""
         http = await client.ready()
         request = self.request(http)
-        if change is not None:
-            change(request)
+        change(request)
         home = origin(request.url)
         try:
             response = await send(http, request, trusted=True)
