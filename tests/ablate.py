@@ -1393,17 +1393,15 @@ REMOVALS = (
     ),
     Removal(
         RECOVER,
-        "        self.error = None  # which refers to this object\n"
-        "        await super().close(host)\n\n\ndef caught(",
-        "        await super().close(host)\n\n\ndef caught(",
+        "        self.error = None  # which refers to this object\n",
+        "",
         "an error that is to be replaced leaves no cycle behind",
     ),
     Removal(
         RECOVER,
-        "        self.error = None  # which refers to this object\n"
-        "        await super().close(host)\n\n\ndef retrying(",
-        "        await super().close(host)\n\n\ndef retrying(",
-        "an error that is retried, or not leaves no cycle behind",
+        "            del error  # which refers to this frame\n\n    async def leave",
+        "            pass\n\n    async def leave",
+        "an error that is kept for a handler leaves no cycle behind",
     ),
     Removal(
         RECOVER,

@@ -1,7 +1,7 @@
 """Operators that put another source in the place of one that is over: catch, retry, repeat."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from anyio import current_time, sleep_until
 
@@ -12,6 +12,8 @@ from .._retry import Backoff, Retry
 from .._siblings import all_of, attach
 from .._steps import foreign, is_foreign, resolved
 
+Types: TypeAlias = type[Exception] | tuple[type[Exception], ...]
+
 
 class Replaceable(Around):
     """A source that is closed in the middle of the run, and another one opened in its place."""
@@ -20,6 +22,18 @@ class Replaceable(Around):
         self.stream = stream
         self.host = host
         self.source = opened(stream, host)
+        self.error: Exception | None = None  # that ended the source, until another one is open
+
+    def failed(self, error: BaseException, types: Types) -> None:
+        """Taking an item raised `error`: keep it if it is of these types."""
+        if is_foreign(error):
+            error = foreign(error, self.stream)
+        try:
+            if not isinstance(error, types):
+                raise error
+            self.error = error
+        finally:
+            del error  # which refers to this frame
 
     async def leave(self, error: Exception | None) -> None:
         """Close the source; what that raises comes together with the `error` that ended it."""
@@ -29,6 +43,10 @@ class Replaceable(Around):
             await self.host.pipeline.close_lost(self.host)
             self.host.pipeline.forget()
             self.host.settle(error)
+
+    async def close(self, host: Host) -> None:
+        self.error = None  # which refers to this object
+        await super().close(host)
 
     def reopen(self) -> Source:
         return self.anew(lambda: opened(self.stream, self.host))
@@ -71,14 +89,13 @@ class Catch(Replaceable):
         self,
         stream: Recipe,
         handler: Callable[[Any], Any],
-        types: type[Exception] | tuple[type[Exception], ...],
+        types: Types,
         host: Host,
     ) -> None:
         super().__init__(stream, host)
         host.pipeline.may_spawn = True
         self.handler = handler
         self.types = types
-        self.error: Exception | None = None  # whose replacement is not open yet
         self.replaced = False
 
     async def batch(self) -> Iterator[Any] | None:
@@ -103,10 +120,7 @@ class Catch(Replaceable):
         try:
             yield from batch
         except BaseException as exc:
-            error = foreign(exc, self.stream) if is_foreign(exc) else exc
-            if not isinstance(error, self.types):
-                raise
-            self.error = error
+            self.failed(exc, self.types)
 
     async def replace(self) -> None:
         """A cancelled call may be repeated: the function is called once more then."""
@@ -117,15 +131,11 @@ class Catch(Replaceable):
         await self.begin(() if made is None else made, self.host)
         self.error, self.replaced = None, True
 
-    async def close(self, host: Host) -> None:
-        self.error = None  # which refers to this object
-        await super().close(host)
-
 
 def caught(
     stream: Recipe,
     handler: Callable[[Any], Any],
-    types: type[Exception] | tuple[type[Exception], ...],
+    types: Types,
 ) -> Callable[[Host], Source]:
     return lambda host: Catch(stream, handler, types, host)
 
@@ -147,7 +157,6 @@ class Retrying(Replaceable):
         self.delivered = False  # whether there was an item since the last opening
         self.backoff = Backoff(policy)
         # Of the error that is dealt with; all of it outlasts a cancelled step:
-        self.error: Exception | None = None
         self.pause: float | None = None  # seconds, once it is decided
         self.due: float | None = None  # when the pause is over, once it has begun
 
@@ -178,10 +187,7 @@ class Retrying(Replaceable):
                     yield from batch
                     break
         except BaseException as exc:
-            error = foreign(exc, self.stream) if is_foreign(exc) else exc
-            if not isinstance(error, Exception):
-                raise
-            self.error = error
+            self.failed(exc, Exception)
 
     async def again(self) -> None:
         """Open the source again after its pause. A cancelled call may be repeated."""
@@ -217,10 +223,6 @@ class Retrying(Replaceable):
         resume, last = self.resume, self.last
         assert resume is not None
         return self.anew(lambda: Deferred(lambda: resume(last), self.host))
-
-    async def close(self, host: Host) -> None:
-        self.error = None  # which refers to this object
-        await super().close(host)
 
 
 def retrying(
