@@ -33,6 +33,7 @@ FAST = (
     ),
     "bridges",
     *("bursts", "stopped", "half_open", "outage", "shelter", "made", "order", "inside"),
+    *("foreign", "runtimes", "net"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -126,6 +127,18 @@ REMOVALS = (
         "        elif isinstance(error, get_cancelled_exc_class()):\n",
         "        elif False:\n",
         "a process that was killed gives way to a timeout",
+    ),
+    Removal(
+        READER,
+        "        if self.pipeline.home is not None:\n            self.pipeline.unless_abroad()\n",
+        "",
+        "a step in another event loop is an error",
+    ),
+    Removal(
+        SHARE,
+        "        self.hub.host.pipeline.unless_abroad()\n",
+        "",
+        "a part is opened in the event loop of its hub",
     ),
     Removal(
         HOST,

@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import Stream, async_range, chain, from_thread, merge
+from anystream import Stream, WrongTaskError, async_range, chain, from_thread, merge
 from anystream.testing import TrackedSource
 from anystream.testing.sweep import assert_sound
 from anystream.testing.tasks import running_tasks
@@ -224,6 +225,27 @@ def test_an_interrupt_while_a_cleanup_hangs(runtime: Runtime, buffered: bool) ->
     with pytest.raises(KeyboardInterrupt):
         runtime.run(main)
     assert source.open_runs == 1
+
+
+@pytest.mark.parametrize("other", ["asyncio", "trio"])
+@everywhere
+def test_a_step_in_another_event_loop_is_an_error(runtime: Runtime, other: str) -> None:
+    """Its tasks are in the one that it was opened in, and could not wake it."""
+    source = TrackedSource(ITEMS, pause=0.001)
+
+    async def main() -> None:
+        elsewhere = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
+        async with Stream(source.generator).buffer(2) as items:
+            with pytest.raises(WrongTaskError, match="another event loop"):
+                await elsewhere(lambda: anyio.run(items.__anext__, backend=other))
+            assert await anext(items) == 0
+        async with Stream(source.generator).share() as shared:
+            with pytest.raises(WrongTaskError, match="another event loop"):
+                await elsewhere(lambda: anyio.run(shared.first, backend=other))
+            assert await shared.first() == 0
+
+    runtime.run(main)
+    assert source.open_runs == 0
 
 
 @everywhere

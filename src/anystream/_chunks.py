@@ -105,9 +105,9 @@ class Output(FromAsync):
         """A process that had to be killed has ended all the same."""
         before = len(host.errors)
         await super().close(host)
-        for error in host.errors[before:]:
-            if isinstance(error, CleanupTimeoutError):
-                error.complete = self.process.returncode is not None
+        new = host.errors[before:]
+        for error in (each for each in new if isinstance(each, CleanupTimeoutError)):
+            error.complete = self.process.returncode is not None
 
 
 class File:

@@ -80,6 +80,9 @@ class WrongTaskError(StreamError):
 
     The run stays open: only the task that entered can leave. Fixtures and exit stacks that are
     torn down elsewhere are the usual cause.
+
+    A step raises it in another event loop than the one that the stream was opened in, if it would
+    have to wait for a task there.
     """
 
 

@@ -6,7 +6,7 @@ It is either the caller's (`_run.Pipeline`) or one behind a mailbox (`_pump.Pump
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import CancelScope, Event, current_time, get_cancelled_exc_class
 
@@ -21,15 +21,51 @@ if TYPE_CHECKING:
     from ._run import Pipeline
 
 
-CLASSES: dict[type[BaseException], tuple[type[Event], type[CancelScope]]] = {}
+class Backend(NamedTuple):
+    """What is the backend's own: to ask anyio for it asks which it is, every time."""
+
+    new_event: type[Event]
+    new_scope: type[CancelScope]
+    event_loop: Callable[[], object]
+    """The one that is running; RuntimeError where none of this backend is."""
 
 
-def classes() -> tuple[type[Event], type[CancelScope]]:
-    """The backend's own classes: to make one with anyio's own asks which it is, every time."""
-    known = CLASSES.get(get_cancelled_exc_class())
+BACKENDS: dict[type[BaseException], Backend] = {}
+
+
+def backend() -> Backend:
+    """That of this moment."""
+    cancelled = get_cancelled_exc_class()
+    known = BACKENDS.get(cancelled)
     if known is None:
-        known = CLASSES[get_cancelled_exc_class()] = type(Event()), type(CancelScope())
+        known = BACKENDS[cancelled] = Backend(type(Event()), type(CancelScope()), loops(cancelled))
     return known
+
+
+class Home:
+    """The event loop that something was opened in."""
+
+    __slots__ = ("event_loop", "loop")
+
+    def __init__(self) -> None:
+        self.event_loop: Callable[[], object] = backend().event_loop
+        self.loop: object = self.event_loop()
+
+    def is_here(self) -> bool:
+        try:
+            return self.event_loop() is self.loop
+        except RuntimeError:  # another backend runs
+            return False
+
+
+def loops(cancelled: type[BaseException]) -> Callable[[], object]:
+    if cancelled.__module__.startswith("asyncio"):
+        from asyncio import get_running_loop
+
+        return get_running_loop
+    from trio.lowlevel import current_trio_token
+
+    return current_trio_token
 
 
 def is_from(cancelled: BaseException, scope: CancelScope) -> bool:

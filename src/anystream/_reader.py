@@ -149,6 +149,8 @@ class Run(AsyncIterator[T_co]):
         if self.over or self.pipeline.closed:
             self.no_more()
             return None
+        if self.pipeline.home is not None:
+            self.pipeline.unless_abroad()
         if self.turns.taken:
             if self.pipeline.group is None:
                 raise self.busy()

@@ -19,8 +19,14 @@ from anyio import (
 )
 
 from ._batches import Recipe, Segment, Source, opened
-from ._errors import CleanupTimeoutError, NeedsTasksError, StreamClosedError, WrongOrderError
-from ._host import Host, classes
+from ._errors import (
+    CleanupTimeoutError,
+    NeedsTasksError,
+    StreamClosedError,
+    WrongOrderError,
+    WrongTaskError,
+)
+from ._host import Home, Host, backend
 from ._mailbox import Mailbox
 from ._pump import Pump
 from ._unwinding import is_innermost
@@ -37,6 +43,7 @@ class Pipeline(Host):
         "grace",
         "group",
         "halves",
+        "home",
         "last",
         "lost",
         "may_spawn",
@@ -61,6 +68,7 @@ class Pipeline(Host):
         self.lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self.scope: CancelScope | None = None
         self.group: TaskGroup | None = None
+        self.home: Home | None = None  # the event loop of the group
         self.unstarted: tuple[Pump, ...] = ()
         self.pumps: set[Pump] = set()  # those that run
         self.opening: bool = False
@@ -86,11 +94,11 @@ class Pipeline(Host):
 
     @property
     def new_event(self) -> type[Event]:
-        return classes()[0]
+        return backend().new_event
 
     @property
     def new_scope(self) -> type[CancelScope]:
-        return classes()[1]
+        return backend().new_scope
 
     def hung(self, grace: float) -> CleanupTimeoutError:
         return CleanupTimeoutError(f"{self.stream!r} did not close within {grace:g} s")
@@ -121,6 +129,7 @@ class Pipeline(Host):
             raise
         self.segment = segment
         if pumps or self.may_spawn:
+            self.home = Home()
             self.group = create_task_group()
             await self.group.__aenter__()
             self.scope = self.group.cancel_scope
@@ -256,6 +265,13 @@ class Pipeline(Host):
             " run or a cancel scope; it is closed, and can be left after that. `aclose()` closes"
             " in any order, and each run may have a task of its own"
         )
+
+    def unless_abroad(self) -> None:
+        """Raise an error in another event loop than that of the tasks, which could not wake it."""
+        if self.home is not None and not self.home.is_here():
+            raise WrongTaskError(
+                f"{self.stream!r} has tasks, and is read in another event loop than they run in"
+            )
 
     async def leave_group(self, group: "TaskGroup") -> None:
         """Wait for the tasks, none of which can fail."""

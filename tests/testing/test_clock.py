@@ -4,12 +4,14 @@ import asyncio
 import gc
 import time
 from collections.abc import Awaitable, Callable
+from math import inf, nextafter
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
 import trio
+from anyio.lowlevel import checkpoint
 from trio.testing import MockClock
 
 from anystream.testing import Deadlock, backend
@@ -34,6 +36,21 @@ async def test_timers_fire_in_order() -> None:
         for seconds in (3, 1, 2):
             tg.start_soon(note, seconds)
     assert order == [1, 2, 3]
+
+
+async def test_no_timer_is_early() -> None:
+    """asyncio takes those for due that are within the resolution of its clock, a nanosecond."""
+
+    async def be_busy() -> None:
+        for _ in range(9):
+            await checkpoint()
+
+    await anyio.sleep(1 / 3)
+    due = nextafter(anyio.current_time(), inf)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(be_busy)
+        await anyio.sleep_until(due)
+        assert anyio.current_time() == due
 
 
 async def wait_for_an_event() -> None:

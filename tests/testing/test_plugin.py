@@ -14,6 +14,26 @@ def project(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error")
 
 
+@pytest.mark.parametrize("option", ["-o asyncio_mode=auto", "--asyncio-mode=auto"])
+def test_the_mode_of_another_plugin_that_takes_all_tests_is_refused(
+    pytester: pytest.Pytester, option: str
+) -> None:
+    pytester.makepyfile(
+        pytest_asyncio_alike="""
+        def pytest_addoption(parser):
+            parser.addoption("--asyncio-mode", dest="asyncio_mode", default=None)
+            parser.addini("asyncio_mode", "", default="strict")
+        """,
+        test_it="async def test_it(): pass",
+    )
+    pytester.syspathinsert()
+    as_asyncio = ["-p", "pytest_asyncio_alike"]
+    assert pytester.runpytest(*as_asyncio).ret == 0
+    result = pytester.runpytest(*as_asyncio, *option.split())
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*set asyncio_mode = strict*"])
+
+
 def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(
     pytester: pytest.Pytester,
 ) -> None:

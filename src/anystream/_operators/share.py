@@ -46,6 +46,7 @@ class Branch(Mailbox):
         return not self.closed
 
     def opened(self) -> "Branch":
+        self.hub.host.pipeline.unless_abroad()
         self.task = get_current_task().id
         return self
 

@@ -56,6 +56,12 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.now: float = 0.0
         super().__init__(_JumpingSelector(self))
+        self.advance(0)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass. A timer is due at its time, and not up to a nanosecond before it."""
+        self.now += seconds
+        self._clock_resolution = math.ulp(self.now)
 
     def time(self) -> float:
         return self.now
@@ -87,7 +93,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             return self._wait_in_real_time(timeout)
         if timeout is None:
             raise Deadlock(blocked_tasks())
-        self.loop.now += timeout
+        self.loop.advance(timeout)
         return []
 
     def _thread_at_work(self) -> bool:
@@ -102,5 +108,5 @@ class _JumpingSelector(selectors.DefaultSelector):
         started = time.monotonic()
         # Short slices, because a thread may also end without having anything to say.
         ready = super().select(0.001 if timeout is None else min(timeout, 0.001))
-        self.loop.now += time.monotonic() - started
+        self.loop.advance(time.monotonic() - started)
         return ready

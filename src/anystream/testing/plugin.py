@@ -29,11 +29,25 @@ def pytest_configure(config: pytest.Config) -> None:
             f"{__name__} must be loaded after anyio's plugin:"
             " name it in pytest_plugins in conftest.py, and not behind -p"
         )
+    if is_auto(config):
+        raise pytest.UsageError(
+            f"{__name__} and pytest-asyncio, in its mode auto, run the same async tests and"
+            " fixtures, each in event loops of its own: set asyncio_mode = strict"
+        )
     for marker in (
         "real_time: run on the backends' real clocks, as sockets and processes need.",
         f"leaks_expected(*kinds): leaks that do not matter here, of {', '.join(KINDS)}.",
     ):
         config.addinivalue_line("markers", marker)
+
+
+def is_auto(config: pytest.Config) -> bool:
+    """Whether pytest-asyncio takes all async tests and fixtures for its own."""
+    try:
+        mode: object = config.getoption("asyncio_mode") or config.getini("asyncio_mode")
+    except ValueError:  # it is not there
+        return False
+    return mode == "auto"
 
 
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: Any) -> None:
