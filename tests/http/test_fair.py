@@ -1,5 +1,6 @@
 """Bodies of a client that never waits: they can be cancelled, and do not hold the event loop."""
 
+import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -35,6 +36,14 @@ def endless(chunk: bytes) -> Any:
     return client_of(lambda _: httpx.Response(200, headers=EVENTS, stream=Ready(chunk)))
 
 
+PACKED = EVENTS | {"content-encoding": "gzip"}
+
+
+def packed_comments(_: httpx.Request) -> httpx.Response:
+    """A small body, which comes in one piece, and is much to read."""
+    return httpx.Response(200, headers=PACKED, content=gzip.compress(b":\n" * 20_000_000, 1))
+
+
 def refusing(_: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused")
 
@@ -47,6 +56,7 @@ CASES = {
     "texts": (json_seq, endless(TEXTS)),
     "events": (sse, endless(b"data: 1\n\n")),
     "comments": (sse, endless(b":\n")),
+    "packed comments": (sse, client_of(packed_comments)),
     "a line of an event without an end": (sse, endless(b"data: x")),
     "empty bodies": (sse, client_of(lambda _: httpx.Response(200, headers=EVENTS, content=b""))),
     "refusals": (sse, client_of(lambda _: httpx.Response(503))),
