@@ -33,7 +33,7 @@ FAST = (
     ),
     "bridges",
     *("bursts", "stopped", "half_open", "outage", "shelter", "made", "order", "inside"),
-    *("foreign", "runtimes", "net"),
+    *("foreign", "depth", "runtimes", "net"),
     *("catch", "retry", "recover", "timing", "waiting", "pacing", "triggers", "timelines"),
 )
 SLOW = ("contract", "contract_cancel", "sweep", "programs")
@@ -712,6 +712,24 @@ REMOVALS = (
     # Workers.
     Removal(
         WORKERS,
+        "        if self.vacant and not idle:\n",
+        "        if self.vacant:\n",
+        "workers are hired when they are needed",
+    ),
+    Removal(
+        RUN,
+        "        unless_too_deep(self.stream)\n        try:\n",
+        "        try:\n",
+        "a row that is too long is refused before anything is open",
+    ),
+    Removal(
+        RUN,
+        "            unless_too_deep(self.stream)\n",
+        "",
+        "a bare run of a row that is too long is refused as well",
+    ),
+    Removal(
+        WORKERS,
         "                if item is MISSING or lane.stopped:  # n",
         "                if item is MISSING:  # n",
         "a worker that was stopped while it took an item calls nothing",
@@ -736,8 +754,8 @@ REMOVALS = (
     ),
     Removal(
         WORKERS,
-        "            if pump.stopping:  # nothing would interrupt the function then\n"
-        "                break\n",
+        "                if pump.stopping:  # nothing would interrupt the function then\n"
+        "                    break\n",
         "",
         "a task that was stopped while it took an item opens nothing",
     ),

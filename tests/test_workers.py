@@ -400,3 +400,38 @@ async def test_leaving_flat_map_while_the_source_waits() -> None:
         await anyio.sleep(1)
     assert anyio.current_time() < 3
     assert source.open_runs == 0
+
+
+@pytest.mark.parametrize("concurrency", [10, 1_000])
+@pytest.mark.parametrize("operator", ["map", "unordered", "flat_map", "for_each"])
+async def test_no_more_workers_are_hired_than_there_are_items(
+    operator: str, concurrency: int
+) -> None:
+    async def call(item: int) -> int:
+        await anyio.sleep(1)
+        tasks.add(len(anyio.get_running_tasks()))
+        return item
+
+    async def call_all(item: int) -> list[int]:
+        return [await call(item)]
+
+    tasks: set[int] = set()
+    items = async_range(3).spaced(0.1)
+    before = len(anyio.get_running_tasks())
+    if operator == "for_each":
+        await items.for_each(call, concurrency=concurrency)
+    elif operator == "flat_map":
+        await items.flat_map(call_all, concurrency=concurrency).drain()
+    else:
+        await items.map(call, concurrency=concurrency, ordered=operator == "map").drain()
+    assert 3 <= max(tasks) - before <= 5  # one may wait for an item, and one is the source's
+
+
+async def test_a_plain_function_keeps_one_worker_busy() -> None:
+    def call(item: int) -> None:
+        tasks.add(len(anyio.get_running_tasks()))
+
+    tasks: set[int] = set()
+    before = len(anyio.get_running_tasks())
+    await async_range(100).map(call, concurrency=50).drain()
+    assert max(tasks) - before <= 4

@@ -20,6 +20,12 @@ MISSING: Any = object()
 GRACE = 1.0
 """Seconds that a source may take to close, if nobody has said how many."""
 
+OPERATOR = 3
+"""Frames of Python that an operator of a row takes, at most."""
+
+SOURCE = 4
+"""Frames that a source takes, and one that runs others, at most."""
+
 QUANTUM = 0.001
 """Seconds of work between two checkpoints, as near as the items allow."""
 
@@ -73,6 +79,9 @@ class Recipe(ABC):
     @abstractmethod
     def _grace(self) -> float: ...
 
+    @abstractmethod
+    def _depth(self) -> int: ...
+
 
 def opened(recipe: Recipe, host: "Host") -> Source:
     """Open `recipe` as a part of `host`: a segment, or the source itself if there is no row.
@@ -95,6 +104,11 @@ def needs_tasks(recipe: Recipe) -> bool:
 def grace_of(recipe: Recipe) -> float:
     """How many seconds each source of `recipe` may take to close."""
     return recipe._grace()  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+def depth_of(recipe: Recipe) -> int:
+    """How many frames of Python it may take to open and to step `recipe`."""
+    return recipe._depth()  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 class Pace:

@@ -12,6 +12,7 @@ library finds out by itself has a name of its own::
     ├── WrongOrderError          ... or before something that was entered after it
     ├── NeedsTasksError          a bare `async for` over a stream that needs tasks
     ├── StreamOverflowError      an item came, there was no room, and overflow is "error"
+    ├── StreamDepthError         (also a RecursionError) more in a row than Python can open
     ├── StreamDeadlockError      a reader waits for what cannot come unless another part is read
     ├── EmptyStreamError         (also a ValueError) a terminal call found no item
     └── CleanupTimeoutError      (also a TimeoutError) a source did not close within the grace
@@ -28,6 +29,7 @@ __all__ = [
     "StreamClosedError",
     "StreamConsumedError",
     "StreamDeadlockError",
+    "StreamDepthError",
     "StreamError",
     "StreamInterruptedError",
     "StreamOverflowError",
@@ -118,6 +120,13 @@ class StreamDeadlockError(StreamError):
     Somebody has waited for a second, while another part of the same source is full, and its reader
     waits as well, or it has none and no other task could become one. `share`, `partition` and
     `group_by` find that out.
+    """
+
+
+class StreamDepthError(StreamError, RecursionError):
+    """There are more operators in a row, or streams one inside the other, than Python can call.
+
+    It is raised where the stream would be opened, and nothing is open then.
     """
 
 

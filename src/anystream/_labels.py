@@ -30,7 +30,14 @@ class Label:
         return f"{self.name}({', '.join(parts)})"
 
     def __str__(self) -> str:
-        return self.alone() if self.before is None else f"{self.before}.{self.alone()}"
+        calls: list[str] = []
+        before: object = self
+        while isinstance(before, Label):  # a row may be longer than Python's stack
+            calls.append(before.alone())
+            before = before.before
+        if before is not None:
+            calls.append(str(before))
+        return ".".join(reversed(calls))
 
 
 def call(name: str, *args: Any, **kwargs: Any) -> Label:

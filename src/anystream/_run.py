@@ -4,7 +4,9 @@ It lives in the task that opened it; a `Pump` is a task behind it. Both are a `H
 that run in them. Only these three modules have task groups and cancel scopes.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from inspect import currentframe
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -18,11 +20,12 @@ from anyio import (
     get_current_task,
 )
 
-from ._batches import Recipe, Segment, Source, opened
+from ._batches import Recipe, Segment, Source, depth_of, opened
 from ._errors import (
     CleanupTimeoutError,
     NeedsTasksError,
     StreamClosedError,
+    StreamDepthError,
     WrongOrderError,
     WrongTaskError,
 )
@@ -33,6 +36,37 @@ from ._unwinding import is_innermost
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+
+
+SHALLOW = 200
+"""Frames of Python that are always left."""
+
+RESERVE = 100
+"""Frames that functions of the user's, and the backend, may take beyond those of the pipeline."""
+
+
+def unless_too_deep(stream: Recipe) -> None:
+    """Raise an error before anything is opened if there may be too few frames left for `stream`."""
+    depth = depth_of(stream)
+    if depth <= SHALLOW:
+        return
+    taken = 0
+    frame = currentframe()
+    while frame is not None:
+        taken, frame = taken + 1, frame.f_back
+    limit = sys.getrecursionlimit()
+    if taken + depth + RESERVE > limit:
+        text = repr(stream)
+        raise StreamDepthError(
+            f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} frames of"
+            f" Python, one inside the other, and its recursion limit of {limit} leaves"
+            f" {max(0, limit - taken - RESERVE)}: put fewer operators in a row, or raise the limit"
+            " with sys.setrecursionlimit()"
+        )
+
+
+SHOWN = 80
+"""Characters of a long row that a message shows."""
 
 
 class Pipeline(Host):
@@ -105,6 +139,7 @@ class Pipeline(Host):
 
     def top(self) -> Source:
         if self.segment is None:
+            unless_too_deep(self.stream)
             self.segment = self.assembled(lambda: opened(self.stream, self))
         return self.segment
 
@@ -121,6 +156,7 @@ class Pipeline(Host):
         pipeline may hold across a `yield`. If it is not to be `scoped` there is none, unless there
         are tasks.
         """
+        unless_too_deep(self.stream)
         try:
             segment, pumps = self.held_back(lambda: opened(self.stream, self))
         except BaseException as exc:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from ._batches import Recipe
+from ._batches import SOURCE, Recipe
 from ._labels import Label
 
 
@@ -30,6 +30,7 @@ class Way(NamedTuple):
     unit: str = "item"
     opens: bool = False  # whether it opens streams that nobody knows yet
     inner: str = ""
+    frames: int = SOURCE  # of Python that it takes beside those of the parts, at most
 
 
 Note: TypeAlias = tuple[Way, Label, Sequence[Recipe], int, int]
@@ -38,10 +39,10 @@ Note: TypeAlias = tuple[Way, Label, Sequence[Recipe], int, int]
 AGAIN = "again"
 
 IN_TURN = Way("in turn", "in turn")
-INSIDE = Way("in turn", "inside")
-REPEATED = Way("in turn", AGAIN)
-RESUMED = Way("in turn", AGAIN, opens=True)
-CAUGHT = Way("in turn", "at first", opens=True)
+INSIDE = Way("in turn", "inside", frames=7)
+REPEATED = Way("in turn", AGAIN, frames=6)
+RESUMED = Way("in turn", AGAIN, opens=True, frames=6)
+CAUGHT = Way("in turn", "at first", opens=True, frames=6)
 
 ALONE = Way("tasks")
 EACH = Way("tasks", " for each")
@@ -55,14 +56,14 @@ TRIGGERED = Way("tasks", "; what the trigger gives never waits")
 BESIDE = Way("tasks", "; what the background gives never waits")
 ZIPPED = Way("perhaps", " for each; no tasks if none ever waits")
 
-IN_ORDER = Way("workers", " in work or to be read, in order")
-AS_READY = Way("workers", " in work or to be read, as they are ready")
+IN_ORDER = Way("workers", " in work or to be read, in order", frames=7)
+AS_READY = Way("workers", " in work or to be read, as they are ready", frames=7)
 PAGES_IN_ORDER = IN_ORDER._replace(unit="page")
 PAGES_AS_READY = AS_READY._replace(unit="page")
-EXPANDING = Way("workers", " for each of the tasks", opens=True)
+EXPANDING = Way("workers", " for each of the tasks", opens=True, frames=7)
 
-SWITCHED = Way("newest", inner="the stream for the newest item", opens=True)
-CALLED = Way("newest", inner="the call for the newest item")
+SWITCHED = Way("newest", inner="the stream for the newest item", opens=True, frames=6)
+CALLED = Way("newest", inner="the call for the newest item", frames=6)
 
 DEALT = Way("hub", " for each reader")
 GROUPED = Way("hub", ", and as many items for the reader of each", "pair")

@@ -25,7 +25,19 @@ from . import _checks as check
 from . import _labels as label
 from . import _sinks
 from . import _stages as stages
-from ._batches import GRACE, MISSING, Operator, Recipe, Segment, Source, grace_of, needs_tasks
+from ._batches import (
+    GRACE,
+    MISSING,
+    OPERATOR,
+    SOURCE,
+    Operator,
+    Recipe,
+    Segment,
+    Source,
+    depth_of,
+    grace_of,
+    needs_tasks,
+)
 from ._callers import caller
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
 from ._host import Host
@@ -83,15 +95,34 @@ class Sendable(Protocol[T_contra]):
     async def aclose(self) -> None: ...
 
 
+Makers: TypeAlias = tuple[Callable[[Host], Operator], ...]
+
+
+class Row(NamedTuple):
+    """The operators of a stream: those of the stream before it, and more."""
+
+    before: "Row | None"
+    makers: Makers
+
+    def all(self) -> list[Callable[[Host], Operator]]:
+        found: list[Makers] = []
+        row: Row | None = self
+        while row is not None:
+            found.append(row.makers)
+            row = row.before
+        return [make for makers in reversed(found) for make in makers]
+
+
 class Parts(NamedTuple):
     """What a stream is made of: its source and operators, for each run anew, and its text."""
 
     origin: Callable[[Host], Source]
-    row: tuple[Callable[[Host], Operator], ...]
+    row: Row | None
     text: object  # its label
     tasks: bool  # whether it needs tasks
     grace: float = GRACE  # seconds that each source may take to close
     note: Note | None = None  # what `explain` has to know if the source is made of others
+    depth: int = SOURCE  # frames of Python that it takes to open and to step it
 
 
 class Workers(NamedTuple):
@@ -152,28 +183,35 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             if isinstance(source, Recipe):
                 note = stages.INSIDE, text, (source,), 0, 0
                 tasks, grace = needs_tasks(source), grace_of(source)
-                source = Parts(origin(source), (), text, tasks, grace, note)
+                depth = stages.INSIDE.frames + depth_of(source)
+                source = Parts(origin(source), None, text, tasks, grace, note, depth)
             else:
-                source = Parts(origin(source), (), text, tasks=False)
+                source = Parts(origin(source), None, text, tasks=False)
         self._parts = source
         # Those of `async with`, by the task that entered.
         self._runs: dict[int | None, list[Run[T_co]]] | None = None
 
     def _then(self, call: label.Label | None, *makers: Callable[[Host], Operator]) -> "Stream[Any]":
         """This stream with more operators; no label for what the user has not written."""
-        origin, row, text, tasks, grace, note = self._parts
+        origin, row, text, tasks, grace, note, depth = self._parts
         whole = text if call is None else call.after(text)
-        return Stream(Parts(origin, (*row, *makers), whole, tasks, grace, note))
+        depth += OPERATOR * len(makers)
+        return Stream(Parts(origin, Row(row, makers), whole, tasks, grace, note, depth))
 
     def _open(self, host: Host) -> Source:
         source, row = self._parts.origin(host), self._parts.row
-        return Segment(source, [make(host) for make in row], host) if row else source
+        if row is None:
+            return source
+        return Segment(source, [make(host) for make in row.all()], host)
 
     def _needs_tasks(self) -> bool:
         return self._parts.tasks
 
     def _grace(self) -> float:
         return self._parts.grace
+
+    def _depth(self) -> int:
+        return self._parts.depth
 
     def __repr__(self) -> str:
         return str(self._parts.text)
@@ -1812,7 +1850,9 @@ def made(
     note: Note | None = None,
 ) -> Stream[Any]:
     """A stream whose source is what `origin` makes for each run, written down as `text`."""
-    return Stream(Parts(origin, row, text, tasks=False, note=note))
+    depth = SOURCE + OPERATOR * len(row)
+    operators = Row(None, row) if row else None
+    return Stream(Parts(origin, operators, text, tasks=False, note=note, depth=depth))
 
 
 def behind(stream: Stream[Any], *row: Callable[[Host], Operator]) -> Parts:
@@ -1844,4 +1884,6 @@ def joined(
     """A stream of several, which run in this way; it needs tasks if they or one of them do."""
     tasks = way.kind != "in turn" or any(map(needs_tasks, parts))
     grace = max(map(grace_of, parts), default=GRACE)
-    return Stream(Parts(origin, (), call, tasks, grace, (way, call, parts, bound, workers)))
+    depth = way.frames + max(map(depth_of, parts), default=0)
+    note = way, call, parts, bound, workers
+    return Stream(Parts(origin, None, call, tasks, grace, note, depth))

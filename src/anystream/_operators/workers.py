@@ -1,11 +1,11 @@
 """Operators that call a function in several tasks at a time: map, filter, flat_map."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from math import inf
 from sys import maxsize
 from types import CoroutineType
-from typing import Any
+from typing import Any, TypeAlias
 
 from anyio import current_time
 
@@ -27,8 +27,8 @@ class Feed:
     is asked for an item only when a worker waits for it.
     """
 
-    def __init__(self, stream: Recipe, host: Host, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, stream: Recipe, host: Host) -> None:
+        self.workers = 0  # that are there
         self.new_event = host.pipeline.new_event
         self.items: Iterator[Any] = EMPTY
         self.turns = Turns()
@@ -73,10 +73,47 @@ class Feed:
         self.over = batch is None
         self.items = EMPTY if batch is None else batch
 
+    def is_awaited(self) -> bool:
+        """Whether a worker waits for an item."""
+        return self.turns.taken or bool(self.turns.queue)
+
     def left(self) -> list[Source]:
         """A worker leaves; the last one has to close what this returns."""
         self.workers -= 1
         return [] if self.workers else [self.source]
+
+
+Body: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Crew:
+    """The tasks of the workers: each is there before its item, and only if the others are busy.
+
+    So whoever allows many of them pays for those that are needed.
+    """
+
+    def __init__(
+        self, host: Host, feed: Feed, box: Mailbox, size: int, body: Callable[[Pump], Body]
+    ) -> None:
+        self.host = host
+        self.feed = feed
+        self.box = box
+        self.vacant = size
+        self.body = body
+        self.hire()
+
+    def hire(self) -> None:
+        pump = Pump(self.host)
+        self.vacant -= 1
+        self.feed.workers += 1
+        self.box.pumps.append(pump)
+        pump.start(self.body(pump))
+
+    def found_an_item(self) -> None:
+        """A worker is busy from here on: hire the next one if nobody waits for an item."""
+        idle = not self.box.pumps[-1].begun or self.feed.is_awaited()
+        if self.vacant and not idle:
+            self.hire()
 
 
 COROUTINE: type = CoroutineType
@@ -105,14 +142,15 @@ class Pool:
     def __init__(
         self,
         bind: Callable[[Host], Callable[[Any], Any]],
-        feed: Feed,
-        box: Mailbox,
+        stream: Recipe,
+        host: Host,
+        workers: int,
         bound: int,
         ordered: bool,
     ) -> None:
         self.bind = bind
-        self.feed = feed
-        self.box = box
+        self.feed = feed = Feed(stream, host)
+        self.box = box = Mailbox(host.pipeline.new_event)
         self.lane = box.lane(bound, low=bound - 1)
         self.ordered = ordered
         self.started = 0  # how many items have been taken
@@ -122,12 +160,11 @@ class Pool:
         self.error: BaseException | None = None  # of the feed, which comes after the last result
         self.failure: BaseException | None = None  # of the first item, in order, that has failed
         self.failed_at = -inf
+        self.crew = Crew(host, feed, box, workers, self.body)
 
-    def hire(self, host: Host) -> None:
-        pump = Pump(host)
-        self.box.pumps.append(pump)
+    def body(self, pump: Pump) -> Body:
         self.places[pump] = IDLE
-        pump.start(partial(self.work, pump))
+        return partial(self.work, pump)
 
     async def work(self, pump: Pump) -> None:
         """The body of a worker."""
@@ -159,6 +196,8 @@ class Pool:
                     return
             places[pump] = place = self.started
             self.started = place + 1
+            if self.crew.vacant:
+                self.crew.found_an_item()
             try:
                 result = fn(item)
                 if type(result) is COROUTINE or is_awaitable(result):
@@ -227,11 +266,7 @@ def mapped(
     """The results of a function that so many workers call at a time; `bind` gives it to each."""
 
     def origin(host: Host) -> Source:
-        box = Mailbox(host.pipeline.new_event)
-        pool = Pool(bind, Feed(stream, host, workers), box, workers + ahead, ordered)
-        for _ in range(workers):
-            pool.hire(host)
-        return box
+        return Pool(bind, stream, host, workers, workers + ahead, ordered).box
 
     return origin
 
@@ -249,28 +284,35 @@ def flattened(stream: Recipe, fn: Callable[[Any], Any], workers: int) -> Callabl
     """The items of the streams that `fn` gives, so many of them open at a time."""
 
     def origin(host: Host) -> Source:
-        box = Mailbox(host.pipeline.new_event)
-        feed = Feed(stream, host, workers)
-        for _ in range(workers):
-            pump = Pump(host)
-            box.pumps.append(pump)
-            pump.start(partial(expand, pump, fn, feed, box.lane(0)))
-        return box
+        return Expansion(stream, fn, host, workers).box
 
     return origin
 
 
-async def expand(pump: Pump, fn: Callable[[Any], Any], feed: Feed, lane: Lane) -> None:
-    """The body of a pump: one inner stream after the other, into a lane of its own."""
-    error: BaseException | None = None
-    inner: list[Source] = []
-    try:
-        while not pump.stopping and (item := await feed.next()) is not MISSING:
-            if pump.stopping:  # nothing would interrupt the function then
-                break
-            inner = [as_source(await resolved(fn(item)), pump, made=True)]
-            await transfer(pump, inner[0], lane)
-            await pump.finish(inner.pop())
-    except BaseException as exc:
-        error = pump.unless_stopped(exc)
-    await leave(pump, lane, error, *inner, *feed.left())
+class Expansion:
+    """Workers that read the streams which a function gives, each into a lane of its own."""
+
+    def __init__(self, stream: Recipe, fn: Callable[[Any], Any], host: Host, workers: int) -> None:
+        self.fn = fn
+        self.feed = Feed(stream, host)
+        self.box = Mailbox(host.pipeline.new_event)
+        self.crew = Crew(host, self.feed, self.box, workers, self.body)
+
+    def body(self, pump: Pump) -> Body:
+        return partial(self.expand, pump, self.box.lane(0))
+
+    async def expand(self, pump: Pump, lane: Lane) -> None:
+        """The body of a worker: one inner stream after the other."""
+        error: BaseException | None = None
+        inner: list[Source] = []
+        try:
+            while not pump.stopping and (item := await self.feed.next()) is not MISSING:
+                if pump.stopping:  # nothing would interrupt the function then
+                    break
+                self.crew.found_an_item()
+                inner = [as_source(await resolved(self.fn(item)), pump, made=True)]
+                await transfer(pump, inner[0], lane)
+                await pump.finish(inner.pop())
+        except BaseException as exc:
+            error = pump.unless_stopped(exc)
+        await leave(pump, lane, error, *inner, *self.feed.left())
