@@ -29,7 +29,7 @@ ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
 # that they run is run by other tests too, so they need not be slowed down by the coverage. What
 # holds on the oldest and on the newest Python holds on those between.
 MECHANICAL = [
-    f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep", "bursts")
+    f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep", "bursts", "chaos")
 ]
 # Whole programs, in processes of their own.
 PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
@@ -165,6 +165,20 @@ def sweep(session: nox.Session) -> None:
     install(session, "test")
     everything = ["--seeds=10", "--every-mode", "--timeout=600"]
     session.run("pytest", "-q", "tests/test_sweep.py", *everything, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def chaos(session: nox.Session) -> None:
+    """Run random programs by the hundred thousand, in every runtime (-- for tests/chaos.py)."""
+    install(session, "test")
+    if session.posargs:
+        session.run("python", "tests/chaos.py", *session.posargs)
+        return
+    eager = [] if session.python == PYTHONS[0] else ["--eager"]  # which asyncio has since 3.12
+    for backend in ("asyncio", "trio"):
+        session.run("python", "tests/chaos.py", "--programs=100000", f"--backend={backend}")
+    for option in ["--debug", "--uvloop", *eager]:
+        session.run("python", "tests/chaos.py", "--programs=20000", option)
 
 
 @nox.session(python="3.13")

@@ -562,7 +562,7 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "            host.add_unread(self.error)\n",
+        "            host.leave_unread(self.error)\n",
         "            pass\n",
         "what was never reached is attached to what is raised",
     ),
@@ -708,6 +708,18 @@ REMOVALS = (
         "        if error is None:\n            self.end()\n",
         "",
         "the end of one is the end of all",
+    ),
+    Removal(
+        HOST,
+        "        if is_of_cleanup(error):\n",
+        "        if False:\n",
+        "an error of a cleanup is raised although nobody has come to it",
+    ),
+    Removal(
+        PUMP,
+        "        if self.stopping and self.shield is None:  # the",
+        "        if False:  # the",
+        "what is closed after the stop is closed under the shield",
     ),
     # Workers.
     Removal(

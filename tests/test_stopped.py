@@ -7,7 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from anystream import Retry, Stream, StreamClosedError, merge
+from anystream import Retry, Stream, StreamClosedError, chain, merge
+from anystream.testing import TrackedSource
 
 SLOW = 0.25
 """Seconds of a cleanup."""
@@ -248,3 +249,51 @@ async def test_an_error_of_an_interrupted_function_is_not_mended(action: str) ->
                 with anyio.move_on_after(0.1):
                     await anext(items)
     assert calls == []
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 3])
+@pytest.mark.parametrize("cleanup", [0, 0.5])
+async def test_a_close_after_the_stop_is_complete_although_the_interruption_is_on_its_way(
+    seconds: int, cleanup: float
+) -> None:
+    """At one instant the inner stream has an item, and the outermost scope is cancelled."""
+
+    async def rows(_: int) -> AsyncIterator[int]:
+        open_rows.append(1)
+        try:
+            for number in range(9):
+                await anyio.sleep(1)
+                yield number
+        finally:
+            await anyio.sleep(cleanup)
+            open_rows.pop()
+
+    open_rows: list[int] = []
+    outer = TrackedSource(range(3), pause=0.25)
+    with anyio.move_on_after(seconds):
+        await Stream(outer.iterator).flat_map(rows, concurrency=3).drain()
+    assert open_rows == []
+
+
+READ_AHEAD: dict[str, Callable[[Stream[int]], Stream[int]]] = {
+    "flat_map": lambda items: Stream([0]).flat_map(lambda _: items, concurrency=2),
+    "chain": lambda items: chain(items, [5, 6]).buffer(9),
+    "switch_map": lambda items: Stream([0]).switch_map(lambda _: items),
+    "repeat": lambda items: items.repeat(2).buffer(9),
+    "workers": lambda items: chain(items, [5]).map(lambda n: n, concurrency=2),
+}
+
+
+@pytest.mark.parametrize("name", READ_AHEAD)
+async def test_an_error_of_a_cleanup_is_raised_although_nobody_has_come_to_it(name: str) -> None:
+    source = TrackedSource([1, 2], cleanup_error=OSError("cleanup"))
+    items = READ_AHEAD[name](Stream(source.iterator).take(2))
+    with pytest.raises(OSError, match="cleanup"):
+        async with items as run:
+            assert await anext(run) == 1
+            await anyio.sleep(5)
+    with pytest.RaisesGroup(KeyError, OSError):
+        async with items as run:
+            await anext(run)
+            await anyio.sleep(5)
+            raise KeyError

@@ -4,7 +4,7 @@ It is either the caller's (`_run.Pipeline`) or one behind a mailbox (`_pump.Pump
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,7 @@ from anyio import CancelScope, Event, current_time, get_cancelled_exc_class
 
 from ._batches import GRACE, Source
 from ._errors import CleanupTimeoutError
-from ._siblings import attach
+from ._siblings import attach, is_of_cleanup, mark_as_of_cleanup
 from ._steps import foreign, is_foreign
 from ._unwinding import parted
 
@@ -115,9 +115,12 @@ class Host(ABC):
         """Keep an error of the cleanup, for who closes next."""
         self.errors += (error,)
 
-    def add_unread(self, error: BaseException) -> None:
+    def leave_unread(self, error: BaseException) -> None:
         """Keep an error that the reader has not come to."""
-        self.unread += (error,)
+        if is_of_cleanup(error):
+            self.add_error(error)
+        else:
+            self.unread += (error,)
 
     @property
     @abstractmethod
@@ -230,10 +233,15 @@ class Host(ABC):
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""
-        errors = self.errors if error is None else (error, *self.errors)
-        self.errors = ()
-        if len(errors) < 2:
-            return errors[0] if errors else None
+        of_cleanup, self.errors = self.errors, ()
+        if not of_cleanup:
+            return error
+        errors = of_cleanup if error is None else (error, *of_cleanup)
+        group = errors[0] if len(errors) == 1 else self.grouped(errors)
+        mark_as_of_cleanup(group)
+        return group
+
+    def grouped(self, errors: Sequence[BaseException]) -> BaseException:
         group = BaseExceptionGroup(
             f"{self.pipeline.stream!r} failed, and so did its cleanup", errors
         )

@@ -141,11 +141,6 @@ class Lane:
         self.over = True
         self.box.finished(self, error)
 
-    def finish_closed(self, failure: BaseException | None) -> None:
-        """The same at the end, with an error of the cleanup, which nobody may leave unheard."""
-        self.box.cleanup_error = failure
-        self.finish(failure)
-
 
 class Unhindered(Lane):
     """A lane that never lets its producers wait."""
@@ -201,7 +196,6 @@ class Mailbox:
     """The source of the segment behind it: what the lanes bring, fairly."""
 
     __slots__ = (
-        "cleanup_error",
         "closed",
         "error",
         "failed",
@@ -228,7 +222,6 @@ class Mailbox:
         self.open_lanes = 0
         self.error: BaseException | None = None  # which is still to be raised
         self.failed: BaseException | None = None  # the same, raised or not
-        self.cleanup_error: BaseException | None = None  # which may be that error
         self.closed = False
         self.news = False  # whether something has changed since the reader has looked
         self.lanes: list[Lane] = []
@@ -357,9 +350,7 @@ class Mailbox:
     async def close(self, host: "Host") -> None:
         """Stop those who fill this mailbox, and wait until they have closed what they read."""
         self.closed = True
-        if self.error is not None and self.error is self.cleanup_error:
-            host.add_error(self.error)
-        elif self.error is not None:
-            host.add_unread(self.error)
+        if self.error is not None:
+            host.leave_unread(self.error)
         self.stop()
         await host.stopped(self.pumps)

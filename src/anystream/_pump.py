@@ -140,13 +140,27 @@ class Pump(Host):
         if self.told:
             self.add_error(error)
         else:
-            self.add_unread(error)
+            self.leave_unread(error)
 
     async def close(self, segment: Source) -> None:
         """Close the segment that ran here; errors are kept, for who comes next."""
+        self.begin_closing()
+        await segment.close(self)
+
+    def begin_closing(self) -> None:
         self.protect()
         self.shield: CancelScope | None = self.inner
-        await segment.close(self)
+
+    async def release(
+        self,
+        close: Callable[[], Awaitable[object]],
+        grace: float | None = None,
+        *,
+        scopes: bool = False,
+    ) -> None:
+        if self.stopping and self.shield is None:  # the interruption may be still on its way
+            self.begin_closing()
+        await super().release(close, grace, scopes=scopes)
 
     async def run(self) -> None:
         try:

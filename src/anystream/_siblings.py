@@ -8,12 +8,14 @@ the first one. An error that comes after its task was interrupted is one of the 
 `catch` and `retry` look at all of them, and act only if each is one of theirs.
 
 An error that was read ahead, and that the reader has never come to, is dropped as the items are,
-unless another error is on its way: then it is attached to that one.
+unless another error is on its way: then it is attached to that one. One of a cleanup is never
+dropped: it is raised when the stream is left.
 """
 
 from collections.abc import Iterator
 
 ATTRIBUTE = "__siblings__"
+CLEANUP = "__of_cleanup__"
 
 
 def attach(
@@ -29,6 +31,15 @@ def attach(
     object.__setattr__(error, ATTRIBUTE, (*siblings(error), *fresh))
     notes = [f"{when}: {other!r}" for other in fresh]
     object.__setattr__(error, "__notes__", [*getattr(error, "__notes__", ()), *notes])
+
+
+def mark_as_of_cleanup(error: BaseException) -> None:
+    object.__setattr__(error, CLEANUP, True)
+
+
+def is_of_cleanup(error: BaseException) -> bool:
+    """Whether somebody has to hear of `error`, also if nobody reads as far as to it."""
+    return getattr(error, CLEANUP, False)
 
 
 def siblings(error: BaseException) -> tuple[BaseException, ...]:

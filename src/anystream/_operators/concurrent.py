@@ -123,7 +123,7 @@ async def leave(pump: Pump, lane: Lane, error: BaseException | None, *sources: S
         await pump.close(source)
     lane.box.add_siblings(pump)
     if error is None or not read:
-        lane.finish_closed(None if lane.stopped else pump.failure())
+        lane.finish(None if lane.stopped else pump.failure())
 
 
 class Drain(Unhindered):

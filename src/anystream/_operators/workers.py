@@ -177,7 +177,7 @@ class Pool:
         del self.places[pump]
         last = self.feed.left()
         if last and self.error is not None and self.lane.stopped:
-            pump.add_unread(self.error)  # nobody has come to it, and it is not of this task
+            pump.leave_unread(self.error)  # nobody has come to it, and it is not of this task
             self.error = None
         for source in last:
             await leave(pump, self.lane, self.error, source)
