@@ -593,3 +593,12 @@ async def test_what_was_opened_and_never_stepped_is_closed(operator: str) -> Non
             pass
     assert source.opened == 1
     assert source.open_runs == 0
+
+
+async def test_a_part_and_what_comes_after_it_are_written_down() -> None:
+    async with async_range(4).partition(bool) as (true, false):
+        assert repr(true.map(str)) == "async_range(4).partition(bool)[0].map(str)"
+        assert repr(false) == "async_range(4).partition(bool)[1]"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(true.drain)
+            tasks.start_soon(false.drain)

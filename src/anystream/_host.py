@@ -35,10 +35,10 @@ BACKENDS: dict[type[BaseException], Backend] = {}
 
 def backend() -> Backend:
     """That of this moment."""
-    cancelled = get_cancelled_exc_class()
-    known = BACKENDS.get(cancelled)
+    known = BACKENDS.get(get_cancelled_exc_class())
     if known is None:
-        known = BACKENDS[cancelled] = Backend(type(Event()), type(CancelScope()), loops(cancelled))
+        known = Backend(type(Event()), type(CancelScope()), loops())
+        BACKENDS[get_cancelled_exc_class()] = known
     return known
 
 
@@ -58,8 +58,8 @@ class Home:
             return False
 
 
-def loops(cancelled: type[BaseException]) -> Callable[[], object]:
-    if cancelled.__module__.startswith("asyncio"):
+def loops() -> Callable[[], object]:
+    if get_cancelled_exc_class().__module__.startswith("asyncio"):
         from asyncio import get_running_loop
 
         return get_running_loop
