@@ -21,6 +21,7 @@ from anystream.http import (
     PageSizeError,
     PageStatusError,
     PaginationError,
+    Step,
     fetch_all_pages,
 )
 
@@ -203,6 +204,24 @@ async def test_a_certificate_is_not_asked_for_twice(library: Any) -> None:
 
 
 # -- sizes --------------------------------------------------------------------------------------
+
+
+SENDS: dict[str, dict[str, Any]] = {
+    "a parameter": {"next": Cursor("next", param="after")},
+    "a header": {"next": lambda page: Step(headers={"after": page.data["next"]})},
+    "a body": {"next": lambda page: Step(json={"after": page.data["next"]}), "method": "POST"},
+    "a link": {"next": NextURL("next")},
+}
+
+
+@pytest.mark.parametrize("name", SENDS)
+async def test_half_of_a_surrogate_pair_is_an_error_with_its_page(library: Any, name: str) -> None:
+    body = b'{"items": [1], "next": "/p\\ud800"}'
+    error = await error_of(library, reply(body), items="items", **SENDS[name])
+    assert isinstance(error, PageDataError)
+    assert str(error).startswith("page 2 of ")
+    assert str(error).endswith(r"what asks for it cannot be sent: '\ud800' in it")
+    str(error).encode()
 
 
 async def test_a_long_cursor_gives_a_short_message(library: Any) -> None:
