@@ -7,8 +7,9 @@ from urllib.parse import unquote, urlsplit
 PORTS = {"http": 80, "https": 443}
 
 SECRET = re.compile(
-    r"(^|[-_])(auth|authorization|cookie|credentials?|(api)?key|pass(word|wd)?|(client)?secret"
-    r"|session|sig(nature)?|(access|auth|id|refresh)?token)$",
+    r"(^|[-_])(assertion|auth|authorization|bearer|cookie|credentials?|hmac|jwt|(api)?key|otp"
+    r"|pass(phrase|word|wd)?|pwd|(client)?secret|session([-_]?id)?|sid|sig(nature)?"
+    r"|(access|auth|id|refresh)?token)$|^(auth(orization)?[-_]?)?code$|access[-_]?key[-_]?id$",
     re.IGNORECASE,
 )
 """Headers and parameters of the query whose values are credentials, by their usual names."""
