@@ -305,7 +305,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         `"mermaid"` it is the same as a flowchart for Mermaid.
 
         Nothing is opened, called or used up. The tasks of inner streams, which functions will give,
-        are not counted.
+        are not counted, and of `concurrency` all are, though each starts only when it is needed.
 
         Raises `ValueError` if `format` is none of the two.
 

@@ -87,7 +87,7 @@ async def test_a_timeout_comes_and_others_get_their_turn(name: str) -> None:
             await stream.drain()
         tasks.cancel_scope.cancel()
     assert scope.cancelled_caught
-    assert turns > 3
+    assert turns > 1
 
 
 async def test_a_long_chunk_is_taken_in_pieces() -> None:
