@@ -286,7 +286,7 @@ def told(error: Exception, url: object, page: int) -> Exception:
         return PageDataError(f"this is not a URL ({error})", url, page)
     if isinstance(error, UnicodeEncodeError):  # a cursor with half of a surrogate pair, say
         part = error.object[error.start : error.end]
-        return PageDataError(f"what asks for it cannot be sent: {ascii(part)} in it", url, page)
+        return PageDataError(f"what asks for it cannot be sent: {part!a} in it", url, page)
     if is_named(error, "RequestError"):
         error.add_note(f"while fetching page {page} of {safe(str(url))}")
     return error
