@@ -602,3 +602,12 @@ async def test_a_part_and_what_comes_after_it_are_written_down() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(true.drain)
             tasks.start_soon(false.drain)
+
+
+async def test_an_error_of_the_cleanup_that_several_readers_hear_of_comes_once() -> None:
+    source = TrackedSource(range(6), pause=1, cleanup_error=OSError("cleanup"))
+    groups = Stream(source.iterator()).group_by(lambda n: n % 3)
+    with pytest.raises(OSError, match=r"^cleanup$"):
+        async with groups.flat_map(lambda pair: pair[1], concurrency=3) as items:
+            async for _ in items:
+                pass

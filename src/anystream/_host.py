@@ -79,6 +79,18 @@ def is_native(cancelled: BaseException) -> bool:
     return of_asyncio and not str(cancelled).startswith("Cancelled via cancel scope ")
 
 
+def without(
+    known: BaseException | None, errors: Sequence[BaseException]
+) -> tuple[BaseException, ...]:
+    """These errors, each once, since several readers may hear of one, and not what is `known`."""
+    seen = [known, *getattr(known, "exceptions", ())]
+    fresh: list[BaseException] = []
+    for error in errors:
+        if not any(error is each for each in (*seen, *fresh)):
+            fresh.append(error)
+    return tuple(fresh)
+
+
 def is_complete(error: BaseException) -> bool:
     """Whether a cleanup has only taken too long."""
     return isinstance(error, CleanupTimeoutError) and error.complete
@@ -233,7 +245,7 @@ class Host(ABC):
 
     def failure(self, error: BaseException | None = None) -> BaseException | None:
         """What cleanup has left, and `error` before it: one error bare, several as a group."""
-        of_cleanup, self.errors = self.errors, ()
+        of_cleanup, self.errors = without(error, self.errors), ()
         if not of_cleanup:
             return error
         errors = of_cleanup if error is None else (error, *of_cleanup)
