@@ -35,7 +35,7 @@ OPERATORS: dict[str, Callable[[Stream[Any]], Stream[Any]]] = {
     "delay": lambda s: s.delay(0),
     "switch_map": lambda s: s.switch_map(lambda item: [item]),
     "inside": lambda s: Stream(s),
-    "share": lambda s: s.with_grace(2).buffer(1),
+    "grace": lambda s: s.with_grace(2).buffer(1),
 }
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from chaos import eager_loop
 
 from anystream import Stream, WrongTaskError, async_range, chain, from_thread, merge
 from anystream.testing import TrackedSource
@@ -24,13 +25,6 @@ from anystream.testing.tasks import running_tasks
 
 ITEMS = [0, 1, 2, 3, 4]
 CLEANUP = 0.001
-
-
-def eager_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    factory: Any = vars(asyncio)["eager_task_factory"]
-    loop.set_task_factory(factory)
-    return loop
 
 
 class Runtime(NamedTuple):
@@ -55,7 +49,9 @@ def uvloop() -> None:
 RUNTIMES = {
     "asyncio": Runtime("asyncio", {}),
     "debug mode": Runtime("asyncio", {"debug": True}),
-    "eager tasks": Runtime("asyncio", {"loop_factory": eager_loop}, python_312),
+    "eager tasks": Runtime(
+        "asyncio", {"loop_factory": partial(eager_loop, asyncio.new_event_loop)}, python_312
+    ),
     "uvloop": Runtime("asyncio", {"use_uvloop": True}, uvloop),
     "trio": Runtime("trio", {}),
 }

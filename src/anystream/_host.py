@@ -190,7 +190,7 @@ class Host(ABC):
         closed in a scope that was entered after them. So it goes without one in the middle of a
         run, where no scope from before its first step is to be had.
         """
-        shield = self.shield
+        shield = self.closing_shield()
         if grace is None:
             grace = self.pipeline.grace
         if shield is None and scopes:
@@ -200,6 +200,10 @@ class Host(ABC):
                 await self.attempt(close, fresh, grace)
         else:
             await self.attempt(close, shield, grace)
+
+    def closing_shield(self) -> CancelScope | None:
+        """The scope, entered before the first step, that shields what is closed now."""
+        return self.shield
 
     @staticmethod
     async def unwind(step: Callable[[], Awaitable[object]]) -> None:

@@ -151,16 +151,10 @@ class Pump(Host):
         self.protect()
         self.shield: CancelScope | None = self.inner
 
-    async def release(
-        self,
-        close: Callable[[], Awaitable[object]],
-        grace: float | None = None,
-        *,
-        scopes: bool = False,
-    ) -> None:
+    def closing_shield(self) -> CancelScope | None:
         if self.stopping and self.shield is None:  # the interruption may be still on its way
             self.begin_closing()
-        await super().release(close, grace, scopes=scopes)
+        return self.shield
 
     async def run(self) -> None:
         try:
