@@ -33,6 +33,8 @@ MECHANICAL = [
 ]
 # Whole programs, in processes of their own.
 PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
+# What differs from one Python to the next is in the core: these run on the oldest and the newest.
+SAME_ON_ALL = [*MECHANICAL, *PROGRAMS, "tests/http"]
 # Not the tests, in which whatever can go wrong is done on purpose.
 CODE = ["src", "docs", "examples", "benchmarks", "noxfile.py"]
 
@@ -94,11 +96,11 @@ def lowest_versions() -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python found, the oldest with every branch covered (-- for pytest)."""
     install(session, "test")
-    chosen = session.posargs or without(*MECHANICAL)
     if session.python != PYTHONS[0]:  # no line of the package is for one Python alone
-        between = session.python in PYTHONS[1:-1]
-        session.run("pytest", *ON_ALL_CORES, *(chosen if between else session.posargs))
+        chosen = without(*SAME_ON_ALL) if session.python in PYTHONS[1:-1] else []
+        session.run("pytest", *ON_ALL_CORES, *(session.posargs or chosen))
         return
+    chosen = session.posargs or without(*MECHANICAL)
     session.env["COVERAGE_FILE"] = os.path.join(session.virtualenv.location, "coverage")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES, *chosen)

@@ -82,7 +82,7 @@ class LeakWatch:
         self._log = _ErrorLog()
         logging.getLogger().addHandler(self._log)
         self._install_hooks()
-        if next(_watches) % 1000 == 0:
+        if next(_watches) % 200 == 0:
             gc.collect()  # Python starts no full collection of its own while leaks() forestalls it
         # The collector leaves alone what is frozen: to collect the rest is cheap, and finds nothing
         # that an earlier test is to blame for.
