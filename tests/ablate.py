@@ -60,7 +60,7 @@ COMMAND = (
     *("cli/pages_command", "cli/live_command", "cli/columns", "cli/connection"),
 )
 FAMILIES = {
-    **dict.fromkeys(("_lines", "_json", "_chunks", "_net"), BODIES),
+    **dict.fromkeys(("_records/", "_sources/records"), BODIES),
     "http/bodies/": BODIES,
     **dict.fromkeys(("http/_packing", "http/_refusals"), BODIES),
     "http/_clients": PAGES + BODIES,
@@ -92,8 +92,8 @@ class Removal:
         return text.replace(self.old, self.new)
 
 
-RUN, HOST, PUMP = "_run.py", "_host.py", "_pump.py"
-BOX, READER = "_mailbox.py", "_reader.py"
+RUN, HOST, PUMP = "_core/opening.py", "_core/owner.py", "_core/producer.py"
+BOX, READER = "_core/channel.py", "_core/run.py"
 MOVE, WORKERS = "_operators/concurrent.py", "_operators/workers.py"
 RECOVER = "_operators/recover.py"
 SWITCH, JOIN, SHARE = "_operators/switch.py", "_operators/combine.py", "_operators/share.py"
@@ -107,7 +107,7 @@ PAGED, PAGE, KINDS = (f"http/pages/{name}.py" for name in ("stream", "page", "ki
 URLS, CLIENTS, PAGE_ERRORS = "http/_urls.py", "http/_clients.py", "http/_errors.py"
 PAUSES = "http/_pauses.py"
 RESPONSE, EVENTS, SSE = "http/bodies/chunks.py", "http/bodies/events.py", "http/bodies/sse.py"
-LINES, TEXTS, PACKING = "_lines.py", "_json.py", "http/_packing.py"
+LINES, TEXTS, PACKING = "_records/lines.py", "_records/json.py", "http/_packing.py"
 REFUSALS, ASKING = "http/_refusals.py", "http/bodies/requests.py"
 OPENINGS, LIVE = "http/bodies/openings.py", "http/bodies/live.py"
 SESSION, RESUME, OUTPUT = "_cli/session.py", "_cli/resume.py", "_cli/output.py"
@@ -130,13 +130,13 @@ REMOVALS = (
     ),
     Removal(
         READER,
-        "        if self.pipeline.home is not None:\n            self.pipeline.unless_abroad()\n",
+        "        if self.opening.home is not None:\n            self.opening.unless_abroad()\n",
         "",
         "a step in another event loop is an error",
     ),
     Removal(
         SHARE,
-        "        self.hub.host.pipeline.unless_abroad()\n",
+        "        self.distributor.owner.opening.unless_abroad()\n",
         "",
         "a part is opened in the event loop of its hub",
     ),
@@ -159,7 +159,7 @@ REMOVALS = (
         "a foreign cancellation of a plain function is an error",
     ),
     Removal(
-        "_origins.py",
+        "_sources/origins.py",
         "            unless_foreign(exc, self.iterator)\n",
         "",
         "a foreign cancellation in a source names it",
@@ -220,8 +220,8 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "            pump.interrupt()\n        self.wake()\n",
-        "            pump.interrupt()\n",
+        "            producer.interrupt()\n        self.wake()\n",
+        "            producer.interrupt()\n",
         "stopping a mailbox wakes its reader",
     ),
     Removal(
@@ -232,13 +232,13 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "        for lane in self.lanes:\n            lane.stop()\n        for pump",
-        "        for pump",
+        "        for lane in self.lanes:\n            lane.stop()\n        for producer",
+        "        for producer",
         "stopping a mailbox stops its lanes",
     ),
     Removal(
         BOX,
-        "        for pump in self.pumps:\n            pump.interrupt()\n",
+        "        for producer in self.producers:\n            producer.interrupt()\n",
         "",
         "stopping a mailbox stops its tasks",
     ),
@@ -263,7 +263,7 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "                finally:\n                    pump.parked = None\n",
+        "                finally:\n                    producer.parked = None\n",
         "                finally:\n",
         "a task that has been woken is not parked any more",
     ),
@@ -275,7 +275,7 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "        while not (self.stopped or pump.stopping):\n",
+        "        while not (self.stopped or producer.stopping):\n",
         "        while not self.stopped:\n",
         "a task that is stopped does not wait for room",
     ),
@@ -344,19 +344,19 @@ REMOVALS = (
     ),
     Removal(
         PUMP,
-        "        inner.deadline = current_time() + self.pipeline.grace\n",
+        "        inner.deadline = current_time() + self.opening.grace\n",
         "        pass\n",
         "what has been interrupted has the grace period and no more",
     ),
     Removal(
         RUN,
-        "        finally:\n            self.rest()\n            if scope",
+        "        finally:\n            self.clear_deadline()\n            if scope",
         "        finally:\n            if scope",
         "the grace period of a close does not end the wait for the tasks",
     ),
     Removal(
         HOST,
-        "        self.rest()\n        with CancelScope(shield=True)",
+        "        self.clear_deadline()\n        with CancelScope(shield=True)",
         "        with CancelScope(shield=True)",
         "the grace period of a close does not end a wait for a part",
     ),
@@ -392,20 +392,19 @@ REMOVALS = (
     ),
     Removal(
         PUMP,
-        "        self.pipeline.errors += tuple(error for error in self.errors"
-        " if error is not refusal)\n",
+        "        self.opening.errors += tuple(error for error in self.errors if error is not refusal)\n",  # noqa: E501
         "",
         "what nobody has read of a task's errors is raised by who closes",
     ),
     # A cancelled step in the reader's own task.
     Removal(
-        "_steps.py",
+        "_core/driver.py",
         "                    sheltered = sheltered or self.shelter(exc)\n",
         "",
         "a cancelled step may await, on asyncio",
     ),
     Removal(
-        "_steps.py",
+        "_core/driver.py",
         "                    if error is not None:\n",
         "                    if False:\n",
         "a cancelled step may await, on trio",
@@ -486,34 +485,34 @@ REMOVALS = (
     ),
     Removal(
         READER,
-        "            await self.pipeline.close_cancelled()\n        await",
+        "            await self.opening.close_cancelled()\n        await",
         "            pass\n        await",
         "a stream in a generator that is ended by a cancellation is closed",
     ),
     Removal(
-        "_callers.py",
+        "_core/callers.py",
         "    if stepper is not None and module(stepper).startswith(ENDING):\n        return None\n",
         "",
         "a function for a context manager may open a stream with tasks",
     ),
     # What is made for a stream.
     Removal(
-        "_origins.py",
-        "            await host.release(release)\n\n\nClose",
+        "_sources/origins.py",
+        "            await owner.release(release)\n\n\nClose",
         "            pass\n\n\nClose",
         "what a function has made is closed after its iterator",
     ),
     Removal(
-        "_origins.py",
+        "_sources/origins.py",
         "            if (release := closer(made, True)) is not None:\n"
-        "                await host.release(release)\n",
+        "                await owner.release(release)\n",
         "",
         "what a function has made and nobody can read is closed",
     ),
     # Several failures at one instant.
     Removal(
         MOVE,
-        "    lane.box.add_siblings(pump)\n",
+        "    lane.channel.add_siblings(producer)\n",
         "",
         "the error that has stopped a task is told of what the task raises at the same time",
     ),
@@ -537,8 +536,8 @@ REMOVALS = (
     ),
     Removal(
         WORKERS,
-        "            if pump.unread and self.failure is not None:\n"
-        "                pump.tell(self.failure)\n",
+        "            if producer.unread and self.failure is not None:\n"
+        "                producer.tell(self.failure)\n",
         "",
         "an error in order tells of those of later calls before it is read",
     ),
@@ -562,7 +561,7 @@ REMOVALS = (
     ),
     Removal(
         BOX,
-        "            host.leave_unread(self.error)\n",
+        "            owner.leave_unread(self.error)\n",
         "            pass\n",
         "what was never reached is attached to what is raised",
     ),
@@ -593,8 +592,8 @@ REMOVALS = (
     ),
     Removal(
         HOST,
-        "        with CancelScope(shield=True):  # without a deadline: each pump",
-        "        with CancelScope():  # each pump",
+        "        with CancelScope(shield=True):  # without a deadline: each producer",
+        "        with CancelScope():  # each producer",
         "who waits for tasks to close waits in a shield",
     ),
     Removal(
@@ -623,20 +622,20 @@ REMOVALS = (
     ),
     Removal(
         RUN,
-        "        if isinstance(box, Mailbox) and not self.owned:\n",
-        "        if isinstance(box, Mailbox):\n",
+        "        if isinstance(channel, Channel) and not self.owned:\n",
+        "        if isinstance(channel, Channel):\n",
         "what was handed over is closed after the tasks",
     ),
     # Moving.
     Removal(
         MOVE,
-        "        lane.box.closed = True  # and so this is not the end of what is read\n",
+        "        lane.channel.closed = True  # and so this is not the end of what is read\n",
         "        pass\n",
         "who leaves does not end the stream of another reader",
     ),
     Removal(
         RUN,
-        "        self.opening, self.unstarted, self.halves = True, (), []\n",
+        "        self.assembling, self.unstarted, self.halves = True, (), []\n",
         "        self.unstarted, self.halves = (), []\n",
         "no task starts if an opening fails half-way",
     ),
@@ -660,46 +659,47 @@ REMOVALS = (
     ),
     Removal(
         PUMP,
-        "        if self not in self.whole.pumps and not self.done:\n"
-        "            await self.body()\n            self.finished()\n",
-        "        if self not in self.whole.pumps:\n            return\n",
+        "        if self not in self.whole.producers and not self.done:\n"
+        "            await self.body()\n"
+        "            self.finished()\n",
+        "        if self not in self.whole.producers:\n            return\n",
         "what a task was given that has never started is closed",
     ),
     Removal(
         RECOVER,
-        "            await self.host.pipeline.close_lost(self.host)\n",
+        "            await self.owner.opening.close_lost(self.owner)\n",
         "",
         "what an attempt had opened half-way is closed before the next one",
     ),
     Removal(
         SHARE,
-        "        if self.pump.stopping:\n            self.cut()\n",
+        "        if self.producer.stopping:\n            self.cut()\n",
         "",
         "who leaves does not end the stream of another reader of a hub",
     ),
     Removal(
         MOVE,
-        "    while not pump.stopping and (lane.takes()",
+        "    while not producer.stopping and (lane.takes()",
         "    while (lane.takes()",
         "a task that is stopped asks its source for nothing more",
     ),
     Removal(
         MOVE,
-        "    pump.stopping = True  # nobody interrupts the close\n",
+        "    producer.stopping = True  # nobody interrupts the close\n",
         "",
         "nobody interrupts a close",
     ),
     Removal(
         MOVE,
-        "    elif error is not None and error is not lane.box.failed:"
-        "  # several may hear of one error\n"
-        "        pump.unheard(error)\n    for",
+        "    elif error is not None and error is not lane.channel.failed:  # several may hear of one error\n"  # noqa: E501
+        "        producer.unheard(error)\n"
+        "    for",
         "    for",
         "an error after the reader has left is kept",
     ),
     Removal(
         MOVE,
-        "                other.stop()\n                pump.interrupt()\n",
+        "                other.stop()\n                producer.interrupt()\n",
         "                other.stop()\n",
         "the losers of a race are stopped",
     ),
@@ -760,13 +760,13 @@ REMOVALS = (
     ),
     Removal(
         WORKERS,
-        "        while not pump.stopping and (item := ",
+        "        while not producer.stopping and (item := ",
         "        while (item := ",
         "a task that is stopped takes no item to open a stream for",
     ),
     Removal(
         WORKERS,
-        "                if pump.stopping:  # nothing would interrupt the function then\n"
+        "                if producer.stopping:  # nothing would interrupt the function then\n"
         "                    break\n",
         "",
         "a task that was stopped while it took an item opens nothing",
@@ -774,7 +774,8 @@ REMOVALS = (
     Removal(
         WORKERS,
         "            if isinstance(result, Failure):\n"
-        "                self.box.fail(result.error)\n                return\n",
+        "                self.channel.fail(result.error)\n"
+        "                return\n",
         "            if isinstance(result, Failure):\n                return\n",
         "a failure that has waited for its turn is told",
     ),
@@ -792,8 +793,8 @@ REMOVALS = (
     ),
     Removal(
         WORKERS,
-        "            self.turns.end()\n",
-        "            self.turns.taken = False\n",
+        "            self.lock.end()\n",
+        "            self.lock.taken = False\n",
         "a worker that has a batch wakes the next one",
     ),
     Removal(
@@ -805,7 +806,7 @@ REMOVALS = (
     # Switching.
     Removal(
         SWITCH,
-        "                await pump.stop(running)\n                if",
+        "                await producer.stop(running)\n                if",
         "                if",
         "the old inner stream has closed before the new one begins",
     ),
@@ -817,19 +818,19 @@ REMOVALS = (
     ),
     Removal(
         SWITCH,
-        "    await pump.stop(running)\n    await leave",
+        "    await producer.stop(running)\n    await leave",
         "    await leave",
         "the inner stream closes before the outer one",
     ),
     Removal(
         SWITCH,
-        "        if not pump.stopping:  # before it has begun\n            await",
+        "        if not producer.stopping:  # before it has begun\n            await",
         "        if True:\n            await",
         "a function is not called for an item that was replaced before that",
     ),
     Removal(
         SWITCH,
-        "                if pump.stopping:  # meanwhile\n                    break\n",
+        "                if producer.stopping:  # meanwhile\n                    break\n",
         "",
         "a task that was stopped meanwhile starts no other",
     ),
@@ -867,14 +868,14 @@ REMOVALS = (
     ),
     Removal(
         SHARE,
-        "host.pipeline.held_back(lambda: opened(stream, self.pump))",
-        "opened(stream, self.pump), ()",
+        "owner.opening.held_back(lambda: opened(stream, self.producer))",
+        "opened(stream, self.producer), ()",
         "the tasks of a shared source come with its first reader",
     ),
     Removal(
         SHARE,
-        "        for pump in self.behind:  # which close what they were given, and nothing more\n"
-        "            pump.interrupt()\n",
+        "        for producer in self.behind:  # which close what they were given, and nothing more\n"  # noqa: E501
+        "            producer.interrupt()\n",
         "",
         "a shared source that nobody has read is not stepped when it is closed",
     ),
@@ -893,38 +894,38 @@ REMOVALS = (
     ),
     Removal(
         SHARE,
-        "                self.fail_if_stuck(lane.box)\n",
+        "                self.fail_if_stuck(lane.channel)\n",
         "                pass\n",
         "readers that wait for each other are told so",
     ),
     Removal(
         SHARE,
-        "        while not (lane.stopped or self.pump.stopping):\n",
+        "        while not (lane.stopped or self.producer.stopping):\n",
         "        while not lane.stopped:\n",
         "a hub that is stopped does not wait for room",
     ),
     Removal(
         SHARE,
-        "            if self.pump.stopping:  # and so the source is not asked for another one\n"
+        "            if self.producer.stopping:  # and so the source is not asked for another one\n"
         "                return\n",
         "",
         "a hub that sorts and is stopped asks its source for nothing more",
     ),
     Removal(
         SHARE,
-        "            await self.room(full)\n        return not self.pump.stopping\n",
+        "            await self.room(full)\n        return not self.producer.stopping\n",
         "            await self.room(full)\n        return True\n",
         "a hub that shares and is stopped asks its source for nothing more",
     ),
     Removal(
         SHARE,
-        "        self.pump.stopping = True  # nobody interrupts the close\n",
+        "        self.producer.stopping = True  # nobody interrupts the close\n",
         "",
         "nobody interrupts a hub's close",
     ),
     Removal(
         SHARE,
-        "        if self.hub.started and not self.hub.branches:\n",
+        "        if self.distributor.started and not self.distributor.subscriptions:\n",
         "        if False:\n",
         "a reader after the last one has left opens the stream anew",
     ),
@@ -1048,7 +1049,7 @@ REMOVALS = (
     ),
     Removal(
         TIMING,
-        "        if due < self.due:\n            self.box.wake()  # to look at the clock\n",
+        "        if due < self.due:\n            self.channel.wake()  # to look at the clock\n",
         "",
         "a reader that waits looks at the clock when something is held",
     ),
@@ -1066,8 +1067,8 @@ REMOVALS = (
     ),
     Removal(
         TIMING,
-        "        super().__init__(box, 2)\n",
-        "        super().__init__(box, 1)\n",
+        "        super().__init__(channel, 2)\n",
+        "        super().__init__(channel, 1)\n",
         "two wait for a slow reader",
     ),
     Removal(
@@ -1152,13 +1153,13 @@ REMOVALS = (
     ),
     Removal(
         BATCHING,
-        "                self.since = current_time()\n                self.box.wake()\n",
+        "                self.since = current_time()\n                self.channel.wake()\n",
         "                self.since = current_time()\n",
         "a reader that waits looks at the clock when a batch begins",
     ),
     Removal(
         BATCHING,
-        "                self.full_since = current_time()\n                self.box.wake()\n",
+        "                self.full_since = current_time()\n                self.channel.wake()\n",
         "                self.full_since = current_time()\n",
         "a full batch wakes the reader",
     ),
@@ -1238,7 +1239,7 @@ REMOVALS = (
     ),
     Removal(
         TRIGGERS,
-        "            self.box.fail(error)\n        else:\n",
+        "            self.channel.fail(error)\n        else:\n",
         "            pass\n        else:\n",
         "an error of the trigger is one of the stream",
     ),
@@ -1281,7 +1282,7 @@ REMOVALS = (
     Removal(
         TRIGGERS,
         "            if isinstance(source, Raised) and source.event.is_set():\n"
-        "                box.heard(None)  # before anything is asked for\n",
+        "                channel.heard(None)  # before anything is asked for\n",
         "",
         "with an event that is set already nothing is asked for",
     ),
@@ -1293,13 +1294,13 @@ REMOVALS = (
     ),
     # Batches.
     Removal(
-        "_batches.py",
+        "_core/batches.py",
         "            batch = chain(batch, self.mark())\n",
         "            self.complete = True\n",
         "a function that raises StopIteration does not look like the end",
     ),
     Removal(
-        "_batches.py",
+        "_core/batches.py",
         "            self.waiting = operator\n            raise\n",
         "            raise\n",
         "a step that was cancelled is waited for again",
@@ -1308,21 +1309,23 @@ REMOVALS = (
     Removal(
         RECOVER,
         "        await self.leave(self.error)\n"
-        "        self.host.unless_over()\n        unless_all(self.error, self.b",
-        "        self.host.unless_over()\n        unless_all(self.error, self.b",
+        "        self.owner.unless_over()\n"
+        "        unless_all(self.error, self.b",
+        "        self.owner.unless_over()\n        unless_all(self.error, self.b",
         "what has failed is closed before the pause",
     ),
     Removal(
         RECOVER,
         "        await self.leave(self.error)\n"
-        "        self.host.unless_over()\n        unless_all(self.error, l",
-        "        self.host.unless_over()\n        unless_all(self.error, l",
+        "        self.owner.unless_over()\n"
+        "        unless_all(self.error, l",
+        "        self.owner.unless_over()\n        unless_all(self.error, l",
         "what has failed is closed before its replacement is opened",
     ),
     Removal(
         RECOVER,
-        "            self.host.settle(error)\n",
-        "            self.host.settle(None)\n",
+        "            self.owner.raise_collected(error)\n",
+        "            self.owner.raise_collected(None)\n",
         "an error is not lost because the cleanup fails as well",
     ),
     Removal(
@@ -1352,8 +1355,8 @@ REMOVALS = (
     ),
     Removal(
         RECOVER,
-        "        self.host.unless_over()\n        return self.host.pipeline.assembled(make)\n",
-        "        return self.host.pipeline.assembled(make)\n",
+        "        self.owner.unless_over()\n        return self.owner.opening.assembled(make)\n",
+        "        return self.owner.opening.assembled(make)\n",
         "nothing is opened in a run that has been closed",
     ),
     Removal(
@@ -1376,43 +1379,43 @@ REMOVALS = (
     ),
     Removal(
         RECOVER,
-        "        self.host.unless_over()\n        unless_all(self.error, l",
+        "        self.owner.unless_over()\n        unless_all(self.error, l",
         "        unless_all(self.error, l",
         "no handler is called by what has been told to stop",
     ),
     Removal(
         RECOVER,
-        "        self.host.unless_over()\n        unless_all(self.error, self.b",
+        "        self.owner.unless_over()\n        unless_all(self.error, self.b",
         "        unless_all(self.error, self.b",
         "no hook is called by what has been told to stop",
     ),
     Removal(
         RECOVER,
-        "            if self.source is None:\n                self.host.unless_over()\n",
+        "            if self.source is None:\n                self.owner.unless_over()\n",
         "            if self.source is None:\n",
         "what has been told to stop does not pause before another round",
     ),
     Removal(
-        "_origins.py",
-        "            await host.finish(self.source)\n",
+        "_sources/origins.py",
+        "            await owner.finish(self.source)\n",
         "            pass\n",
         "what is made too late is closed",
     ),
     Removal(
         "_operators/transform.py",
-        "            if host.over:\n                raise\n",
+        "            if owner.over:\n                raise\n",
         "",
         "an error of an interrupted function is not mended",
     ),
     Removal(
         RECOVER,
-        "        super().__init__(stream, host)\n        host.pipeline.may_spawn = True\n",
-        "        super().__init__(stream, host)\n",
+        "        super().__init__(stream, owner)\n        owner.opening.may_spawn = True\n",
+        "        super().__init__(stream, owner)\n",
         "a replacement may need tasks",
     ),
     Removal(
         RECOVER,
-        "        if resume is not None:\n            host.pipeline.may_spawn = True\n",
+        "        if resume is not None:\n            owner.opening.may_spawn = True\n",
         "",
         "what is resumed may need tasks",
     ),
@@ -1740,7 +1743,7 @@ REMOVALS = (
     ),
     Removal(
         CLIENTS,
-        "            await host.release(own.aclose)\n",
+        "            await owner.release(own.aclose)\n",
         "            pass\n",
         "the client of a run is closed with it",
     ),
@@ -2174,13 +2177,13 @@ REMOVALS = (
     ),
     Removal(
         RESPONSE,
-        "            await host.release(partial(leave, chunks))\n",
+        "            await owner.release(partial(leave, chunks))\n",
         "            pass\n",
         "the generators of the client are unwound",
     ),
     Removal(
         RESPONSE,
-        "            await host.release(response.aclose)\n",
+        "            await owner.release(response.aclose)\n",
         "            pass\n",
         "a response is closed",
     ),

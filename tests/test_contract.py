@@ -37,7 +37,7 @@ from anystream import (
     WrongTaskError,
     chain,
 )
-from anystream._batches import QUANTUM
+from anystream._core.batches import QUANTUM
 from anystream.testing import TrackedSource, backend
 
 # -- the table ------------------------------------------------------------------------------
@@ -77,8 +77,8 @@ async def test_same_items(row: Row, form: Function) -> None:
 async def test_plain_iterable(row: Row, form: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any time for a batch each one ends as soon as it can, in the middle of anything."""
     for quantum in (QUANTUM, 0):
-        monkeypatch.setattr("anystream._batches.QUANTUM", quantum)
-        monkeypatch.setattr("anystream._mailbox.QUANTUM", quantum)
+        monkeypatch.setattr("anystream._core.batches.QUANTUM", quantum)
+        monkeypatch.setattr("anystream._core.channel.QUANTUM", quantum)
         async with row.over(Stream(ITEMS), form) as items:
             row.check([item async for item in items], row.wanted(ITEMS), True)
 

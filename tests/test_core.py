@@ -278,7 +278,7 @@ async def test_parts_are_closed_from_the_last_to_the_first() -> None:
 @pytest.fixture
 def tiny_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each batch ends after the two items that it has at least."""
-    monkeypatch.setattr("anystream._batches.QUANTUM", 0)
+    monkeypatch.setattr("anystream._core.batches.QUANTUM", 0)
 
 
 @pytest.mark.usefixtures("tiny_batches")
@@ -575,7 +575,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("anystream._batches.clock", clock)
+    monkeypatch.setattr("anystream._core.batches.clock", clock)
     return clock
 
 

@@ -171,7 +171,7 @@ async def test_a_text_in_many_lines_is_not_read_again_and_again(
         tries += 1
         return original(text, start)
 
-    monkeypatch.setattr("anystream._json.decode", decode)
+    monkeypatch.setattr("anystream._records.json.decode", decode)
     lines = [b"1,\n"] * 1000
     assert len(await net.json_seq([b"\x1e[\n", *lines, b"1]\n"]).first()) == 1001
     assert tries < 15

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from insides import opening_of
 
 from anystream import (
     Stream,
@@ -36,7 +37,7 @@ async def test_nothing_is_awaited_before_a_step_that_has_suspended(
     def clock() -> float:
         return now
 
-    monkeypatch.setattr("anystream._batches.clock", clock)
+    monkeypatch.setattr("anystream._core.batches.clock", clock)
 
     for _ in range(20):  # trio deals the turns by chance
         event, waiting = anyio.Event(), anyio.Event()
@@ -131,7 +132,7 @@ async def test_inner_streams_that_have_ended_are_forgotten() -> None:
 
     async with async_range(100).flat_map(lambda n: Stream(numbers(n))) as items:
         assert [n async for n in items] == list(range(100))
-        assert len(items.pipeline.owned) == 0
+        assert len(opening_of(items)._owned) == 0
 
 
 async def fail(n: int) -> int:

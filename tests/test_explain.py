@@ -13,6 +13,7 @@ import anyio
 import pytest
 from contract import EVERY, ITEMS, JOINING
 from hypothesis import given, settings
+from insides import opening_of
 from rows import Row
 from test_programs import Pipe, Program, World, pipes
 
@@ -31,9 +32,9 @@ from anystream import (
     ticker,
 )
 from anystream._bridges.from_callback import Callbacks
+from anystream._core.channel import Channel
 from anystream._explain import NONE, DrawnSegment, segment_of, summary
-from anystream._mailbox import Mailbox
-from anystream._operators.batching import Gathered
+from anystream._operators.batching import BatchChannel
 from anystream._operators.concurrent import Drain
 from anystream._operators.triggers import Signals
 from anystream.testing import TrackedSource, backend
@@ -71,9 +72,9 @@ none""",
         lambda: ticker(1).map(save).buffer(64).filter(save).buffer(1, "drop_oldest"),
         """\
 caller's task  (reads)
-  ^ mailbox    buffer(1, 'drop_oldest'): at most 1 item
+  ^ channel    buffer(1, 'drop_oldest'): at most 1 item
 task           filter(save)
-  ^ mailbox    buffer(64): at most 64 items
+  ^ channel    buffer(64): at most 64 items
 task           ticker(1.0).map(save)
 2 tasks: open it with `async with` or a terminal call""",
     ),
@@ -81,9 +82,9 @@ task           ticker(1.0).map(save)
         lambda: merge(race("ab", ticker(1)).skip(1), async_range(2), buffer=2).take(3),
         """\
 caller's task     take(3)
-  ^ mailbox       merge(..., buffer=2): at most 2 items for each
+  ^ channel       merge(..., buffer=2): at most 2 items for each
   +- task         skip(1)
-  |    ^ mailbox  race(...): on demand for each, until one has given an item
+  |    ^ channel  race(...): on demand for each, until one has given an item
   |    +- task    Stream('ab')
   |    +- task    ticker(1.0)
   +- task         async_range(2)
@@ -93,9 +94,9 @@ caller's task     take(3)
         lambda: async_range(9).map(save, concurrency=4, ahead=1).map(save),
         """\
 caller's task  map(save)
-  ^ mailbox    at most 5 items in work or to be read, in order
+  ^ channel    at most 5 items in work or to be read, in order
 4 tasks        map(save, concurrency=4, ahead=1)
-  ^ mailbox    on demand; none if the tasks can take items in turn
+  ^ channel    on demand; none if the tasks can take items in turn
 up to 1 task   async_range(9)
 up to 5 tasks: open it with `async with` or a terminal call""",
     ),
@@ -103,9 +104,9 @@ up to 5 tasks: open it with `async with` or a terminal call""",
         lambda: async_range(9).filter(save, ahead=1, ordered=False),
         """\
 caller's task  (reads)
-  ^ mailbox    at most 2 items in work or to be read, as they are ready
+  ^ channel    at most 2 items in work or to be read, as they are ready
 task           filter(save, ordered=False, ahead=1)
-  ^ mailbox    on demand; none if the tasks can take items in turn
+  ^ channel    on demand; none if the tasks can take items in turn
 up to 1 task   async_range(9)
 up to 2 tasks: open it with `async with` or a terminal call""",
     ),
@@ -113,14 +114,14 @@ up to 2 tasks: open it with `async with` or a terminal call""",
         lambda: async_range(9).switch_map(numbers).flat_map(save, concurrency=2),
         """\
 caller's task      (reads)
-  ^ mailbox        on demand for each of the tasks
+  ^ channel        on demand for each of the tasks
 2 tasks            flat_map(save, concurrency=2)
-  ^ mailbox        on demand; none if the tasks can take items in turn
+  ^ channel        on demand; none if the tasks can take items in turn
 up to 1 task       (reads)
-  ^ mailbox        on demand
+  ^ channel        on demand
   +- up to 1 task  the stream for the newest item
   +- task          switch_map(numbers)
-       ^ mailbox   at most 1 item, the newest
+       ^ channel   at most 1 item, the newest
      task          async_range(9)
 up to 6 tasks at a time, and those of inner streams: open it with `async with`
 or a terminal call""",
@@ -133,7 +134,7 @@ caller's task               repeat(3)
        +- in turn           async_range(2)
        +- in turn           Stream(...)
        |    +- inside       (reads)
-       |         ^ mailbox  buffer(2): at most 2 items
+       |         ^ channel  buffer(2): at most 2 items
        |       task         async_range(3)
        +- in turn           Stream('ab')
 1 task at a time: open it with `async with` or a terminal call""",
@@ -151,7 +152,7 @@ none""",
         lambda: anystream.zip("ab", async_range(2)),
         """\
 caller's task      (reads)
-  ^ mailbox        zip(...): on demand for each; no tasks if none ever waits
+  ^ channel        zip(...): on demand for each; no tasks if none ever waits
   +- up to 1 task  Stream('ab')
   +- up to 1 task  async_range(2)
 up to 2 tasks: open it with `async with` or a terminal call""",
@@ -160,13 +161,13 @@ up to 2 tasks: open it with `async with` or a terminal call""",
         lambda: ticker(1).with_latest_from("a").take_until(9).batched(2, within=1).debounce(1),
         """\
 caller's task     (reads)
-  ^ mailbox       debounce(1): at most 2 items, the newest
+  ^ channel       debounce(1): at most 2 items, the newest
 task              (reads)
-  ^ mailbox       batched(2, within=1): at most 1 batch
+  ^ channel       batched(2, within=1): at most 1 batch
 task              (reads)
-  ^ mailbox       take_until(...): on demand; what the trigger gives never waits
+  ^ channel       take_until(...): on demand; what the trigger gives never waits
   +- task         (reads)
-  |    ^ mailbox  with_latest_from(...): on demand; of each other one at most 1
+  |    ^ channel  with_latest_from(...): on demand; of each other one at most 1
   |               item, the newest
   |    +- task    ticker(1.0)
   |    +- task    Stream('a')
@@ -177,9 +178,9 @@ task              (reads)
         lambda: async_range(9).buffer(1).group_by(save, 8),
         """\
 caller's task  (reads)
-  ^ mailbox    at most 8 pairs, and as many items for the reader of each
+  ^ channel    at most 8 pairs, and as many items for the reader of each
 task           group_by(save, buffer=8)
-  ^ mailbox    buffer(1): at most 1 item
+  ^ channel    buffer(1): at most 1 item
 task           async_range(9)
 2 tasks: open it with `async with` or a terminal call""",
     ),
@@ -187,7 +188,7 @@ task           async_range(9)
         lambda: from_thread(numbers, buffer=3).map(save),
         """\
 caller's task  map(save)
-  ^ mailbox    at most 3 items
+  ^ channel    at most 3 items
 task, thread   from_thread(numbers, buffer=3)
 1 task: open it with `async with` or a terminal call""",
     ),
@@ -195,7 +196,7 @@ task, thread   from_thread(numbers, buffer=3)
         lambda: from_callback(save, buffer=3).map(save),
         """\
 caller's task  map(save)
-  ^ mailbox    at most 3 items
+  ^ channel    at most 3 items
 any thread     from_callback(save, buffer=3)
 no tasks: a bare `async for` will do""",
     ),
@@ -203,7 +204,7 @@ no tasks: a bare `async for` will do""",
         lambda: merge(),
         """\
 caller's task  (reads)
-  ^ mailbox    merge(): on demand for each
+  ^ channel    merge(): on demand for each
 no tasks: open it with `async with` or a terminal call""",
     ),
 }
@@ -324,39 +325,41 @@ assert "anystream._explain" in sys.modules
 
 
 class Watch:
-    """What pipelines make and start while it is on: their mailboxes and tasks."""
+    """What pipelines make and start while it is on: their channels and tasks."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.boxes: list[Mailbox] = []
-        init = Mailbox.__init__
+        self.channels: list[Channel] = []
+        init = Channel.__init__
 
-        def made(box: Mailbox, *args: Any) -> None:
-            self.boxes.append(box)
-            init(box, *args)
+        def made(channel: Channel, *args: Any) -> None:
+            self.channels.append(channel)
+            init(channel, *args)
 
-        monkeypatch.setattr(Mailbox, "__init__", made)
+        monkeypatch.setattr(Channel, "__init__", made)
 
 
-def bounds(box: Mailbox) -> frozenset[int]:
+def bounds(channel: Channel) -> frozenset[int]:
     """How many items may wait: in what passes news on only, none does; a batch counts as one."""
-    if isinstance(box, Callbacks):
-        return frozenset({box.bound})
-    if isinstance(box, Gathered):
+    if isinstance(channel, Callbacks):
+        return frozenset({channel.bound})
+    if isinstance(channel, BatchChannel):
         return frozenset({1})
-    return frozenset(lane.bound for lane in box.lanes if not isinstance(lane, (Drain, Signals)))
+    return frozenset(lane.bound for lane in channel.lanes if not isinstance(lane, (Drain, Signals)))
 
 
-def drawn_bounds(mailbox: str) -> frozenset[int]:
+def drawn_bounds(text: str) -> frozenset[int]:
     """The same as it is drawn."""
-    numbers = {int(number) for number in re.findall(r"at most (\d+) ", mailbox + " ")}
-    return frozenset(numbers | ({0} if "on demand" in mailbox else set()))
+    numbers = {int(number) for number in re.findall(r"at most (\d+) ", text + " ")}
+    return frozenset(numbers | ({0} if "on demand" in text else set()))
 
 
-def assert_boxes(stream: Stream[Any], boxes: list[Mailbox]) -> None:
-    mailboxes = [each.mailbox for each in drawn(stream).everything() if each.mailbox is not None]
-    optional = Counter(drawn_bounds(text) for text in mailboxes if OPTIONAL.search(text))
-    certain = Counter(drawn_bounds(text) for text in mailboxes if not OPTIONAL.search(text))
-    there = Counter(bounds(box) for box in boxes if box.lanes or isinstance(box, Callbacks))
+def assert_channels(stream: Stream[Any], channels: list[Channel]) -> None:
+    texts = [each.channel for each in drawn(stream).everything() if each.channel is not None]
+    optional = Counter(drawn_bounds(text) for text in texts if OPTIONAL.search(text))
+    certain = Counter(drawn_bounds(text) for text in texts if not OPTIONAL.search(text))
+    there = Counter(
+        bounds(channel) for channel in channels if channel.lanes or isinstance(channel, Callbacks)
+    )
     assert certain <= there <= certain + optional
 
 
@@ -384,12 +387,12 @@ def drawn(stream: Stream[Any]) -> DrawnSegment:
 
 
 async def assert_drawn_as_it_is(stream: Stream[Any], watch: Watch) -> None:
-    watch.boxes.clear()
+    watch.channels.clear()
     async with stream as run:
-        boxes, at_first = [*watch.boxes], len(run.pipeline.pumps)
-        assert_boxes(stream, boxes)
+        channels, at_first = [*watch.channels], len(opening_of(run)._tasks)
+        assert_channels(stream, channels)
         await anext(run, None)
-        later = len(run.pipeline.pumps)
+        later = len(opening_of(run)._tasks)
     assert_tasks(stream, at_first, later)
 
 
@@ -420,9 +423,9 @@ async def test_every_join_is_drawn_as_it_is(row: Row, watch: Watch) -> None:
 
 async def test_a_zip_of_what_never_waits_has_no_tasks(watch: Watch) -> None:
     async with anystream.zip("ab", async_range(2)) as run:
-        assert not run.pipeline.pumps
+        assert not opening_of(run)._tasks
     async with anystream.zip("ab", ticker(1)) as run:
-        assert len(run.pipeline.pumps) == 2
+        assert len(opening_of(run)._tasks) == 2
 
 
 async def test_readers_of_a_share() -> None:
@@ -432,16 +435,16 @@ async def test_readers_of_a_share() -> None:
     async with owner as shared, shared.take(3) as run:
         assert owner.run is not None
         await anext(run)
-        assert not run.pipeline.pumps
-        assert len(owner.run.pipeline.pumps) == 2
-        assert {lane.bound for lane in box_of(run).lanes} == {7}
+        assert not opening_of(run)._tasks
+        assert len(opening_of(owner.run)._tasks) == 2
+        assert {lane.bound for lane in channel_of(run).lanes} == {7}
         assert (
             shared.take(3).explain()
             == """\
 caller's task  take(3)
-  ^ mailbox    at most 7 items for each reader
+  ^ channel    at most 7 items for each reader
 share's task   map(save).share(buffer=7)
-  ^ mailbox    buffer(2): at most 2 items
+  ^ channel    buffer(2): at most 2 items
 share's task   Stream(TrackedSource.generator)
 no tasks: a bare `async for` will do"""
         )
@@ -453,16 +456,16 @@ async def test_readers_of_a_partition() -> None:
     async with owner as (true, false), false.buffer(1) as run:
         assert owner.run is not None
         await anext(run)
-        assert len(run.pipeline.pumps) == 1
-        assert len(owner.run.pipeline.pumps) == 1
+        assert len(opening_of(run)._tasks) == 1
+        assert len(opening_of(owner.run)._tasks) == 1
         for part in (true, false):
             assert (
                 part.buffer(1).explain()
                 == """\
 caller's task     (reads)
-  ^ mailbox       buffer(1): at most 1 item
+  ^ channel       buffer(1): at most 1 item
 task              (reads)
-  ^ mailbox       at most 7 items for each reader
+  ^ channel       at most 7 items for each reader
 partition's task  repeat(1).partition(save, buffer=7)
   +- again        async_range(9, delay=1.0)
 1 task: open it with `async with` or a terminal call"""
@@ -472,24 +475,24 @@ partition's task  repeat(1).partition(save, buffer=7)
 async def test_readers_of_groups() -> None:
     async with async_range(9, delay=1).group_by(save, 7) as groups:
         _, group = await anext(groups)
-        assert len(groups.pipeline.pumps) == 1
+        assert len(opening_of(groups)._tasks) == 1
         async with group as items:
-            assert not items.pipeline.pumps
-            assert {lane.bound for lane in box_of(items).lanes} == {7}
+            assert not opening_of(items)._tasks
+            assert {lane.bound for lane in channel_of(items).lanes} == {7}
         assert (
             group.explain()
             == """\
 caller's task    (reads)
-  ^ mailbox      at most 7 items for each reader
+  ^ channel      at most 7 items for each reader
 group_by's task  async_range(9, delay=1.0).group_by(save, buffer=7)
 no tasks: a bare `async for` will do"""
         )
 
 
-def box_of(run: Run[Any]) -> Mailbox:
-    box = run.pipeline.bottom
-    assert isinstance(box, Mailbox)
-    return box
+def channel_of(run: Run[Any]) -> Channel:
+    channel = opening_of(run).bottom
+    assert isinstance(channel, Channel)
+    return channel
 
 
 @pytest.mark.real_time
@@ -515,11 +518,11 @@ def test_random_pipelines_are_drawn_as_they_are(name: str, pipe: Pipe) -> None:
         nonlocal tasks
         with suppress(Exception):  # the cleanup of many of these fails
             async with stream as run:
-                tasks = len(run.pipeline.pumps)
+                tasks = len(opening_of(run)._tasks)
 
     run_on, options = backend(name)
     with pytest.MonkeyPatch.context() as monkeypatch:
         watch = Watch(monkeypatch)
         anyio.run(open_it, backend=run_on, backend_options=options)
-    assert_boxes(stream, watch.boxes)
+    assert_channels(stream, watch.channels)
     assert_tasks(stream, tasks, 0)

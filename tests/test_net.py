@@ -15,6 +15,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from insides import opening_of
 from records import Case, is_true
 from splits import Wire, in_chunks, one_by_one
 
@@ -26,7 +27,7 @@ from anystream import (
     StreamInterruptedError,
     net,
 )
-from anystream._chunks import File
+from anystream._records.chunks import File
 from anystream.net import ProcessExitError, RecordDataError, RecordSizeError
 from anystream.testing import cancel_everywhere, every_cut
 
@@ -378,9 +379,9 @@ async def test_a_file_is_closed_whose_opening_was_left_alone(tmp_path: Path) -> 
         await task
     writer = threading.Timer(0.05, lambda: fifo.open("wb").close())
     writer.start()
-    host = Run[Any](Stream([])).pipeline
-    await file.close(host)
-    host.settle(None)
+    owner = opening_of(Run[Any](Stream([])))
+    await file.close(owner)
+    owner.raise_collected(None)
     writer.join()
     assert file.file is None
     assert not file.ready.locked()
@@ -429,7 +430,7 @@ async def test_a_file_is_read_where_the_loop_cannot_wait_for_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("anystream._chunks.POSIX", False)
+        patch.setattr("anystream._records.chunks.POSIX", False)
         assert await net.lines(path).count() == 20_000
 
 

@@ -23,7 +23,7 @@ def operators() -> list[str]:
         name
         for name, method in vars(Stream).items()
         if name[0] != "_"
-        and re.match(r"'?(Stream|Owner)\[", str(inspect.signature(method).return_annotation))
+        and re.match(r"'?(Stream|Holder)\[", str(inspect.signature(method).return_annotation))
     ]
     return list(dict.fromkeys([*methods, *JOINS]))
 

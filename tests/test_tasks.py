@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from insides import opening_of
 
 from anystream import (
     CleanupTimeoutError,
@@ -484,12 +485,12 @@ async def test_a_native_cancel_while_the_tasks_clean_up_is_passed_on(handed_over
     assert source.closes_finished == 1
 
 
-async def test_a_mailbox_holds_the_tasks_that_fill_it() -> None:
+async def test_a_channel_holds_the_tasks_that_fill_it() -> None:
     source = TrackedSource(range(2))
     async with Stream(source.generator).buffer(5) as items:
-        assert items.pipeline.holds
+        assert opening_of(items).holds
         await anyio.sleep(1)
-        assert not items.pipeline.holds
+        assert not opening_of(items).holds
         assert [n async for n in items] == [0, 1]
 
 
@@ -522,7 +523,7 @@ async def test_leaving_after_the_grace_of_the_first_close_is_over() -> None:
     )
     async with stream as items:
         await anext(items)
-        scope = items.pipeline.scope
+        scope = opening_of(items)._scope
     assert scope is not None
     assert not scope.cancel_called
     assert entered.open_runs == slow.open_runs == 0

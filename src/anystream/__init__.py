@@ -1,9 +1,9 @@
 """Streams for structured concurrency: the same on asyncio and on trio.
 
-A map of the code: `_sources` and `_joins` make a stream, `_stream` is its fluent face,
-`_operators` change it, `_sinks` end it and `_bridges` lead to threads and callbacks. Beneath,
-`_run` is one opening of a stream, with `_mailbox` between its tasks and `_reader` at its end, and
-`_batches` is the step that it is made of, over `_origins` and `_steps`.
+A map of the code: `_sources` begin a stream, `_stream` is its fluent interface, `_operators` change
+it, `_terminals` end it and `_bridges` lead to threads and callbacks. Beneath them, `_core` is one
+opening of a stream: its tasks, what sits between them, and how all of it is closed. `_records`
+finds lines and JSON in bytes, for `net` and `http`.
 `http`, `testing` and `_cli` stand beside; nothing imports them.
 """
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._bridges.from_callback import Push, from_callback
     from ._bridges.from_thread import from_thread
     from ._bridges.to_sync import to_sync
+    from ._core.run import Run
     from ._errors import (
         CleanupTimeoutError,
         EmptyStreamError,
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
         WrongOrderError,
         WrongTaskError,
     )
-    from ._joins import chain, combine_latest, merge, race, zip
-    from ._reader import Run
     from ._retry import Retry
-    from ._sources import async_range, poll, stream, stream_data, ticker
+    from ._sources.builders import async_range, poll, stream, stream_data, ticker
+    from ._sources.joins import chain, combine_latest, merge, race, zip
     from ._stream import Stream
 
 del TYPE_CHECKING  # which is no name of ours
@@ -78,10 +78,10 @@ _HOMES = {
     "_bridges.from_callback": ("Push", "from_callback"),
     "_bridges.from_thread": ("from_thread",),
     "_bridges.to_sync": ("to_sync",),
-    "_joins": ("chain", "combine_latest", "merge", "race", "zip"),
-    "_reader": ("Run",),
+    "_core.run": ("Run",),
     "_retry": ("Retry",),
-    "_sources": ("async_range", "poll", "stream", "stream_data", "ticker"),
+    "_sources.builders": ("async_range", "poll", "stream", "stream_data", "ticker"),
+    "_sources.joins": ("chain", "combine_latest", "merge", "race", "zip"),
     "_stream": ("Stream",),
 }
 """Where the names are, but for the errors, which are in `_errors`."""

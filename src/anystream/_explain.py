@@ -1,4 +1,4 @@
-"""What `Stream.explain` gives: a pipeline as segments in their tasks, and the mailboxes between.
+"""What `Stream.explain` gives: a pipeline as segments in their tasks, and the channels between.
 
 It is made of what was noted down when the stream was built: nothing is opened or called.
 """
@@ -6,14 +6,12 @@ It is made of what was noted down when the stream was built: nothing is opened o
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-from ._batches import Recipe, needs_tasks
+from ._core.contracts import Openable, needs_tasks
 from ._labels import Label
-from ._stages import AGAIN, Way
-
-if TYPE_CHECKING:
-    from ._stream import Parts
+from ._layouts import AGAIN, Layout
+from ._recipe import recipe_of
 
 WIDTH = 80
 NARROWEST = 30
@@ -29,21 +27,21 @@ ONE, PERHAPS, NONE = (1, 1), (0, 1), (0, 0)
 class Stage(NamedTuple):
     """What a segment reads from, if that is made of other streams."""
 
-    way: Way
+    layout: Layout
     call: Label  # by which it came about
-    inputs: Sequence[Recipe]
+    inputs: Sequence[Openable]
     bound: int  # how many items may wait in a lane; 0: none is asked for before it is wanted
     workers: int
 
 
 @dataclass
 class DrawnSegment:
-    """A row of calls, and what it reads: a mailbox that others fill, or parts in its own task."""
+    """A row of calls, and what it reads: a channel that others fill, or parts in its own task."""
 
     role: str
     tasks: tuple[int, int]
     row: list[str]
-    mailbox: str | None = None
+    channel: str | None = None
     feeders: list["DrawnSegment"] = field(default_factory=list["DrawnSegment"])
     opens: bool = False  # streams that nobody knows yet
     renews: bool = False  # starts tasks again and again
@@ -54,7 +52,7 @@ class DrawnSegment:
             yield from feeder.everything()
 
 
-def explained(stream: Recipe, format: str) -> str:
+def explained(stream: Openable, format: str) -> str:
     segment = segment_of(stream, "caller's task", NONE)
     last = summary(segment, needs_tasks(stream))
     return text(segment, last) if format == "text" else mermaid(segment, last)
@@ -63,23 +61,18 @@ def explained(stream: Recipe, format: str) -> str:
 # -- what there is --------------------------------------------------------------------------
 
 
-def parts_of(stream: Any) -> "Parts":
-    parts: Parts = stream._parts
-    return parts
-
-
-def segment_of(stream: Recipe, role: str, tasks: tuple[int, int]) -> DrawnSegment:
-    parts = parts_of(stream)
-    stage = None if parts.note is None else Stage(*parts.note)
-    calls, source = unwound(parts.text, None if stage is None else stage.call)
+def segment_of(stream: Openable, role: str, tasks: tuple[int, int]) -> DrawnSegment:
+    recipe = recipe_of(stream)
+    stage = None if recipe.provenance is None else Stage(*recipe.provenance)
+    calls, source = unwound(recipe.text, None if stage is None else stage.call)
     segment = DrawnSegment(role, tasks, [in_a_line(call.alone()) for call in calls])
     segment.opens = any(call.name in OPENING for call in calls)
     if stage is None:
         segment.row.insert(0, in_a_line(str(source)))
-    elif stage.way.kind == "in turn":
+    elif stage.layout.kind == "in turn":
         read_in_turn(segment, stage)
     else:
-        read_mailbox(segment, stage)
+        read_channel(segment, stage)
     return segment
 
 
@@ -93,45 +86,47 @@ def unwound(text: object, head: Label | None) -> tuple[list[Label], object]:
 
 
 def read_in_turn(segment: DrawnSegment, stage: Stage) -> None:
-    way = stage.way
+    layout = stage.layout
     segment.row.insert(0, without_inputs(stage))
-    segment.feeders = inputs_of(stage, way.note, NONE)
-    segment.opens = segment.opens or way.opens
-    segment.renews = way.note == AGAIN and number(segment)[1] > 0
+    segment.feeders = inputs_of(stage, layout.note, NONE)
+    segment.opens = segment.opens or layout.opens
+    segment.renews = layout.note == AGAIN and number(segment)[1] > 0
 
 
-def read_mailbox(segment: DrawnSegment, stage: Stage) -> None:
-    way = stage.way
+def read_channel(segment: DrawnSegment, stage: Stage) -> None:
+    layout = stage.layout
     call = in_a_line(stage.call.alone())
-    segment.mailbox = amount(stage.bound, way.unit) + way.note
-    match way.kind:
+    segment.channel = amount(stage.bound, layout.unit) + layout.note
+    match layout.kind:
         case "workers":
             feeders = inputs_of(stage, "up to 1 task", PERHAPS)
-            mailbox = "on demand; none if the tasks can take items in turn" if feeders else None
+            channel = "on demand; none if the tasks can take items in turn" if feeders else None
             number = stage.workers
             role = f"{number} tasks" if number > 1 else "task"
-            workers = DrawnSegment(role, (number, number), [call], mailbox, feeders, way.opens)
+            workers = DrawnSegment(role, (number, number), [call], channel, feeders, layout.opens)
             segment.feeders = [workers]
         case "newest":
-            inner = DrawnSegment("up to 1 task", PERHAPS, [way.inner], opens=way.opens, renews=True)
+            inner = DrawnSegment(
+                "up to 1 task", PERHAPS, [layout.inner], opens=layout.opens, renews=True
+            )
             feeders = inputs_of(stage, "task", ONE)
-            mailbox = "at most 1 item, the newest"
-            segment.feeders = [inner, DrawnSegment("task", ONE, [call], mailbox, feeders)]
-        case "hub" | "branch":
+            channel = "at most 1 item, the newest"
+            segment.feeders = [inner, DrawnSegment("task", ONE, [call], channel, feeders)]
+        case "distributor" | "subscription":
             segment.feeders = inputs_of(stage, "task", ONE)
             segment.feeders[0].row.append(call)
-            if way.kind == "branch":
+            if layout.kind == "subscription":
                 leave_to(stage.call.name, segment.feeders[0])
         case "thread":
             segment.feeders = [DrawnSegment("task, thread", ONE, [call])]
         case "callback":
             segment.feeders = [DrawnSegment("any thread", NONE, [call])]
         case _:
-            perhaps = way.kind == "perhaps"
+            perhaps = layout.kind == "perhaps"
             role, tasks = ("up to 1 task", PERHAPS) if perhaps else ("task", ONE)
             segment.feeders = inputs_of(stage, role, tasks)
             if not is_of_one_call(stage):
-                segment.mailbox = f"{without_inputs(stage)}: {segment.mailbox}"
+                segment.channel = f"{without_inputs(stage)}: {segment.channel}"
 
 
 def inputs_of(stage: Stage, role: str, tasks: tuple[int, int]) -> list[DrawnSegment]:
@@ -153,8 +148,8 @@ def without_inputs(stage: Stage) -> str:
 
 
 def is_of_one_call(stage: Stage) -> bool:
-    """Whether the user has written just one call for what is on both sides of the mailbox."""
-    return any(parts_of(stream).text is stage.call for stream in stage.inputs)
+    """Whether the user has written just one call for what is on both sides of the channel."""
+    return any(recipe_of(stream).text is stage.call for stream in stage.inputs)
 
 
 def in_a_line(text: str) -> str:
@@ -204,8 +199,8 @@ def drawn(segment: DrawnSegment) -> Iterator[tuple[str, list[str]]]:
     """Rows of two columns: what it is, and the pieces of what there is to say of it."""
     first, *others = segment.row or ["(reads)"]
     yield segment.role, [first, *(f".{call}" for call in others)]
-    if segment.mailbox is not None:
-        yield "  ^ mailbox", words(segment.mailbox)
+    if segment.channel is not None:
+        yield "  ^ channel", words(segment.channel)
         if len(segment.feeders) == 1:
             yield from drawn(segment.feeders[0])
             return
@@ -241,7 +236,7 @@ def mermaid(segment: DrawnSegment, last: str) -> str:
 
 
 class Chart:
-    """A subgraph for each task, or for several that do the same, and a node for each mailbox."""
+    """A subgraph for each task, or for several that do the same, and a node for each channel."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -255,14 +250,14 @@ class Chart:
         self.node(name, segment, boxes)
         self.lines.append("  end")
         for reader, read in boxes:
-            self.mailbox(reader, read)
+            self.channel(reader, read)
         return name
 
     def node(self, name: str, segment: DrawnSegment, boxes: list[tuple[str, DrawnSegment]]) -> None:
         """Draw a segment, and those whose turn comes in the same task."""
         row = "<br>.".join(map(escaped, segment.row)) or "(reads)"
         self.lines.append(f'    {name}["{row}"]')
-        if segment.mailbox is not None:
+        if segment.channel is not None:
             boxes.append((name, segment))
             return
         for feeder in segment.feeders:
@@ -270,8 +265,8 @@ class Chart:
             self.node(part, feeder, boxes)
             self.lines.append(f"    {part} -->|{quoted(feeder.role)}| {name}")
 
-    def mailbox(self, reader: str, segment: DrawnSegment) -> None:
-        self.lines.append(f"  {reader}m([{quoted(segment.mailbox or '')}]) --> {reader}")
+    def channel(self, reader: str, segment: DrawnSegment) -> None:
+        self.lines.append(f"  {reader}m([{quoted(segment.channel or '')}]) --> {reader}")
         for feeder in segment.feeders:
             self.lines.append(f"  {self.task(feeder)} --> {reader}m")
 

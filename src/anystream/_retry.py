@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from . import _checks as check
+from . import _args as check
 from . import _labels as label
 
 

@@ -21,27 +21,23 @@ from typing import (
 
 from anyio import Event, get_current_task
 
-from . import _checks as check
+from . import _args as check
 from . import _labels as label
-from . import _sinks
-from . import _stages as stages
-from ._batches import (
-    GRACE,
+from . import _layouts as layouts
+from . import _terminals
+from ._core.callers import caller
+from ._core.channel import OVERFLOWS, Channel
+from ._core.contracts import (
     MISSING,
-    OPERATOR,
-    SOURCE,
-    Operator,
-    Recipe,
-    Segment,
+    Openable,
+    Owner,
     Source,
     depth_of,
     grace_of,
     needs_tasks,
 )
-from ._callers import caller
+from ._core.run import Run, reader_of
 from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
-from ._host import Host
-from ._mailbox import OVERFLOWS, Mailbox
 from ._operators import (
     batching,
     combine,
@@ -57,11 +53,9 @@ from ._operators import (
     triggers,
     workers,
 )
-from ._operators.share import Owner
-from ._origins import origin
-from ._reader import Run
+from ._operators.share import Holder
+from ._recipe import Items, Maker, OpenSource, Recipe, of_all, recipe_of
 from ._retry import Retry, exception_types
-from ._stages import Note, Way
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -81,8 +75,7 @@ class Eventual(Protocol):
     def wait(self) -> Awaitable[object]: ...
 
 
-Items: TypeAlias = AsyncIterable[T] | Iterable[T]
-Maker: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
+MakerOf: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
 Trigger: TypeAlias = float | Eventual | Awaitable[object] | AsyncIterable[object]
 Later: TypeAlias = Items[T] | Awaitable[Items[T]]
 Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
@@ -93,36 +86,6 @@ class Sendable(Protocol[T_contra]):
 
     async def send(self, item: T_contra, /) -> None: ...
     async def aclose(self) -> None: ...
-
-
-Makers: TypeAlias = tuple[Callable[[Host], Operator], ...]
-
-
-class Row(NamedTuple):
-    """The operators of a stream: those of the stream before it, and more."""
-
-    before: "Row | None"
-    makers: Makers
-
-    def all(self) -> list[Callable[[Host], Operator]]:
-        found: list[Makers] = []
-        row: Row | None = self
-        while row is not None:
-            found.append(row.makers)
-            row = row.before
-        return [make for makers in reversed(found) for make in makers]
-
-
-class Parts(NamedTuple):
-    """What a stream is made of: its source and operators, for each run anew, and its text."""
-
-    origin: Callable[[Host], Source]
-    row: Row | None
-    text: object  # its label
-    tasks: bool  # whether it needs tasks
-    grace: float = GRACE  # seconds that each source may take to close
-    note: Note | None = None  # what `explain` has to know if the source is made of others
-    depth: int = SOURCE  # frames of Python that it takes to open and to step it
 
 
 class Workers(NamedTuple):
@@ -144,7 +107,7 @@ class Workers(NamedTuple):
         return cls(count, ordered, finished, given)
 
 
-class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
+class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     """A stream of items: an immutable recipe that can be opened again and again.
 
     `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, or a function
@@ -175,46 +138,46 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     [1, 4, 9]
     """
 
-    __slots__ = ("__weakref__", "_parts", "_runs")
+    __slots__ = ("__weakref__", "_recipe", "_runs")
 
-    def __init__(self, source: "Items[T_co] | Maker[T_co] | Parts") -> None:
-        if not isinstance(source, Parts):
-            text = label.call("Stream", source)
-            if isinstance(source, Recipe):
-                note = stages.INSIDE, text, (source,), 0, 0
-                tasks, grace = needs_tasks(source), grace_of(source)
-                depth = stages.INSIDE.frames + depth_of(source)
-                source = Parts(origin(source), None, text, tasks, grace, note, depth)
-            else:
-                source = Parts(origin(source), None, text, tasks=False)
-        self._parts = source
+    def __init__(self, source: "Items[T_co] | MakerOf[T_co]") -> None:
+        self._recipe: Recipe = source if isinstance(source, Recipe) else Recipe.of(source)
         # Those of `async with`, by the task that entered.
         self._runs: dict[int | None, list[Run[T_co]]] | None = None
 
-    def _then(self, call: label.Label | None, *makers: Callable[[Host], Operator]) -> "Stream[Any]":
+    def _then(self, call: label.Label | None, *makers: Maker) -> "Stream[Any]":
         """This stream with more operators; no label for what the user has not written."""
-        origin, row, text, tasks, grace, note, depth = self._parts
-        whole = text if call is None else call.after(text)
-        depth += OPERATOR * len(makers)
-        return Stream(Parts(origin, Row(row, makers), whole, tasks, grace, note, depth))
+        return Stream(self._recipe.then(call, *makers))
 
-    def _open(self, host: Host) -> Source:
-        source, row = self._parts.origin(host), self._parts.row
-        if row is None:
-            return source
-        return Segment(source, [make(host) for make in row.all()], host)
+    def _joined(
+        self,
+        open_source: OpenSource,
+        call: label.Label,
+        layout: layouts.Layout,
+        bound: int = 0,
+        workers: int = 1,
+        others: Sequence[Openable] = (),
+    ) -> "Stream[Any]":
+        """A stream of this one and others, whose source `open_source` makes for each run."""
+        call = call.after(self._recipe.text)
+        return Stream(
+            Recipe.combine(open_source, call, [self._recipe, *others], layout, bound, workers)
+        )
+
+    def _open(self, owner: Owner) -> Source:
+        return self._recipe._open(owner)  # pyright: ignore[reportPrivateUsage]
 
     def _needs_tasks(self) -> bool:
-        return self._parts.tasks
+        return needs_tasks(self._recipe)
 
     def _grace(self) -> float:
-        return self._parts.grace
+        return grace_of(self._recipe)
 
     def _depth(self) -> int:
-        return self._parts.depth
+        return depth_of(self._recipe)
 
     def __repr__(self) -> str:
-        return str(self._parts.text)
+        return repr(self._recipe)
 
     # -- opening ----------------------------------------------------------------------------
 
@@ -226,7 +189,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         await run.__aenter__()
         if self._runs is None:
             self._runs = {}
-        key = run.pipeline.task if run.inside_of is None else -run.inside_of
+        reader = reader_of(run)
+        key = reader.opening.task if reader.inside_of is None else -reader.inside_of
         self._runs.setdefault(key, []).append(run)
         return run
 
@@ -245,7 +209,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         run = runs.pop()
         if not runs:
             del self._runs[key]
-        await run.leave(error)
+        await reader_of(run).leave(error)
 
     def _of_generator(self, task: int) -> int:
         """The key of the runs that the generator which calls this has entered, or of `task`."""
@@ -254,7 +218,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         return task if frame is None or -id(frame) not in runs else -id(frame)
 
     def __aiter__(self) -> Run[T_co]:
-        if self._parts.tasks:
+        if needs_tasks(self):
             raise NeedsTasksError(
                 f"{self!r} needs tasks, and a bare `async for` has none:"
                 " use `async with stream as items`, and `async for item in items` inside of it"
@@ -291,16 +255,15 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         grace = check.seconds("seconds", seconds, zero=False)
-        text = label.call("with_grace", seconds).after(self._parts.text)
-        return Stream(self._parts._replace(text=text, grace=grace))
+        return Stream(self._recipe.with_grace(label.call("with_grace", seconds), grace))
 
     def explain(self, format: Literal["text", "mermaid"] = "text") -> str:
         """A diagram of this stream: which task does what, and what may wait between them.
 
         Read from the top, which is the reader, to the sources. Each task has a line with what runs
-        there, as you have written it, and each mailbox one that says how many items may wait in it;
+        there, as you have written it, and each channel one that says how many items may wait in it;
         with `on demand` an item is asked for only while a reader waits. Lines with `+-` fill the
-        mailbox above them or, if there is none, run in the task above them. The last line has the
+        channel above them or, if there is none, run in the task above them. The last line has the
         number of tasks, or a bound if that is not known before the opening. With the format
         `"mermaid"` it is the same as a flowchart for Mermaid.
 
@@ -311,9 +274,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
 
         >>> print(merge(ticker(1), async_range(9).map(str)).buffer(64).take(10).explain())
         caller's task  take(10)
-          ^ mailbox    buffer(64): at most 64 items
+          ^ channel    buffer(64): at most 64 items
         task           (reads)
-          ^ mailbox    merge(...): on demand for each
+          ^ channel    merge(...): on demand for each
           +- task      ticker(1.0)
           +- task      async_range(9).map(str)
         3 tasks: open it with `async with` or a terminal call
@@ -444,7 +407,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         given = {} if pool is None else pool.given
         call = label.call("map", fn, **given, on_error=on_error)
         if pool is None:
-            return self._then(call, lambda host: transform.MapOr(mended(host)))
+            return self._then(call, lambda owner: transform.MapOr(mended(owner)))
         results = self._in_workers(call, pool, mended)
         return results._then(None, lambda _: select.Filter(transform.is_given))
 
@@ -452,13 +415,12 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         self,
         call: label.Label,
         pool: "Workers",
-        bind: Callable[[Host], Callable[[Any], Any]],
+        bind: Callable[[Owner], Callable[[Any], Any]],
     ) -> "Stream[Any]":
-        origin = workers.mapped(self, bind, pool.concurrency, pool.ordered, pool.ahead)
-        way = stages.IN_ORDER if pool.ordered else stages.AS_READY
+        open_source = workers.mapped(self._recipe, bind, pool.concurrency, pool.ordered, pool.ahead)
+        way = layouts.IN_ORDER if pool.ordered else layouts.AS_READY
         bound = pool.concurrency + pool.ahead
-        text = call.after(self._parts.text)
-        return joined(origin, text, [self], way, bound, pool.concurrency)
+        return self._joined(open_source, call, way, bound, pool.concurrency)
 
     @overload
     def starmap(self: "Stream[tuple[*Ts]]", fn: Callable[[*Ts], Awaitable[R]]) -> "Stream[R]": ...
@@ -662,7 +624,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             return self._then(label.call("dedupe"), lambda _: select.Dedupe())
         check.function("key", key)
         return self._then(
-            label.call("dedupe", key), lambda _: select.New(key, select.Previous().new)
+            label.call("dedupe", key), lambda _: select.New(key, select.LastKey().new)
         )
 
     def default_if_empty(self, value: R) -> "Stream[T_co | R]":
@@ -783,7 +745,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             return self._then(text, lambda _: batching.Batched(batch()))
         time = check.seconds("within", within, zero=False)
         return self._timed(
-            text, lambda event: batching.Gathered(event, batch(), time), stages.BATCH, 1
+            text, lambda event: batching.BatchChannel(event, batch(), time), layouts.BATCH, 1
         )
 
     def pairwise(self) -> "Stream[tuple[T_co, T_co]]":
@@ -831,9 +793,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         if tasks == 1:
             flatten = partial(transform.Flatten, made=True)
             return self._then(text, lambda _: transform.Map(fn), flatten)
-        origin = workers.flattened(self, fn, tasks)
-        call = text.after(self._parts.text)
-        return joined(origin, call, [self], stages.EXPANDING, 0, tasks)
+        open_source = workers.flattened(self._recipe, fn, tasks)
+        return self._joined(open_source, text, layouts.EXPANDING, 0, tasks)
 
     def switch_map(self, fn: Callable[[T_co], Later[R]]) -> "Stream[R]":
         """The items of `fn(item)` for the newest item: the next item cancels the inner stream.
@@ -851,9 +812,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         ['results for abc']
         """
         check.function("fn", fn)
-        origin = switch.switched(self, switch.streaming(fn))
-        call = label.call("switch_map", fn).after(self._parts.text)
-        return joined(origin, call, [self], stages.SWITCHED)
+        open_source = switch.switched(self._recipe, fn, switch.Streaming)
+        return self._joined(open_source, label.call("switch_map", fn), layouts.SWITCHED)
 
     @overload
     def map_latest(self, fn: Callable[[T_co], Awaitable[R]]) -> "Stream[R]": ...
@@ -872,9 +832,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         ['ABC']
         """
         check.function("fn", fn)
-        origin = switch.switched(self, switch.calling(fn))
-        call = label.call("map_latest", fn).after(self._parts.text)
-        return joined(origin, call, [self], stages.CALLED)
+        open_source = switch.switched(self._recipe, fn, switch.Calling)
+        return self._joined(open_source, label.call("map_latest", fn), layouts.CALLED)
 
     def on_close(self, fn: Callable[[], object]) -> "Stream[T_co]":
         """Call `fn()` once for each run, when this part of it closes, however it is left.
@@ -899,11 +858,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         self,
         call: label.Label,
         others: Iterable[Any],
-        make: Callable[[list["Stream[Any]"]], Callable[[Host], Source]],
-        way: Way,
+        make: Callable[[list[Recipe]], OpenSource],
+        way: layouts.Layout,
         bound: int = 0,
     ) -> "Stream[Any]":
-        return of_all(call.after(self._parts.text), [self, *others], make, way, bound)
+        return Stream(of_all(call.after(self._recipe.text), [self, *others], make, way, bound))
 
     def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of this stream, then those of the others; each closed when it has ended.
@@ -915,7 +874,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['a', 'b', 'c', 'd', 0, 1]
         """
-        return self._with(label.call("chain", *others), others, combine.chained, stages.IN_TURN)
+        return self._with(label.call("chain", *others), others, combine.chained, layouts.IN_TURN)
 
     def merge(
         self, *others: Items[R], buffer: int = 0, until: Literal["all", "any"] = "all"
@@ -929,7 +888,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         make, options = concurrent.merging(buffer, until)
         call = label.call("merge", *others, **options)
-        return self._with(call, others, make, stages.EACH, buffer)
+        return self._with(call, others, make, layouts.EACH, buffer)
 
     def race(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of whichever stream gives one first; see `anystream.race`.
@@ -939,7 +898,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         0
         """
-        return self._with(label.call("race", *others), others, concurrent.racing, stages.RACING)
+        return self._with(label.call("race", *others), others, concurrent.racing, layouts.RACING)
 
     @overload
     def zip(self, a: Items[R], /, *, strict: bool = False) -> "Stream[tuple[T_co, R]]": ...
@@ -958,7 +917,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [(0, 'a'), (1, 'b'), (2, 'c')]
         """
         call = label.call("zip", *others, **label.options(strict=(strict, False)))
-        return self._with(call, others, combine.zipping(strict), stages.ZIPPED)
+        return self._with(call, others, combine.zipping(strict), layouts.ZIPPED)
 
     @overload
     def combine_latest(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
@@ -975,7 +934,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [('a', 0), ('a', 1), ('a', 2)]
         """
         call = label.call("combine_latest", *others)
-        tagged = self._with(call, others, latest_of, stages.EACH)
+        tagged = self._with(call, others, combine.latest_of, layouts.EACH)
         return tagged._then(None, lambda _: combine.Latest(len(others) + 1))
 
     @overload
@@ -997,7 +956,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         [(0, 'b'), (1, 'b')]
         """
         call = label.call("with_latest_from", *others)
-        way = stages.SAMPLED if others else stages.ALONE
+        way = layouts.SAMPLED if others else layouts.ALONE
         tagged = self._with(call, others, sampled_of, way)
         return tagged._then(None, lambda _: combine.Sampled(len(others) + 1))
 
@@ -1026,8 +985,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         size = checked_size("size", size, overflow)
         text = label.call("buffer", size, *([] if overflow == "wait" else [overflow]))
-        origin = concurrent.merged([self], size, overflow)
-        return joined(origin, text.after(self._parts.text), [self], stages.ALONE, size)
+        open_source = concurrent.merged([self._recipe], size, overflow)
+        return self._joined(open_source, text, layouts.ALONE, size)
 
     def concurrently(self, background: Items[Any]) -> "Stream[T_co]":
         """This stream, with a background stream that lives and dies with it.
@@ -1045,20 +1004,22 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         beat
         1
         """
-        other = as_stream(background)
-        text = label.call("concurrently", background).after(self._parts.text)
-        return joined(concurrent.beside(self, other), text, [self, other], stages.BESIDE)
+        other = recipe_of(background)
+        text = label.call("concurrently", background)
+        return self._joined(
+            concurrent.beside(self._recipe, other), text, layouts.BESIDE, others=[other]
+        )
 
     # -- time -------------------------------------------------------------------------------
 
     def _timed(
         self,
         call: label.Label,
-        make: Callable[[type[Event]], Mailbox],
-        way: Way = stages.ALONE,
+        make: Callable[[type[Event]], Channel],
+        way: layouts.Layout = layouts.ALONE,
         bound: int = 0,
     ) -> "Stream[Any]":
-        return joined(timing.timed(self, make), call.after(self._parts.text), [self], way, bound)
+        return self._joined(timing.timed(self._recipe, make), call, way, bound)
 
     def timeout(
         self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
@@ -1145,7 +1106,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         time, bound = check.seconds("seconds", seconds), check.integer("buffer", buffer, 1)
         text = label.call("delay", seconds, **label.options(buffer=(bound, 1024)))
         return self._timed(
-            text, lambda event: timing.Delay(event, time, bound), stages.ALONE, bound
+            text, lambda event: timing.Delay(event, time, bound), layouts.ALONE, bound
         )
 
     def spaced(self, seconds: float) -> "Stream[T_co]":
@@ -1214,10 +1175,10 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         text = label.call("throttle", seconds, *([] if edge == "leading" else [edge]))
         return self._timed(
             text,
-            lambda event: timing.Sieved(
-                event, lambda box: timing.Throttle(box, time, leading, trailing)
+            lambda event: timing.RateFiltered(
+                event, lambda channel: timing.Throttle(channel, time, leading, trailing)
             ),
-            stages.NEWEST,
+            layouts.NEWEST,
             2,
         )
 
@@ -1243,8 +1204,10 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         text = label.call("debounce", seconds, **label.options(max_wait=(max_wait, None)))
         return self._timed(
             text,
-            lambda event: timing.Sieved(event, lambda box: timing.Debounce(box, time, limit)),
-            stages.NEWEST,
+            lambda event: timing.RateFiltered(
+                event, lambda channel: timing.Debounce(channel, time, limit)
+            ),
+            layouts.NEWEST,
             2,
         )
 
@@ -1267,8 +1230,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         time = check.seconds("interval", interval, zero=False)
         return self._timed(
             label.call("sample", interval),
-            lambda event: timing.Sieved(event, lambda box: timing.Sample(box, time)),
-            stages.NEWEST,
+            lambda event: timing.RateFiltered(event, lambda channel: timing.Sample(channel, time)),
+            layouts.NEWEST,
             2,
         )
 
@@ -1296,11 +1259,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
     # -- what something else decides --------------------------------------------------------
 
     def _triggered(
-        self, name: str, trigger: Any, box_type: type[triggers.Triggered]
+        self, name: str, trigger: Any, channel_type: type[triggers.Triggered]
     ) -> "Stream[T_co]":
-        make = triggers.triggered(box_type)
+        make = triggers.triggered(channel_type)
         call = label.call(name, trigger)
-        return self._with(call, [triggering(trigger)], make, stages.TRIGGERED)
+        return self._with(call, [triggering(trigger)], make, layouts.TRIGGERED)
 
     def take_until(self, trigger: Trigger) -> "Stream[T_co]":
         """The items that come before the trigger does.
@@ -1351,13 +1314,13 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         True
         """
         make = triggers.triggered(triggers.PauseWhile)
-        return self._with(label.call("pause_while", trigger), [trigger], make, stages.TRIGGERED)
+        return self._with(label.call("pause_while", trigger), [trigger], make, layouts.TRIGGERED)
 
     # -- several readers --------------------------------------------------------------------
 
     def share(
         self, buffer: int = 16, overflow: Overflow = "wait", *, replay: int = 0
-    ) -> "Owner[Stream[T_co]]":
+    ) -> "Holder[Stream[T_co]]":
         """One run of this stream for several readers: `async with stream.share() as shared`.
 
         `shared` is a stream that can be opened any number of times while the block is open, in any
@@ -1385,20 +1348,22 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         size = checked_size("buffer", buffer, overflow)
         last = check.integer("replay", replay, 0)
         given = label.options(buffer=(size, 16), overflow=(overflow, "wait"), replay=(last, 0))
-        text = label.call("share", **given).after(self._parts.text)
-        owned = joined(
-            lambda host: share.Share(host, self, size, overflow, last),
+        text = label.call("share", **given).after(self._recipe.text)
+        owned = Recipe.combine(
+            lambda owner: share.Share(owner, self._recipe, size, overflow, last),
             text,
-            [self],
-            stages.DEALT,
+            [self._recipe],
+            layouts.DEALT,
             size,
         )
-        reader = stages.BRANCH, text, [self], size, 0
-        return Owner(owned, lambda hub: made(hub.join, text, note=reader))
+        reader = layouts.BRANCH, text, [self._recipe], size, 0
+        return Holder(
+            owned, lambda distributor: Stream(Recipe.source(distributor.join, text, note=reader))
+        )
 
     def partition(
         self, fn: Callable[[T_co], object], buffer: int = 64, overflow: Overflow = "wait"
-    ) -> "Owner[tuple[Stream[T_co], Stream[T_co]]]":
+    ) -> "Holder[tuple[Stream[T_co], Stream[T_co]]]":
         """Two streams: of the items for which `fn(item)` is true, and of the others.
 
         `async with stream.partition(fn) as (true, false)` gives them, each for one reader. This
@@ -1420,20 +1385,20 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         check.function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
         given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
-        text = label.call("partition", fn, **given).after(self._parts.text)
-        owned = joined(
-            lambda host: share.Partition(host, self, fn, size, overflow),
+        text = label.call("partition", fn, **given).after(self._recipe.text)
+        owned = Recipe.combine(
+            lambda owner: share.Partition(owner, self._recipe, fn, size, overflow),
             text,
-            [self],
-            stages.DEALT,
+            [self._recipe],
+            layouts.DEALT,
             size,
         )
-        reader = stages.BRANCH, text, [self], size, 0
-        return Owner(
+        reader = layouts.BRANCH, text, [self._recipe], size, 0
+        return Holder(
             owned,
-            lambda hub: (
-                made(hub.open_true, f"{text}[0]", note=reader),
-                made(hub.open_false, f"{text}[1]", note=reader),
+            lambda distributor: (
+                Stream(Recipe.source(distributor.open_true, f"{text}[0]", note=reader)),
+                Stream(Recipe.source(distributor.open_false, f"{text}[1]", note=reader)),
             ),
         )
 
@@ -1471,17 +1436,17 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         check.function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
         given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
-        text = label.call("group_by", fn, **given).after(self._parts.text)
-        reader = stages.BRANCH, text, [self], size, 0
+        text = label.call("group_by", fn, **given).after(self._recipe.text)
+        reader = layouts.BRANCH, text, [self._recipe], size, 0
 
-        def stream_of(branch: share.Branch, key: object) -> Stream[T_co]:
+        def stream_of(subscription: share.Subscription, key: object) -> Stream[T_co]:
             name = f"{text}[{label.value(key)}]"
-            return made(lambda _: branch.opened_once(), name, note=reader)
+            return Stream(Recipe.source(lambda _: subscription.opened_once(), name, note=reader))
 
-        def origin(host: Host) -> Source:
-            return share.Groups(host, self, fn, size, overflow, stream_of).opened()
+        def open_source(owner: Owner) -> Source:
+            return share.Groups(owner, self._recipe, fn, size, overflow, stream_of).opened()
 
-        return joined(origin, text, [self], stages.GROUPED, size)
+        return Stream(Recipe.combine(open_source, text, [self._recipe], layouts.GROUPED, size))
 
     # -- when something fails, or is missing ------------------------------------------------
 
@@ -1532,8 +1497,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         check.function("handler", handler)
         exception_types("types", types)
         text = label.call("catch", handler, *([] if types is Exception else [types]))
-        source = recover.caught(self, handler, types)
-        return joined(source, text.after(self._parts.text), [self], stages.CAUGHT)
+        source = recover.caught(self._recipe, handler, types)
+        return self._joined(source, text, layouts.CAUGHT)
 
     @overload
     def retry(self, policy: Retry | int = 3) -> "Stream[T_co]": ...
@@ -1580,9 +1545,9 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
             check.function("resume", resume)
         given = label.options(resume=(resume, None))
         text = label.call("retry", *([] if policy == Retry() else [policy]), **given)
-        way = stages.REPEATED if resume is None else stages.RESUMED
-        source = recover.retrying(self, policy, resume)
-        return joined(source, text.after(self._parts.text), [self], way)
+        way = layouts.REPEATED if resume is None else layouts.RESUMED
+        source = recover.retrying(self._recipe, policy, resume)
+        return self._joined(source, text, way)
 
     def repeat(self, times: int | None = None, *, pause: float = 0.0) -> "Stream[T_co]":
         """The items of this stream again and again, `times` in all, or for ever.
@@ -1602,8 +1567,8 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         seconds = check.seconds("pause", pause)
         args = [] if count is None else [count]
         text = label.call("repeat", *args, **label.options(pause=(seconds, 0)))
-        source = recover.repeated(self, count, seconds)
-        return joined(source, text.after(self._parts.text), [self], stages.REPEATED)
+        source = recover.repeated(self._recipe, count, seconds)
+        return self._joined(source, text, layouts.REPEATED)
 
     # -- terminal calls ---------------------------------------------------------------------
 
@@ -1622,7 +1587,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         {0: 'a', 1: 'b', 2: 'c'}
         """
         check.function("into", into)
-        return await _sinks.collect(self, into)
+        return await _terminals.collect(self, into)
 
     async def drain(self) -> None:
         """Run to the end for the effects alone.
@@ -1631,7 +1596,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         a
         b
         """
-        await _sinks.drain(self)
+        await _terminals.drain(self)
 
     async def for_each(self, fn: Callable[[T_co], object], *, concurrency: int = 1) -> None:
         """Call `fn(item)` for each item; an async function is awaited before the next item.
@@ -1645,7 +1610,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         0
         1
         """
-        await _sinks.drain(self.map(fn, concurrency=concurrency, ordered=False))
+        await _terminals.drain(self.map(fn, concurrency=concurrency, ordered=False))
 
     async def into(self, send_stream: "Sendable[T_co]", *, close: bool = True) -> None:
         """Send every item into an anyio stream, such as the send end of a memory object stream.
@@ -1667,7 +1632,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         """
         if not hasattr(send_stream, "send") or not hasattr(send_stream, "aclose"):
             raise TypeError(f"send_stream must have send() and aclose(), got {send_stream!r}")
-        await _sinks.into(self, send_stream, close=close)
+        await _terminals.into(self, send_stream, close=close)
 
     @overload
     async def reduce(self: "Stream[T]", fn: Callable[[T, T], T | Awaitable[T]]) -> T: ...
@@ -1687,7 +1652,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         check.function("fn", fn)
         totals = self._then(None, lambda _: transform.Accumulate(fn, initial))
         try:
-            return await _sinks.last(totals, MISSING)
+            return await _terminals.last(totals, MISSING)
         except EmptyStreamError:
             raise TypeError(f"reduce() of {self!r}, which is empty, and no initial value") from None
 
@@ -1705,7 +1670,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         3
         """
-        return await _sinks.first(self, default)
+        return await _terminals.first(self, default)
 
     @overload
     async def last(self) -> T_co: ...
@@ -1721,7 +1686,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         4
         """
-        return await _sinks.last(self, default)
+        return await _terminals.last(self, default)
 
     async def count(self) -> int:
         """How many items there are.
@@ -1731,7 +1696,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         4
         """
-        return await _sinks.number(self)
+        return await _terminals.number(self)
 
     @overload
     async def sum(self: "Stream[bool] | Stream[int]") -> int: ...
@@ -1747,7 +1712,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         10
         """
-        return await _sinks.total(self, start)
+        return await _terminals.total(self, start)
 
     @overload
     async def min(self, *, key: Callable[[T_co], Any] | None = None) -> T_co: ...
@@ -1763,7 +1728,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         fig
         """
-        return await _sinks.extreme(self._keyed(key), builtins.min, default)
+        return await _terminals.extreme(self._keyed(key), builtins.min, default)
 
     @overload
     async def max(self, *, key: Callable[[T_co], Any] | None = None) -> T_co: ...
@@ -1779,7 +1744,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         pear
         """
-        return await _sinks.extreme(self._keyed(key), builtins.max, default)
+        return await _terminals.extreme(self._keyed(key), builtins.max, default)
 
     def _keyed(self, key: Callable[[T_co], Any] | None) -> "Stream[Any]":
         by: Callable[[T_co], Any] = identity if key is None else key
@@ -1794,7 +1759,7 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         True
         """
-        return await _sinks.some(self)
+        return await _terminals.some(self)
 
     async def all(self) -> bool:
         """Whether all items are true; no more items are asked for than it takes to know.
@@ -1804,16 +1769,11 @@ class Stream(Recipe, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         False
         """
-        return await _sinks.every(self)
+        return await _terminals.every(self)
 
 
 def identity(item: Any) -> Any:
     return item
-
-
-def as_stream(source: Any) -> Stream[Any]:
-    stream: Stream[Any] = source if issubclass(type(source), Stream) else Stream(source)
-    return stream
 
 
 def checked_size(name: str, size: int, overflow: str) -> int:
@@ -1822,68 +1782,12 @@ def checked_size(name: str, size: int, overflow: str) -> int:
     return check.integer(name, size, 0 if overflow == "wait" else 1)
 
 
-def triggering(trigger: Any) -> Stream[Any]:
+def triggering(trigger: Any) -> Recipe:
     if isinstance(trigger, AsyncIterable):
-        return as_stream(trigger)
-    return made(triggers.signal(trigger), label.call("trigger", trigger))
+        return recipe_of(trigger)
+    return Recipe.source(triggers.signal(trigger), label.call("trigger", trigger))
 
 
-def latest_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:
-    return concurrent.merged([tagged(*pair) for pair in enumerate(parts)], 0)
-
-
-def sampled_of(parts: Sequence[Stream[Any]]) -> Callable[[Host], Source]:
-    lead, *others = (tagged(number, part, number == 0) for number, part in enumerate(parts))
+def sampled_of(parts: Sequence[Recipe]) -> Callable[[Owner], Source]:
+    lead, *others = (combine.tagged(number, part, number == 0) for number, part in enumerate(parts))
     return combine.sampled(lead, others)
-
-
-def tagged(number: int, part: Stream[Any], ends: bool = True) -> Stream[Any]:
-    return part._then(  # pyright: ignore[reportPrivateUsage]  # hidden from users only
-        None, lambda _: combine.Tag(number, ends)
-    )
-
-
-def made(
-    origin: Callable[[Host], Source],
-    text: object,
-    *row: Callable[[Host], Operator],
-    note: Note | None = None,
-) -> Stream[Any]:
-    """A stream whose source is what `origin` makes for each run, written down as `text`."""
-    depth = SOURCE + OPERATOR * len(row)
-    operators = Row(None, row) if row else None
-    return Stream(Parts(origin, operators, text, tasks=False, note=note, depth=depth))
-
-
-def behind(stream: Stream[Any], *row: Callable[[Host], Operator]) -> Parts:
-    """The parts of `stream` with more operators, which the user has not written."""
-    whole = stream._then(None, *row)  # pyright: ignore[reportPrivateUsage]  # hidden from users
-    return whole._parts  # pyright: ignore[reportPrivateUsage]  # as above
-
-
-def of_all(
-    call: label.Label,
-    sources: Iterable[Any],
-    make: Callable[[list[Stream[Any]]], Callable[[Host], Source]],
-    way: Way,
-    bound: int = 0,
-) -> Stream[Any]:
-    """A stream of several sources, each of which is made a stream."""
-    parts = [as_stream(source) for source in sources]
-    return joined(make(parts), call, parts, way, bound)
-
-
-def joined(
-    origin: Callable[[Host], Source],
-    call: label.Label,
-    parts: Sequence[Stream[Any]],
-    way: Way,
-    bound: int = 0,
-    workers: int = 1,
-) -> Stream[Any]:
-    """A stream of several, which run in this way; it needs tasks if they or one of them do."""
-    tasks = way.kind != "in turn" or any(map(needs_tasks, parts))
-    grace = max(map(grace_of, parts), default=GRACE)
-    depth = way.frames + max(map(depth_of, parts), default=0)
-    note = way, call, parts, bound, workers
-    return Stream(Parts(origin, None, call, tasks, grace, note, depth))

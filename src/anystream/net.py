@@ -3,9 +3,9 @@
 `anystream.http` has the same for the bodies of responses.
 """
 
-from ._chunks import ProcessExitError
-from ._lines import RecordDataError, RecordError, RecordSizeError
-from ._net import json_seq, lines, ndjson
+from ._records.chunks import ProcessExitError
+from ._records.lines import RecordDataError, RecordError, RecordSizeError
+from ._sources.records import json_seq, lines, ndjson
 
 __all__ = [
     "ProcessExitError",

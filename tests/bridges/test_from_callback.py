@@ -9,6 +9,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from insides import opening_of
 
 from anystream import (
     CleanupTimeoutError,
@@ -92,10 +93,10 @@ async def test_registered_at_the_first_step_and_ended_once(form: str, cleanup: f
         assert api(1, 2) == [True, True]
         assert [await anext(items), await anext(items)] == [1, 2]
         assert api.ended == 0
-        source: Any = items.pipeline.bottom
+        source: Any = opening_of(items).bottom
         assert source.holds
     assert not source.holds
-    await source.close(items.pipeline)
+    await source.close(opening_of(items))
     assert api.ended == 1
     assert api(3) == [False]
     async with stream:
@@ -314,7 +315,7 @@ async def test_threads_that_push_wait_for_room(buffer: int) -> None:
     got: list[int] = []
     async with from_callback(register, buffer=buffer, overflow="wait") as items:
         async for item in items:
-            source: Any = items.pipeline.bottom
+            source: Any = opening_of(items).bottom
             most = max(most, len(source.queue))
             got.append(item)
     assert sorted(got) == [*range(600)]

@@ -11,6 +11,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from insides import opening_of
 
 from anystream import (
     CleanupTimeoutError,
@@ -374,7 +375,7 @@ async def test_leaving_while_another_task_is_in_a_function_behind_the_thread() -
                 while source.steps < 2:  # noqa: ASYNC110  # another thread counts
                     await anyio.sleep(0.001)
                 await anyio.sleep(0.02)  # until it waits for room
-                assert items.pipeline.holds
+                assert opening_of(items).holds
         assert source.opened == source.closed == 1
         tasks.cancel_scope.cancel()
 
@@ -382,8 +383,8 @@ async def test_leaving_while_another_task_is_in_a_function_behind_the_thread() -
 async def test_a_thread_that_comes_when_all_is_over_reads_nothing() -> None:
     source = Blocking()
     async with from_thread(source.generator) as items:
-        box: Any = items.pipeline.bottom
-        _, reader, _ = box.pumps[0].body.args
+        box: Any = opening_of(items).bottom
+        reader = box.tasks[0].reader
     steps = source.steps
     reader.read()
     assert source.steps == steps

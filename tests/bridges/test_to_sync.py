@@ -340,7 +340,7 @@ def test_no_more_than_a_millisecond_is_read_ahead(backend: str) -> None:
 @BACKEND
 def test_what_is_there_comes_over_in_one_go(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A millisecond is ten looks at the clock here, and there are four between two pairs."""
-    monkeypatch.setattr("anystream._batches.clock", partial(next, itertools.count(0, 0.0001)))
+    monkeypatch.setattr("anystream._core.batches.clock", partial(next, itertools.count(0, 0.0001)))
     sync: Any = to_sync(async_range(100), backend)
     asked = 0
     ask = sync.ask

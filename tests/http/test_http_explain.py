@@ -5,9 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from insides import opening_of
 
 from anystream import Stream
-from anystream._mailbox import Mailbox
+from anystream._core.channel import Channel
 from anystream.http import PageNumber, fetch_all_pages, lines, sse
 
 URL = "https://api.example.com/users"
@@ -18,7 +19,7 @@ DRAWN: dict[str, tuple[Make, str, int, int]] = {
         lambda client: fetch_all_pages(URL, client=client, prefetch=2).take(3),
         """\
 caller's task  take(3)
-  ^ mailbox    at most 2 pages
+  ^ channel    at most 2 pages
 task           fetch_all_pages('https://api.example.com/users', prefetch=2)
 1 task: open it with `async with` or a terminal call""",
         2,
@@ -30,7 +31,7 @@ task           fetch_all_pages('https://api.example.com/users', prefetch=2)
         ),
         """\
 caller's task  (reads)
-  ^ mailbox    at most 4 pages in work or to be read, in order
+  ^ channel    at most 4 pages in work or to be read, in order
 3 tasks        fetch_all_pages('https://api.example.com/users', next=PageNumber(total_pages='pages'), prefetch=1, concurrency=3)
 3 tasks: open it with `async with` or a terminal call""",  # noqa: E501  # as it is drawn
         4,
@@ -40,7 +41,7 @@ caller's task  (reads)
         lambda client: lines(URL, client=client).map(str),
         """\
 caller's task  map(str)
-  ^ mailbox    at most 8 chunks
+  ^ channel    at most 8 chunks
 task           lines('https://api.example.com/users')
 1 task: open it with `async with` or a terminal call""",
         8,
@@ -50,7 +51,7 @@ task           lines('https://api.example.com/users')
         lambda client: sse(URL, client=client),
         """\
 caller's task  (reads)
-  ^ mailbox    at most 8 chunks
+  ^ channel    at most 8 chunks
 task           sse('https://api.example.com/users')
 1 task: open it with `async with` or a terminal call""",
         8,
@@ -73,10 +74,10 @@ async def test_drawn_as_it_is(name: str, client: httpx.AsyncClient) -> None:
     stream = make(client)
     assert stream.explain() == wanted
     async with stream as run:
-        box = run.pipeline.bottom
-        assert isinstance(box, Mailbox)
-        assert [lane.bound for lane in box.lanes] == [bound]
-        assert len(run.pipeline.pumps) == 1  # and as many workers as are needed
+        channel = opening_of(run).bottom
+        assert isinstance(channel, Channel)
+        assert [lane.bound for lane in channel.lanes] == [bound]
+        assert len(opening_of(run)._tasks) == 1  # and as many workers as are needed
         assert f"{tasks} task" in wanted
 
 

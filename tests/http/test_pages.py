@@ -8,6 +8,7 @@ import anyio
 import httpx
 import leaving
 import pytest
+from insides import opening_of
 from paged_api import API, linked
 
 from anystream import to_sync
@@ -47,7 +48,7 @@ async def test_a_timed_out_step_asks_for_the_same_page_again(server: Server, cli
 
 
 def test_a_page_comes_to_a_thread_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anystream._batches.clock", lambda: 0.0)  # no page takes too long
+    monkeypatch.setattr("anystream._core.batches.clock", lambda: 0.0)  # no page takes too long
 
     def answer(request: httpx.Request) -> httpx.Response:
         page = int(request.url.params["page"])
@@ -76,7 +77,7 @@ async def test_several_tasks_may_ask_for_pages_in_turn(
     users = numbered(f"{server.url}/users/slow?delay=0.05").by_page()
     got: list[int] = []
     async with users.open() as pages:
-        source: Any = pages.pipeline.top()
+        source: Any = opening_of(pages).top()
         assert source.any_task
 
         async def step(patience: float) -> None:

@@ -1,4 +1,4 @@
-"""from_callback: from an API with callbacks to a stream, over a mailbox that any thread fills."""
+"""from_callback: from an API with callbacks to a stream, over a channel that any thread fills."""
 
 import threading
 from collections import deque
@@ -9,15 +9,15 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from .. import _checks as check
+from .. import _args as check
 from .. import _labels as label
-from .. import _stages as stages
-from .._batches import QUANTUM
+from .. import _layouts as layouts
+from .._core.channel import OVERFLOWS, Channel
+from .._core.contracts import QUANTUM, Owner
+from .._core.driver import resolved
 from .._errors import StreamOverflowError
-from .._host import Host
-from .._mailbox import OVERFLOWS, Mailbox
-from .._steps import resolved
-from .._stream import Stream, made
+from .._recipe import Recipe
+from .._stream import Stream
 from .loop import Loop
 
 T = TypeVar("T")
@@ -108,19 +108,21 @@ def from_callback(
     check.choice("overflow", overflow, OVERFLOWS)
     options = label.options(overflow=(overflow, "error"))
     text = label.call("from_callback", register, buffer=bound, **options)
-    note = stages.CALLBACK, text, (), bound, 0
-    return made(lambda host: Callbacks(host, register, bound, overflow), text, note=note)
+    note = layouts.CALLBACK, text, (), bound, 0
+    return Stream(
+        Recipe.source(lambda owner: Callbacks(owner, register, bound, overflow), text, note=note)
+    )
 
 
-class Callbacks(Mailbox):
-    """A mailbox without lanes and tasks: any thread puts items into it."""
+class Callbacks(Channel):
+    """A channel without lanes and tasks: any thread puts items into it."""
 
     any_task = False  # what `register` does belongs to one
 
     def __init__(
-        self, host: Host, register: Callable[[Push[Any]], object], bound: int, overflow: str
+        self, owner: Owner, register: Callable[[Push[Any]], object], bound: int, overflow: str
     ) -> None:
-        super().__init__(host.pipeline.new_event)
+        super().__init__(owner.new_event)
         self.register: Callable[[Push[Any]], object] | None = register
         self.hook: Callable[[], object] | None = None
         self.bound = bound
@@ -130,12 +132,17 @@ class Callbacks(Mailbox):
         self.blocked = 0  # threads that wait for room
         self.awake = False
         self.over = False
-        self.open_lanes = 1
+        self._busy = False
+        self._open_lanes = 1
         self.loop = Loop()
 
     @property
     def holds(self) -> bool:
         return self.hook is not None
+
+    @property
+    def busy(self) -> bool:
+        return self._busy
 
     # -- in the event loop
 
@@ -146,11 +153,11 @@ class Callbacks(Mailbox):
         return await super().batch()
 
     async def begin(self, register: Callable[[Push[Any]], object]) -> None:
-        self.busy = True
+        self._busy = True
         try:
             hook: Any = await resolved(register(Push(self.push, self.finish)))
         finally:
-            self.busy = False
+            self._busy = False
         self.register = None  # it may lead to the callbacks, and these lead here
         if hook is not None and not callable(hook):
             raise TypeError(f"register must return a function or None, got {hook!r}")
@@ -174,14 +181,15 @@ class Callbacks(Mailbox):
         self.awake = False
         self.wake()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         with self.changed:
-            self.over = self.closed = True
+            self.over = True
             self.changed.notify_all()
+        self.cut()
         self.stop()
         hook, self.hook = self.hook, None
         if hook is not None:
-            await host.release(lambda: resolved(hook()))
+            await owner.release(lambda: resolved(hook()))
 
     # -- in any thread
 

@@ -11,17 +11,16 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from .. import _checks as check
+from .. import _args as check
 from .. import _labels as label
-from .. import _stages as stages
-from .._batches import MISSING, Source
-from .._host import Host
-from .._mailbox import Lane, Mailbox
-from .._operators.concurrent import supply
-from .._origins import OneShot
-from .._pump import Pump
-from .._steps import EMPTY
-from .._stream import Stream, joined
+from .. import _layouts as layouts
+from .._core.channel import Channel, Lane
+from .._core.contracts import MISSING, Owner, Source, SourceDefaults
+from .._core.driver import EMPTY
+from .._core.producer import LaneProducer
+from .._recipe import Recipe
+from .._sources.origins import OneShot
+from .._stream import Stream
 from .loop import Loop
 
 T = TypeVar("T")
@@ -68,7 +67,7 @@ def from_thread(
     """
     bound = check.integer("buffer", buffer, 0)
     if isinstance(iterable, Iterator):
-        reader: Callable[[Host], Source] = OneShot(iterable, reads)
+        reader: Callable[[Owner], Source] = OneShot(iterable, reads)
     elif isinstance(iterable, Iterable) or callable(iterable):
         reader = partial(reads, iterable)
     else:
@@ -76,23 +75,41 @@ def from_thread(
             f"iterable must be an iterable, or a function that returns one, got {iterable!r}"
         )
     text = label.call("from_thread", iterable, **label.options(buffer=(buffer, READ_AHEAD)))
-    return joined(lambda host: threaded(host, reader, bound), text, [], stages.THREAD, bound)
+    return Stream(
+        Recipe.combine(
+            lambda owner: threaded(owner, reader, bound), text, [], layouts.THREAD, bound
+        )
+    )
 
 
-def reads(given: Any, _: Host) -> Source:
+def reads(given: Any, _: Owner) -> Source:
     return Reader(given)
 
 
-def threaded(host: Host, open_reader: Callable[[Host], Any], bound: int) -> Source:
-    """A mailbox with a lane that a thread fills, and a task that waits for the thread."""
-    box = Mailbox(host.pipeline.new_event)
-    reader: Reader = open_reader(host)
-    reader.lane = box.lane(bound)
-    supply(Pump(host), reader, reader.lane)
-    return box
+def threaded(owner: Owner, open_reader: Callable[[Owner], Any], bound: int) -> Source:
+    """A channel with a lane that a thread fills, and a task that waits for the thread."""
+    channel = Channel(owner.new_event)
+    reader: Reader = open_reader(owner)
+    reader.lane = channel.lane(bound)
+    Waiter(owner, reader).fill(reader.lane)
+    return channel
 
 
-class Reader:
+class Waiter(LaneProducer):
+    """The task that waits for the thread, which fills the lane itself."""
+
+    def __init__(self, owner: Owner, reader: "Reader") -> None:
+        super().__init__(owner)
+        self.reader = reader
+
+    async def produce(self) -> None:
+        await self.transfer(self.reader)
+
+    async def close_sources(self) -> None:
+        await self.close(self.reader)
+
+
+class Reader(SourceDefaults):
     """Reads an iterable in a worker thread, into a lane.
 
     The thread is told how many items there is room for, and asks again when it has read so many. It
@@ -100,7 +117,6 @@ class Reader:
     """
 
     closes = True
-    busy = False
     any_task = False
     lane: Lane
 
@@ -126,7 +142,7 @@ class Reader:
             raise self.errors.pop(0)
         return None
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         with self.lock:
             again, self.stopped = self.stopped, True
         if again:
@@ -134,11 +150,12 @@ class Reader:
         self.lane.stop()
         if not self.began:
             if issubclass(type(self.given), Generator):
-                await host.release(partial(in_a_thread, self.given.close))
+                await owner.release(partial(in_a_thread, self.given.close))
         elif not self.ended.is_set():
             # By a thread, since a virtual clock stands still only for those that are waited for.
-            await host.release(partial(in_a_thread, self.ended.wait))
-        host.errors += tuple(self.errors)
+            await owner.release(partial(in_a_thread, self.ended.wait))
+        for error in self.errors:
+            owner.add_error(error)
 
     # -- in the event loop
 
@@ -153,18 +170,15 @@ class Reader:
 
     async def room(self) -> int:
         """How many items may be read, once that is more than none; 0: nobody wants any more."""
-        parked = self.lane.parked
         while not self.lane.stopped:
             self.deliver()
             if (room := self.lane.room()) > 0:
                 return room
-            event = anyio.Event()
-            parked.append(event)
+            event = self.lane.gate()
             try:
                 await event.wait()
             finally:
-                if event in parked:
-                    parked.remove(event)
+                self.lane.leave_gate(event)
         return 0
 
     # -- in the thread

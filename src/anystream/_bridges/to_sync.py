@@ -13,18 +13,19 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import anyio
 import anyio.from_thread
 
-from .. import _checks as check
+from .. import _args as check
 from .. import _labels as label
-from .._batches import Pace, Segment, Source, WaitingOperator
+from .._core.batches import TimeSlicer
+from .._core.contracts import Openable
+from .._core.driver import EMPTY
+from .._core.reader import Reader
 from .._errors import (
     StreamBusyError,
     StreamClosedError,
     StreamConsumedError,
     StreamInterruptedError,
 )
-from .._reader import Run
-from .._steps import EMPTY
-from .._stream import Items, Stream, as_stream
+from .._recipe import Items, recipe_of
 from .loop import Loop
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ def to_sync(
     16
     """
     check.choice("backend", backend, anyio.get_all_backends())
-    return SyncRun(as_stream(stream), backend, backend_options)
+    return SyncRun[T](recipe_of(stream), backend, backend_options)
 
 
 class Reply(NamedTuple):
@@ -82,7 +83,7 @@ class SyncRun(Generic[T_co]):
     """
 
     def __init__(
-        self, stream: Stream[T_co], backend: str, backend_options: dict[str, Any] | None
+        self, stream: Openable, backend: str, backend_options: dict[str, Any] | None
     ) -> None:
         self.stream = stream
         self.portal = partial(anyio.from_thread.start_blocking_portal, backend, backend_options)
@@ -99,10 +100,10 @@ class SyncRun(Generic[T_co]):
         self.loop: Loop | None = None
         self.cancel: Callable[[], object]
         self.demand: anyio.Event
-        self.stepping = False
+        self.in_await = False
         self.batch: Iterator[T_co] = EMPTY
         self.drained = True
-        self.pace = Pace()
+        self.pace = TimeSlicer()
 
     def __repr__(self) -> str:
         return str(label.call("to_sync", self.stream))
@@ -193,23 +194,23 @@ class SyncRun(Generic[T_co]):
 
     def leave(self) -> None:
         """Stop what is not finished yet: a step is interrupted."""
-        if self.stepping:
+        if self.in_await:
             self.cancel()
         self.demand.set()
 
     async def serve(self) -> None:
         self.loop, self.demand = Loop(), anyio.Event()
-        run: Run[Any] = Run(self.stream)
+        reader = Reader(self.stream)
         try:
-            await run.__aenter__()
+            await reader.enter()
             self.replies.put(Reply([]))
             try:
-                await self.answer(run)
+                await self.answer(reader)
             except anyio.get_cancelled_exc_class():
                 pass  # which has done its work: the rest is cleanup
             except BaseException as exc:
-                run.pipeline.add_error(exc)
-            await run.__aexit__(None, self.error, None)
+                reader.opening.add_error(exc)
+            await reader.exit(self.error)
         except BaseException as exc:
             self.failure = exc
         finally:
@@ -217,24 +218,24 @@ class SyncRun(Generic[T_co]):
                 Reply([], True, StreamClosedError(f"{self!r} has lost its event loop"))
             )
 
-    async def answer(self, run: Run[Any]) -> None:
+    async def answer(self, reader: Reader) -> None:
         """Reply to those who ask, until they leave."""
         while True:
             await self.demand.wait()
             if self.left:
                 return
             self.demand = anyio.Event()
-            self.stepping = True
+            self.in_await = True
             items: list[Any] = []
             try:
-                more = await self.fetch(run, items)
+                more = await self.fetch(reader, items)
             except BaseException as exc:
                 if self.left:  # there is nobody to reply to
                     raise
                 self.replies.put(Reply(items, True, self.explained(exc)))
             else:
                 self.replies.put(Reply(items, not more))
-            self.stepping = False
+            self.in_await = False
 
     def explained(self, error: BaseException) -> BaseException:
         """A cancellation would be nothing to a thread that has no event loop."""
@@ -244,19 +245,19 @@ class SyncRun(Generic[T_co]):
         lost.__cause__ = error
         return lost
 
-    async def fetch(self, run: Run[Any], items: list[Any]) -> bool:
+    async def fetch(self, reader: Reader, items: list[Any]) -> bool:
         """Add what is there without waiting, but at least one item; False if that is the end."""
         while not items:
             if self.drained:
-                batch = await run.batch()
+                batch = await reader.batch()
                 if batch is None:
                     return False
                 self.batch = batch
-            at_once = never_waits(run.pipeline.top())
+            at_once = not reader.top().awaits_in_batch
             try:
                 items.extend(chain.from_iterable(self.pieces()) if at_once else self.one())
             except BaseException as exc:
-                await run.fail_in_batch(exc)
+                await reader.fail_in_batch(exc)
         return True
 
     def pieces(self) -> Iterator[Iterable[Any]]:
@@ -269,16 +270,3 @@ class SyncRun(Generic[T_co]):
             yield item
             return
         self.drained = True
-
-
-def never_waits(source: Source) -> bool:
-    """Whether a batch can be drawn to its end with no await begun.
-
-    Otherwise that may leave a step of the user's half done, until somebody asks again.
-    """
-    if isinstance(source, Segment):
-        return never_waits(source.source) and all(
-            not isinstance(operator, WaitingOperator) or getattr(operator, "awaits", None) is False
-            for operator in source.row
-        )
-    return source.any_task

@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from .._stream import Stream, behind
+from .._recipe import recipe_of
+from .._stream import Stream
 from .session import to_stderr
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def line(stream: Stream[T], session: Session, count: Count, noun: str) -> Stream
         return count.text(noun, elapsed)
 
     session.show = above
-    return Stream(behind(stream, lambda _: Shown(text, None)))
+    return Stream(recipe_of(stream).then(None, lambda _: Shown(text, None)))
 
 
 def above(text: str) -> None:

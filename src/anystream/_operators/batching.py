@@ -7,8 +7,8 @@ from typing import Any
 
 from anyio import Event, current_time
 
-from .._batches import MISSING, Operator
-from .._mailbox import Lane
+from .._core.channel import Lane
+from .._core.contracts import MISSING, Operator
 from .timing import Clocked
 
 
@@ -91,11 +91,11 @@ class Batched(Operator):
         return rest
 
 
-class Gathering(Lane):
+class BatchQueue(Lane):
     """A lane in which one batch gathers; its producer waits while that is full."""
 
-    def __init__(self, box: "Gathered", batch: Batch, within: float) -> None:
-        super().__init__(box, 1 if batch.size == inf else int(batch.size))
+    def __init__(self, channel: "BatchChannel", batch: Batch, within: float) -> None:
+        super().__init__(channel, 1 if batch.size == inf else int(batch.size))
         self.batch = batch
         self.within = within
         self.since = 0.0  # when the first item of the batch came
@@ -109,7 +109,7 @@ class Gathering(Lane):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         begun = bool(self.batch.items)
-        if self.box.waiting is not None and current_time() >= self.due():
+        if self.channel.read and current_time() >= self.due():
             self.batch.full = True  # what comes at the instant at which it is due is too late
             return False
         try:
@@ -117,25 +117,25 @@ class Gathering(Lane):
         finally:
             if not begun and self.batch.items:
                 self.since = current_time()
-                self.box.wake()
+                self.channel.wake()
             if self.batch.full:
                 self.full_since = current_time()
-                self.box.wake()
+                self.channel.wake()
 
     def empty(self) -> tuple[Any, ...]:
         self.since = self.full_since
         items = self.batch.empty()
-        if self.parked and not self.batch.full:
-            self.parked.pop(0).set()
+        if not self.batch.full:
+            self._wake_one()
         return items
 
 
-class Gathered(Clocked):
+class BatchChannel(Clocked):
     """Gives what has gathered when it is full, or has waited for so many seconds."""
 
     def __init__(self, new_event: type[Event], batch: Batch, within: float) -> None:
         super().__init__(new_event)
-        self.gathering = Gathering(self, batch, within)
+        self.gathering = BatchQueue(self, batch, within)
         self.add(self.gathering)
 
     def due(self) -> float:

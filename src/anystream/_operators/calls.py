@@ -6,12 +6,12 @@ from itertools import chain
 from types import CoroutineType
 from typing import Any
 
-from .._batches import WaitingOperator
-from .._host import Host
-from .._steps import Steps, awaits, is_awaitable, iterate, unless_foreign
+from .._core.backends import unless_foreign
+from .._core.contracts import Owner, WaitingOperator
+from .._core.driver import SyncDriver, awaits, is_awaitable, iterate
 
 
-class Call(WaitingOperator, Steps):
+class Call(WaitingOperator, SyncDriver):
     """An operator that calls a function for each item; its first result decides how.
 
     A plain function is then called by `plain`, which is as fast as the builtins make it. An async
@@ -29,11 +29,11 @@ class Call(WaitingOperator, Steps):
 
     @property
     def busy(self) -> bool:
-        return self.stepping
+        return self._in_await
 
     @property
-    def host(self) -> Host | None:
-        return self.segment.host
+    def owner(self) -> Owner | None:
+        return self._row.owner
 
     def call(self, item: Any) -> Any:
         return self.fn(item)
@@ -45,6 +45,10 @@ class Call(WaitingOperator, Steps):
     @abstractmethod
     def emit(self, item: Any, result: Any) -> Iterable[Any]:
         """What comes out for `item` when the function has given `result`; may set `done`."""
+
+    @property
+    def awaits_in_batch(self) -> bool:
+        return self.awaits is not False
 
     def rest(self, batch: Iterator[Any]) -> Iterable[Any]:
         """What comes out once the function is `done`: nothing, and that is the end."""
@@ -81,9 +85,9 @@ class Call(WaitingOperator, Steps):
                     if not is_awaitable(made):
                         raise TypeError(f"{self.fn!r} gave an awaitable first, and now {made!r}")
                     steps = iterate(made)
-                self.stepping = True
+                self._in_await = True
                 result: Any = yield from steps
-                self.stepping = False
+                self._in_await = False
                 made = None
                 yield from self.emit(self.item, result)
                 if self.done:
@@ -93,12 +97,12 @@ class Call(WaitingOperator, Steps):
             unless_foreign(exc, self.fn)
             raise
         finally:
-            self.stepping = False
+            self._in_await = False
 
     async def go_on(self) -> Iterator[Any]:
-        if not self.stepping:  # the call was cancelled: make it again
+        if not self._in_await:  # the call was cancelled: make it again
             return self.awaiting(chain((self.item,), self.upstream))
         return await self.awaited()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.stop()

@@ -4,22 +4,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-from .._batches import MISSING, Operator, Recipe, Segment, Source, WaitingOperator, opened
-from .._host import Host
-from .._mailbox import Lane, Mailbox
-from .._origins import FromIterable
-from .._pump import Pump
-from .._steps import EMPTY
-from .concurrent import feed, supply
+from .._core.channel import Channel, Lane
+from .._core.contracts import (
+    MISSING,
+    Openable,
+    Operator,
+    Owner,
+    Source,
+    SourceDefaults,
+)
+from .._core.driver import EMPTY
+from .._core.producer import Mover
+from .._recipe import Recipe
+from .concurrent import merged
 
 
-class Chain:
+class Chain(SourceDefaults):
     """Sources one after the other; each is closed when it has ended, before the next one starts."""
 
-    def __init__(self, parts: list[Source], host: Host) -> None:
+    def __init__(self, parts: list[Source], owner: Owner) -> None:
         self.parts = parts
-        self.host = host
-        self.closes = any(part.closes for part in parts)
+        self.owner = owner
+        self.closes: bool = any(part.closes for part in parts)
 
     @property
     def holds(self) -> bool:
@@ -30,7 +36,7 @@ class Chain:
         return any(part.busy for part in self.parts)
 
     @property
-    def any_task(self) -> bool:
+    def any_task(self) -> bool:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
         return all(part.any_task for part in self.parts)
 
     async def batch(self) -> Iterator[Any] | None:
@@ -38,23 +44,23 @@ class Chain:
             batch = await self.parts[0].batch()
             if batch is not None:
                 return batch
-            await self.host.finish(self.parts.pop(0))
+            await self.owner.finish(self.parts.pop(0))
         return None
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         for part in reversed(self.parts):
-            await part.close(host)
+            await part.close(owner)
 
 
-def chained(streams: Sequence[Recipe]) -> Callable[[Host], Source]:
-    return lambda host: Chain([opened(stream, host) for stream in streams], host)
+def chained(streams: Sequence[Openable]) -> Callable[[Owner], Source]:
+    return lambda owner: Chain([owner.open_part(stream) for stream in streams], owner)
 
 
-class Rows(Mailbox):
+class Rows(Channel):
     """Gives a row as soon as there is an item in every lane; a lane that has ended ends it all."""
 
     def arrived(self, lane: Lane) -> None:
-        if self.available() or any(map(exhausted, self.lanes)):
+        if self.available() or any(lane.exhausted for lane in self.lanes):
             self.wake()
 
     def finished(self, lane: Lane, error: BaseException | None) -> None:
@@ -62,38 +68,32 @@ class Rows(Mailbox):
         self.wake()
 
     def available(self) -> bool:
-        return bool(self.lanes) and all(lane.items for lane in self.lanes)
+        return bool(self.lanes) and all(lane.has_items for lane in self.lanes)
 
     def ended(self) -> bool:
-        if any(map(exhausted, self.lanes)):
+        if any(lane.exhausted for lane in self.lanes):
             self.end()
         return super().ended()
 
     def items(self) -> Iterator[Any]:
-        row = tuple([lane.items[0] for lane in self.lanes])
-        for lane in self.lanes:
-            lane.items.clear()
-        yield row
+        yield tuple([lane.pop() for lane in self.lanes])
 
 
 class StrictRows(Rows):
     """The same, but all lanes have to end together."""
 
     def ended(self) -> bool:
-        short = [exhausted(lane) for lane in self.lanes]
-        if any(short) and any(lane.items for lane in self.lanes):
-            longer = next(place for place, lane in enumerate(self.lanes) if lane.items)
+        short = [lane.exhausted for lane in self.lanes]
+        if any(short) and any(lane.has_items for lane in self.lanes):
+            longer = next(place for place, lane in enumerate(self.lanes) if lane.has_items)
             raise uneven(short.index(True), longer)
         return all(short)
 
 
-class Zipped:
+class Zipped(SourceDefaults):
     """The same of sources that never wait, which need no tasks: an item of each, in their order."""
 
-    closes = False
-    holds = False
-    busy = False
-    any_task = True
+    waits = False
 
     def __init__(self, parts: Sequence[Source], strict: bool) -> None:
         self.parts = parts
@@ -133,41 +133,30 @@ class Zipped:
                     raise uneven(short, place)
                 batch = await part.batch()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         for part in reversed(self.parts):
-            await part.close(host)
+            await part.close(owner)
 
 
 def uneven(short: int, longer: int) -> ValueError:
     return ValueError(f"zip(strict=True): source {short} ended before source {longer} did")
 
 
-def zipping(strict: bool) -> Callable[[Sequence[Recipe]], Callable[[Host], Source]]:
+def zipping(strict: bool) -> Callable[[Sequence[Openable]], Callable[[Owner], Source]]:
     """How to zip: with a task for each source, unless none of them ever waits."""
-    return lambda streams: lambda host: zipped(host, streams, strict)
+    return lambda streams: lambda owner: zipped(owner, streams, strict)
 
 
-def zipped(host: Host, streams: Sequence[Recipe], strict: bool) -> Source:
-    pumps = [Pump(host) for _ in streams]
-    parts = [opened(stream, pump) for stream, pump in zip(streams, pumps, strict=True)]
-    if parts and all(map(takes_turns_only, parts)):
-        return Zipped(parts, strict)
-    box = (StrictRows if strict else Rows)(host.pipeline.new_event)
-    for pump, part in zip(pumps, parts, strict=True):
-        supply(pump, part, box.lane(0))
-    return box
-
-
-def takes_turns_only(source: Source) -> bool:
-    """Whether all that its steps wait for is the next turn of the event loop."""
-    if isinstance(source, Segment):
-        waiting = any(isinstance(operator, WaitingOperator) for operator in source.row)
-        return not waiting and takes_turns_only(source.source)
-    return isinstance(source, (FromIterable, Zipped))
-
-
-def exhausted(lane: Lane) -> bool:
-    return lane.over and not lane.items
+def zipped(owner: Owner, streams: Sequence[Openable], strict: bool) -> Source:
+    movers = [Mover(owner) for _ in streams]
+    for mover, stream in zip(movers, streams, strict=True):
+        mover.read(stream)
+    if movers and not any(mover.source.waits for mover in movers):
+        return Zipped([mover.source for mover in movers], strict)
+    channel = (StrictRows if strict else Rows)(owner.new_event)
+    for mover in movers:
+        mover.fill(channel.lane(0))
+    return channel
 
 
 class Tag(Operator):
@@ -182,6 +171,16 @@ class Tag(Operator):
 
     def tail(self) -> Iterable[Any]:
         return ((self.number, MISSING),) if self.ends else ()
+
+
+def tagged(number: int, part: Recipe, ends: bool = True) -> Recipe:
+    """Pairs of a number and an item of `part`."""
+    return part.then(None, lambda _: Tag(number, ends))
+
+
+def latest_of(parts: Sequence[Recipe]) -> Callable[[Owner], Source]:
+    """The tagged items of all parts."""
+    return merged([tagged(*pair) for pair in enumerate(parts)], 0)
 
 
 class Latest(Operator):
@@ -218,14 +217,18 @@ class Sampled(Latest):
                 yield tuple(self.latest)
 
 
-def sampled(lead: Recipe, others: Sequence[Recipe]) -> Callable[[Host], Source]:
+def sampled(lead: Openable, others: Sequence[Openable]) -> Callable[[Owner], Source]:
     """The tagged items of `lead`, on demand, and the newest ones of the others at any time."""
 
-    def origin(host: Host) -> Source:
-        box = Mailbox(host.pipeline.new_event)
-        feed(host, lead, box.lane(0))
+    def open_source(owner: Owner) -> Source:
+        channel = Channel(owner.new_event)
+        mover = Mover(owner)
+        mover.read(lead)
+        mover.fill(channel.lane(0))
         for other in others:
-            feed(host, other, box.lane(1, "drop_oldest"))
-        return box
+            mover = Mover(owner)
+            mover.read(other)
+            mover.fill(channel.lane(1, "drop_oldest"))
+        return channel
 
-    return origin
+    return open_source

@@ -6,8 +6,8 @@ from typing import Any
 
 from anyio import current_time, sleep_until
 
-from .._batches import Operator, WaitingOperator
-from .._steps import EMPTY
+from .._core.contracts import Operator, WaitingOperator
+from .._core.driver import EMPTY
 
 GRAIN = 0.001
 """Seconds. Timers are not finer, and uvloop's clock stands still for as long as a step takes."""

@@ -8,8 +8,7 @@ from itertools import compress, repeat
 from time import monotonic
 from typing import Any, TypeAlias
 
-from .._batches import Operator, Segment
-from .._host import Host
+from .._core.contracts import Operator, Owner, Row
 
 Description: TypeAlias = str | Callable[[int, float], str]
 """What stands before the figures, or a function that gives a line in their place."""
@@ -56,7 +55,7 @@ class Shown(Operator):
             self.end_bar = BARS.add_line(self, line(description, count))
         self.over = False
 
-    def bind(self, segment: Segment, place: int) -> None:
+    def bind(self, row: Row, place: int) -> None:
         """Does not refer to the segment: if that is dropped, so is this, and its bar goes too."""
 
     @property
@@ -66,7 +65,7 @@ class Shown(Operator):
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         return compress(batch, self.left)
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.over = True
         self.end_bar()
 

@@ -5,29 +5,28 @@ from typing import Any, TypeAlias
 
 from anyio import current_time, sleep_until
 
-from .._batches import MISSING, Recipe, Source, opened
-from .._host import Host
-from .._origins import Around, Deferred
+from .._core.backends import named
+from .._core.contracts import MISSING, Openable, Owner, Source
+from .._core.driver import resolved
+from .._core.siblings import all_of, attach
 from .._retry import Backoff, Retry
-from .._siblings import all_of, attach
-from .._steps import foreign, is_foreign, resolved
+from .._sources.origins import Deferred, Wrapper
 
 Types: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 
 
-class Replaceable(Around):
+class Replaceable(Wrapper):
     """A source that is closed in the middle of the run, and another one opened in its place."""
 
-    def __init__(self, stream: Recipe, host: Host) -> None:
+    def __init__(self, stream: Openable, owner: Owner) -> None:
         self.stream = stream
-        self.host = host
-        self.source = opened(stream, host)
+        self.owner = owner
+        self.source = owner.open_part(stream)
         self.error: Exception | None = None  # that ended the source, until another one is open
 
     def failed(self, error: BaseException, types: Types) -> None:
         """Taking an item raised `error`: keep it if it is of these types."""
-        if is_foreign(error):
-            error = foreign(error, self.stream)
+        error = named(error, self.stream)
         try:
             if not isinstance(error, types):
                 raise error
@@ -38,22 +37,18 @@ class Replaceable(Around):
     async def leave(self, error: Exception | None) -> None:
         """Close the source; what that raises comes together with the `error` that ended it."""
         source, self.source = self.source, None
-        if source is not None:
-            await source.close(self.host)
-            await self.host.pipeline.close_lost(self.host)
-            self.host.pipeline.forget()
-            self.host.settle(error)
+        await self.owner.replace(source, error)
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.error = None  # which refers to this object
-        await super().close(host)
+        await super().close(owner)
 
     def reopen(self) -> Source:
-        return self.anew(lambda: opened(self.stream, self.host))
+        return self.anew(lambda: self.owner.open_part(self.stream))
 
     def anew(self, make: Callable[[], Source]) -> Source:
-        self.host.unless_over()
-        return self.host.pipeline.assembled(make)
+        self.owner.unless_over()
+        return self.owner.open(make)
 
 
 async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
@@ -87,13 +82,13 @@ class Catch(Replaceable):
 
     def __init__(
         self,
-        stream: Recipe,
+        stream: Openable,
         handler: Callable[[Any], Any],
         types: Types,
-        host: Host,
+        owner: Owner,
     ) -> None:
-        super().__init__(stream, host)
-        host.pipeline.may_spawn = True
+        super().__init__(stream, owner)
+        owner.will_open_more()
         self.handler = handler
         self.types = types
         self.replaced = False
@@ -103,7 +98,7 @@ class Catch(Replaceable):
             try:
                 batch = await self.current().batch()
             except self.types as error:
-                if self.host.over:
+                if self.owner.over:
                     raise
                 self.error = error
             else:
@@ -125,32 +120,32 @@ class Catch(Replaceable):
     async def replace(self) -> None:
         """A cancelled call may be repeated: the function is called once more then."""
         await self.leave(self.error)
-        self.host.unless_over()
+        self.owner.unless_over()
         unless_all(self.error, lambda error: isinstance(error, self.types))
         made = await in_except(self.error, self.handler, self.error)
-        await self.begin(() if made is None else made, self.host)
+        await self.begin(() if made is None else made, self.owner)
         self.error, self.replaced = None, True
 
 
 def caught(
-    stream: Recipe,
+    stream: Openable,
     handler: Callable[[Any], Any],
     types: Types,
-) -> Callable[[Host], Source]:
-    return lambda host: Catch(stream, handler, types, host)
+) -> Callable[[Owner], Source]:
+    return lambda owner: Catch(stream, handler, types, owner)
 
 
 class Retrying(Replaceable):
     """The items of a stream that is opened again after an error, as a policy says."""
 
     def __init__(
-        self, stream: Recipe, policy: Retry, resume: Callable[[Any], Any] | None, host: Host
+        self, stream: Openable, policy: Retry, resume: Callable[[Any], Any] | None, owner: Owner
     ) -> None:
-        super().__init__(stream, host)
+        super().__init__(stream, owner)
         assert self.source is not None
         self.closes: bool = self.source.closes or resume is not None
         if resume is not None:
-            host.pipeline.may_spawn = True
+            owner.will_open_more()
         self.policy = policy
         self.resume = resume
         self.last: Any = MISSING  # the item to resume after
@@ -168,7 +163,7 @@ class Retrying(Replaceable):
             try:
                 batch = await self.source.batch()
             except Exception as error:
-                if self.host.over:
+                if self.owner.over:
                     raise
                 self.error = error
             else:
@@ -194,13 +189,13 @@ class Retrying(Replaceable):
         if self.pause is None:
             self.pause = self.decide()
         await self.leave(self.error)
-        self.host.unless_over()
+        self.owner.unless_over()
         unless_all(self.error, self.backoff.wants)
         if self.due is None:
             hook = self.policy.hook
             if hook is not None:
                 await in_except(self.error, hook, self.backoff.number, self.error, self.pause)
-            self.host.unless_over()
+            self.owner.unless_over()
             self.due = current_time() + self.pause
         await sleep_until(self.due)
         try:
@@ -222,20 +217,20 @@ class Retrying(Replaceable):
         """What `resume` makes, which is called by the first step, so that it is retried as well."""
         resume, last = self.resume, self.last
         assert resume is not None
-        return self.anew(lambda: Deferred(lambda: resume(last), self.host))
+        return self.anew(lambda: Deferred(lambda: resume(last), self.owner))
 
 
 def retrying(
-    stream: Recipe, policy: Retry, resume: Callable[[Any], Any] | None
-) -> Callable[[Host], Source]:
-    return lambda host: Retrying(stream, policy, resume, host)
+    stream: Openable, policy: Retry, resume: Callable[[Any], Any] | None
+) -> Callable[[Owner], Source]:
+    return lambda owner: Retrying(stream, policy, resume, owner)
 
 
 class Repeat(Replaceable):
     """The items of a stream that is opened again after its end, after a pause."""
 
-    def __init__(self, stream: Recipe, times: int | None, pause: float, host: Host) -> None:
-        super().__init__(stream, host)
+    def __init__(self, stream: Openable, times: int | None, pause: float, owner: Owner) -> None:
+        super().__init__(stream, owner)
         assert self.source is not None
         self.closes: bool = self.source.closes
         self.any_task = self.source.any_task
@@ -246,7 +241,7 @@ class Repeat(Replaceable):
     async def batch(self) -> Iterator[Any] | None:
         while self.left != 0:
             if self.source is None:
-                self.host.unless_over()
+                self.owner.unless_over()
                 await self.wait()
                 self.source = self.reopen()
             batch = await self.source.batch()
@@ -265,5 +260,5 @@ class Repeat(Replaceable):
         self.due = None
 
 
-def repeated(stream: Recipe, times: int | None, pause: float) -> Callable[[Host], Source]:
-    return lambda host: Repeat(stream, times, pause, host)
+def repeated(stream: Openable, times: int | None, pause: float) -> Callable[[Owner], Source]:
+    return lambda owner: Repeat(stream, times, pause, owner)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from .._batches import MISSING, Operator, Segment
+from .._core.contracts import MISSING, Operator, Row
 from .calls import Call
 
 
@@ -66,7 +66,7 @@ class New(Call):
         return (item,) if self.new(result) else ()
 
 
-class Seen:
+class SetMemory:
     """A memory of all keys."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Seen:
         return len(self.keys) > before
 
 
-class SeenLast:
+class LruMemory:
     """A memory of so many keys, those that were seen last."""
 
     def __init__(self, bound: int) -> None:
@@ -96,11 +96,11 @@ class SeenLast:
         return True
 
 
-def memory(bound: int | None) -> Seen | SeenLast:
-    return Seen() if bound is None else SeenLast(bound)
+def memory(bound: int | None) -> SetMemory | LruMemory:
+    return SetMemory() if bound is None else LruMemory(bound)
 
 
-class Previous:
+class LastKey:
     """A memory of one key, which need not be hashable."""
 
     def __init__(self) -> None:
@@ -148,8 +148,8 @@ class Take(Operator):
     def __init__(self, count: int) -> None:
         self.left = count
 
-    def bind(self, segment: Segment, place: int) -> None:
-        super().bind(segment, place)
+    def bind(self, row: Row, place: int) -> None:
+        super().bind(row, place)
         if not self.left:
             self.ended()
 

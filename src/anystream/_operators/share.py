@@ -10,7 +10,12 @@ from typing import Any, Generic, TypeVar
 
 from anyio import current_time, get_current_task, get_running_tasks
 
-from .._batches import Recipe, Source, opened
+from .._core.channel import Channel, Lane
+from .._core.contracts import Openable, Owner, Source, SourceDefaults
+from .._core.driver import is_awaitable, resolved
+from .._core.owner import until
+from .._core.producer import Producer
+from .._core.run import Run, reader_of
 from .._errors import (
     StreamBusyError,
     StreamClosedError,
@@ -18,26 +23,21 @@ from .._errors import (
     StreamDeadlockError,
     StreamOverflowError,
 )
-from .._host import Host, until
-from .._mailbox import Lane, Mailbox
-from .._pump import Pump
-from .._reader import Run
-from .._steps import is_awaitable, resolved
 
 T = TypeVar("T")
 PATIENCE = 1.0
 """Seconds after which readers that wait for what nobody can bring are told so."""
 
-OWN = f"{Pump.__module__}.{Pump.run.__qualname__}"
+OWN = f"{Producer.__module__}.{Producer.run.__qualname__}"
 """The name of a task of the library's, which reads what somebody else has opened."""
 
 
-class Branch(Mailbox):
-    """One reader's mailbox, which the task of a hub fills."""
+class Subscription(Channel):
+    """One reader's channel, which the task of a distributor fills."""
 
-    def __init__(self, hub: "Hub", size: int, overflow: str) -> None:
-        super().__init__(hub.host.pipeline.new_event)
-        self.hub = hub
+    def __init__(self, distributor: "Distributor", size: int, overflow: str) -> None:
+        super().__init__(distributor.owner.new_event)
+        self.distributor = distributor
         self.way = self.lane(size, overflow, low=size - 1)  # since others wait for room here
         self.task: int | None = None  # that reads here
 
@@ -45,39 +45,41 @@ class Branch(Mailbox):
     def holds(self) -> bool:
         return not self.closed
 
-    def opened(self) -> "Branch":
-        self.hub.host.pipeline.unless_abroad()
+    def opened(self) -> "Subscription":
+        self.distributor.owner.unless_abroad()
         self.task = get_current_task().id
         return self
 
-    def opened_once(self) -> "Branch":
+    def opened_once(self) -> "Subscription":
         if self.task is not None:
-            raise StreamConsumedError(f"a part of {self.hub.stream!r} can be read only once")
+            raise StreamConsumedError(
+                f"a part of {self.distributor.stream!r} can be read only once"
+            )
         return self.opened()
 
     async def batch(self) -> Iterator[Any] | None:
         self.task = get_current_task().id
-        self.hub.start()
+        self.distributor.start()
         return await super().batch()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         if not self.closed:
-            await super().close(host)
-            await self.hub.left(self, host)
+            await super().close(owner)
+            await self.distributor.left(self, owner)
 
 
-class Hub(ABC):
-    """One opening of a stream, in a task that deals its items out to branches."""
+class Distributor(ABC):
+    """One opening of a stream, in a task that deals its items out to subscriptions."""
 
-    def __init__(self, host: Host, stream: Recipe, size: int, overflow: str) -> None:
-        host.pipeline.may_spawn = True
-        self.host = host
+    def __init__(self, owner: Owner, stream: Openable, size: int, overflow: str) -> None:
+        owner.will_open_more()
+        self.owner = owner
         self.stream = stream
         self.size = size
         self.overflow = overflow
-        self.pump = Pump(host)
-        self.source, self.behind = host.pipeline.held_back(lambda: opened(stream, self.pump))
-        self.branches: list[Branch] = []
+        self.dealer = Dealer(owner, self)
+        self.source, self.behind = owner.open_later(lambda: self.dealer.open_part(stream))
+        self.subscriptions: list[Subscription] = []
         self.started = False
         self.before: set[int] = set()  # tasks that were there at the opening, and have no parent
         self.over = False
@@ -85,55 +87,37 @@ class Hub(ABC):
 
     def start(self) -> None:
         """Start its task, and those that the source itself needs."""
-        if self.started or self.host.over:
+        if self.started or self.owner.over:
             return
         self.started = True
         behind, self.behind = self.behind, ()
-        for pump in behind:
-            self.host.pipeline.start(pump)
-        self.pump.start(self.run)
+        for task in behind:
+            task.start()
+        self.dealer.start()
 
-    def branch(self) -> Branch:
-        branch = Branch(self, self.size, self.overflow)
-        self.branches.append(branch)
-        return branch
+    def subscription(self) -> Subscription:
+        subscription = Subscription(self, self.size, self.overflow)
+        self.subscriptions.append(subscription)
+        return subscription
 
     @abstractmethod
     async def deal(self, batch: Iterator[Any]) -> None:
-        """Put each item where it belongs, until the pump has to stop."""
+        """Put each item where it belongs, until the producer has to stop."""
 
     async def demand(self) -> bool:
         """Wait until an item is wanted, which most know only of the one in hand; False: stop."""
-        return not self.pump.stopping
+        return not self.dealer.stopped
 
-    async def left(self, branch: Branch, host: Host) -> None:
-        """The reader of a branch has left; the source stops with the last one."""
-        self.branches.remove(branch)
-        if self.started and not self.branches:
-            await host.stop([self.pump])
-
-    async def run(self) -> None:
-        """The body of the pump."""
-        error: BaseException | None = None
-        try:
-            await self.deal_all()
-        except BaseException as exc:
-            error = self.pump.unless_stopped(exc)
-        if self.pump.stopping:
-            self.cut()
-        self.pump.stopping = True  # nobody interrupts the close
-        if error is not None and not self.end(error):
-            self.pump.unheard(error)
-        await self.pump.close(self.source)
-        if error is None:
-            failure = self.pump.failure()
-            if not self.end(failure) and failure is not None:
-                self.pump.add_error(failure)
+    async def left(self, subscription: Subscription, owner: Owner) -> None:
+        """The reader of a subscription has left; the source stops with the last one."""
+        self.subscriptions.remove(subscription)
+        if self.started and not self.subscriptions:
+            await owner.stop([self.dealer])
 
     async def deal_all(self) -> None:
         while await self.demand():
             batch = await self.source.batch()
-            if batch is None or self.pump.stopping:
+            if batch is None or self.dealer.stopped:
                 return
             await self.deal(batch)
 
@@ -141,9 +125,9 @@ class Hub(ABC):
         """Tell all readers; False if there is none."""
         self.over = True
         self.error = error
-        heard = [branch for branch in self.branches if not branch.closed]
-        for branch in heard:
-            branch.way.finish(error)
+        heard = [subscription for subscription in self.subscriptions if not subscription.closed]
+        for subscription in heard:
+            subscription.way.finish(error)
         return bool(heard)
 
     async def put(self, lane: Lane, item: Any) -> None:
@@ -152,24 +136,26 @@ class Hub(ABC):
 
     async def room(self, lane: Lane) -> bool:
         """Wait until there is room; False if the item is not wanted any more."""
-        while not (lane.stopped or self.pump.stopping):
+        while not (lane.stopped or self.dealer.stopped):
             if lane.takes():
                 return True
-            wait = partial(lane.wait_for_room, self.pump, timed=True)
+            wait = partial(self.dealer.wait_for_room, lane, timed=True)
             if not await until(current_time() + PATIENCE, wait, shield=True):
-                self.fail_if_stuck(lane.box)
+                self.fail_if_stuck(lane.channel)
         return False
 
-    def fail_if_stuck(self, full: Mailbox) -> None:
-        """Raise if who would have to read from the branch that is full waits for another one.
+    def fail_if_stuck(self, full: Channel) -> None:
+        """Raise if who would have to read from the subscription that is full waits for another one.
 
         One that nobody reads yet may have a reader at any time, unless the only task that knows of
         it waits.
         """
-        waiting = {branch.task for branch in self.branches if branch.wanted}
-        reader = next((branch.task for branch in self.branches if branch is full), None)
-        if reader is None and waiting == {self.host.pipeline.task} and not self.may_be_read():
-            reader = self.host.pipeline.task
+        waiting = {subscription.task for subscription in self.subscriptions if subscription.wanted}
+        reader = next(
+            (subscription.task for subscription in self.subscriptions if subscription is full), None
+        )
+        if reader is None and waiting == {self.owner.task} and not self.may_be_read():
+            reader = self.owner.task
         if reader is not None and reader in waiting:
             raise StreamDeadlockError(
                 f"a part of {self.stream!r} is full ({self.size} items) and has no reader, or one"
@@ -179,7 +165,7 @@ class Hub(ABC):
 
     def may_be_read(self) -> bool:
         """Whether there is a task that the one that has entered the block may have started."""
-        owner = self.host.pipeline.task
+        owner = self.owner.task
         return any(
             task.parent_id == owner or (task.parent_id is None and task.id not in self.before)
             for task in get_running_tasks()
@@ -188,36 +174,61 @@ class Hub(ABC):
 
     def cut(self) -> None:
         """Tell readers that this was closed before its end."""
-        for branch in self.branches:
-            branch.closed = True
-            branch.stop()
+        for subscription in self.subscriptions:
+            subscription.cut()
+            subscription.stop()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.cut()
         if self.started:
-            await host.stop([self.pump])
+            await owner.stop([self.dealer])
             return
-        for pump in self.behind:  # which close what they were given, and nothing more
-            pump.interrupt()
-        await self.source.close(host)
+        for task in self.behind:  # which close what they were given, and nothing more
+            task.interrupt()
+        await self.source.close(owner)
 
 
-class Owned:
-    """A source that nobody reads from: an `Owner` holds it open for those who read elsewhere."""
+class Dealer(Producer):
+    """The task of a distributor."""
+
+    def __init__(self, owner: Owner, distributor: Distributor) -> None:
+        super().__init__(owner)
+        self.distributor = distributor
+        self.failed = False
+
+    async def produce(self) -> None:
+        await self.distributor.deal_all()
+
+    def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
+        if stopped:
+            self.distributor.cut()
+        self.failed = error is not None
+        return error is not None and self.distributor.end(error)
+
+    async def close_sources(self) -> None:
+        await self.close(self.distributor.source)
+
+    def ended(self, reported: bool) -> None:
+        if self.failed:
+            return
+        failure = self.failure()
+        if not self.distributor.end(failure) and failure is not None:
+            self.add_error(failure)
+
+
+class HeldOpen(SourceDefaults):
+    """A source that nobody reads from: a `Holder` keeps it open for those who read elsewhere."""
 
     closes = True
-    holds = False
-    busy = False
-    any_task = True
 
     async def batch(self) -> Iterator[Any] | None:
         return None
 
 
-class Owner(Generic[T]):
+class Holder(Generic[T]):
     """An async context manager that holds a run open for the streams that come out of it."""
 
-    def __init__(self, stream: Recipe, give: Callable[[Any], T]) -> None:
+    def __init__(self, stream: Openable, give: Callable[[Any], T]) -> None:
         self.stream = stream
         self.give = give
         self.run: Run[Any] | None = None
@@ -228,7 +239,7 @@ class Owner(Generic[T]):
         run: Run[Any] = Run(self.stream)
         await run.__aenter__()
         self.run = run
-        return self.give(run.pipeline.top())
+        return self.give(reader_of(run).top())
 
     async def __aexit__(
         self,
@@ -244,48 +255,54 @@ class Owner(Generic[T]):
         return repr(self.stream)
 
 
-class Share(Owned):
-    """The hub of those who read now: it comes with the first of them and goes with the last."""
+class Share(HeldOpen):
+    """The distributor of the present readers: it comes with the first and goes with the last."""
 
-    def __init__(self, host: Host, stream: Recipe, size: int, overflow: str, replay: int) -> None:
-        self.make = partial(Broadcast, host, stream, size, overflow, replay)
-        self.hub = self.make()
+    def __init__(
+        self, owner: Owner, stream: Openable, size: int, overflow: str, replay: int
+    ) -> None:
+        self.make = partial(Broadcast, owner, stream, size, overflow, replay)
+        self.distributor = self.make()
         self.closed = False
 
-    def join(self, host: Host) -> Source:
+    def join(self, owner: Owner) -> Source:
         if self.closed:
             raise StreamClosedError("the block of share() that this stream belongs to was left")
-        if self.hub.started and not self.hub.branches:
-            self.hub = self.make()
-        return self.hub.join()
+        if self.distributor.started and not self.distributor.subscriptions:
+            self.distributor = self.make()
+        return self.distributor.join()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.closed = True
-        await self.hub.close(host)
+        await self.distributor.close(owner)
 
 
-class Broadcast(Hub):
-    """Every item goes to every branch."""
+class Broadcast(Distributor):
+    """Every item goes to every subscription."""
 
-    def __init__(self, host: Host, stream: Recipe, size: int, overflow: str, replay: int) -> None:
-        super().__init__(host, stream, size, overflow)
+    def __init__(
+        self, owner: Owner, stream: Openable, size: int, overflow: str, replay: int
+    ) -> None:
+        super().__init__(owner, stream, size, overflow)
         self.replay = deque[Any](maxlen=replay)
 
     def join(self) -> Source:
-        branch = self.branch()
-        branch.way.extend(iter(self.replay))
+        subscription = self.subscription()
+        subscription.way.extend(iter(self.replay))
         if self.over:
-            branch.way.finish(self.error)
-        return branch.opened()
+            subscription.way.finish(self.error)
+        return subscription.opened()
 
     async def demand(self) -> bool:
         """The slowest reader that is not to miss an item decides."""
-        while (full := next(filter(is_full, self.ways()), None)) and not self.pump.stopping:
+        while (full := next(filter(is_full, self.ways()), None)) and not self.dealer.stopped:
             await self.room(full)
-        return not self.pump.stopping
+        return not self.dealer.stopped
 
     def ways(self) -> Iterator[Lane]:
-        return (branch.way for branch in self.branches if not branch.way.stopped)
+        return (
+            subscription.way for subscription in self.subscriptions if not subscription.way.stopped
+        )
 
     async def deal(self, batch: Iterator[Any]) -> None:
         while await self.demand():
@@ -311,13 +328,13 @@ def is_full(lane: Lane) -> bool:
     return not lane.takes()
 
 
-class Sorter(Hub):
-    """Every item goes to one branch, by what a function says of it."""
+class Sorter(Distributor):
+    """Every item goes to one subscription, by what a function says of it."""
 
     def __init__(
-        self, host: Host, stream: Recipe, fn: Callable[[Any], Any], size: int, overflow: str
+        self, owner: Owner, stream: Openable, fn: Callable[[Any], Any], size: int, overflow: str
     ) -> None:
-        super().__init__(host, stream, size, overflow)
+        super().__init__(owner, stream, size, overflow)
         self.fn = fn
         self.before = {task.id for task in get_running_tasks() if task.parent_id is None}
 
@@ -326,65 +343,65 @@ class Sorter(Hub):
             key = self.fn(item)
             if is_awaitable(key):
                 key = await resolved(key)
-            branch = await self.branch_for(key)
-            await self.put(branch.way, item)
-            if self.pump.stopping:  # and so the source is not asked for another one
+            subscription = await self.subscription_for(key)
+            await self.put(subscription.way, item)
+            if self.dealer.stopped:  # and so the source is not asked for another one
                 return
 
     @abstractmethod
-    async def branch_for(self, key: Any) -> Branch:
+    async def subscription_for(self, key: Any) -> Subscription:
         """Where the items with this key go."""
 
 
-class Partition(Sorter, Owned):
-    """Two branches: of the items for which a function is true, and of the others."""
+class Partition(Sorter, HeldOpen):
+    """Two subscriptions: of the items for which a function is true, and of the others."""
 
     def __init__(
-        self, host: Host, stream: Recipe, fn: Callable[[Any], Any], size: int, overflow: str
+        self, owner: Owner, stream: Openable, fn: Callable[[Any], Any], size: int, overflow: str
     ) -> None:
-        super().__init__(host, stream, fn, size, overflow)
-        self.true, self.false = self.branch(), self.branch()
+        super().__init__(owner, stream, fn, size, overflow)
+        self.true, self.false = self.subscription(), self.subscription()
 
-    def open_true(self, host: Host) -> Source:
+    def open_true(self, owner: Owner) -> Source:
         return self.true.opened_once()
 
-    def open_false(self, host: Host) -> Source:
+    def open_false(self, owner: Owner) -> Source:
         return self.false.opened_once()
 
-    async def branch_for(self, key: Any) -> Branch:
+    async def subscription_for(self, key: Any) -> Subscription:
         return self.true if key else self.false
 
 
 class Groups(Sorter):
-    """A branch for each key, and one for the pairs of a key and the stream of its items."""
+    """A subscription for each key, and one for the pairs of a key and the stream of its items."""
 
     def __init__(
         self,
-        host: Host,
-        stream: Recipe,
+        owner: Owner,
+        stream: Openable,
         fn: Callable[[Any], Any],
         size: int,
         overflow: str,
-        stream_of: Callable[[Branch, Any], Recipe],
+        stream_of: Callable[[Subscription, Any], Openable],
     ) -> None:
-        super().__init__(host, stream, fn, size, overflow)
+        super().__init__(owner, stream, fn, size, overflow)
         self.stream_of = stream_of
-        self.outer = Branch(self, size, "wait")
-        self.branches.append(self.outer)
-        self.groups: dict[Any, Branch] = {}
+        self.outer = Subscription(self, size, "wait")
+        self.subscriptions.append(self.outer)
+        self.groups: dict[Any, Subscription] = {}
 
     def opened(self) -> Source:
         return self.outer.opened()
 
-    async def branch_for(self, key: Any) -> Branch:
+    async def subscription_for(self, key: Any) -> Subscription:
         group = self.groups.get(key)
         if group is None or group.closed:  # its reader has left: this one starts anew
-            group = self.groups[key] = self.branch()
+            group = self.groups[key] = self.subscription()
             await self.put(self.outer.way, (key, self.stream_of(group, key)))
         return group
 
-    async def left(self, branch: Branch, host: Host) -> None:
-        if branch is self.outer:
-            await self.close(host)
+    async def left(self, subscription: Subscription, owner: Owner) -> None:
+        if subscription is self.outer:
+            await self.close(owner)
         else:
-            self.branches.remove(branch)
+            self.subscriptions.remove(subscription)

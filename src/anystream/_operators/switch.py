@@ -1,92 +1,103 @@
 """Operators in which a new item ends what the last one has started: switch_map, map_latest."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
-from .._batches import Recipe, Source
-from .._host import Host
-from .._mailbox import Lane, Mailbox
-from .._origins import as_source
-from .._pump import Pump
-from .._steps import resolved
-from .concurrent import leave, merged, transfer
-
-Inner = Callable[[Pump, Lane, Any], Awaitable[None]]
-"""What a pump does for one item: it fills the lane, and closes what it has opened."""
+from .._core.channel import Channel, Lane
+from .._core.contracts import Openable, Owner, Source
+from .._core.driver import resolved
+from .._core.producer import LaneProducer
+from .._sources.origins import as_source
+from .concurrent import merged
 
 
-def switched(stream: Recipe, inner: Inner) -> Callable[[Host], Source]:
-    """A mailbox that is filled by `inner` for the newest item of `stream`.
+class Latest(LaneProducer):
+    """What is done for one item: it may be replaced, and the lane goes on without it."""
+
+    def __init__(self, reader: Owner, lane: Lane, fn: Callable[[Any], Any], item: Any) -> None:
+        super().__init__(reader)
+        self.lane = lane
+        self.fn = fn
+        self.item = item
+
+    def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
+        if error is None or told or self.lane.stopped:
+            return False
+        self.lane.channel.fail(error)
+        return True
+
+    def ended(self, reported: bool) -> None:
+        self.tell_of_unread(self.lane.channel.failure)
+
+
+class Streaming(Latest):
+    """The items of the stream that a function gives."""
+
+    source: Source | None = None
+
+    async def produce(self) -> None:
+        self.source = as_source(await resolved(self.fn(self.item)), self, made=True)
+        await self.transfer(self.source)
+
+    async def close_sources(self) -> None:
+        if self.source is not None:
+            await self.close(self.source)
+
+
+class Calling(Latest):
+    """The result of a function."""
+
+    async def produce(self) -> None:
+        result = await resolved(self.fn(self.item))
+        if self.lane.takes() or await self.wait_for_room(self.lane):
+            self.lane.put(result)
+
+
+class Switch(LaneProducer):
+    """It reads on at once, and each item replaces what the last one has begun."""
+
+    source: Source
+
+    def __init__(self, reader: Owner, fn: Callable[[Any], Any], latest: type[Latest]) -> None:
+        super().__init__(reader)
+        self.fn = fn
+        self.latest = latest
+        self.running: list[Latest] = []
+
+    def read(self, stream: Openable) -> None:
+        """Open what this reads, in a task of its own."""
+        self.source = merged([stream], 1, "drop_oldest")(self)
+
+    async def produce(self) -> None:
+        while not self.stopped and (batch := await self.source.batch()) is not None:
+            for item in batch:
+                await self.stop(self.running)
+                if self.stopped:  # meanwhile
+                    return
+                self.running = [self.latest(self, self.lane, self.fn, item)]
+                self.running[0].start()
+        for last in self.running:
+            await last.join()
+
+    async def close_sources(self) -> None:
+        await self.stop(self.running)
+        await self.close(self.source)
+
+
+def switched(
+    stream: Openable, fn: Callable[[Any], Any], latest: type[Latest]
+) -> Callable[[Owner], Source]:
+    """A channel that is filled by what `latest` does for the newest item of `stream`.
 
     The stream has a task of its own: it may be in the middle of a step while something is started
     and stopped here.
     """
-    newest = merged([stream], 1, "drop_oldest")
 
-    def origin(host: Host) -> Source:
-        box = Mailbox(host.pipeline.new_event)
-        pump = Pump(host)
-        box.pumps.append(pump)
-        pump.start(partial(switch, pump, newest(pump), box.lane(0), inner))
-        return box
+    def open_source(owner: Owner) -> Source:
+        channel = Channel(owner.new_event)
+        switch = Switch(owner, fn, latest)
+        switch.read(stream)
+        switch.fill(channel.lane(0))
+        return channel
 
-    return origin
-
-
-async def switch(pump: Pump, source: Source, lane: Lane, inner: Inner) -> None:
-    """The body of a pump: it reads on at once, and each item replaces what the last one began."""
-    error: BaseException | None = None
-    running: list[Pump] = []
-    try:
-        while not pump.stopping and (batch := await source.batch()) is not None:
-            for item in batch:
-                await pump.stop(running)
-                if pump.stopping:  # meanwhile
-                    break
-                running = [Pump(pump)]
-                running[0].start(partial(guarded, running[0], lane, inner, item))
-        for last in running:
-            await last.join()
-    except BaseException as exc:
-        error = pump.unless_stopped(exc)
-    await pump.stop(running)
-    await leave(pump, lane, error, source)
-
-
-async def guarded(pump: Pump, lane: Lane, inner: Inner, item: Any) -> None:
-    """The body of the pump for one item."""
-    try:
-        if not pump.stopping:  # before it has begun
-            await inner(pump, lane, item)
-    except BaseException as exc:
-        error = pump.unless_stopped(exc)
-        if error is not None and (pump.told or lane.stopped):
-            pump.unheard(error)
-        elif error is not None:
-            lane.box.fail(error)
-    lane.box.add_siblings(pump)
-
-
-def streaming(fn: Callable[[Any], Any]) -> Inner:
-    """The items of the stream that `fn` gives."""
-
-    async def inner(pump: Pump, lane: Lane, item: Any) -> None:
-        source = as_source(await resolved(fn(item)), pump, made=True)
-        try:
-            await transfer(pump, source, lane)
-        finally:
-            await pump.close(source)
-
-    return inner
-
-
-def calling(fn: Callable[[Any], Any]) -> Inner:
-    """The result of `fn`."""
-
-    async def inner(pump: Pump, lane: Lane, item: Any) -> None:
-        result = await resolved(fn(item))
-        if lane.takes() or await lane.wait_for_room(pump):
-            lane.put(result)
-
-    return inner
+    return open_source

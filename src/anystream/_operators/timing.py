@@ -1,6 +1,6 @@
 """Operators with a clock of their own: timeout, heartbeat, delay, debounce, throttle, sample.
 
-The stream before them runs in a task of its own, and its items go into a mailbox. What the clock
+The stream before them runs in a task of its own, and its items go into a channel. What the clock
 decides is worked out where an item comes in and where the reader looks, from the times alone, so
 that nothing depends on which of two tasks runs first at one and the same instant.
 """
@@ -14,25 +14,27 @@ from typing import Any
 from anyio import Event, current_time
 from anyio.lowlevel import checkpoint
 
-from .._batches import MISSING, Recipe, Source
-from .._host import Host, until
-from .._mailbox import Lane, Mailbox, Unhindered
-from .concurrent import feed
+from .._core.channel import Channel, Lane, NonBlocking
+from .._core.contracts import MISSING, Openable, Owner, Source
+from .._core.owner import until
+from .._core.producer import Mover
 
 
-def timed(stream: Recipe, make: Callable[[type[Event]], Mailbox]) -> Callable[[Host], Source]:
-    """The mailbox that `make` gives, with a lane, which `stream` fills in a task of its own."""
+def timed(stream: Openable, make: Callable[[type[Event]], Channel]) -> Callable[[Owner], Source]:
+    """The channel that `make` gives, with a lane, which `stream` fills in a task of its own."""
 
-    def origin(host: Host) -> Source:
-        box = make(host.pipeline.new_event)
-        feed(host, stream, box.lanes[0])
-        return box
+    def open_source(owner: Owner) -> Source:
+        channel = make(owner.new_event)
+        mover = Mover(owner)
+        mover.read(stream)
+        mover.fill(channel.lanes[0])
+        return channel
 
-    return origin
+    return open_source
 
 
-class Clocked(Mailbox):
-    """A mailbox whose reader looks again when its time has come, though nothing has."""
+class Clocked(Channel):
+    """A channel whose reader looks again when its time has come, though nothing has."""
 
     @abstractmethod
     def due(self) -> float:
@@ -50,7 +52,7 @@ class Clocked(Mailbox):
 # -- how long the reader waits --------------------------------------------------------------
 
 
-class Patience(Clocked):
+class IdleClock(Clocked):
     """Knows for how long the reader has waited for the item that is not there yet.
 
     A reader that comes back after a cancelled step may find its time over, and the item still with
@@ -69,9 +71,9 @@ class Patience(Clocked):
         self.late = False
 
     def available(self) -> bool:
-        if self.ready:
+        if self._ready:
             self.answered()
-        return bool(self.ready)
+        return bool(self._ready)
 
     def due(self) -> float:
         return self.asked + self.seconds
@@ -86,15 +88,17 @@ class Patience(Clocked):
         self.late = current_time() >= self.due()
 
 
-class Timeout(Patience):
+class Timeout(IdleClock):
     """Fails, or ends, when the reader has waited too long."""
 
     what = "gave nothing for"
 
-    def __init__(self, new_event: type[Event], seconds: float, stream: Recipe, fails: bool) -> None:
+    def __init__(
+        self, new_event: type[Event], seconds: float, stream: Openable, fails: bool
+    ) -> None:
         super().__init__(new_event, seconds)
         self.stream = stream
-        self.fails = fails
+        self.fatal = fails
 
     def ended(self) -> bool:
         if super().ended():
@@ -103,7 +107,7 @@ class Timeout(Patience):
         if waits or current_time() < self.due():
             return False
         self.end()
-        if self.fails:
+        if self.fatal:
             raise TimeoutError(f"{self.stream!r} {self.what} {self.seconds:g} s")
         return True
 
@@ -113,7 +117,9 @@ class Deadline(Timeout):
 
     what = "has not ended within"
 
-    def __init__(self, new_event: type[Event], seconds: float, stream: Recipe, fails: bool) -> None:
+    def __init__(
+        self, new_event: type[Event], seconds: float, stream: Openable, fails: bool
+    ) -> None:
         super().__init__(new_event, seconds, stream, fails)
         self.time = current_time() + seconds
 
@@ -121,7 +127,7 @@ class Deadline(Timeout):
         return self.time
 
 
-class Heartbeat(Patience):
+class Heartbeat(IdleClock):
     """Gives a value when the reader has waited too long."""
 
     def __init__(self, new_event: type[Event], seconds: float, beat: Callable[[], Any]) -> None:
@@ -131,10 +137,10 @@ class Heartbeat(Patience):
     def available(self) -> bool:
         if super().available():
             return True
-        return self.late and self.open_lanes > 0
+        return self.late and self._open_lanes > 0
 
     def items(self) -> Iterator[Any]:
-        if self.ready:
+        if self._ready:
             yield from super().items()
         else:
             self.answered()
@@ -147,8 +153,8 @@ class Heartbeat(Patience):
 class Later(Lane):
     """A lane of items with the times at which they are due; its end comes as late as they do."""
 
-    def __init__(self, box: Mailbox, bound: int, seconds: float) -> None:
-        super().__init__(box, bound)
+    def __init__(self, channel: Channel, bound: int, seconds: float) -> None:
+        super().__init__(channel, bound)
         self.seconds = seconds
         self.error: BaseException | None = None
 
@@ -156,13 +162,17 @@ class Later(Lane):
         return current_time() + self.seconds
 
     def fill(self, batch: Iterator[Any]) -> bool:
-        room, before = self.room(), len(self.items)
+        room, before = self.room(), len(self._items)
         self.extend((self.due(), item) for item in islice(batch, room))
-        return len(self.items) - before < room
+        return len(self._items) - before < room
 
     def finish(self, error: BaseException | None = None) -> None:
         self.error = error
         self.put((self.due(), MISSING))
+
+    def first(self) -> tuple[float, Any]:
+        """When the first item is due, and the item."""
+        return self._items[0] if self._items else (inf, MISSING)
 
     def arrive(self) -> None:
         """The time of the end has come."""
@@ -179,12 +189,12 @@ class Delay(Clocked):
         self.add(self.later)
 
     def due(self) -> float:
-        return self.later.items[0][0] if self.later.items else inf
+        return self.later.first()[0]
 
     def available(self) -> bool:
         if current_time() < self.due():
             return False
-        if self.later.items[0][1] is not MISSING:
+        if self.later.first()[1] is not MISSING:
             return True
         self.take()
         self.later.arrive()
@@ -194,23 +204,24 @@ class Delay(Clocked):
         while self.available():
             yield self.take()[1]
 
-    async def close(self, host: Host) -> None:
-        self.error = self.error or self.later.error  # which was not due yet
-        await super().close(host)
+    async def close(self, owner: Owner) -> None:
+        if self.later.error is not None and self.failure is None:  # which was not due yet
+            owner.leave_unread(self.later.error)
+        await super().close(owner)
 
 
 # -- some of the items ----------------------------------------------------------------------
 
 
-class Sieve(Unhindered):
+class RateFilter(NonBlocking):
     """A lane that lets some of the items through, of which the newest two wait for the reader.
 
     It holds an item until it is `due`. If something comes at that very instant, what is held has
     gone through before: so two can come through before the reader has had a chance to read.
     """
 
-    def __init__(self, box: Mailbox, seconds: float) -> None:
-        super().__init__(box, 2)
+    def __init__(self, channel: Channel, seconds: float) -> None:
+        super().__init__(channel, 2)
         self.seconds = seconds
         self.held: Any = MISSING
         self.due = inf
@@ -230,7 +241,7 @@ class Sieve(Unhindered):
     def hold(self, item: Any, due: float) -> None:
         self.held = item
         if due < self.due:
-            self.box.wake()  # to look at the clock
+            self.channel.wake()  # to look at the clock
         self.due = due
 
     def release(self) -> None:
@@ -240,8 +251,8 @@ class Sieve(Unhindered):
         self.pass_on(item)
 
     def pass_on(self, item: Any) -> None:
-        if len(self.items) == self.bound:
-            del self.items[0]
+        if len(self._items) == self.bound:
+            del self._items[0]
         self.put(item)
 
     def finish(self, error: BaseException | None = None) -> None:
@@ -250,11 +261,11 @@ class Sieve(Unhindered):
         super().finish(error)
 
 
-class Debounce(Sieve):
+class Debounce(RateFilter):
     """Holds each item until nothing has come for so long, or the first one has waited enough."""
 
-    def __init__(self, box: Mailbox, seconds: float, max_wait: float) -> None:
-        super().__init__(box, seconds)
+    def __init__(self, channel: Channel, seconds: float, max_wait: float) -> None:
+        super().__init__(channel, seconds)
         self.max_wait = max_wait
         self.limit = inf
 
@@ -264,11 +275,11 @@ class Debounce(Sieve):
         self.hold(item, min(now + self.seconds, self.limit))
 
 
-class Throttle(Sieve):
+class Throttle(RateFilter):
     """Lets one item through and then, for so long, none; or the last of those, at the end."""
 
-    def __init__(self, box: Mailbox, seconds: float, leading: bool, trailing: bool) -> None:
-        super().__init__(box, seconds)
+    def __init__(self, channel: Channel, seconds: float, leading: bool, trailing: bool) -> None:
+        super().__init__(channel, seconds)
         self.leading = leading
         self.trailing = trailing
         self.closed_until = -inf
@@ -287,11 +298,11 @@ class Throttle(Sieve):
         super().release()
 
 
-class Sample(Sieve):
+class Sample(RateFilter):
     """Holds the newest item until the next tick."""
 
-    def __init__(self, box: Mailbox, seconds: float) -> None:
-        super().__init__(box, seconds)
+    def __init__(self, channel: Channel, seconds: float) -> None:
+        super().__init__(channel, seconds)
         self.start = current_time()
 
     def arrive(self, item: Any, now: float) -> None:
@@ -302,10 +313,10 @@ class Sample(Sieve):
             self.held = item
 
 
-class Sieved(Clocked):
+class RateFiltered(Clocked):
     """Gives what a sieve lets through, as soon as it does."""
 
-    def __init__(self, new_event: type[Event], make: Callable[[Mailbox], Sieve]) -> None:
+    def __init__(self, new_event: type[Event], make: Callable[[Channel], RateFilter]) -> None:
         super().__init__(new_event)
         self.sieve = make(self)
         self.add(self.sieve)
@@ -316,4 +327,4 @@ class Sieved(Clocked):
     def available(self) -> bool:
         if current_time() >= self.sieve.due:
             self.sieve.release()
-        return bool(self.ready)
+        return bool(self._ready)

@@ -8,10 +8,10 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from .._batches import MISSING, Operator, Pace, Source, WaitingOperator
-from .._host import Host
-from .._origins import FromIterable, as_source
-from .._steps import EMPTY, is_awaitable, resolved
+from .._core.batches import TimeSlicer
+from .._core.contracts import MISSING, Operator, Owner, Source, WaitingOperator
+from .._core.driver import EMPTY, is_awaitable, resolved
+from .._sources.origins import FromIterable, as_source
 from .calls import Call
 from .recover import in_except
 
@@ -45,7 +45,7 @@ class MapOr(Map):
 
 
 def forgiving(
-    fn: Callable[[Any], Any], on_error: Callable[[Exception, Any], Any], host: Host
+    fn: Callable[[Any], Any], on_error: Callable[[Exception, Any], Any], owner: Owner
 ) -> Callable[[Any], Any]:
     """`fn`, with what `on_error(error, item)` gives in the place of an error, unless it is over."""
 
@@ -53,7 +53,7 @@ def forgiving(
         try:
             return await resolved(result)
         except Exception as error:
-            if host.over:
+            if owner.over:
                 raise
             return await resolved(on_error(error, item))
 
@@ -204,15 +204,15 @@ class OnClose(Operator):
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         return batch
 
-    async def close(self, host: Host) -> None:
-        await host.release(lambda: resolved(self.fn()))
+    async def close(self, owner: Owner) -> None:
+        await owner.release(lambda: resolved(self.fn()))
 
 
-class Spread(WaitingOperator):
+class FlattenBase(WaitingOperator):
     """The items of each item, one after the other; `enter` says what they are."""
 
     def __init__(self) -> None:
-        self.pace: Pace = Pace()
+        self.pace: TimeSlicer = TimeSlicer()
         self.upstream: Iterator[Any] = EMPTY
         self.current: Iterator[Any] = EMPTY  # what comes next
         self.awaits = False  # whether something has to be awaited for more than that
@@ -240,6 +240,10 @@ class Spread(WaitingOperator):
             else:
                 return
 
+    @property
+    def awaits_in_batch(self) -> bool:
+        return self.awaits
+
     @abstractmethod
     def enter(self, item: Any) -> None:
         """Set `current` to the items of this one."""
@@ -249,16 +253,16 @@ class Spread(WaitingOperator):
         return self.items()
 
 
-class Flatten(Spread):
+class Flatten(FlattenBase):
     """The items of each item, which may be a stream, in the task that steps it."""
 
     closes = True
 
-    def __init__(self, host: Host, made: bool = False) -> None:
+    def __init__(self, owner: Owner, made: bool = False) -> None:
         super().__init__()
-        self.host = host
+        self.owner = owner
         self.made = made  # whether a function has made the items
-        host.pipeline.may_spawn = True
+        owner.will_open_more()
         self.inner: Source | None = None
 
     @property
@@ -270,9 +274,9 @@ class Flatten(Spread):
         return self.inner is not None and self.inner.busy
 
     def enter(self, item: Any) -> None:
-        self.inner = as_source(item, self.host, self.made)
+        self.inner = as_source(item, self.owner, self.made)
         if isinstance(self.inner, FromIterable):  # no need to wait for what is there
-            self.current, self.inner.given = self.inner.items, None
+            self.current = self.inner.hand_over()
         else:
             self.awaits = True
 
@@ -283,9 +287,9 @@ class Flatten(Spread):
             self.current = batch
         else:
             inner, self.inner, self.awaits = self.inner, None, False
-            await self.host.finish(inner)
+            await self.owner.finish(inner)
         return self.items()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         if self.inner is not None:
-            await self.inner.close(host)
+            await self.inner.close(owner)

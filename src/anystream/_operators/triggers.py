@@ -11,22 +11,17 @@ from typing import Any
 
 from anyio import Event, current_time, sleep_until
 
-from .. import _checks as check
-from .._batches import Recipe, Source, opened
-from .._host import Host
-from .._mailbox import Lane, Mailbox, Unhindered
-from .._origins import OneShot
-from .._pump import Pump
-from .._steps import is_awaitable
-from .concurrent import feed, supply
+from .. import _args as check
+from .._core.channel import Channel, Lane, NonBlocking
+from .._core.contracts import Openable, Owner, Source, SourceDefaults
+from .._core.driver import is_awaitable
+from .._core.producer import Mover
+from .._sources.origins import OneShot
 
 
-class Signal:
+class Signal(SourceDefaults):
     """A source with one item, which comes when what `wait()` gives has been awaited."""
 
-    closes = False
-    holds = False
-    busy = False
     any_task = False
 
     def __init__(self, wait: Callable[[], Any]) -> None:
@@ -35,9 +30,6 @@ class Signal:
     async def batch(self) -> Iterator[Any] | None:
         await self.wait()
         return iter((None,))  # and nobody asks for more
-
-    async def close(self, host: Host) -> None:
-        """There is nothing to close."""
 
 
 class Raised(Signal):
@@ -55,12 +47,12 @@ class Awaited(Signal):
         super().__init__(lambda: awaitable)
         self.awaitable = awaitable
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         if inspect.iscoroutine(self.awaitable):  # which has perhaps not begun
             self.awaitable.close()
 
 
-def signal(trigger: Any) -> Callable[[Host], Source]:
+def signal(trigger: Any) -> Callable[[Owner], Source]:
     """Seconds since the opening, an event or an awaitable, as a source for each run."""
     if isinstance(trigger, (int, float)) and not isinstance(trigger, bool):
         seconds = check.seconds("trigger", trigger)
@@ -78,15 +70,15 @@ def timer(time: float) -> Signal:
     return Signal(lambda: sleep_until(time))
 
 
-class Triggered(Mailbox):
-    """A mailbox whose items come through or not as a trigger says."""
+class Triggered(Channel):
+    """A channel whose items come through or not as a trigger says."""
 
     def __init__(self, new_event: type[Event]) -> None:
         super().__init__(new_event)
         self.came = -inf  # when the item came that waits to be read
         self.heard_at = inf  # when the trigger came
         self.signals = Signals(self)
-        self.lanes.append(self.signals)
+        self.add_silent(self.signals)
 
     def arrived(self, lane: Lane) -> None:
         self.came = current_time()
@@ -102,12 +94,12 @@ class Triggered(Mailbox):
         """Nothing more will come from the trigger."""
 
 
-class Signals(Unhindered):
-    """A lane whose items are news for the mailbox, and not for its reader."""
+class Signals(NonBlocking):
+    """A lane whose items are news for the channel, and not for its reader."""
 
-    def __init__(self, box: Triggered) -> None:
-        super().__init__(box, 1)
-        self.triggered = box
+    def __init__(self, channel: Triggered) -> None:
+        super().__init__(channel, 1)
+        self.triggered = channel
 
     def fill(self, batch: Iterator[Any]) -> bool:
         for item in batch:
@@ -118,7 +110,7 @@ class Signals(Unhindered):
 
     def finish(self, error: BaseException | None = None) -> None:
         if error is not None:
-            self.box.fail(error)
+            self.channel.fail(error)
         else:
             self.triggered.unheard()
 
@@ -131,16 +123,16 @@ class TakeUntil(Triggered):
         self.end()
 
     def available(self) -> bool:
-        return bool(self.ready) and self.came < self.heard_at
+        return bool(self._ready) and self.came < self.heard_at
 
 
 class SkipUntil(Triggered):
     """Drops what comes before the trigger."""
 
     def available(self) -> bool:
-        if self.ready and self.came < self.heard_at:
+        if self._ready and self.came < self.heard_at:
             self.take()
-        return bool(self.ready)
+        return bool(self._ready)
 
 
 class PauseWhile(Triggered):
@@ -156,23 +148,27 @@ class PauseWhile(Triggered):
         self.heard(False)
 
     def available(self) -> bool:
-        return bool(self.ready) and (self.error is not None or not self.paused)
+        return bool(self._ready) and (self.fails or not self.paused)
 
 
-def triggered(box_type: type[Triggered]) -> Callable[[Sequence[Recipe]], Callable[[Host], Source]]:
-    def origin_of(parts: Sequence[Recipe]) -> Callable[[Host], Source]:
+def triggered(
+    channel_type: type[Triggered],
+) -> Callable[[Sequence[Openable]], Callable[[Owner], Source]]:
+    def opens(parts: Sequence[Openable]) -> Callable[[Owner], Source]:
         stream, trigger = parts
 
-        def origin(host: Host) -> Source:
-            box = box_type(host.pipeline.new_event)
-            pump = Pump(host)
-            source = opened(trigger, pump)
-            supply(pump, source, box.signals)
-            feed(host, stream, box.lane(0))
+        def open_source(owner: Owner) -> Source:
+            channel = channel_type(owner.new_event)
+            trigger_mover = Mover(owner)
+            source = trigger_mover.read(trigger)
+            trigger_mover.fill(channel.signals)
+            mover = Mover(owner)
+            mover.read(stream)
+            mover.fill(channel.lane(0))
             if isinstance(source, Raised) and source.event.is_set():
-                box.heard(None)  # before anything is asked for
-            return box
+                channel.heard(None)  # before anything is asked for
+            return channel
 
-        return origin
+        return open_source
 
-    return origin_of
+    return opens

@@ -1,119 +1,152 @@
 """Operators that call a function in several tasks at a time: map, filter, flat_map."""
 
-from collections.abc import Callable, Coroutine, Iterator
-from functools import partial
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from math import inf
 from sys import maxsize
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import Any
 
 from anyio import current_time
 
-from .._batches import MISSING, Recipe, Source, opened
-from .._host import Host
-from .._mailbox import Lane, Mailbox
-from .._origins import as_source
-from .._pump import Pump
-from .._reader import Turns
-from .._siblings import attach
-from .._steps import EMPTY, is_awaitable, resolved, unless_foreign
-from .concurrent import leave, supply, transfer
+from .._core.backends import unless_foreign
+from .._core.channel import Channel
+from .._core.contracts import MISSING, Openable, Owner, Source
+from .._core.driver import EMPTY, is_awaitable, resolved
+from .._core.producer import LaneProducer, Mover
+from .._core.siblings import attach
+from .._core.turns import FairQueue
+from .._sources.origins import as_source
 
 
-class Feed:
-    """The items of a stream, one at a time to whichever worker asks first.
+class SharedSource:
+    """The items of a stream, one at a time to the worker that asks first.
 
     A plain source is stepped by the workers themselves. Any other one keeps a task of its own, and
     is asked for an item only when a worker waits for it.
     """
 
-    def __init__(self, stream: Recipe, host: Host) -> None:
-        self.workers = 0  # that are there
-        self.new_event = host.pipeline.new_event
-        self.items: Iterator[Any] = EMPTY
-        self.turns = Turns()
-        self.over = False
-        self.error: BaseException | None = None
-        pump = Pump(host)
-        self.source: Source = opened(stream, pump)
-        if not self.source.any_task:
-            box = Mailbox(self.new_event)
-            supply(pump, self.source, box.lane(0))
-            self.source = box
+    _source: Source
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._workers = 0  # that are there
+        self._new_event = owner.new_event
+        self._items: Iterator[Any] = EMPTY
+        self._stepping = False  # whether a worker waits for a batch
+        self._queue = FairQueue()
+        self._waiting = 0  # workers in the queue
+        self._over = False
+        self._error: BaseException | None = None
+
+    def read(self, stream: Openable) -> None:
+        """Open what the workers read."""
+        mover = Mover(self._owner)
+        self._source = mover.read(stream)
+        if not self._source.any_task:
+            self._source = channel = Channel(self._new_event)
+            mover.fill(channel.lane(0))
 
     def now(self) -> Any:
         """The next item if it is there, or MISSING; an error is told once, and is the end."""
         try:
-            return next(self.items, MISSING)
+            return next(self._items, MISSING)
         except BaseException as exc:
-            self.over, self.error = True, exc
+            self._over, self._error = True, exc
             raise
 
     async def next(self) -> Any:
         """The next item, or MISSING at the end; an error as by `now`."""
         try:
-            while not self.over:
-                for item in self.items:
+            while not self._over:
+                for item in self._items:
                     return item
-                if self.turns.taken:
-                    await self.turns.wait(self.new_event)
+                if self._stepping:
+                    self._waiting += 1
+                    try:
+                        await self._queue.wait(self._new_event, self._is_stepping)
+                    finally:
+                        self._waiting -= 1
                 else:
-                    await self.refill()
+                    await self._refill()
         except BaseException as exc:
-            self.over, self.error = True, exc
+            self._over, self._error = True, exc
             raise
         return MISSING
 
-    async def refill(self) -> None:
-        self.turns.taken = True
+    async def _refill(self) -> None:
+        self._stepping = True
         try:
-            batch = await self.source.batch()
+            batch = await self._source.batch()
         finally:
-            self.turns.end()
-        self.over = batch is None
-        self.items = EMPTY if batch is None else batch
+            self._stepping = False
+            self._queue.wake()
+        self._over = batch is None
+        self._items = EMPTY if batch is None else batch
+
+    def _is_stepping(self) -> bool:
+        return self._stepping
 
     def is_awaited(self) -> bool:
         """Whether a worker waits for an item."""
-        return self.turns.taken or bool(self.turns.queue)
+        return self._stepping or self._waiting > 0
+
+    def has_raised(self, error: BaseException) -> bool:
+        return error is self._error
+
+    def joined(self) -> None:
+        """A worker reads from here."""
+        self._workers += 1
 
     def left(self) -> list[Source]:
         """A worker leaves; the last one has to close what this returns."""
-        self.workers -= 1
-        return [] if self.workers else [self.source]
+        self._workers -= 1
+        return [] if self._workers else [self._source]
 
 
-Body: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+class Worker(LaneProducer):
+    """One of several tasks that read one source."""
+
+    def __init__(self, crew: "Crew") -> None:
+        super().__init__(crew.owner)
+        self.source: SharedSource = crew.source
 
 
-class Crew:
-    """The tasks of the workers: each is there before its item, and only if the others are busy.
+class Crew(ABC):
+    """The workers: each is there before its item, and only if the others are busy.
 
-    So whoever allows many of them pays for those that are needed.
+    So many allowed workers cost no more than those that are needed.
     """
 
-    def __init__(
-        self, host: Host, feed: Feed, box: Mailbox, size: int, body: Callable[[Pump], Body]
-    ) -> None:
-        self.host = host
-        self.feed = feed
-        self.box = box
+    def __init__(self, owner: Owner, size: int) -> None:
+        self.owner = owner
+        self.source = SharedSource(owner)
+        self.channel = Channel(owner.new_event)
         self.vacant = size
-        self.body = body
+        self._newest: Worker | None = None
+
+    def open(self, stream: Openable) -> Source:
+        """Begin to read `stream`; what comes of it."""
+        self.source.read(stream)
         self.hire()
+        return self.channel
+
+    @abstractmethod
+    def worker(self) -> Worker:
+        """Another one, which begins."""
 
     def hire(self) -> None:
-        pump = Pump(self.host)
         self.vacant -= 1
-        self.feed.workers += 1
-        self.box.pumps.append(pump)
-        pump.start(self.body(pump))
+        self.source.joined()
+        self._newest = self.worker()
 
     def found_an_item(self) -> None:
         """A worker is busy from here on: hire the next one if nobody waits for an item."""
-        idle = not self.box.pumps[-1].begun or self.feed.is_awaited()
-        if self.vacant and not idle:
+        if self.vacant and not self.source.is_awaited() and self._newest_is_busy():
             self.hire()
+
+    def _newest_is_busy(self) -> bool:
+        return self._newest is not None and self._newest.begun
 
 
 COROUTINE: type = CoroutineType
@@ -132,7 +165,7 @@ class Failure:
         self.error = error
 
 
-class Pool:
+class Pool(Crew):
     """Workers that call a function, and a lane for its results.
 
     A place in the lane is promised before an item is taken, so that no more than `bound` items are
@@ -141,63 +174,110 @@ class Pool:
 
     def __init__(
         self,
-        bind: Callable[[Host], Callable[[Any], Any]],
-        stream: Recipe,
-        host: Host,
+        bind: Callable[[Owner], Callable[[Any], Any]],
+        owner: Owner,
         workers: int,
         bound: int,
         ordered: bool,
     ) -> None:
+        super().__init__(owner, workers)
         self.bind = bind
-        self.feed = feed = Feed(stream, host)
-        self.box = box = Mailbox(host.pipeline.new_event)
-        self.lane = box.lane(bound, low=bound - 1)
+        self.lane = self.channel.lane(bound, low=bound - 1)
         self.ordered = ordered
-        self.started = 0  # how many items have been taken
-        self.delivered = 0  # how many results have gone into the lane
-        self.early: dict[int, Any] = {}  # results by place that wait for those before them
-        self.places: dict[Pump, int] = {}  # of the workers' items
-        self.error: BaseException | None = None  # of the feed, which comes after the last result
-        self.failure: BaseException | None = None  # of the first item, in order, that has failed
-        self.failed_at = -inf
-        self.crew = Crew(host, feed, box, workers, self.body)
+        self._started = 0  # how many items have been taken
+        self._delivered = 0  # how many results have gone into the lane
+        self._early: dict[int, Any] = {}  # results by place that wait for those before them
+        self._places: dict[Caller, int] = {}  # of the workers' items
+        self._error: BaseException | None = None  # of the source, after the last result
+        self._failure: BaseException | None = None  # of the first item, in order, that has failed
+        self._failed_at = -inf
 
-    def body(self, pump: Pump) -> Body:
-        self.places[pump] = IDLE
-        return partial(self.work, pump)
+    @property
+    def failure(self) -> BaseException | None:
+        """The error of the first item, in order, that has failed."""
+        return self._failure
 
-    async def work(self, pump: Pump) -> None:
-        """The body of a worker."""
-        try:
-            await self.serve(pump)
-        except BaseException as exc:
-            error = pump.unless_stopped(exc)
-            if error is not None:
-                self.failed(pump, error)
-        del self.places[pump]
-        last = self.feed.left()
-        if last and self.error is not None and self.lane.stopped:
-            pump.leave_unread(self.error)  # nobody has come to it, and it is not of this task
-            self.error = None
-        for source in last:
-            await leave(pump, self.lane, self.error, source)
-        self.box.add_siblings(pump)
+    def worker(self) -> "Caller":
+        caller = Caller(self)
+        self.is_idle(caller)
+        caller.fill(self.lane)
+        return caller
 
-    async def serve(self, pump: Pump) -> None:
-        lane, items, places, fn = self.lane, self.lane.items, self.places, self.bind(pump)
-        bound = lane.bound
-        while (lane.promised + len(items) < bound and not lane.stopped) or await self.room(pump):
-            lane.promised += 1
-            item = self.feed.now()
+    def is_idle(self, caller: "Caller") -> None:
+        """A worker has no item."""
+        self._places[caller] = IDLE
+
+    def begins(self, caller: "Caller") -> int:
+        """A worker has taken an item: the place of that."""
+        self._places[caller] = place = self._started
+        self._started = place + 1
+        if self.vacant:
+            self.found_an_item()
+        return place
+
+    def deliver(self, place: int, result: Any) -> None:
+        """A result, and those that have waited for it if it is its turn."""
+        if place != self._delivered and self.ordered:
+            self._early[place] = result
+            return
+        self._delivered += 1
+        self.lane.deliver(result)
+        while self._early and self._delivered in self._early:
+            result = self._early.pop(self._delivered)
+            if isinstance(result, Failure):
+                self.channel.fail(result.error)
+                return
+            self._delivered += 1
+            self.lane.deliver(result)
+
+    def failed(self, caller: "Caller", error: BaseException) -> None:
+        """What comes before a failed item is still wanted; what comes after it is stopped."""
+        place = self._places[caller]
+        if place == IDLE or self.source.has_raised(error):
+            self._error = error
+            return
+        self._attach_failure(error)
+        if place == self._delivered or not self.ordered:
+            self.channel.fail(error)
+        self._early[place] = Failure(error)
+        self.lane.stop()
+        for other, at in self._places.items():
+            if at > place:
+                other.interrupt()
+
+    def _attach_failure(self, error: BaseException) -> None:
+        """An item has failed that comes before all that have failed so far."""
+        now = current_time()
+        if self._failure is not None and now - self._failed_at < INSTANT:
+            attach(error, (self._failure,))
+        self._failure, self._failed_at = error, now
+
+    def left_by(self, caller: "Caller") -> BaseException | None:
+        """A worker leaves: what the source has raised, which the last one has to report."""
+        del self._places[caller]
+        return self._error
+
+
+class Caller(Worker):
+    """A worker of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.pool = pool
+        self.last: list[Source] = []  # what to close after the last one
+        self.reported = False  # whether the reader was given what the source has raised
+
+    async def produce(self) -> None:
+        pool, lane, source = self.pool, self.pool.lane, self.source
+        fn = pool.bind(self)
+        while lane.promise() or await self.room():
+            item = source.now()
             if item is MISSING:
-                places[pump] = IDLE
-                item = await self.feed.next()
+                pool.is_idle(self)
+                item = await source.next()
                 if item is MISSING or lane.stopped:  # nothing would interrupt the function then
                     return
-            places[pump] = place = self.started
-            self.started = place + 1
-            if self.crew.vacant:
-                self.crew.found_an_item()
+            place = pool.begins(self)
             try:
                 result = fn(item)
                 if type(result) is COROUTINE or is_awaitable(result):
@@ -205,70 +285,53 @@ class Pool:
             except BaseException as exc:
                 unless_foreign(exc, fn)
                 raise
-            if place == self.delivered or not self.ordered:
-                self.deliver(result)
-            else:
-                self.early[place] = result
+            pool.deliver(place, result)
 
-    async def room(self, pump: Pump) -> bool:
-        self.places[pump] = IDLE
-        return await self.lane.wait_for_room(pump)
+    async def room(self) -> bool:
+        """Wait for a place in the lane, and keep it."""
+        self.pool.is_idle(self)
+        return await self.wait_for_room(self.pool.lane) and self.pool.lane.promise()
 
-    def deliver(self, result: Any) -> None:
-        """A result whose turn it is, and those that have waited for it."""
-        self.put(result)
-        while self.early and self.delivered in self.early:
-            result = self.early.pop(self.delivered)
-            if isinstance(result, Failure):
-                self.box.fail(result.error)
-                return
-            self.put(result)
+    def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
+        heard = error is None or not stopped
+        if error is not None and heard:
+            self.pool.failed(self, error)
+        of_source = self.pool.left_by(self)
+        self.last = self.source.left()
+        if self.last and of_source is not None and self.pool.lane.stopped:
+            self.leave_unread(of_source)  # nobody has come to it, and it is not of this task
+        elif self.last:
+            self.reported = super().report(of_source, stopped, told) and of_source is not None
+        return heard
 
-    def put(self, result: Any) -> None:
-        self.delivered += 1
-        self.lane.promised -= 1
-        self.lane.put(result)
+    def keep_unread(self, error: BaseException, told: bool) -> None:
+        super().keep_unread(error, told)
+        self.tell_of_unread(self.pool.failure)
 
-    def failed(self, pump: Pump, error: BaseException) -> None:
-        """What comes before a failed item is still wanted; what comes after it is stopped."""
-        place = self.places[pump]
-        if pump.stopping:
-            pump.unheard(error)
-            if pump.unread and self.failure is not None:
-                pump.tell(self.failure)
-        elif place == IDLE or error is self.feed.error:
-            self.error = error
+    async def close_sources(self) -> None:
+        for source in self.last:
+            await self.close(source)
+
+    def ended(self, reported: bool) -> None:
+        if self.last:
+            super().ended(self.reported)
         else:
-            self.fails(error)
-            if place == self.delivered or not self.ordered:
-                self.box.fail(error)
-            self.early[place] = Failure(error)
-            self.lane.stop()
-            for other, at in self.places.items():
-                if at > place:
-                    other.interrupt()
-
-    def fails(self, error: BaseException) -> None:
-        """An item has failed that comes before all that have failed so far."""
-        now = current_time()
-        if self.failure is not None and now - self.failed_at < INSTANT:
-            attach(error, (self.failure,))
-        self.failure, self.failed_at = error, now
+            self.tell_of_unread(self.pool.channel.failure)
 
 
 def mapped(
-    stream: Recipe,
-    bind: Callable[[Host], Callable[[Any], Any]],
+    stream: Openable,
+    bind: Callable[[Owner], Callable[[Any], Any]],
     workers: int,
     ordered: bool,
     ahead: int,
-) -> Callable[[Host], Source]:
-    """The results of a function that so many workers call at a time; `bind` gives it to each."""
+) -> Callable[[Owner], Source]:
+    """The results of a function that several workers call; `bind` gives it to each."""
 
-    def origin(host: Host) -> Source:
-        return Pool(bind, stream, host, workers, workers + ahead, ordered).box
+    def open_source(owner: Owner) -> Source:
+        return Pool(bind, owner, workers, workers + ahead, ordered).open(stream)
 
-    return origin
+    return open_source
 
 
 def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -280,39 +343,48 @@ def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
 
 
-def flattened(stream: Recipe, fn: Callable[[Any], Any], workers: int) -> Callable[[Host], Source]:
-    """The items of the streams that `fn` gives, so many of them open at a time."""
+def flattened(
+    stream: Openable, fn: Callable[[Any], Any], workers: int
+) -> Callable[[Owner], Source]:
+    """The items of the streams that `fn` gives, several of them open at a time."""
 
-    def origin(host: Host) -> Source:
-        return Expansion(stream, fn, host, workers).box
+    def open_source(owner: Owner) -> Source:
+        return Expansion(fn, owner, workers).open(stream)
 
-    return origin
+    return open_source
 
 
-class Expansion:
+class Expansion(Crew):
     """Workers that read the streams which a function gives, each into a lane of its own."""
 
-    def __init__(self, stream: Recipe, fn: Callable[[Any], Any], host: Host, workers: int) -> None:
+    def __init__(self, fn: Callable[[Any], Any], owner: Owner, workers: int) -> None:
+        super().__init__(owner, workers)
         self.fn = fn
-        self.feed = Feed(stream, host)
-        self.box = Mailbox(host.pipeline.new_event)
-        self.crew = Crew(host, self.feed, self.box, workers, self.body)
 
-    def body(self, pump: Pump) -> Body:
-        return partial(self.expand, pump, self.box.lane(0))
+    def worker(self) -> "Expander":
+        expander = Expander(self)
+        expander.fill(self.channel.lane(0))
+        return expander
 
-    async def expand(self, pump: Pump, lane: Lane) -> None:
-        """The body of a worker: one inner stream after the other."""
-        error: BaseException | None = None
-        inner: list[Source] = []
-        try:
-            while not pump.stopping and (item := await self.feed.next()) is not MISSING:
-                if pump.stopping:  # nothing would interrupt the function then
-                    break
-                self.crew.found_an_item()
-                inner = [as_source(await resolved(self.fn(item)), pump, made=True)]
-                await transfer(pump, inner[0], lane)
-                await pump.finish(inner.pop())
-        except BaseException as exc:
-            error = pump.unless_stopped(exc)
-        await leave(pump, lane, error, *inner, *self.feed.left())
+
+class Expander(Worker):
+    """A worker of an expansion: it reads one inner stream after the other."""
+
+    def __init__(self, expansion: Expansion) -> None:
+        super().__init__(expansion)
+        self.expansion = expansion
+        self.inner: list[Source] = []  # that is open
+
+    async def produce(self) -> None:
+        while not self.stopped and (item := await self.source.next()) is not MISSING:
+            if self.stopped:  # nothing would interrupt the function then
+                return
+            self.expansion.found_an_item()
+            inner = as_source(await resolved(self.expansion.fn(item)), self, made=True)
+            self.inner.append(inner)
+            await self.transfer(inner)
+            await self.finish(self.inner.pop())
+
+    async def close_sources(self) -> None:
+        for source in [*self.inner, *self.source.left()]:
+            await self.close(source)

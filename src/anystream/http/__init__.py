@@ -3,7 +3,7 @@
 Needs `pip install 'anystream[http]'`, unless you pass a client of your own.
 """
 
-from .._lines import RecordDataError, RecordError, RecordSizeError
+from .._records.lines import RecordDataError, RecordError, RecordSizeError
 from ._errors import (
     BodyCutError,
     BodyDataError,

@@ -6,7 +6,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from .._host import Host
+from .._core.contracts import Owner
 from ._urls import safe
 
 REDIRECTS = 20
@@ -51,10 +51,10 @@ class Client:
 
         self.own = httpx.AsyncClient(follow_redirects=True)
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         if self.own is not None:
             own, self.own = self.own, None
-            await host.release(own.aclose)
+            await owner.release(own.aclose)
 
 
 def place(what: Any) -> str:

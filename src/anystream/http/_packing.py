@@ -7,8 +7,8 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from .._host import Host
-from .._steps import EMPTY
+from .._core.driver import EMPTY
+from .._core.owner import unwind
 from ._errors import BodyCutError, BodyDataError
 
 PIECE = 65_536
@@ -115,11 +115,11 @@ def chunks_of(response: Any, url: str) -> tuple[AsyncGenerator[bytes, None], Pac
 
 async def leave(chunks: AsyncGenerator[bytes, None]) -> None:
     """End the generators of a client whose response has been closed."""
-    await Host.unwind(partial(exhaust, chunks))
+    await unwind(partial(exhaust, chunks))
 
 
 async def exhaust(chunks: AsyncGenerator[bytes, None]) -> None:
-    """Read on until that has to wait, which ends it; see `Host.unwind`."""
+    """Read on until that has to wait, which ends it; see `Owner.unwind`."""
     with suppress(Exception):  # nobody asks any more what becomes of the rest
         for _ in range(TRIES):
             await anext(chunks)

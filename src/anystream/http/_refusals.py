@@ -12,7 +12,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from anyio import current_time
 
-from .._host import shielded, until
+from .._core.owner import shielded, until
 from ._clients import HARMLESS, place
 from ._errors import LIMIT, ErrorResponse, answer, is_named, visible
 from ._packing import Packing, chunks_of, leave

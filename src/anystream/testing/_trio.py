@@ -10,20 +10,25 @@ from trio._core import _run as trio_run  # pyright: ignore[reportPrivateUsage]
 from trio._core._run import GLOBAL_RUN_CONTEXT
 from trio.testing import MockClock, active_thread_count
 
-from .waits import Deadlock, blocked_tasks
+MakeError = Callable[[], BaseException]
+"""A new error for each task that it is raised in."""
 
 
-def virtual_time() -> dict[str, Any]:
-    """Return options of `trio.run` for one run that never waits for a timer."""
+def virtual_time(deadlock: Callable[[], MakeError]) -> dict[str, Any]:
+    """Return options of `trio.run` for one run that never waits for a timer.
+
+    In a deadlock, what `deadlock()` returns makes the errors for the tasks that are blocked.
+    """
     clock = MockClock(autojump_threshold=0)
-    return {"clock": clock, "instruments": [_IdleWatch(clock)]}
+    return {"clock": clock, "instruments": [_IdleWatch(clock, deadlock)]}
 
 
 class _IdleWatch(trio.abc.Instrument):
     """What ``MockClock`` lacks: it sees worker threads and deadlocks."""
 
-    def __init__(self, clock: MockClock) -> None:
+    def __init__(self, clock: MockClock, deadlock: Callable[[], MakeError]) -> None:
         self._clock = clock
+        self._deadlock = deadlock
         self._idle_rounds = 0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
@@ -43,19 +48,19 @@ class _IdleWatch(trio.abc.Instrument):
             self._idle_rounds = 0
             main_task = GLOBAL_RUN_CONTEXT.runner.main_task
             assert main_task is not None
-            _interrupt(main_task, blocked_tasks())
+            _interrupt(main_task, self._deadlock())
 
 
-def _interrupt(task: trio.lowlevel.Task, blocked: list[str]) -> None:
-    """Raise ``Deadlock`` where it says most: in each task that waits for no child of its own."""
+def _interrupt(task: trio.lowlevel.Task, make_error: MakeError) -> None:
+    """Raise an error where it says most: in each task that waits for no child of its own."""
 
     def raise_deadlock() -> NoReturn:
-        raise Deadlock(blocked)
+        raise make_error()
 
     nurseries: list[Any] = task.child_nurseries
     for nursery in nurseries:
         for child in nursery.child_tasks:
-            _interrupt(child, blocked)
+            _interrupt(child, make_error)
     waits_for_children = any(nursery._parent_waiting_in_aexit for nursery in nurseries)
     if not waits_for_children and task._abort_func is not None:  # pyright: ignore[reportPrivateUsage]
         task._attempt_abort(raise_deadlock)  # pyright: ignore[reportPrivateUsage]

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import Any, TypeVarTuple
 
 from anyio._backends._asyncio import WorkerThread
@@ -47,7 +48,7 @@ def backend(name: str, *, real_time: bool = False) -> tuple[str, dict[str, Any]]
         return name, {"loop_factory": VirtualClockLoop}
     from . import _trio
 
-    return name, _trio.virtual_time()
+    return name, _trio.virtual_time(lambda: partial(Deadlock, blocked_tasks()))
 
 
 class VirtualClockLoop(asyncio.SelectorEventLoop):

@@ -13,10 +13,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import anyio
 
-from .. import _checks as check
+from .. import _args as check
 from .. import _labels as label
-from .._sources import Closeless
-from .._stream import Stream, made
+from .._core.contracts import SourceDefaults
+from .._recipe import Recipe
+from .._stream import Stream
 
 Final: TypeAlias = Literal["|", "#", "!"]
 Values: TypeAlias = Mapping[str, object]
@@ -113,7 +114,7 @@ def marbles(
         diagram,
         **label.options(frame=(frame, 1.0), values=(known, {}), error=(error, None)),
     )
-    return made(lambda _: Timeline(marks, seconds, known, failure), text)
+    return Stream(Recipe.source(lambda _: Timeline(marks, seconds, known, failure), text))
 
 
 async def recorded(
@@ -336,7 +337,7 @@ def is_expected(error: Exception, expected: Exception | None) -> bool:
 # -- streams --------------------------------------------------------------------------------------
 
 
-class Timeline(Closeless):
+class Timeline(SourceDefaults):
     """What a diagram says, step by step; a cancelled wait is waited for again."""
 
     def __init__(

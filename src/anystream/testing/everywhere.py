@@ -46,7 +46,7 @@ def cancel_everywhere(
             ``cancel()`` of its task, which only asyncio has: on trio it is passed over.
         anywhere: whether to cancel before each step of any task, too late for one thing and too
             early for the next, and not only where the program itself waits. On trio, which
-            deals the turns by chance, this is done once for each seed.
+            deals the lock by chance, this is done once for each seed.
         seeds: of the schedules on trio, if ``anywhere``.
         backends: by default every one that is installed.
 

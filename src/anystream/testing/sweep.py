@@ -6,7 +6,7 @@ been hit. A suspension is one of the task that runs the program.
 ``every_cut_anywhere()`` does the same before each step of any task. That is what finds out about
 the moments between a wake-up and what is woken, and about the middle of what goes on elsewhere
 while the program waits once and for long. What is cancelled is the same: the program, or its step.
-On trio, which deals the turns by chance, the sweep is done with each of ten schedules.
+On trio, which deals the lock by chance, the sweep is done with each of ten schedules.
 """
 
 import asyncio

@@ -7,17 +7,15 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from ..._batches import QUANTUM
-from ..._host import Host
+from ..._core.contracts import QUANTUM, Owner, SourceDefaults
 from .._clients import place
 from .._packing import Packing, chunks_of, leave
 
 
-class BodyChunks:
+class BodyChunks(SourceDefaults):
     """The body of one response, unpacked; each batch is one chunk of what comes in."""
 
     closes = True
-    busy = False
     any_task = False
 
     def __init__(
@@ -67,11 +65,11 @@ class BodyChunks:
         await self.check(response)
         self.chunks, self.packing = chunks_of(response, place(response))
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.over = True
         chunks, self.chunks = self.chunks, None
         response, self.response = self.response, None
         if response is not None:
-            await host.release(response.aclose)
+            await owner.release(response.aclose)
         if chunks is not None:  # only now: what closes the connection must not be cancelled
-            await host.release(partial(leave, chunks))
+            await owner.release(partial(leave, chunks))

@@ -7,10 +7,10 @@ import codecs
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ... import _checks as check
+from ... import _args as check
 from ... import _labels as label
-from ..._json import loads
-from ..._lines import RecordSizeError
+from ..._records.json import loads
+from ..._records.lines import RecordSizeError
 
 
 class Event(NamedTuple):

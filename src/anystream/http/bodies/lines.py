@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
-from ... import _checks as check
+from ... import _args as check
 from ... import _labels as label
-from ..._host import Host
-from ..._json import checked_loads, document_row, text_row
-from ..._lines import MAX, Row, line_row
+from ..._core.contracts import Owner
+from ..._records.json import checked_loads, document_row, text_row
+from ..._records.lines import MAX, Row, line_row
 from ..._retry import Retry
 from ..._stream import Stream
 from .._clients import Client, place
@@ -223,8 +223,8 @@ def body(
     where = place(request.what)
     text = label.call(name, where, **request.written(), **options)
 
-    def open_it(response: Any, host: Host) -> Body:
-        openings = Openings(policy, longest, host)
+    def open_it(response: Any, owner: Owner) -> Body:
+        openings = Openings(policy, longest, owner)
         return Body(request, Client(given.client), openings, response)
 
     extra = () if fn is None else (fn,)

@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any
 
 from ... import _labels as label
-from ... import _stages as stages
-from ..._batches import Operator, Source
-from ..._host import Host
+from ... import _layouts as layouts
+from ..._core.contracts import Operator, Owner, Source, SourceDefaults
 from ..._operators.concurrent import merged
-from ..._origins import OneShot
-from ..._stream import Stream, behind, joined, made
+from ..._recipe import Recipe
+from ..._sources.origins import OneShot
+from ..._stream import Stream
 from .._clients import Client
 from .chunks import BodyChunks
 from .openings import Openings
@@ -22,25 +22,24 @@ AHEAD = 8
 
 
 def live(
-    open_it: Callable[[Any, Host], Source],
+    open_it: Callable[[Any, Owner], Source],
     request: BodyRequest,
     text: label.Label,
-    *row: Callable[[Host], Operator],
+    *row: Callable[[Owner], Operator],
 ) -> Stream[Any]:
     """A stream whose source runs in a task of its own, and is opened with the response if any."""
-    origin: Callable[[Host], Source] = partial(open_it, None)
+    open_source: Callable[[Owner], Source] = partial(open_it, None)
     if is_response(request.what):
-        origin = OneShot(request.what, open_it)
-    chunks = made(origin, text)
-    buffered = joined(merged([chunks], AHEAD), text, [chunks], stages.CHUNKS, AHEAD)
-    return Stream(behind(buffered, *row))
+        open_source = OneShot(request.what, open_it)
+    chunks = Recipe.source(open_source, text)
+    buffered = Recipe.combine(merged([chunks], AHEAD), text, [chunks], layouts.CHUNKS, AHEAD)
+    return Stream(buffered.then(None, *row))
 
 
-class Connected(ABC):
+class Connected(ABC, SourceDefaults):
     """What has one body at a time, and the client that asks for it."""
 
     closes = True
-    busy = False
     any_task = False
 
     def __init__(
@@ -59,17 +58,17 @@ class Connected(ABC):
         send = partial(self.request.send, self.client, self.prepare)
         return BodyChunks(send, self.accept, response)
 
-    def prepare(self, request: Any) -> None:  # noqa: B027  # most are sent as they are
+    def prepare(self, request: Any) -> None:  # most are sent as they are
         """Add to a request what this source needs."""
 
     @abstractmethod
     async def accept(self, response: Any) -> None:
         """Raise if the body of this response is not to be read."""
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         if self.body is not None:
-            await self.body.close(host)
-        await self.client.close(host)
+            await self.body.close(owner)
+        await self.client.close(owner)
 
 
 class Body(Connected):

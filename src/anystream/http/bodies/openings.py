@@ -4,7 +4,7 @@ from typing import Any
 
 import anyio
 
-from ..._host import Host
+from ..._core.contracts import Owner
 from ..._operators.recover import in_except
 from ..._retry import Backoff, Retry, checked_retry
 from .._clients import place
@@ -38,10 +38,10 @@ def checked_policy(request: BodyRequest, retry: Any, default: Retry) -> Retry | 
 class Openings:
     """The attempts in a row, by a policy; None makes no further one."""
 
-    def __init__(self, policy: Retry | None, longest: float, host: Host) -> None:
+    def __init__(self, policy: Retry | None, longest: float, owner: Owner) -> None:
         self.policy = policy
         self.longest = longest  # seconds that the server may ask for
-        self.host = host
+        self.owner = owner
         self.backoff: Backoff = Backoff(policy or Retry(times=0))
         self.due: float = 0.0  # when to ask again
 
@@ -62,8 +62,8 @@ class Openings:
 
     async def leave(self, body: BodyChunks, error: Exception | None, pause: float) -> None:
         """Close what has failed or ended, tell the hook, and begin the pause."""
-        await body.close(self.host)
-        self.host.settle(error)
+        await body.close(self.owner)
+        self.owner.raise_collected(error)
         if error is not None and self.policy is not None and self.policy.hook is not None:
             await in_except(error, self.policy.hook, self.backoff.number, error, pause)
         self.due = anyio.current_time() + pause

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ... import _checks as check
+from ... import _args as check
 from ... import _labels as label
 from .._clients import (
     REDIRECTS,

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from anyio.lowlevel import checkpoint
 
-from ... import _checks as check
+from ... import _args as check
 from ... import _labels as label
-from ..._batches import QUANTUM
-from ..._host import Host
-from ..._lines import MAX
+from ..._core.contracts import QUANTUM, Owner
+from ..._core.driver import EMPTY
 from ..._operators.transform import Flatten
+from ..._records.lines import MAX
 from ..._retry import Retry
-from ..._steps import EMPTY
 from ..._stream import Stream
 from .._clients import Client, place
 from .._errors import BodyDataError
@@ -134,9 +133,9 @@ def sse(
     )
     text = label.call("sse", place(what), **request.written(), **given)
 
-    def open_it(response: Any, host: Host) -> EventSource:
+    def open_it(response: Any, owner: Owner) -> EventSource:
         decoder = Decoder(place(what), most, last_event_id, comments=comments)
-        openings = Openings(policy, longest, host)
+        openings = Openings(policy, longest, owner)
         return EventSource(request, Client(client), openings, decoder, response)
 
     return live(open_it, request, text, Flatten)
@@ -247,10 +246,10 @@ class EventSource(Connected):
             backoff.number += 1
         return backoff.pause(self.decoder.retry, least)
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.over = True
         self.chunks = EMPTY
-        await super().close(host)
+        await super().close(owner)
 
 
 def is_sendable(last_id: str) -> bool:

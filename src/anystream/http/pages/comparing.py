@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..._batches import MISSING
+from ..._core.contracts import MISSING
 from .page import lookup
 
 NAMES = ("id", "_id", "uuid", "guid", "key", "url", "slug", "sha", "ID", "Id")

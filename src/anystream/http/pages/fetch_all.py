@@ -7,14 +7,15 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ... import _checks as check
+from ... import _args as check
 from ... import _labels as label
-from ... import _stages as stages
-from ..._batches import MISSING
+from ... import _layouts as layouts
+from ..._core.contracts import MISSING
 from ..._operators import concurrent, workers
 from ..._operators.transform import Tap
+from ..._recipe import Recipe
 from ..._retry import Retry, checked_retry
-from ..._stream import Stream, behind, joined, made
+from ..._stream import Stream
 from .._clients import check_client, check_headers, is_url, need_client
 from .._urls import checked_origins, safe
 from .page import Asked, Page, Step, lookup
@@ -316,16 +317,14 @@ def fetch_all_pages(
     pages = in_tasks(reading, text, ahead, tasks, ordered)
     key = None if dedupe is None else checked_key(dedupe)
     if key is not None or limit is not None:
-        pages = Stream[Any](behind(pages, lambda _: Trim(key, limit)))
+        pages = pages.then(None, lambda _: Trim(key, limit))
     if on_page is not None:
         check.function("on_page", on_page)
-        pages = Stream[Any](behind(pages, lambda _: Tap(on_page)))
-    return PageStream(pages, reading.begin, ordered or tasks == 1, maker)
+        pages = pages.then(None, lambda _: Tap(on_page))
+    return PageStream(Stream[Any](pages), reading.begin, ordered or tasks == 1, maker)
 
 
-def in_tasks(
-    reading: Reading, text: label.Label, ahead: int, tasks: int, ordered: bool
-) -> Stream[Any]:
+def in_tasks(reading: Reading, text: label.Label, ahead: int, tasks: int, ordered: bool) -> Recipe:
     """The pages, with the tasks that fetch some of them in advance."""
     if tasks > 1:
         if not isinstance(reading.scheme, Countable):
@@ -334,14 +333,14 @@ def in_tasks(
                 " next=PageNumber(total_pages=...) or next=Offset(total=...), got"
                 f" concurrency={tasks!r} and next={reading.scheme!r}"
             )
-        plan = made(lambda _: AtATime(reading), text)
-        origin = workers.mapped(plan, lambda _: operator.call, tasks, ordered, ahead)
-        way = stages.PAGES_IN_ORDER if ordered else stages.PAGES_AS_READY
-        return joined(origin, text, [], way, tasks + ahead, tasks)
-    pages = made(lambda _: OneByOne(reading), text)
+        plan = Recipe.source(lambda _: AtATime(reading), text)
+        open_source = workers.mapped(plan, lambda _: operator.call, tasks, ordered, ahead)
+        way = layouts.PAGES_IN_ORDER if ordered else layouts.PAGES_AS_READY
+        return Recipe.combine(open_source, text, [], way, tasks + ahead, tasks)
+    pages = Recipe.source(lambda _: OneByOne(reading), text)
     if not ahead:
         return pages
-    return joined(concurrent.merged([pages], ahead), text, [pages], stages.PAGES, ahead)
+    return Recipe.combine(concurrent.merged([pages], ahead), text, [pages], layouts.PAGES, ahead)
 
 
 def digest(ask: Ask, scheme: Scheme | None, items: Finder) -> str:

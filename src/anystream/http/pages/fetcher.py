@@ -6,7 +6,7 @@ from typing import Any
 from anyio import current_time, sleep_until
 from anyio.lowlevel import checkpoint
 
-from ..._host import shielded
+from ..._core.owner import shielded
 from ..._operators.recover import in_except
 from ..._retry import Backoff
 from .._clients import REDIRECTS, follow, send

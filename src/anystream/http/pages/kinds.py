@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..._batches import MISSING
+from ..._core.contracts import MISSING
 from .page import Page, lookup
 from .schemes import (
     MORE,

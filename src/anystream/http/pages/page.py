@@ -16,8 +16,8 @@ from typing import (
     cast,
 )
 
-from ... import _checks as check
-from ..._batches import MISSING
+from ... import _args as check
+from ..._core.contracts import MISSING
 from .._urls import safe
 
 if TYPE_CHECKING:

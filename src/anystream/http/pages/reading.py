@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
-from ... import _checks as check
-from ..._batches import MISSING
+from ... import _args as check
+from ..._core.contracts import MISSING
 from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told, visible
 from .._refusals import said_in
 from . import answers, listing

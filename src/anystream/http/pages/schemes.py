@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from ... import _checks as check
+from ... import _args as check
 from ... import _labels as label
-from ..._batches import MISSING
-from ..._steps import resolved
+from ..._core.contracts import MISSING
+from ..._core.driver import resolved
 from .._errors import GraphQLError, PageDataError
 from .links import link
 from .page import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
-from ..._host import Host
+from ..._core.contracts import Owner, SourceDefaults
 from .._clients import Client
 from .._errors import (
     IncompleteWarning,
@@ -46,10 +46,9 @@ class Reading:
     tasks: int
 
 
-class Fetching:
+class Fetching(SourceDefaults):
     """What the sources of pages share: a run's requests, and the state it begins with."""
 
-    busy = False
     any_task = True  # a page is read to its end, or asked for again
 
     def __init__(self, reading: Reading) -> None:
@@ -96,8 +95,8 @@ class Fetching:
             stacklevel=2,
         )
 
-    async def close(self, host: Host) -> None:
-        await self.client.close(host)
+    async def close(self, owner: Owner) -> None:
+        await self.client.close(owner)
 
 
 class OneByOne(Fetching):

@@ -5,13 +5,14 @@ from dataclasses import replace
 from operator import length_hint
 from typing import Any, TypeVar, cast
 
-from ..._batches import Operator, Recipe, Segment
+from ..._core.contracts import Openable, Operator, Row
+from ..._core.driver import EMPTY
+from ..._core.run import Run
 from ..._errors import StreamError
 from ..._operators.select import memory
-from ..._operators.transform import Spread
-from ..._reader import Run
-from ..._steps import EMPTY
-from ..._stream import Stream, behind
+from ..._operators.transform import FlattenBase
+from ..._recipe import recipe_of
+from ..._stream import Stream
 from .page import Page, State, cut, only, state_after
 
 T_co = TypeVar("T_co", covariant=True)
@@ -27,8 +28,8 @@ class Trim(Operator):
         self.new: Callable[[Any], bool] = memory(REMEMBERED).new
         self.left = limit
 
-    def bind(self, segment: Segment, place: int) -> None:
-        super().bind(segment, place)
+    def bind(self, row: Row, place: int) -> None:
+        super().bind(row, place)
         if self.left == 0:
             self.ended()
 
@@ -80,7 +81,7 @@ class Position:
         return state_after(self.page, taken - self.failed)
 
 
-class Items(Spread):
+class Items(FlattenBase):
     """The items of the pages; a position counts along, for nothing: the iterator of a list does."""
 
     any_task = True
@@ -116,7 +117,13 @@ class PageRun(Run[T_co]):
     __slots__ = ("ordered", "position")
 
     def __init__(
-        self, stream: Recipe, position: Position, *, bare: bool, grace: float | None, ordered: bool
+        self,
+        stream: Openable,
+        position: Position,
+        *,
+        bare: bool,
+        grace: float | None,
+        ordered: bool,
     ) -> None:
         super().__init__(stream, bare=bare, grace=grace)
         self.position: Position = position
@@ -132,7 +139,9 @@ class PageRun(Run[T_co]):
         Raises `StreamError` with `ordered=False`: there is no single place to go on from then.
         """
         if not self.ordered:
-            raise StreamError(f"{self.pipeline.stream!r} has no state, since it is not ordered")
+            raise StreamError(
+                f"{self._reader.opening.stream!r} has no state, since it is not ordered"
+            )
         return self.position.state
 
 
@@ -157,7 +166,7 @@ class PageStream(Stream[T_co]):
         ordered: bool,
         into: Callable[[Any], Any] | None = None,
     ) -> None:
-        super().__init__(behind(pages, lambda _: Items(Position(begin), into)))
+        super().__init__(recipe_of(pages).then(None, lambda _: Items(Position(begin), into)))
         self._pages = pages
         self._begin = begin
         self._ordered = ordered
@@ -165,7 +174,7 @@ class PageStream(Stream[T_co]):
 
     def _run(self, *, bare: bool = False, grace: float | None = None) -> PageRun[T_co]:
         position = Position(self._begin)
-        items = Stream[T_co](behind(self._pages, lambda _: Items(position, self._into)))
+        items = recipe_of(self._pages).then(None, lambda _: Items(position, self._into))
         return PageRun(items, position, bare=bare, grace=grace, ordered=self._ordered)
 
     async def __aenter__(self) -> PageRun[T_co]:
@@ -192,4 +201,6 @@ class PageStream(Stream[T_co]):
         ...             print(page.number, len(page.items), page.total)
         """
         into = self._into
-        return self._pages if into is None else Stream(behind(self._pages, lambda _: Decode(into)))
+        if into is None:
+            return self._pages
+        return Stream(recipe_of(self._pages).then(None, lambda _: Decode(into)))

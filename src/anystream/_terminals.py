@@ -6,43 +6,44 @@ from itertools import chain, count
 from operator import itemgetter
 from typing import Any
 
-from ._batches import MISSING, Recipe
+from ._core.contracts import MISSING, Openable
+from ._core.reader import Reader
+from ._core.run import Run, reader_of
 from ._errors import EmptyStreamError
-from ._reader import Run
 
 
-async def consume(stream: Recipe, take: Callable[[Iterator[Any]], object]) -> None:
+async def consume(stream: Openable, take: Callable[[Iterator[Any]], object]) -> None:
     """Give each batch to `take`, until it returns something true or the stream ends."""
-    run: Run[Any] = Run(stream)
-    await run.pipeline.open()
+    reader = Reader(stream)
+    await reader.opening.enter()
     error: BaseException | None = None
     try:
-        while (batch := await run.batch()) is not None:
+        while (batch := await reader.batch()) is not None:
             try:
                 enough = take(batch)
             except BaseException as exc:
-                await run.fail_in_batch(exc)
+                await reader.fail_in_batch(exc)
             if enough:
                 return
     except BaseException as exc:
         error = exc
         raise
     finally:  # in the same task for certain, so nothing has to be asked
-        await run.leave(error)
+        await reader.leave(error)
         del error  # which refers to this frame
 
 
-async def collect(stream: Recipe, into: Callable[[Any], Any]) -> Any:
+async def collect(stream: Openable, into: Callable[[Any], Any]) -> Any:
     items: list[Any] = []
     await consume(stream, items.extend)
     return items if into is list else into(items)
 
 
-async def drain(stream: Recipe) -> None:
+async def drain(stream: Openable) -> None:
     await consume(stream, deque[Any](maxlen=0).extend)
 
 
-async def into(stream: Recipe, target: Any, *, close: bool) -> None:
+async def into(stream: Openable, target: Any, *, close: bool) -> None:
     run: Run[Any] = Run(stream)
     error: BaseException | None = None
     try:
@@ -54,19 +55,19 @@ async def into(stream: Recipe, target: Any, *, close: bool) -> None:
         raise
     finally:
         if close:
-            await run.pipeline.release(target.aclose)
-            run.pipeline.settle(error)
+            await reader_of(run).opening.release(target.aclose)
+            reader_of(run).opening.raise_collected(error)
         del error  # which refers to this frame
 
 
-async def number(stream: Recipe) -> int:
+async def number(stream: Openable) -> int:
     counter = count()
     rest = deque[Any](maxlen=0)
     await consume(stream, lambda batch: rest.extend(zip(batch, counter, strict=False)))
     return next(counter)
 
 
-async def total(stream: Recipe, start: Any) -> Any:
+async def total(stream: Openable, start: Any) -> Any:
     def add(batch: Iterator[Any]) -> None:
         nonlocal start
         start = sum(batch, start)
@@ -75,7 +76,7 @@ async def total(stream: Recipe, start: Any) -> Any:
     return start
 
 
-async def first(stream: Recipe, default: Any) -> Any:
+async def first(stream: Openable, default: Any) -> Any:
     found = deque[Any](maxlen=1)
 
     def take(batch: Iterator[Any]) -> bool:
@@ -88,13 +89,13 @@ async def first(stream: Recipe, default: Any) -> Any:
     return only(found, stream, "first", default)
 
 
-async def last(stream: Recipe, default: Any) -> Any:
+async def last(stream: Openable, default: Any) -> Any:
     found = deque[Any](maxlen=1)
     await consume(stream, found.extend)
     return only(found, stream, "last", default)
 
 
-async def extreme(stream: Recipe, choose: Callable[..., Any], default: Any) -> Any:
+async def extreme(stream: Openable, choose: Callable[..., Any], default: Any) -> Any:
     """The least or greatest, by `choose`, of pairs of a key and an item."""
     best: list[Any] = []
 
@@ -106,7 +107,7 @@ async def extreme(stream: Recipe, choose: Callable[..., Any], default: Any) -> A
     return only([item for _, item in best], stream, choose.__name__, default)
 
 
-async def some(stream: Recipe) -> bool:
+async def some(stream: Openable) -> bool:
     found = False
 
     def take(batch: Iterator[Any]) -> bool:
@@ -118,7 +119,7 @@ async def some(stream: Recipe) -> bool:
     return found
 
 
-async def every(stream: Recipe) -> bool:
+async def every(stream: Openable) -> bool:
     failed = False
 
     def take(batch: Iterator[Any]) -> bool:
@@ -130,7 +131,7 @@ async def every(stream: Recipe) -> bool:
     return not failed
 
 
-def only(found: Any, stream: Recipe, name: str, default: Any) -> Any:
+def only(found: Any, stream: Openable, name: str, default: Any) -> Any:
     for item in found:
         return item
     if default is MISSING:

@@ -16,142 +16,146 @@ from typing import Any, TypeAlias, cast
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint
 
-from ._batches import Pace, Recipe, Source, opened
-from ._errors import StreamConsumedError, StreamInterruptedError
-from ._host import Host
-from ._steps import EMPTY, Steps, awaits, resolved, stepper, unless_foreign
+from .._core.backends import unless_foreign
+from .._core.batches import TimeSlicer
+from .._core.contracts import Openable, Owner, Source, SourceDefaults
+from .._core.driver import EMPTY, SyncDriver, awaits, resolved, stepper
+from .._errors import StreamConsumedError, StreamInterruptedError
 
 
-class FromIterable:
+class FromIterable(SourceDefaults):
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
-    __slots__ = ("given", "items", "over", "pace")
-    closes = False
-    holds = False
-    busy = False
-    any_task = True
+    __slots__ = ("_given", "_items", "_over", "_slicer")
+    waits = False
 
     def __init__(self, iterable: Iterable[Any], made: bool = False) -> None:
-        self.items = iter(iterable)
-        self.given = iterable if made else None  # which is ours to close
-        self.pace = Pace()
-        self.over = False
+        self._items = iter(iterable)
+        self._given = iterable if made else None  # which is ours to close
+        self._slicer = TimeSlicer()
+        self._over = False
 
     async def batch(self) -> Iterator[Any] | None:
-        if self.over:
+        if self._over:
             return None
         await checkpoint()
-        self.pace.start()
+        self._slicer.start()
         return chain.from_iterable(self.pieces())
 
-    def pieces(self) -> Iterator[Iterable[Any]]:
-        self.over = yield from self.pace.pieces(self.items)
+    def hand_over(self) -> Iterator[Any]:
+        """Its items, for who reads them without waiting."""
+        self._given = None
+        return self._items
 
-    async def close(self, host: Host) -> None:
-        self.over = True
-        items, self.items = self.items, EMPTY
+    def pieces(self) -> Iterator[Iterable[Any]]:
+        self._over = yield from self._slicer.pieces(self._items)
+
+    async def close(self, owner: Owner) -> None:
+        self._over = True
+        items, self._items = self._items, EMPTY
         if isinstance(items, Generator):
-            host.guard(items.close)
-        given, self.given = self.given, None
+            owner.guard(items.close)
+        given, self._given = self._given, None
         close = getattr(given, "close", None)
         if close is not None and given is not items:
-            host.guard(close)
+            owner.guard(close)
 
 
-class FromAsync(Steps):
+class FromAsync(SyncDriver, SourceDefaults):
     """An async iterator: a batch is what it gives without suspending, and ends when it suspends."""
 
     any_task = False
 
     def __init__(
-        self, iterable: AsyncIterable[Any], host: Host | None = None, made: bool = False
+        self, iterable: AsyncIterable[Any], owner: Owner | None = None, made: bool = False
     ) -> None:
         super().__init__()
-        self.within = host
-        self.iterator = aiter(iterable)
-        self.aclose = getattr(self.iterator, "aclose", None)
-        self.release: Close | None = None  # gives back what the iterator is of
-        if self.aclose is None or self.iterator is not iterable:
-            self.release = closer(iterable, made)
-        self.closes = self.aclose is not None or self.release is not None
-        self.pace = Pace()
-        self.over = False
-        self.killed = False
+        self._within = owner
+        self._iterator = aiter(iterable)
+        self._aclose = getattr(self._iterator, "aclose", None)
+        self._release: Close | None = None  # gives back what the iterator is of
+        if self._aclose is None or self._iterator is not iterable:
+            self._release = closer(iterable, made)
+        self.closes = self._aclose is not None or self._release is not None
+        self._slicer = TimeSlicer()
+        self._over = False
+        self._killed = False
 
     @property
-    def host(self) -> Host | None:
-        return self.within
+    def owner(self) -> Owner | None:
+        return self._within
 
     @property
     def holds(self) -> bool:
-        return self.release is not None or (self.aclose is not None and not self.finished())
+        return self._release is not None or (self._aclose is not None and not self.finished())
 
     @property
     def busy(self) -> bool:
-        return self.stepping
+        return self._in_await
 
     def finished(self) -> bool:
         """Whether Python has finalised the async generator that this is."""
-        return getattr(self.iterator, "ag_frame", self) is None
+        return getattr(self._iterator, "ag_frame", self) is None
 
     def batch(self) -> Awaitable[Iterator[Any] | None]:
-        if self.generator is not None and self.waits:  # and so will the next step, most likely
+        if self._generator is not None and self._suspends:  # and so will the next step, most likely
             return self.awaited()
         return self.at_once()
 
     async def at_once(self) -> Iterator[Any] | None:
         """What there is without waiting."""
-        if self.killed:
+        if self._killed:
             raise StreamInterruptedError(
-                f"a step inside {self.iterator!r} was cancelled, which finalised the generator, and"
-                " the items that it still had are lost; buffer(0) behind it keeps that away from it"
+                f"a step inside {self._iterator!r} was cancelled; cancelling it finalised the"
+                " generator, so its remaining items are lost. Add .buffer(0) so that cancellation"
+                " does not reach it"
             )
-        if self.over:
+        if self._over:
             return None
         try:
             await checkpoint()
         except get_cancelled_exc_class() as exc:
-            if self.within is None or not self.within.stands(exc):
+            if self._within is None or not self._within.stands(exc):
                 raise
-        return self.paced(self.run(self.steps()) if self.generator is None else self.ready())
+        return self.paced(self.run(self.steps()) if self._generator is None else self.ready())
 
     def after(self, item: Any) -> Iterator[Any]:
-        if self.waits:
+        if self._suspends:
             return iter((item,))
         return self.paced(super().after(item))
 
     def paced(self, items: Iterator[Any]) -> Iterator[Any]:
-        self.pace.start()
-        return chain.from_iterable(self.pace.pieces(items))
+        self._slicer.start()
+        return chain.from_iterable(self._slicer.pieces(items))
 
     @awaits
     def steps(self) -> Generator[Any, Any, None]:
-        step = stepper(self.iterator)
+        step = stepper(self._iterator)
         try:
             while True:
-                self.stepping = True
+                self._in_await = True
                 item: Any = yield from step()
-                self.stepping = False
+                self._in_await = False
                 yield item
         except StopAsyncIteration:
-            self.over = True
+            self._over = True
             self.stop()
         except BaseException as exc:
             self.stop()
-            unless_foreign(exc, self.iterator)
-            self.killed = self.finished()
+            unless_foreign(exc, self._iterator)
+            self._killed = self.finished()
             raise
         finally:
-            self.stepping = False
+            self._in_await = False
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.stop()
-        aclose, self.aclose = self.aclose, None
+        aclose, self._aclose = self._aclose, None
         if aclose is not None and not self.finished():
-            await host.release(aclose, scopes=inspect.isasyncgen(self.iterator))
-        release, self.release = self.release, None
+            await owner.release(aclose, scopes=inspect.isasyncgen(self._iterator))
+        release, self._release = self._release, None
         if release is not None:
-            await host.release(release)
+            await owner.release(release)
 
 
 Close: TypeAlias = Callable[[], Awaitable[object]]
@@ -163,7 +167,7 @@ def closer(given: Any, made: bool) -> Close | None:
     One that a function has `made` is closed by all that it has. One that was handed over belongs to
     the stream only if it can be closed as an async iterator is.
     """
-    if isinstance(given, Recipe):
+    if isinstance(given, Openable):
         return None  # nothing of it is open
     leave: Any = getattr(type(cast("object", given)), "__aexit__", None)
     if made and leave is not None:
@@ -175,7 +179,7 @@ def closer(given: Any, made: bool) -> Close | None:
     return None
 
 
-class Around:
+class Wrapper(SourceDefaults):
     """A source that opens another one in the course of the run."""
 
     closes: bool = True
@@ -190,49 +194,48 @@ class Around:
     def busy(self) -> bool:
         return self.source is not None and self.source.busy
 
-    async def begin(self, made: Any, host: Host) -> None:
+    async def begin(self, made: Any, owner: Owner) -> None:
         """Open what a function has made; if it is over by now, only to close it again."""
-        over = host.over
+        over = owner.over
         try:
-            self.source = as_source(made, host, made=True)
+            self.source = as_source(made, owner, made=True)
         except BaseException:
             if (release := closer(made, True)) is not None:
-                await host.release(release)
+                await owner.release(release)
             raise
         if over:
-            await host.finish(self.source)
-            host.unless_over()
+            await owner.finish(self.source)
+            owner.unless_over()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         if self.source is not None:
-            await self.source.close(host)
+            await self.source.close(owner)
 
 
-class Deferred(Around):
+class Deferred(Wrapper):
     """A function that makes the source; it is called when the first batch is asked for."""
 
-    def __init__(self, make: Any, host: Host) -> None:
+    def __init__(self, make: Any, owner: Owner) -> None:
         self.make = make
-        self.host = host
+        self.owner = owner
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
-            await self.begin(await resolved(self.make()), self.host)
+            await self.begin(await resolved(self.make()), self.owner)
             assert self.source is not None
         return await self.source.batch()
 
 
-def as_source(value: Any, host: Host, made: bool = False) -> Source:
-    """A stream, an async iterable or an iterable as a source of `host`.
+def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
+    """A stream, an async iterable or an iterable as a source of `owner`.
 
     What a function of the user's has `made` for it is closed with all that it has.
     """
-    if isinstance(value, Recipe):
-        return host.pipeline.assembled(lambda: opened(value, host))
+    if isinstance(value, Openable):
+        return owner.open(lambda: owner.open_part(value))
     if issubclass(type(value), AsyncIterable):
-        source = FromAsync(value, host, made)
-        if host.pipeline.opening:  # together with something that may not open
-            host.pipeline.halves.append(source)
+        source = FromAsync(value, owner, made)
+        owner.has_opened(source)
         return source
     if issubclass(type(value), Iterable):
         return FromIterable(value, made)
@@ -242,31 +245,31 @@ def as_source(value: Any, host: Host, made: bool = False) -> Source:
 class OneShot:
     """A source that can be read only once: the run that opens it owns it, started or not."""
 
-    def __init__(self, value: Any, open_it: Callable[[Any, Host], Source]) -> None:
+    def __init__(self, value: Any, open_it: Callable[[Any, Owner], Source]) -> None:
         self.value = value
         self.open_it = open_it
         self.taken = False
 
-    def __call__(self, host: Host) -> Source:
+    def __call__(self, owner: Owner) -> Source:
         if self.taken:
             raise StreamConsumedError(
                 f"{self.value!r} can be read only once, and was opened before;"
                 " give a function that makes it, to open the stream again"
             )
         self.taken = True
-        source = self.open_it(self.value, host)
-        host.pipeline.owned += (source,)
+        source = self.open_it(self.value, owner)
+        owner.takes_over(source)
         return source
 
 
-def origin(source: Any) -> Callable[[Host], Source]:
+def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if isinstance(source, (AsyncIterator, Iterator)):
         return OneShot(source, as_source)
-    if isinstance(source, (Recipe, AsyncIterable, Iterable)):
-        return lambda host: as_source(source, host)
+    if isinstance(source, (Openable, AsyncIterable, Iterable)):
+        return lambda owner: as_source(source, owner)
     if callable(source):
-        return lambda host: Deferred(source, host)
+        return lambda owner: Deferred(source, owner)
     raise TypeError(
         "source must be an async iterable, an iterable, or a function that returns one of these,"
         f" got {source!r}"

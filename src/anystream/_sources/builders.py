@@ -10,14 +10,14 @@ import anyio
 from anyio.abc import ByteReceiveStream
 from anyio.lowlevel import checkpoint
 
-from . import _checks as check
-from . import _labels as label
-from ._batches import GRACE
-from ._host import Host
-from ._operators.transform import Map
-from ._origins import FromAsync, FromIterable, OneShot
-from ._steps import resolved
-from ._stream import Stream, made
+from .. import _args as check
+from .. import _labels as label
+from .._core.contracts import GRACE, Owner, SourceDefaults
+from .._core.driver import resolved
+from .._operators.transform import Map
+from .._recipe import Recipe
+from .._stream import Stream
+from .origins import FromAsync, FromIterable, OneShot
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,24 +64,12 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
         def make(*args: Any, **kwargs: Any) -> Stream[Any]:
             signature.bind(*args, **kwargs)
             text = label.call(label.value(fn), *args, **kwargs)
-            items = made(lambda host: FromAsync(fn(*args, **kwargs), host), text)
+            items = Stream(Recipe.source(lambda owner: FromAsync(fn(*args, **kwargs), owner), text))
             return items if size is None else items.buffer(size)
 
         return make
 
     return decorate
-
-
-class Closeless:
-    """A source that holds nothing."""
-
-    closes = False
-    holds = False
-    busy = False
-    any_task = True
-
-    async def close(self, host: Host) -> None:
-        """There is nothing to close."""
 
 
 @overload
@@ -103,11 +91,11 @@ def async_range(*args: int, delay: float = 0) -> Stream[int]:
     delay = check.seconds("delay", delay)
     text = label.call("async_range", *args, **label.options(delay=(delay, 0)))
     if delay:
-        return made(lambda _: Delayed(numbers, delay), text)
-    return made(lambda _: FromIterable(numbers), text)
+        return Stream(Recipe.source(lambda _: Delayed(numbers, delay), text))
+    return Stream(Recipe.source(lambda _: FromIterable(numbers), text))
 
 
-class Delayed(Closeless):
+class Delayed(SourceDefaults):
     """A range with a pause before each item; a cancelled pause starts again."""
 
     def __init__(self, numbers: range, delay: float) -> None:
@@ -151,7 +139,7 @@ def ticker(
         *([] if count is None else [count]),
         **label.options(missed=(missed, "skip")),
     )
-    return made(lambda _: Ticks(interval, ticks, missed == "skip"), text)
+    return Stream(Recipe.source(lambda _: Ticks(interval, ticks, missed == "skip"), text))
 
 
 @overload
@@ -186,10 +174,12 @@ def poll(fn: Callable[[], Any], every: float, *, count: int | None = None) -> St
         return fn()
 
     text = label.call("poll", fn, every, **label.options(count=(calls, None)))
-    return made(lambda _: Ticks(every, calls, True, first=0), text, lambda _: Map(call))
+    return Stream(
+        Recipe.source(lambda _: Ticks(every, calls, True, first=0), text, lambda _: Map(call))
+    )
 
 
-class Ticks(Closeless):
+class Ticks(SourceDefaults):
     def __init__(self, interval: float, left: int | None, skip: bool, first: int = 1) -> None:
         self.interval = interval
         self.left = left
@@ -271,20 +261,21 @@ def stream_data(
     grace = check.seconds("grace", grace)
     text = label.call("stream_data", connect, **label.options(grace=(grace, GRACE)))
     if callable(connect):
-        return made(lambda _: Data(connect, grace), text)
+        return Stream(Recipe.source(lambda _: Data(connect, grace), text))
     if not hasattr(connect, "__aenter__"):
         raise TypeError(
             "connect must be a function that opens a connection, or an async context manager,"
             f" got {connect!r}"
         )
-    return made(OneShot(connect, lambda value, _: Data(lambda: value, grace, value)), text)
+    return Stream(
+        Recipe.source(OneShot(connect, lambda value, _: Data(lambda: value, grace, value)), text)
+    )
 
 
-class Data:
+class Data(SourceDefaults):
     """A connection that is opened by the first batch; each batch is one read."""
 
     closes = True
-    busy = False
     any_task = False
 
     def __init__(self, connect: Callable[[], Any], grace: float, handed_over: Any = None) -> None:
@@ -333,11 +324,11 @@ class Data:
             )
         return cast("Callable[[], Any]", read)
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.over = True
         if self.leave is not None:
             leave, self.leave = self.leave, None
-            await host.release(lambda: resolved(leave()), self.grace, scopes=self.managed)
+            await owner.release(lambda: resolved(leave()), self.grace, scopes=self.managed)
 
 
 def closer(connection: Any) -> Callable[[], Any] | None:

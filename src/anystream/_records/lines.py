@@ -8,18 +8,17 @@ loses them without a word.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from . import _labels as label
-from ._batches import Operator
-from ._errors import StreamError
-from ._host import Host
-from ._operators.transform import Flatten
+from .. import _labels as label
+from .._core.contracts import Operator, Owner
+from .._errors import StreamError
+from .._operators.transform import Flatten
 
 MAX = 1_048_576
 """Bytes of a line or a text, if nobody has said how many."""
 
 BUFFERS: Any = (bytearray, memoryview)
 
-Row = tuple[Callable[[Host], Operator], ...]
+Row = tuple[Callable[[Owner], Operator], ...]
 
 
 class RecordError(StreamError):

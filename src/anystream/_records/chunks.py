@@ -12,12 +12,11 @@ from anyio import AsyncFile, to_thread, wait_readable
 from anyio.abc import Process
 from anyio.lowlevel import checkpoint
 
-from . import _labels as label
-from ._batches import Source
-from ._errors import CleanupTimeoutError, StreamError
-from ._host import Host
-from ._origins import Around, FromAsync, OneShot, origin
-from ._steps import resolved
+from .. import _labels as label
+from .._core.contracts import Owner, Source, SourceDefaults
+from .._core.driver import resolved
+from .._errors import CleanupTimeoutError, StreamError
+from .._sources.origins import FromAsync, OneShot, Wrapper, opener_of
 
 POSIX = os.name == "posix"
 
@@ -35,7 +34,7 @@ class ProcessExitError(StreamError):
         self.returncode = returncode
 
 
-def chunks(source: Any) -> Callable[[Host], Source]:
+def chunks(source: Any) -> Callable[[Owner], Source]:
     """A function that opens what gives bytes for a run."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise TypeError(
@@ -45,15 +44,15 @@ def chunks(source: Any) -> Callable[[Host], Source]:
     if isinstance(source, Process) and source.stdout is None:
         raise TypeError("source must be a process whose stdout is a pipe, got one without")
     if isinstance(source, (str, os.PathLike)):
-        return lambda host: as_chunks(source, host)
+        return lambda owner: as_chunks(source, owner)
     if isinstance(source, (AsyncFile, Process)):
         return OneShot(source, as_chunks)
     if callable(source) and not isinstance(source, (AsyncIterable, Iterable)):
-        return lambda host: Made(source, host)
-    return origin(source)
+        return lambda owner: Made(source, owner)
+    return opener_of(source)
 
 
-def as_chunks(value: Any, host: Host) -> Source:
+def as_chunks(value: Any, owner: Owner) -> Source:
     """A source of the bytes of a path, a file or a process."""
     given = value  # which the checks narrow to types that are only half known
     if isinstance(value, (str, os.PathLike)):
@@ -63,17 +62,17 @@ def as_chunks(value: Any, host: Host) -> Source:
     return Output(value)
 
 
-class Made(Around):
+class Made(Wrapper):
     """A function that makes what gives bytes; it is called when the first batch is asked for."""
 
-    def __init__(self, make: Callable[[], Any], host: Host) -> None:
+    def __init__(self, make: Callable[[], Any], owner: Owner) -> None:
         self.make = make
-        self.host = host
+        self.owner = owner
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
             made = await resolved(self.make())
-            self.source = chunks(made)(self.host)
+            self.source = chunks(made)(self.owner)
         return await self.source.batch()
 
 
@@ -84,7 +83,7 @@ class Output(FromAsync):
         assert process.stdout is not None
         super().__init__(process.stdout)
         self.process = process
-        self.aclose = self.end
+        self._aclose = self.end
 
     async def batch(self) -> Iterator[Any] | None:
         batch = await super().batch()
@@ -101,16 +100,16 @@ class Output(FromAsync):
                 self.process.terminate()
         await self.process.aclose()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         """A process that had to be killed has ended all the same."""
-        before = len(host.errors)
-        await super().close(host)
-        new = host.errors[before:]
+        before = len(owner.errors)
+        await super().close(owner)
+        new = owner.errors[before:]
         for error in (each for each in new if isinstance(each, CleanupTimeoutError)):
             error.complete = self.process.returncode is not None
 
 
-class File:
+class File(SourceDefaults):
     """A file, which is opened, read and closed in threads; each batch is one read.
 
     What is read is kept here by the thread itself, so that a step which is cancelled while the
@@ -118,7 +117,6 @@ class File:
     """
 
     closes = True
-    busy = False
     any_task = False
 
     def __init__(self, open_it: Callable[[], Any], handed_over: Any = None) -> None:
@@ -161,10 +159,10 @@ class File:
             if file is not None:
                 file.close()
 
-    async def close(self, host: Host) -> None:
+    async def close(self, owner: Owner) -> None:
         self.over = True
         if self.holds or self.ready.locked():  # by a thread that was left alone
-            await host.release(lambda: to_thread.run_sync(self.shut))
+            await owner.release(lambda: to_thread.run_sync(self.shut))
 
 
 def is_pipe(file: Any) -> bool:

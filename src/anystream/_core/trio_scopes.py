@@ -41,13 +41,13 @@ def is_innermost(scope: Any) -> bool:
 
 
 def open_in(task: Any) -> list[Any]:
-    """The states of the scopes that are open in the task of a pump, from the innermost one."""
+    """The states of the scopes that are open in the task of a producer, from the innermost one."""
     statuses: list[Any] = []
     status = task._cancel_status
     while status is not None and status is not task.parent_nursery._cancel_status:
         statuses.append(status)
         status = status.parent
-    return statuses[:-2]  # without those of the pump
+    return statuses[:-2]  # without those of the producer
 
 
 def is_told(outcome: Any, kind: type[BaseException]) -> bool:

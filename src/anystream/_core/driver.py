@@ -1,9 +1,9 @@
 """Awaiting from inside a synchronous iterator.
 
 A batch is a synchronous iterator, yet its items may come from awaits: the steps of an async
-iterator, or an async function given to an operator. `Steps` drives such awaits by hand for as long
-as they answer without suspending. When one suspends, the iterator ends, and the awaiting side goes
-on with that very step through `awaited`. Nothing is read ahead, and no task is involved.
+iterator, or an async function given to an operator. `SyncDriver` drives such awaits by hand for as
+long as they answer without suspending. When one suspends, the iterator ends, and the awaiting side
+continues that very step through `awaited`. Nothing is read ahead, and no task is involved.
 """
 
 import inspect
@@ -11,16 +11,12 @@ import types
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from anyio import get_cancelled_exc_class
 
-from . import _labels as label
-from ._errors import StreamInterruptedError
-
-if TYPE_CHECKING:
-    from ._host import Host
-    from ._run import Pipeline
+from .backends import unless_foreign
+from .contracts import Owner
 
 F = TypeVar("F", bound=Callable[..., Any])
 Step: TypeAlias = Callable[[], Generator[Any, Any, Any]]
@@ -28,10 +24,10 @@ Step: TypeAlias = Callable[[], Generator[Any, Any, Any]]
 EMPTY: Iterator[Any] = iter(())
 
 
-class Steps:
+class SyncDriver:
     """A generator of items that may also yield what its awaits yield to the event loop.
 
-    The two are told apart by `stepping`, which the generator sets around each await, and which is
+    The two are told apart by `_in_await`, which the generator sets around each await, and which is
     false whenever the generator has come to its end in whatever way. A generator
     inside a generator is what CPython runs fastest here: the values of the awaits never travel in
     exceptions, which driving each awaitable from outside would cost.
@@ -39,30 +35,30 @@ class Steps:
 
     def __init__(self) -> None:
         # Set here and not in the class: CPython 3.13 stores to such attributes a sixth faster.
-        self.generator: Any = None  # what `run` was given, until `stop`
-        self.trap: Any = None
-        self.stepping = False
-        self.waits = False  # whether the last await has suspended
+        self._generator: Any = None  # what `run` was given, until `stop`
+        self._trap: Any = None
+        self._in_await = False
+        self._suspends = False  # whether the last await has suspended
 
     @property
     @abstractmethod
-    def host(self) -> "Host | None":
+    def owner(self) -> Owner | None:
         """The task that this runs in, which can let a cancelled step clean up."""
 
     def run(self, generator: Generator[Any, Any, None]) -> Iterator[Any]:
         """The items of `generator` that are there without waiting."""
-        self.generator = generator
+        self._generator = generator
         return self.ready()
 
     def stop(self) -> None:
         """Let go of the generator, which refers to this object in turn."""
-        self.generator = None
+        self._generator = None
 
     def ready(self) -> Iterator[Any]:
-        for out in self.generator:
-            if self.stepping:
-                self.trap = out
-                self.waits = True
+        for out in self._generator:
+            if self._in_await:
+                self._trap = out
+                self._suspends = True
                 self.suspended()
                 return
             yield out
@@ -78,42 +74,42 @@ class Steps:
         On asyncio the step has to be told of it first, and on trio it must not be: what is told,
         and looks, has to find itself cancelled.
         """
-        generator, out = self.generator, self.trap
-        sheltered: Pipeline | None = None
+        generator, out = self._generator, self._trap
+        expose: Callable[[], None] | None = None
         try:
-            if not self.stepping:
+            if not self._in_await:
                 out = next(generator)
-                self.waits = self.stepping
-            while self.stepping:
+                self._suspends = self._in_await
+            while self._in_await:
                 try:
                     answer = yield out
                 except BaseException as exc:
                     out = generator.throw(exc)
-                    sheltered = sheltered or self.shelter(exc)
+                    expose = expose or self._shelter(exc)
                 else:
                     error = None if answer is None else getattr(answer, "error", None)  # of trio
                     if error is not None:
-                        sheltered = sheltered or self.shelter(error)
+                        expose = expose or self._shelter(error)
                     out = generator.send(answer)
-                    if error is not None and self.stepping:  # a scope inside was cancelled as well
-                        sheltered = sheltered or self.shelter(error)
+                    if error is not None and self._in_await:  # a scope inside was cancelled as well
+                        expose = expose or self._shelter(error)
         except StopIteration:
             return EMPTY
         finally:
-            self.trap = None
-            if sheltered is not None:
-                sheltered.expose()
+            self._trap = None
+            if expose is not None:
+                expose()
         return self.after(out)
 
-    def shelter(self, error: BaseException) -> "Pipeline | None":
+    def _shelter(self, error: BaseException) -> Callable[[], None] | None:
         """Let a step that has been cancelled by `error` await; None if it was not, or is over."""
         if (
-            not self.stepping
-            or self.host is None
+            not self._in_await
+            or self.owner is None
             or not isinstance(error, get_cancelled_exc_class())
         ):
             return None
-        return self.host.shelter()
+        return self.owner.shelter()
 
     def after(self, item: Any) -> Iterator[Any]:
         """The batch that begins with an item that was awaited."""
@@ -149,37 +145,6 @@ async def resolved(value: Any) -> Any:
     except BaseException as exc:
         unless_foreign(exc, value)
         raise
-
-
-def is_foreign(error: BaseException) -> bool:
-    """Whether asyncio has cancelled something else that this task awaits, and not the task.
-
-    For trio no such thing exists.
-    """
-    if not (
-        type(error).__module__.startswith("asyncio")
-        and isinstance(error, get_cancelled_exc_class())
-    ):
-        return False
-    from asyncio import current_task
-
-    task = current_task()
-    return task is not None and not task.cancelling()
-
-
-def foreign(cancelled: BaseException, where: object) -> StreamInterruptedError:
-    """An error that names what has met a foreign cancellation."""
-    error = StreamInterruptedError(
-        f"{label.value(where)} raised a cancellation that is not of its task; something that it"
-        " awaited was cancelled"
-    )
-    error.__cause__ = cancelled
-    return error
-
-
-def unless_foreign(error: BaseException, where: object) -> None:
-    if is_foreign(error):
-        raise foreign(error, where)
 
 
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:

@@ -1,4 +1,4 @@
-"""The functions of `anystream.net`: a row of operators for whatever gives bytes."""
+"""Lines and JSON documents out of bytes, as streams: the functions of `anystream.net`."""
 
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
@@ -7,12 +7,13 @@ from typing import Any, TypeAlias, TypeVar, overload
 from anyio import AsyncFile
 from anyio.abc import ByteReceiveStream, Process
 
-from . import _checks as check
-from . import _labels as label
-from ._chunks import chunks
-from ._json import checked_loads, document_row, text_row
-from ._lines import MAX, Row, line_row
-from ._stream import Stream, made
+from .. import _args as check
+from .. import _labels as label
+from .._recipe import Recipe
+from .._records.chunks import chunks
+from .._records.json import checked_loads, document_row, text_row
+from .._records.lines import MAX, Row, line_row
+from .._stream import Stream
 
 T = TypeVar("T")
 
@@ -125,4 +126,4 @@ def assembled(
     options = label.options(**{option: (most, MAX)}, loads=(fn, None))
     text = label.call(name, source, **options)
     extra = () if fn is None else (fn,)
-    return made(chunks(source), text, *row(label.value(source), most, *extra))
+    return Stream(Recipe.source(chunks(source), text, *row(label.value(source), most, *extra)))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
-from ._batches import Operator
-from ._lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, as_bytes
-from ._operators.transform import Flatten
+from .._core.contracts import Operator
+from .._operators.transform import Flatten
+from .lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, as_bytes
 
 SEPARATOR = b"\x1e"
 

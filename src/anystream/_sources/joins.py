@@ -2,10 +2,11 @@
 
 from typing import Any, Literal, TypeVar, overload
 
-from . import _labels as label
-from . import _stages as stages
-from ._operators import combine, concurrent
-from ._stream import Items, Stream, latest_of, of_all
+from .. import _labels as label
+from .. import _layouts as layouts
+from .._operators import combine, concurrent
+from .._recipe import Items, of_all
+from .._stream import Stream
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -23,7 +24,7 @@ def chain(*sources: Items[T]) -> Stream[T]:
     >>> anyio.run(main)
     ['a', 'b', 0, 1]
     """
-    return of_all(label.call("chain", *sources), sources, combine.chained, stages.IN_TURN)
+    return Stream(of_all(label.call("chain", *sources), sources, combine.chained, layouts.IN_TURN))
 
 
 def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all") -> Stream[T]:
@@ -45,7 +46,7 @@ def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "a
     """
     make, options = concurrent.merging(buffer, until)
     call = label.call("merge", *sources, **options)
-    return of_all(call, sources, make, stages.EACH, buffer)
+    return Stream(of_all(call, sources, make, layouts.EACH, buffer))
 
 
 def race(*sources: Items[T]) -> Stream[T]:
@@ -60,7 +61,7 @@ def race(*sources: Items[T]) -> Stream[T]:
     >>> anyio.run(main)
     [5, 6]
     """
-    return of_all(label.call("race", *sources), sources, concurrent.racing, stages.RACING)
+    return Stream(of_all(label.call("race", *sources), sources, concurrent.racing, layouts.RACING))
 
 
 @overload
@@ -86,7 +87,7 @@ def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its names
     [('a', 0), ('b', 1), ('c', 2)]
     """
     call = label.call("zip", *sources, **label.options(strict=(strict, False)))
-    return of_all(call, sources, combine.zipping(strict), stages.ZIPPED)
+    return Stream(of_all(call, sources, combine.zipping(strict), layouts.ZIPPED))
 
 
 @overload
@@ -108,7 +109,5 @@ def combine_latest(*sources: Items[Any]) -> Stream[Any]:
     [('a', 0), ('a', 1)]
     """
     call = label.call("combine_latest", *sources)
-    tagged = of_all(call, sources, latest_of, stages.EACH)
-    return tagged._then(  # pyright: ignore[reportPrivateUsage]  # hidden from users only
-        None, lambda _: combine.Latest(len(sources))
-    )
+    tagged = of_all(call, sources, combine.latest_of, layouts.EACH)
+    return Stream(tagged.then(None, lambda _: combine.Latest(len(sources))))

@@ -1,0 +1,101 @@
+"""The event loop that runs, as the core knows it, and whose a cancellation is."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from anyio import CancelScope, Event, get_cancelled_exc_class
+
+from .. import _labels as label
+from .._errors import StreamInterruptedError
+
+
+class Backend(NamedTuple):
+    """What is the backend's own: to ask anyio for it asks which it is, every time."""
+
+    new_event: type[Event]
+    new_scope: type[CancelScope]
+    event_loop: Callable[[], object]
+    """The one that is running; RuntimeError where none of this backend is."""
+
+
+BACKENDS: dict[type[BaseException], Backend] = {}
+
+
+def backend() -> Backend:
+    """That of this moment."""
+    known = BACKENDS.get(get_cancelled_exc_class())
+    if known is None:
+        known = Backend(type(Event()), type(CancelScope()), loops())
+        BACKENDS[get_cancelled_exc_class()] = known
+    return known
+
+
+def loops() -> Callable[[], object]:
+    if get_cancelled_exc_class().__module__.startswith("asyncio"):
+        from asyncio import get_running_loop
+
+        return get_running_loop
+    from trio.lowlevel import current_trio_token
+
+    return current_trio_token
+
+
+class Home:
+    """The event loop that something was opened in."""
+
+    __slots__ = ("_event_loop", "_loop")
+
+    def __init__(self) -> None:
+        self._event_loop: Callable[[], object] = backend().event_loop
+        self._loop: object = self._event_loop()
+
+    def is_here(self) -> bool:
+        try:
+            return self._event_loop() is self._loop
+        except RuntimeError:  # another backend runs
+            return False
+
+
+def is_from(cancelled: BaseException, scope: CancelScope) -> bool:
+    """Whether it is this scope that has cancelled a task on asyncio, as anyio's text says."""
+    return f" {id(scope):x}" in str(cancelled)
+
+
+def is_native(cancelled: BaseException) -> bool:
+    """Whether no scope has cancelled this task, but asyncio's `Task.cancel()`."""
+    of_asyncio = type(cancelled).__module__.startswith("asyncio")
+    return of_asyncio and not str(cancelled).startswith("Cancelled via cancel scope ")
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether asyncio has cancelled something else that this task awaits, and not the task.
+
+    For trio no such thing exists.
+    """
+    if not (
+        type(error).__module__.startswith("asyncio")
+        and isinstance(error, get_cancelled_exc_class())
+    ):
+        return False
+    from asyncio import current_task
+
+    task = current_task()
+    return task is not None and not task.cancelling()
+
+
+def named(error: BaseException, where: object) -> BaseException:
+    """`error`, or one that names what has met a foreign cancellation."""
+    if not is_foreign(error):
+        return error
+    interrupted = StreamInterruptedError(
+        f"{label.value(where)} raised a cancellation that is not of its task; something that it"
+        " awaited was cancelled"
+    )
+    interrupted.__cause__ = error
+    return interrupted
+
+
+def unless_foreign(error: BaseException, where: object) -> None:
+    """Raise the named error of a foreign cancellation."""
+    if is_foreign(error):
+        raise named(error, where)

@@ -1,0 +1,437 @@
+"""What sits between two segments: a channel, with a lane for each task that fills it.
+
+Items wait in lanes, in bounded queues, and are taken out by the reader itself, in turn from every
+lane that has some: a wake-up only says that it is worth looking. So neither a timed-out nor a
+natively cancelled reader can lose an item. One wake-up serves all items that have gathered since,
+and a batch goes on for as long as there are more.
+
+The states of a channel, and what each of them holds:
+
+| state | the reader gets | holds |
+|---|---|---|
+| OPEN | items, and waits for more | how many lanes are open |
+| FAILING | the items that are there, then the error | the error |
+| FAILED | the items that are there, then the end | the error, for those that are attached to it |
+| CUT | the items that are there, then `StreamClosedError` | |
+
+It has ended when it is OPEN and no lane is.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from enum import Enum
+from itertools import islice
+from time import perf_counter as clock
+from typing import Any
+
+from anyio import Event
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from .._errors import StreamClosedError, StreamOverflowError
+from .contracts import MISSING, QUANTUM, Owner, SourceDefaults, Task
+
+SHORT = 64
+"""Up to so many items a list is as fast as a deque, and much smaller."""
+
+OVERFLOWS = ("wait", "drop_oldest", "drop_newest", "error")
+"""What a lane can do when an item comes and there is no room."""
+
+
+class Lane:
+    """One way into a channel; producers wait while it is full.
+
+    At most `bound` items wait in it or are promised to it. With a bound of 0 there is room for one
+    item, and only while a reader waits for it. A producer that waits is woken when the items are
+    down to `low`, and not for every single place.
+    """
+
+    __slots__ = ("_channel", "_items", "_low", "_over", "_parked", "_promised", "bound", "stopped")
+
+    def __init__(self, channel: "Channel", bound: int, low: int | None = None) -> None:
+        self._channel = channel
+        self.bound = bound
+        self._low = bound // 2 if low is None else low
+        self._items: list[Any] | deque[Any] = [] if bound <= SHORT else deque()
+        self._promised = 0  # places that are kept for what is being computed
+        self.stopped = (
+            False  # nothing more is wanted; a plain attribute, since it is asked so often
+        )
+        self._over = False  # nothing more will come
+        self._parked: list[Event] = [] if bound else channel.demand
+
+    @property
+    def channel(self) -> "Channel":
+        return self._channel
+
+    @property
+    def has_items(self) -> bool:
+        return bool(self._items)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._over
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is there, and nothing more will come."""
+        return self._over and not self._items
+
+    def room(self) -> int:
+        """How many items may be put in now."""
+        if self.stopped:
+            return 0
+        return (self.bound or self._channel.wanted) - len(self._items) - self._promised
+
+    def takes(self) -> bool:
+        """Whether the producer may go on now."""
+        used = len(self._items) + self._promised
+        return used < (self.bound or self._channel.wanted) and not self.stopped
+
+    def gate(self) -> Event:
+        """An event to wait for room: of one's own, or with a bound of 0 the same for all."""
+        if not self.bound and self._parked and not self._parked[-1].is_set():
+            return self._parked[-1]
+        event = self._channel.new_event()
+        self._parked.append(event)
+        return event
+
+    def leave_gate(self, event: Event) -> None:
+        """Wait for room no longer."""
+        if event in self._parked:
+            self._parked.remove(event)
+
+    def put(self, item: Any) -> None:
+        """Put one item in, for which there is room."""
+        self._items.append(item)
+        if len(self._items) == 1:
+            self._channel.arrived(self)
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        """Move as many items as there is room for; True if the batch is exhausted."""
+        if not self.bound:  # there is room for one
+            for item in batch:
+                self.put(item)
+                return False
+            return True
+        room, before = self.room(), len(self._items)
+        self.extend(islice(batch, room))
+        return len(self._items) - before < room
+
+    def extend(self, items: Iterator[Any]) -> None:
+        """Put items in, whether or not there is room for them."""
+        before = len(self._items)
+        try:
+            self._items.extend(items)
+        finally:
+            if not before and self._items:
+                self._channel.arrived(self)
+
+    def promise(self) -> bool:
+        """Keep a place for an item that is being computed; False if there is none."""
+        if len(self._items) + self._promised < self.bound and not self.stopped:
+            self._promised += 1
+            return True
+        return False
+
+    def deliver(self, item: Any) -> None:
+        """Put in an item to which a place was promised."""
+        self._promised -= 1
+        self._items.append(item)
+        if len(self._items) == 1:
+            self._channel.arrived(self)
+
+    def pop(self) -> Any:
+        """Take out the first item."""
+        item = self._items[0]
+        del self._items[0]
+        return item
+
+    def taken(self) -> None:
+        """An item has been read: wake a producer, but not for every single place."""
+        if self.bound and len(self._items) + self._promised <= self._low:
+            self._wake_one()
+
+    def _wake_one(self) -> None:
+        if self._parked:
+            self._parked.pop(0).set()
+
+    def stop(self) -> None:
+        """Say that nothing more is wanted."""
+        self.stopped = True
+        for event in self._parked:
+            event.set()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Say that nothing more will come; an error comes after what is there."""
+        self._over = True
+        self._channel.finished(self, error)
+
+
+class NonBlocking(Lane):
+    """A lane that never lets its producers wait."""
+
+    __slots__ = ()
+
+    def takes(self) -> bool:
+        return not self.stopped
+
+
+class DropOldest(NonBlocking):
+    """A lane whose oldest item makes room for the newest."""
+
+    __slots__ = ()
+
+    def __init__(self, channel: "Channel", bound: int) -> None:
+        super().__init__(channel, bound)
+        self._items = deque(maxlen=bound)
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        self.extend(batch)
+        return True
+
+
+class DropNewest(NonBlocking):
+    """A lane that drops what comes while it is full."""
+
+    __slots__ = ()
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        if not super().fill(batch):
+            deque[Any](maxlen=0).extend(batch)
+        return True
+
+
+class Fail(NonBlocking):
+    """A lane that fails when an item comes while it is full."""
+
+    __slots__ = ()
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        if not super().fill(batch) and next(batch, MISSING) is not MISSING:
+            raise StreamOverflowError(f"an item came while {self.bound} waited to be read")
+        return True
+
+
+LANES: dict[str, Callable[["Channel", int], Lane]] = dict(
+    zip(OVERFLOWS, (Lane, DropOldest, DropNewest, Fail), strict=True)
+)
+
+
+class State(Enum):
+    """The life of a channel; what each state means stands above."""
+
+    OPEN = 1
+    FAILING = 2
+    FAILED = 3
+    CUT = 4
+
+
+OPEN, FAILING, FAILED, CUT = State
+
+
+class Channel(SourceDefaults):
+    """The source of the segment behind it: what the lanes bring, fairly."""
+
+    __slots__ = (
+        "_error",
+        "_lanes",
+        "_news",
+        "_open_lanes",
+        "_ready",
+        "_state",
+        "_tasks",
+        "_waiting",
+        "demand",
+        "new_event",
+        "wanted",
+    )
+    closes = True
+    ends_waits = True
+
+    def __init__(self, new_event: type[Event]) -> None:
+        self.new_event = new_event
+        self.demand: list[Event] = []  # for which the producers of lanes with a bound of 0 wait
+        self.wanted = 0  # how many items a reader waits for
+        self._state = OPEN
+        self._error: BaseException | None = None
+        self._open_lanes = 0
+        self._lanes: list[Lane] = []
+        self._ready: list[Lane] | deque[Lane] = []  # lanes with items, in turn
+        self._tasks: list[Task] = []  # that fill the lanes
+        self._waiting: Event | None = None  # the reader, if it waits
+        self._news = False  # whether something has changed since the reader has looked
+
+    @property
+    def holds(self) -> bool:
+        return not all(task.done for task in self._tasks)
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        return self._lanes
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """The tasks that fill it."""
+        return self._tasks
+
+    @property
+    def closed(self) -> bool:
+        """Whether the reader gets no end any more."""
+        return self._state is CUT
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The error that has stopped it, whether or not it was read."""
+        return self._error
+
+    @property
+    def fails(self) -> bool:
+        """Whether an error is still to be read."""
+        return self._state is FAILING
+
+    @property
+    def read(self) -> bool:
+        """Whether a reader waits."""
+        return self._waiting is not None
+
+    def lane(self, bound: int, overflow: str = "wait", low: int | None = None) -> Lane:
+        """A new lane."""
+        lane = Lane(self, bound, low) if overflow == "wait" else LANES[overflow](self, bound)
+        self.add(lane)
+        return lane
+
+    def add(self, lane: Lane) -> None:
+        """Read from `lane` as well."""
+        self._open_lanes += 1
+        self._lanes.append(lane)
+        if len(self._lanes) == SHORT:
+            self._ready = deque(self._ready)
+
+    def add_silent(self, lane: Lane) -> None:
+        """Stop `lane` with the others; it brings no items, and its end is no end."""
+        self._lanes.append(lane)
+
+    def filled_by(self, task: Task) -> None:
+        """Stop `task` when nothing more is read."""
+        self._tasks.append(task)
+
+    # -- from the lanes ---------------------------------------------------------------------
+
+    def arrived(self, lane: Lane) -> None:
+        """The first item has come into a lane."""
+        self._ready.append(lane)
+        self.wake()
+
+    def finished(self, lane: Lane, error: BaseException | None) -> None:
+        """Nothing more will come through a lane."""
+        self._open_lanes -= 1
+        if error is not None:
+            self.fail(error)
+        elif not self._open_lanes:
+            self.wake()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop everything; the reader gets the error after the items that wait for it."""
+        self._state, self._error = FAILING, error
+        self.stop()
+
+    def end(self) -> None:
+        """Stop everything; the reader gets the end after the items that wait for it."""
+        self._open_lanes = 0
+        self.stop()
+
+    def cut(self) -> None:
+        """Let what has come be read, and no end after it: somebody else has stopped the tasks."""
+        if self._state is not FAILING:
+            self._state = CUT
+
+    def stop(self) -> None:
+        """Tell those who fill this channel that nothing more will be read."""
+        for lane in self._lanes:
+            lane.stop()
+        for task in self._tasks:
+            task.interrupt()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the reader look again."""
+        self._news = True
+        if self._waiting is not None:
+            self._waiting.set()
+
+    # -- for the reader ---------------------------------------------------------------------
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.available():
+            await checkpoint()  # before the take; waiting is a checkpoint, too
+        while not self.available():
+            if self._state is not OPEN:
+                self._raise_error()
+            if self.ended():
+                return None
+            await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
+            self.wanted, self._news = 1, False
+            for event in self.demand:
+                event.set()
+            self.demand.clear()
+            try:
+                await checkpoint()  # those who are ready have come by then
+                if not self._news:
+                    self._waiting = self.new_event()
+                    await self.woken(self._waiting)
+            finally:
+                self.wanted, self._waiting = 0, None  # a cancelled reader withdraws its demand
+        return self.items()
+
+    def _raise_error(self) -> None:
+        if self._state is FAILING:
+            self._state = FAILED
+            assert self._error is not None
+            raise self._error
+        if self._state is CUT:
+            raise StreamClosedError("the stream was closed while it was read")
+
+    def woken(self, wake: Event) -> Awaitable[object]:
+        """Wait until something has changed."""
+        return wake.wait()
+
+    def available(self) -> bool:
+        """Whether there is something to read now."""
+        return bool(self._ready)
+
+    def ended(self) -> bool:
+        """True once every lane has finished. Asked only if nothing is available; may raise."""
+        return self._open_lanes <= 0
+
+    def items(self) -> Iterator[Any]:
+        """What is there, an item of each lane in turn."""
+        due = clock() + QUANTUM
+        ready = self._ready
+        while ready:
+            lane = ready[0]
+            items = lane._items  # pyright: ignore[reportPrivateUsage]  # a call costs too much here
+            item = items[0]
+            del items[0]
+            if not items:
+                del ready[0]
+            elif len(ready) > 1:
+                del ready[0]
+                ready.append(lane)
+            if lane._parked:  # pyright: ignore[reportPrivateUsage]  # as above
+                lane.taken()
+            yield item
+            if clock() > due:
+                return
+
+    def take(self) -> Any:
+        """An item of the lane whose turn it is."""
+        return next(Channel.items(self))
+
+    async def close(self, owner: Owner) -> None:
+        """Stop those who fill this channel, and wait until they have closed what they read."""
+        if self._state is FAILING and self._error is not None:
+            owner.leave_unread(self._error)
+        self._state = CUT
+        self.stop()
+        await owner.wait_for(self._tasks)

@@ -1,0 +1,399 @@
+"""What the parts of the core are to each other, and to the sources and operators above it.
+
+Nothing here does anything. The words for an end, as the core uses them:
+
+ended     the source has no more items
+stopped   told to finish: nothing begins any more
+closed    gave everything back
+done      the task is over
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from anyio import Event
+
+MISSING: Any = object()
+"""In the place of an argument that was not given, or of an item that has not come yet."""
+
+GRACE = 1.0
+"""Seconds that a source may take to close, if nobody has said how many: the cleanup timeout."""
+
+OPERATOR = 3
+"""Frames of Python that an operator of a row takes, at most."""
+
+SOURCE = 4
+"""Frames that a source takes, and one that runs others, at most."""
+
+QUANTUM = 0.001
+"""Seconds of work between two checkpoints, as near as the items allow."""
+
+
+class Source(Protocol):
+    """Where the batches of a segment come from."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether this may come to hold something that only an awaited close can give back."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds something of the kind now."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is in the middle of an await of the user's."""
+        ...
+
+    @property
+    def any_task(self) -> bool:
+        """Whether several tasks may step it in turn: nothing stays suspended between batches."""
+        ...
+
+    @property
+    def awaits_in_batch(self) -> bool:
+        """Whether to draw an item out of a batch may begin an await of the user's."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether its steps wait for anything but their next turn in the event loop."""
+        ...
+
+    @property
+    def ends_waits(self) -> bool:
+        """Whether closing it ends the wait of a step, without a cancellation."""
+        ...
+
+    def batch(self) -> Awaitable[Iterator[Any] | None]:
+        """The next items, or None at the end. A cancelled call may be repeated."""
+        ...
+
+    async def close(self, owner: "Owner") -> None:
+        """Give everything back through `owner.release`; again is fine."""
+        ...
+
+
+class SourceDefaults:
+    """What is so of most sources."""
+
+    __slots__ = ()
+
+    closes: bool = False
+    any_task: bool = True
+    waits: bool = True
+    ends_waits: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return False
+
+    @property
+    def busy(self) -> bool:
+        return False
+
+    @property
+    def awaits_in_batch(self) -> bool:
+        return not self.any_task
+
+    async def close(self, owner: "Owner") -> None:
+        """There is nothing to give back."""
+
+
+class Task(Protocol):
+    """A task behind a channel, as its reader knows it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has closed all that it held."""
+        ...
+
+    def start(self) -> None:
+        """Begin, when all that opens together with it is open."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop it, unless it has been: once."""
+        ...
+
+    async def join(self) -> None:
+        """Wait until it is done."""
+        ...
+
+
+class Owner(ABC):
+    """A task that segments run in: it opens, steps and closes what they hold.
+
+    It is either the caller's (`opening.Opening`) or one behind a channel (`producer.Producer`).
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether this, or what reads from it, has been told to stop: nothing begins any more."""
+
+    @property
+    @abstractmethod
+    def task(self) -> int | None:
+        """The number of the task that has entered the block, if one has."""
+
+    @property
+    @abstractmethod
+    def new_event(self) -> type[Event]:
+        """What makes an event of the backend that runs."""
+
+    # -- opening ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def open(self, make: Callable[[], Source]) -> Source:
+        """What `make` opens here; its tasks start when all of it is open, or never.
+
+        What it has opened when it fails is closed by who closes next.
+        """
+
+    @abstractmethod
+    def open_later(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Task]]:
+        """The same, with its tasks, which are still to be started."""
+
+    @abstractmethod
+    def open_part(self, stream: "Openable") -> Source:
+        """Open `stream` as a part: a segment, or the source itself if there is no row.
+
+        It takes the place of its own parts among those that are closed if something else, which
+        opens together with it, fails to open.
+        """
+
+    @abstractmethod
+    def has_opened(self, source: Source) -> None:
+        """Close `source` if something else that opens together with it fails to open."""
+
+    @abstractmethod
+    def takes_over(self, source: Source) -> None:
+        """Close `source` at the end, whether it was started or not: it was handed over."""
+
+    @abstractmethod
+    def will_open_more(self) -> None:
+        """Be ready for tasks: a part that is opened in the course of the run may need some."""
+
+    @abstractmethod
+    def unless_over(self) -> None:
+        """Raise `StreamClosedError` if nothing may begin any more."""
+
+    @abstractmethod
+    def unless_abroad(self) -> None:
+        """Raise `WrongTaskError` in another event loop than that of the tasks."""
+
+    # -- closing ------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def release(
+        self,
+        close: Callable[[], Awaitable[object]],
+        grace: float | None = None,
+        *,
+        scopes: bool = False,
+    ) -> None:
+        """Await `close()` under a shield for at most `grace` seconds, and collect what it raises.
+
+        Without `grace` it is the cleanup timeout of the stream.
+
+        What may hold `scopes` itself, as an async generator does across its yields, must not be
+        closed in a scope that was entered after them. So it goes without one in the middle of a
+        run, where no scope from before its first step is to be had.
+        """
+
+    @abstractmethod
+    def guard(self, close: Callable[[], object]) -> None:
+        """Call `close()` and collect what it raises."""
+
+    @abstractmethod
+    async def finish(self, part: Source) -> None:
+        """Close one part of the pipeline that has ended, while the rest continues."""
+
+    @abstractmethod
+    async def replace(self, part: Source | None, error: Exception | None) -> None:
+        """The same for a part that another one is to replace, since it has failed with `error`."""
+
+    @abstractmethod
+    async def stop(self, tasks: Iterable[Task]) -> None:
+        """Stop tasks and wait until they have closed what they hold, whatever comes."""
+
+    @abstractmethod
+    async def wait_for(self, tasks: Iterable[Task]) -> None:
+        """Wait until stopped tasks have closed what they hold, whatever comes."""
+
+    # -- errors and cancellations -------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def errors(self) -> Sequence[BaseException]:
+        """What cleanup has raised so far."""
+
+    @abstractmethod
+    def add_error(self, error: BaseException) -> None:
+        """Collect an error of the cleanup, for who closes next."""
+
+    @abstractmethod
+    def leave_unread(self, error: BaseException) -> None:
+        """Collect an error that the reader has not come to."""
+
+    @abstractmethod
+    def raise_collected(self, error: BaseException | None) -> None:
+        """Raise any errors collected during cleanup.
+
+        `error`, if given, is already propagating, and continues if this returns.
+        """
+
+    @abstractmethod
+    def shelter(self) -> Callable[[], None] | None:
+        """A step here was cancelled: let it await, until what this returns is called.
+
+        None if it cannot; a task behind a channel sees to that by itself.
+        """
+
+    @abstractmethod
+    def stands(self, cancelled: BaseException) -> bool:
+        """Whether something that is not the user's, and waits here, may go on in spite of that.
+
+        So it is in a task behind a channel if the cancellation is of a scope that a generator holds
+        across its yields: it is the generator's, and hits it when it waits itself.
+        """
+
+
+class Openable(ABC):
+    """What can be opened as a segment of an owner: the core's view of a `Stream`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _open(self, owner: Owner) -> Source: ...
+
+    @abstractmethod
+    def _needs_tasks(self) -> bool: ...
+
+    @abstractmethod
+    def _grace(self) -> float: ...
+
+    @abstractmethod
+    def _depth(self) -> int: ...
+
+
+def needs_tasks(stream: Openable) -> bool:
+    """Whether `stream` runs in tasks of its own."""
+    return stream._needs_tasks()  # pyright: ignore[reportPrivateUsage]  # hidden from users
+
+
+def grace_of(stream: Openable) -> float:
+    """How many seconds each source of `stream` may take to close."""
+    return stream._grace()  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+def depth_of(stream: Openable) -> int:
+    """How many frames of Python it may take to open and to step `stream`."""
+    return stream._depth()  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+class Row(Protocol):
+    """A row of operators, as one of them knows it."""
+
+    @property
+    def owner(self) -> Owner:
+        """The task that it runs in."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """What it reads from."""
+        ...
+
+    def end(self, place: int) -> None:
+        """From here on nothing comes but the tails of the operators from `place` on."""
+        ...
+
+    def wait_for(self, operator: "WaitingOperator") -> None:
+        """The batch ends here because `operator` has to wait: its `go_on` is called."""
+        ...
+
+
+class Operator(ABC):
+    """One entry of an open row: a function from batch to batch, with a memory between batches.
+
+    `__call__` gets each batch of what is before it, and gives an iterator over what comes of it.
+    It may hold an item across a `yield`: the iterator is kept until it is exhausted, whatever is
+    cancelled meanwhile. It must not ask for the next item before that is asked of it. The end of a
+    batch is not the end: `tail` is asked for that once, after the last batch, and `head` once,
+    before the first. An operator that raises ends the run. `close` gives back what the operator
+    has opened, whether or not it was ever called.
+    """
+
+    _row: Row
+    _place: int
+    closes: bool = False
+    any_task: bool = True
+
+    @property
+    def holds(self) -> bool:
+        return False
+
+    @property
+    def busy(self) -> bool:
+        return False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may wait for more than the next turn of the event loop."""
+        return False
+
+    @property
+    def awaits_in_batch(self) -> bool:
+        """Whether to draw an item out of a batch may begin an await of the user's."""
+        return self.waits
+
+    def bind(self, row: Row, place: int) -> None:
+        """Called once, before the first batch."""
+        self._row, self._place = row, place
+
+    @abstractmethod
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]: ...
+
+    def head(self) -> Iterable[Any]:
+        """What comes before the first item of the source."""
+        return ()
+
+    def tail(self) -> Iterable[Any]:
+        """What comes after the last item of the source."""
+        return ()
+
+    def ended(self) -> None:
+        """Say that nothing more will come out, whatever the source still has."""
+        self._row.end(self._place + 1)
+
+    async def close(self, owner: Owner) -> None:  # noqa: B027  # most hold nothing
+        """Give back what this operator itself has opened."""
+
+
+class WaitingOperator(Operator):
+    """An operator that may have to wait in the middle of a batch."""
+
+    any_task: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return True
+
+    @property
+    def place(self) -> int:
+        return self._place
+
+    def suspended(self) -> None:
+        """Say that the batch ends here because this operator has to wait: `go_on` is called."""
+        self._row.wait_for(self)
+
+    @abstractmethod
+    async def go_on(self) -> Iterator[Any]:
+        """Wait, and give the next items. A cancelled call may be repeated, and loses nothing."""

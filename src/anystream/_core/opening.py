@@ -1,0 +1,406 @@
+"""An open pipeline: what one opening of a stream holds, and how that is closed.
+
+It lives in the task that opened it; a `Producer` is a task behind it. Both are an `Owner` to the
+segments that run in them. Only they and what they have in common, `TaskOwner`, have task groups and
+cancel scopes.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import currentframe
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol
+
+from anyio import (
+    CancelScope,
+    Event,
+    create_task_group,
+    current_effective_deadline,
+    current_time,
+    get_cancelled_exc_class,
+    get_current_task,
+)
+
+from .._errors import (
+    NeedsTasksError,
+    StreamClosedError,
+    StreamDepthError,
+    WrongOrderError,
+    WrongTaskError,
+)
+from .backends import Home, backend
+from .batches import Segment
+from .channel import Channel
+from .contracts import Openable, Owner, Source, Task, depth_of
+from .owner import TaskOwner
+from .trio_scopes import is_innermost
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+
+SHALLOW = 200
+"""Frames of Python that are always left."""
+
+RESERVE = 100
+"""Frames that functions of the user's, and the backend, may take beyond those of the pipeline."""
+
+
+def unless_too_deep(stream: Openable) -> None:
+    """Raise an error before anything is opened if there may be too few frames left for `stream`."""
+    depth = depth_of(stream)
+    if depth <= SHALLOW:
+        return
+    taken = 0
+    frame = currentframe()
+    while frame is not None:
+        taken, frame = taken + 1, frame.f_back
+    limit = sys.getrecursionlimit()
+    if taken + depth + RESERVE > limit:
+        text = repr(stream)
+        raise StreamDepthError(
+            f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} frames of"
+            f" Python, one inside the other, and its recursion limit of {limit} leaves"
+            f" {max(0, limit - taken - RESERVE)}: put fewer operators in a row, or raise the limit"
+            " with sys.setrecursionlimit()"
+        )
+
+
+SHOWN = 80
+"""Characters of a long row that a message shows."""
+
+
+class Startable(Task, Protocol):
+    """A task, as what starts it knows it."""
+
+    async def run(self) -> None:
+        """The whole life of the task; it raises nothing."""
+        ...
+
+
+class Opening(TaskOwner):
+    """What one opening of a stream holds, and how it is closed: the owner in the caller's task."""
+
+    __slots__ = (
+        "_closed",
+        "_grace",
+        "_group",
+        "_half_open",
+        "_home",
+        "_last",
+        "_lost",
+        "_opens",
+        "_opens_more",
+        "_owned",
+        "_refusal",
+        "_scope",
+        "_segment",
+        "_stream",
+        "_task",
+        "_tasks",
+        "_unstarted",
+    )
+
+    def __init__(self, stream: Openable, grace: float) -> None:
+        super().__init__()
+        self._stream: Openable = stream
+        self._grace: float = grace
+        self._segment: Source | None = None
+        self._owned: tuple[Source, ...] = ()  # sources that were handed over, started or not
+        self._half_open: list[Source] = []  # while something opens: what of it is open
+        self._lost: tuple[Source, ...] = ()  # what was open of something that did not open
+        self._scope: CancelScope | None = None
+        self._group: TaskGroup | None = None
+        self._home: Home | None = None  # the event loop of the group
+        self._unstarted: tuple[Startable, ...] = ()
+        self._tasks: set[Startable] = set()  # those that run
+        self._opens: bool = False  # whether something is being opened
+        self._opens_more: bool = False  # whether a part that is opened later may need tasks
+        self._closed: bool = False
+        self._task: int | None = None  # that has to close, if it can be another one
+        self._last: Sequence[Task] = ()  # those that the group may wait for
+        self._refusal: StreamClosedError | None = None  # of what began too late
+
+    @property
+    def stream(self) -> Openable:
+        return self._stream
+
+    @property
+    def grace(self) -> float:
+        return self._grace
+
+    @property
+    def over(self) -> bool:
+        return self._closed
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has begun to close."""
+        return self._closed
+
+    @property
+    def task(self) -> int | None:
+        return self._task
+
+    @property
+    def has_tasks(self) -> bool:
+        return self._group is not None
+
+    @property
+    def new_event(self) -> type[Event]:
+        return backend().new_event
+
+    def refused(self) -> StreamClosedError:
+        if self._refusal is None:
+            self._refusal = StreamClosedError(f"{self._stream!r} was closed while it was read")
+        return self._refusal
+
+    # -- opening ------------------------------------------------------------------------------
+
+    def top(self) -> Source:
+        """The segment in the caller's task, which is opened if it is not yet."""
+        if self._segment is None:
+            unless_too_deep(self._stream)
+            self._segment = self.open(lambda: self.open_part(self._stream))
+        return self._segment
+
+    def readable(self) -> "Source | Opening | None":
+        """What to ask for the next batch; None if this is closed."""
+        if self._closed:
+            return None
+        if self._home is not None:
+            self.unless_abroad()
+        return self._segment or self
+
+    async def batch(self) -> Iterator[Any] | None:
+        """The first batch of what nobody has opened before."""
+        return await self.top().batch()
+
+    @property
+    def bottom(self) -> Source | None:
+        """What the segment in the caller's task reads from."""
+        return self._segment.source if isinstance(self._segment, Segment) else self._segment
+
+    async def enter(self, scoped: bool = True) -> None:
+        """Open in the caller's task, which has to `leave`.
+
+        The scope, which is that of the group if there is one, is entered before the first step and
+        left after the last close, so that it lies outside of every scope that a generator in this
+        pipeline may hold across a `yield`. If it is not to be `scoped` there is none, unless there
+        are tasks.
+        """
+        unless_too_deep(self._stream)
+        try:
+            segment, tasks = self.open_later(lambda: self.open_part(self._stream))
+        except BaseException as exc:
+            await self.close()
+            self.raise_collected(exc)
+            raise
+        self._segment = segment
+        if tasks or self._opens_more:
+            self._home = Home()
+            self._group = create_task_group()
+            await self._group.__aenter__()
+            self._scope = self._group.cancel_scope
+            for task in tasks:
+                self.start(task)
+        elif segment.closes and scoped:
+            self._scope = CancelScope()
+            self._scope.__enter__()
+
+    def is_entered_by(self, task: int) -> None:
+        """Let no other task leave."""
+        self._task = task
+
+    def open(self, make: Callable[[], Source]) -> Source:
+        source, tasks = self.open_later(make)
+        if tasks and not self._opens and self._group is None:
+            self._lost += (source,)
+            raise NeedsTasksError(
+                f"{self._stream!r} came to a stream that needs tasks, which the bare `async for`"
+                " and a function given to Stream do not have; use `async with stream as items` and"
+                " flat_map"
+            )
+        for task in tasks:
+            self.start(task)
+        return source
+
+    def open_later(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Startable]]:
+        before = self._opens, self._unstarted, self._half_open
+        self._opens, self._unstarted, self._half_open = True, (), []
+        try:
+            source = make()
+            if before[0]:
+                before[2].append(source)
+            return source, self._unstarted
+        except BaseException:
+            self._lost += tuple(self._half_open)
+            raise
+        finally:
+            self._opens, self._unstarted, self._half_open = before
+
+    def open_part(self, stream: Openable, owner: Owner | None = None) -> Source:
+        half_open = self._half_open
+        before = len(half_open)
+        source = stream._open(owner or self)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+        half_open[before:] = [source]
+        return source
+
+    def has_opened(self, source: Source) -> None:
+        if self._opens:
+            self._half_open.append(source)
+
+    def takes_over(self, source: Source) -> None:
+        self._owned += (source,)
+
+    def will_open_more(self) -> None:
+        self._opens_more = True
+
+    def start(self, task: Startable) -> None:
+        """Start a task, now or when all that opens with it is open."""
+        if self._opens:
+            self._unstarted += (task,)
+        else:
+            assert self._group is not None
+            self._tasks.add(task)
+            self._group.start_soon(task.run)
+
+    def was_started(self, task: Startable) -> bool:
+        """Whether a task runs for it, and is not done."""
+        return task in self._tasks
+
+    def is_done(
+        self, task: Startable, errors: Iterable[BaseException], unread: Iterable[BaseException]
+    ) -> None:
+        """A task is over; collect its errors, but for those of what has begun too late."""
+        self._errors += tuple(error for error in errors if error is not self._refusal)
+        self._unread += tuple(error for error in unread if error is not self._refusal)
+        self._tasks.discard(task)
+
+    def unless_abroad(self) -> None:
+        if self._home is not None and not self._home.is_here():
+            raise WrongTaskError(
+                f"{self._stream!r} has tasks, and is read in another event loop than they run in"
+            )
+
+    # -- closing ------------------------------------------------------------------------------
+
+    @property
+    def holds(self) -> bool:
+        """Whether something of it is open."""
+        sources = [*([] if self._segment is None else [self._segment]), *self._lost, *self._owned]
+        return any(source.holds for source in sources)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a source or a function of the user's is in the middle of a step."""
+        return self._segment is not None and self._segment.busy
+
+    async def close_lost(self, owner: Owner) -> None:
+        while self._lost:
+            *rest, source = self._lost
+            self._lost = tuple(rest)
+            await source.close(owner)
+
+    def forget(self) -> None:
+        self._owned = tuple(source for source in self._owned if source.holds)
+
+    def shelter(self) -> Callable[[], None] | None:
+        """Raise the shield of the scope that was entered before the first step.
+
+        It is of no use if the cancellation comes from inside of it, such as from a scope around
+        that one step, and against a native one none is needed.
+        """
+        scope = self._scope
+        if scope is None or scope.shield or scope.cancel_called or self._elsewhere():
+            return None
+        if current_effective_deadline() > -inf:
+            return None
+        scope.shield = True
+        if current_effective_deadline() == -inf:
+            scope.shield = False
+            return None
+        scope.deadline = current_time() + self._grace
+        return self._expose
+
+    def _expose(self) -> None:
+        """The step that was sheltered is over."""
+        assert self._scope is not None
+        self._scope.shield, self._scope.deadline = False, inf
+        if self._scope.cancel_called:
+            self.add_error(self.hung(self._grace))
+
+    def _elsewhere(self) -> bool:
+        """Whether this is another task than the one that has entered the scope."""
+        return self._task is not None and self._task != get_current_task().id
+
+    @property
+    def ends_waits(self) -> bool:
+        """Whether a step that waits now waits for a channel, which can end the wait."""
+        bottom = self.bottom
+        return bottom is not None and bottom.ends_waits and not self.busy
+
+    async def leave(self, *, busy: bool) -> None:
+        """Close what is still open, unless somebody is `busy` with it, and leave the scope."""
+        scope = self._scope
+        group = self._group  # into which a task may start another one until all have ended
+        self._shield: CancelScope | None = scope
+        if scope is not None:
+            scope.shield = True
+        channel = self.bottom
+        if isinstance(channel, Channel) and not self._owned:
+            self._last = channel.tasks
+        try:
+            if not busy:
+                await self.close()
+            elif group is not None:
+                self._closed = True  # what is behind the step has ended, and not by itself
+                await self.stop([*self._tasks])
+        finally:
+            self.clear_deadline()
+            if scope is not None and not is_innermost(scope):
+                await self.wait_for([*self._last])  # for which the group cannot wait now
+                scope.shield, self._shield = False, None
+                raise self._out_of_order()
+            self._scope = None
+            if group is not None:
+                await self._leave_group(group)
+            elif scope is not None:
+                scope.__exit__(None, None, None)
+            self._shield = None
+
+    def _out_of_order(self) -> WrongOrderError:
+        return WrongOrderError(
+            f"{self._stream!r} was left before something that was entered after it, such as another"
+            " run or a cancel scope; it is closed, and can be left after that. `aclose()` closes"
+            " in any order, and each run may have a task of its own"
+        )
+
+    async def _leave_group(self, group: "TaskGroup") -> None:
+        """Wait for the tasks, none of which can fail."""
+        try:
+            await group.__aexit__(None, None, None)
+        except get_cancelled_exc_class() as exc:
+            self._late: BaseException | None = exc
+        self._group = self._refusal = None
+
+    async def wait_for(self, tasks: Iterable[Task]) -> None:
+        """Leave it to the group to wait if nothing is closed after them."""
+        if tasks is not self._last:
+            await super().wait_for(tasks)
+
+    async def close_cancelled(self) -> None:
+        """Close while a cancellation is on its way, which must not come to the cleanup."""
+        with CancelScope(shield=True) as self._shield:
+            await self.close()
+        self._shield = None
+
+    async def close(self) -> None:
+        """Close every source, downstream first; `raise_collected` raises what they have raised."""
+        self._closed = True
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            await segment.close(self)
+        await self.close_lost(self)
+        for source in reversed(self._owned):
+            await source.close(self)

@@ -1,0 +1,286 @@
+"""How a task closes what its segments hold: under a shield, in time, with errors collected."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from math import inf
+
+from anyio import CancelScope, current_time, get_cancelled_exc_class
+
+from .._errors import CleanupTimeoutError, StreamClosedError
+from .backends import is_native, named
+from .contracts import GRACE, Openable, Owner, Source, Task
+from .siblings import attach, is_of_cleanup, mark_as_of_cleanup
+from .trio_scopes import parted
+
+
+def without(
+    known: BaseException | None, errors: Sequence[BaseException]
+) -> tuple[BaseException, ...]:
+    """These errors, each once, since several readers may hear of one, and not what is `known`."""
+    seen = [known, *getattr(known, "exceptions", ())]
+    fresh: list[BaseException] = []
+    for error in errors:
+        if not any(error is each for each in (*seen, *fresh)):
+            fresh.append(error)
+    return tuple(fresh)
+
+
+def is_complete(error: BaseException) -> bool:
+    """Whether a cleanup has only taken too long."""
+    return isinstance(error, CleanupTimeoutError) and error.complete
+
+
+async def until(time: float, wait: Callable[[], Awaitable[object]], shield: bool = False) -> bool:
+    """Await `wait()`; False if it was cancelled because it was `time`, by the loop's clock."""
+    with CancelScope(deadline=time, shield=shield):
+        await wait()
+        return True
+    return False
+
+
+async def shielded(close: Callable[[], Awaitable[object]]) -> None:
+    """Await `close()` whatever is cancelled meanwhile, for as long as a cleanup may take."""
+    await until(current_time() + GRACE, close, shield=True)
+
+
+async def unwind(step: Callable[[], Awaitable[object]]) -> None:
+    """Await `step()`, which is cancelled at once wherever it waits.
+
+    That is how a row of async generators that read each other is ended from its innermost one. To
+    close the outermost one leaves those behind it to the garbage collector, unless each of them
+    closes what it reads, and a client's own may not.
+    """
+    with CancelScope() as scope:
+        scope.cancel()
+        await step()
+
+
+class TaskOwner(Owner):
+    """What the two kinds of owners have in common."""
+
+    __slots__ = ("_errors", "_late", "_shield", "_unread")
+
+    def __init__(self) -> None:
+        self._shield: CancelScope | None = None  # for all of the cleanup that is under way
+        self._errors: tuple[BaseException, ...] = ()  # of cleanup
+        self._unread: tuple[BaseException, ...] = ()  # others, which the reader has not come to
+        self._late: BaseException | None = None  # a native cancel that arrived during cleanup
+
+    # -- what the kinds differ in -------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def stream(self) -> Openable:
+        """What was opened."""
+
+    @property
+    @abstractmethod
+    def grace(self) -> float:
+        """Seconds that a source may take to close."""
+
+    @abstractmethod
+    def refused(self) -> StreamClosedError:
+        """What to raise in the place of something that begins when it is over."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Keep only those of the sources handed over that there is something to close of."""
+
+    @abstractmethod
+    async def close_lost(self, owner: Owner) -> None:
+        """Close what was open of something that did not open, and so was never stepped."""
+
+    def closing_shield(self) -> CancelScope | None:
+        """The scope, entered before the first step, that shields what is closed now."""
+        return self._shield
+
+    # -- errors -------------------------------------------------------------------------------
+
+    @property
+    def errors(self) -> Sequence[BaseException]:
+        return self._errors
+
+    def add_error(self, error: BaseException) -> None:
+        self._errors += (error,)
+
+    def leave_unread(self, error: BaseException) -> None:
+        if is_of_cleanup(error):
+            self.add_error(error)
+        else:
+            self._unread += (error,)
+
+    def take_errors(self) -> tuple[tuple[BaseException, ...], tuple[BaseException, ...]]:
+        """The errors of the cleanup, and those that nobody has read; they are not kept."""
+        taken = self._errors, self._unread
+        self._errors = self._unread = ()
+        return taken
+
+    def unless_over(self) -> None:
+        if self.over:
+            raise self.refused()
+
+    def shelter(self) -> Callable[[], None] | None:
+        return None
+
+    def stands(self, cancelled: BaseException) -> bool:
+        return False
+
+    # -- closing ------------------------------------------------------------------------------
+
+    async def finish(self, part: Source) -> None:
+        await part.close(self)
+        self.forget()
+        self.raise_collected(None)
+
+    async def replace(self, part: Source | None, error: Exception | None) -> None:
+        if part is not None:
+            await part.close(self)
+            await self.close_lost(self)
+            self.forget()
+            self.raise_collected(error)
+
+    def guard(self, close: Callable[[], object]) -> None:
+        try:
+            close()
+        except BaseException as exc:
+            self.add_error(exc)
+
+    async def release(
+        self,
+        close: Callable[[], Awaitable[object]],
+        grace: float | None = None,
+        *,
+        scopes: bool = False,
+    ) -> None:
+        shield = self.closing_shield()
+        if grace is None:
+            grace = self.grace
+        if shield is None and scopes:
+            await self._attempt(close, None, grace)
+        elif shield is None or shield.cancel_called:  # by a close that hung
+            with CancelScope(shield=True) as fresh:
+                await self._attempt(close, fresh, grace)
+        else:
+            await self._attempt(close, shield, grace)
+
+    async def _attempt(
+        self, close: Callable[[], Awaitable[object]], shield: CancelScope | None, grace: float
+    ) -> None:
+        if shield is not None:
+            shield.deadline = current_time() + grace
+        try:
+            await close()
+        except BaseException as exc:
+            cut = shield is not None and shield.cancel_called
+            self._collect(named(exc, self.stream), grace if cut else None)
+
+    def _collect(self, error: BaseException, exceeded: float | None) -> None:
+        """Collect what a close has raised, which was cut off if it `exceeded` its time.
+
+        A generator that holds a task group across its yields gives back in a group its own
+        GeneratorExit, and on trio a cancellation.
+        """
+        cancelled, rest = parted(error, get_cancelled_exc_class())
+        if rest is not None and not isinstance(rest, GeneratorExit):
+            rest = parted(rest, GeneratorExit)[1]
+        if rest is not None:
+            self.add_error(rest)
+        if cancelled is None:
+            return
+        if exceeded is None:
+            self._late = cancelled
+        else:
+            self.add_error(self.hung(exceeded))
+
+    def hung(self, grace: float) -> CleanupTimeoutError:
+        """The error of a close that has taken longer than `grace` seconds."""
+        return CleanupTimeoutError(f"{self.stream!r} did not close within {grace:g} s")
+
+    def failure(self, error: BaseException | None = None) -> BaseException | None:
+        """What cleanup has left, and `error` before it: one error bare, several as a group."""
+        of_cleanup, self._errors = without(error, self._errors), ()
+        if not of_cleanup:
+            return error
+        errors = of_cleanup if error is None else (error, *of_cleanup)
+        group = errors[0] if len(errors) == 1 else self._grouped(errors)
+        mark_as_of_cleanup(group)
+        return group
+
+    def _grouped(self, errors: Sequence[BaseException]) -> BaseException:
+        group = BaseExceptionGroup(f"{self.stream!r} failed, and so did its cleanup", errors)
+        group.__suppress_context__ = True
+        return group
+
+    def raise_collected(self, error: BaseException | None) -> None:
+        """Raise any errors collected during cleanup.
+
+        `error`, if given, is already propagating, and continues if this returns.
+
+        A native cancellation that arrived during the cleanup is passed on, with the rest as its
+        cause. What is raised, or propagates, tells of the errors that nobody has read.
+        """
+        if error is not None and self._errors:
+            self._give_way(error)
+        if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
+            error = None
+        if not self._errors and self._late is None:
+            if error is not None and self._unread:
+                self.tell(error)
+            return
+        late, self._late = self._late, None
+        failure = self.failure(error)
+        if failure is not None:
+            self.tell(failure)
+        try:
+            if late is not None:
+                raise late from failure
+            if isinstance(failure, StopAsyncIteration):
+                raise RuntimeError("closing a source raised StopAsyncIteration") from failure
+            assert failure is not None
+            raise failure
+        finally:
+            del error, late, failure  # which refer to this frame, once raised
+
+    def _give_way(self, error: BaseException) -> None:
+        """Let what propagates come out as it is, if cleanup has left no more than a delay.
+
+        Ctrl-C comes to asyncio as a native cancellation.
+        """
+        hung = all(isinstance(each, CleanupTimeoutError) for each in self._errors)
+        if hung and (isinstance(error, (KeyboardInterrupt, SystemExit)) or is_native(error)):
+            attach(error, self._errors, "its cleanup")
+            self._errors = ()
+        elif isinstance(error, get_cancelled_exc_class()):
+            self._errors = tuple(each for each in self._errors if not is_complete(each))
+
+    def tell(self, error: BaseException) -> None:
+        """Attach to `error` what nobody has read."""
+        unread, self._unread = self._unread, ()
+        attach(error, unread)
+
+    def tell_of_unread(self, failure: BaseException | None) -> None:
+        """Attach what nobody has read to the error that has stopped this, if there is one."""
+        if self._unread and failure is not None:
+            self.tell(failure)
+
+    def clear_deadline(self) -> None:
+        """No close is in progress; clear the cleanup deadline."""
+        if self._shield is not None:
+            self._shield.deadline = inf
+
+    async def stop(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            task.interrupt()
+        await self.wait_for(tasks)
+
+    async def wait_for(self, tasks: Iterable[Task]) -> None:
+        if all(task.done for task in tasks):
+            return
+        self.clear_deadline()
+        with CancelScope(shield=True):  # without a deadline: each task has its own
+            for task in tasks:
+                while not task.done:
+                    try:
+                        await task.join()
+                    except get_cancelled_exc_class() as exc:
+                        self._late = exc

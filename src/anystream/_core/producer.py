@@ -1,0 +1,477 @@
+"""A task behind a channel: what it does, how it is stopped, and how it ends.
+
+The states of a producer, what each means, and what `interrupt` does in it:
+
+| state | it | holds | `interrupt` |
+|---|---|---|---|
+| NEW | has made no step yet | | STOPPED |
+| RUNNING | may await anything | | INTERRUPTED: its scope is cancelled |
+| PARKED | waits for room and nothing else | the event that wakes it | STOPPED: it is woken |
+| STOPPED | was told to stop, and comes to its end undisturbed | | nothing |
+| INTERRUPTED | was cancelled, and what it awaits has not heard yet | | nothing |
+| UNWINDING | what it awaits was told, and cleans up behind a shield | scopes, on trio | nothing |
+| CLOSING | closes what it has read, behind the shield | | nothing |
+| DONE | has closed everything | | nothing |
+
+An operator with tasks implements `produce`, and says where the items go; the end of a producer is
+written here, once.
+"""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
+from enum import IntEnum
+from types import coroutine
+from typing import Any
+
+from anyio import CancelScope, Event, current_time, get_cancelled_exc_class
+from anyio.lowlevel import checkpoint
+
+from .._errors import StreamClosedError, StreamInterruptedError
+from .backends import backend, is_foreign, is_from, is_native, named
+from .channel import Lane
+from .contracts import Openable, Owner, Source, Task
+from .driver import EMPTY
+from .opening import Opening
+from .owner import TaskOwner
+from .trio_scopes import Unwinding, is_told, parted
+
+LONG = 8
+"""From so many places in a lane on it pays to look twice before parking."""
+
+
+class State(IntEnum):
+    """The life of a producer; what each state means stands above."""
+
+    NEW = 1
+    RUNNING = 2
+    PARKED = 3
+    STOPPED = 4
+    INTERRUPTED = 5
+    UNWINDING = 6
+    CLOSING = 7
+    DONE = 8
+
+
+NEW, RUNNING, PARKED, STOPPED, INTERRUPTED, UNWINDING, CLOSING, DONE = State
+
+
+class Producer(TaskOwner):
+    """A task behind a channel.
+
+    Two scopes are entered before its first step and left after its last close. The outer one is
+    shielded, so that a cancellation of the reader does not come here. To stop a producer that is
+    parked, it is woken. Wherever else it waits, the outer scope is cancelled. That interrupts once:
+    then the inner one is shielded, for what has been interrupted to clean up and for the segment
+    to be closed. A producer that awaits nothing of the user's has nothing to protect, and does
+    without the inner one.
+    """
+
+    __slots__ = (
+        "_awaits",
+        "_inner",
+        "_joined",
+        "_opening",
+        "_outer",
+        "_reader",
+        "_state",
+        "_unwinding",
+        "_wake",
+    )
+
+    def __init__(self, reader: Owner, *, awaits: bool = True) -> None:
+        super().__init__()
+        self._reader: Owner = reader
+        self._opening: Opening = opening_of(reader)
+        self._outer: CancelScope = backend().new_scope(shield=True)
+        self._inner: CancelScope | None = None
+        self._joined: Event | None = None  # set when it is done, if somebody waits for that
+        self._awaits: bool = awaits  # something of the user's
+        self._state: State = NEW
+        self._wake: Event | None = None  # what PARKED holds
+        self._unwinding: Unwinding | None = None  # what UNWINDING holds
+
+    # -- what the kinds of producers differ in ------------------------------------------------
+
+    @abstractmethod
+    def produce(self) -> Awaitable[None]:
+        """Make items until there are no more, or until it is stopped."""
+
+    @abstractmethod
+    def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
+        """Give the error that has ended `produce` to who reads; False if nobody will hear of it.
+
+        It comes before anything is closed, which may take its time. `stopped` says whether this had
+        been told to stop, and `told` whether what it awaited had been interrupted.
+        """
+
+    async def close_sources(self) -> None:
+        """Close what it has read, by `close`."""
+
+    def ended(self, reported: bool) -> None:
+        """All is closed: say so to who reads, with what the cleanup has left.
+
+        `reported` says whether they have been given an error.
+        """
+
+    def keep_unread(self, error: BaseException, told: bool) -> None:
+        """Collect what has ended `produce` and nobody will read.
+
+        It is an error of the cleanup if the interruption came first.
+        """
+        if told:
+            self.add_error(error)
+        else:
+            self.leave_unread(error)
+
+    # -- for neighbours -----------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been told to stop, or has come to its end by itself."""
+        return self._state >= STOPPED
+
+    @property
+    def begun(self) -> bool:
+        return self._state is not NEW
+
+    @property
+    def done(self) -> bool:
+        return self._state is DONE
+
+    def start(self) -> None:
+        """Begin, when all that opens together with it is open."""
+        self._opening.start(self)
+
+    def interrupt(self) -> None:
+        """Stop it, unless it has been: once."""
+        state = self._state
+        if state >= STOPPED:
+            return
+        self._state = STOPPED
+        if state is PARKED:
+            assert self._wake is not None
+            self._wake.set()
+        elif state is RUNNING:
+            if self._inner is not None and not self._inner.shield:
+                self._state = INTERRUPTED
+            self._outer.cancel()
+
+    async def join(self) -> None:
+        """Wait until it is done; what has never got a task comes to its end here."""
+        if self._state is not DONE and not self._opening.was_started(self):
+            await self._body()
+            self._finish()
+        while self._state is not DONE:
+            if self._joined is None:
+                self._joined = self.new_event()
+            await self._joined.wait()
+
+    async def wait_for_room(self, lane: Lane, timed: bool = False) -> bool:
+        """Wait until there is room in `lane`, since there is none; False if this has to stop.
+
+        A scope that a generator holds across its yields does not cut this short; one around this
+        call may, if it is `timed`.
+        """
+        try:
+            if lane.bound >= LONG and not lane.stopped:
+                await checkpoint()  # a reader that is ready empties the lane meanwhile
+                if lane.takes():
+                    return True
+            while not lane.stopped and self._state < STOPPED:
+                self._wake = event = lane.gate()
+                self._state = PARKED
+                try:
+                    await event.wait()
+                finally:
+                    self._wake = None
+                    if self._state is PARKED:
+                        self._state = RUNNING
+                    if lane.bound:
+                        lane.leave_gate(event)
+                if lane.takes():
+                    return self._state < STOPPED
+            return False
+        except get_cancelled_exc_class() as exc:
+            if timed or not self.stands(exc):
+                raise
+        if not lane.takes():
+            with CancelScope(shield=True):  # which only something of the library's own may do
+                await self.wait_for_room(lane)
+        return lane.takes() and self._state < STOPPED
+
+    def stands(self, cancelled: BaseException) -> bool:
+        return not (self.stopped or is_native(cancelled))
+
+    async def close(self, source: Source) -> None:
+        """Close what this has read; errors are collected, for who comes next."""
+        self._begin_closing()
+        await source.close(self)
+
+    # -- an owner as its opening is ----------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        return self.stopped or self._reader.over
+
+    @property
+    def task(self) -> int | None:
+        return self._opening.task
+
+    @property
+    def stream(self) -> Openable:
+        return self._opening.stream
+
+    @property
+    def grace(self) -> float:
+        return self._opening.grace
+
+    @property
+    def new_event(self) -> type[Event]:
+        return self._opening.new_event
+
+    def refused(self) -> StreamClosedError:
+        return self._opening.refused()
+
+    def forget(self) -> None:
+        self._opening.forget()
+
+    async def close_lost(self, owner: Owner) -> None:
+        await self._opening.close_lost(owner)
+
+    def open(self, make: Callable[[], Source]) -> Source:
+        return self._opening.open(make)
+
+    def open_later(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Task]]:
+        return self._opening.open_later(make)
+
+    def open_part(self, stream: Openable) -> Source:
+        return self._opening.open_part(stream, self)
+
+    def has_opened(self, source: Source) -> None:
+        self._opening.has_opened(source)
+
+    def takes_over(self, source: Source) -> None:
+        self._opening.takes_over(source)
+
+    def will_open_more(self) -> None:
+        self._opening.will_open_more()
+
+    def unless_abroad(self) -> None:
+        self._opening.unless_abroad()
+
+    # -- the life of the task -----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """The whole life of the task; it raises nothing."""
+        try:
+            with self._outer:
+                if self._state is NEW:
+                    self._state = RUNNING
+                elif self._awaits:  # it was stopped before it has begun
+                    self._state = INTERRUPTED
+                    self._outer.cancel()
+                if self._awaits:
+                    with CancelScope() as self._inner:
+                        await self._interruptible(self._body(), self._inner)
+                else:
+                    await self._body()
+        finally:
+            self._finish()
+
+    async def _body(self) -> None:
+        error: BaseException | None = None
+        try:
+            if not self.stopped:
+                await self.produce()
+        except BaseException as exc:
+            error = self._outcome(exc)
+        await self._end(error)
+
+    async def _end(self, error: BaseException | None) -> None:
+        """The end of every producer: report, close, and say that it is over."""
+        stopped, told = self.stopped, self._state is UNWINDING
+        self._state = CLOSING  # nobody interrupts the close
+        reported = self.report(error, stopped, told)
+        if error is not None and not reported:
+            self.keep_unread(error, told)
+        await self.close_sources()
+        self.ended(error is not None and reported)
+
+    def _outcome(self, error: BaseException) -> BaseException | None:
+        """The error that has ended `produce`, for the reader; our own interruption is none.
+
+        The second cancellation of a producer that is stopped is the end of the cleanup timeout. One
+        that is not ours comes from a scope that a generator holds across a `yield`, or from an
+        event loop that shuts down.
+        """
+        cancelled, rest = parted(error, get_cancelled_exc_class())
+        if cancelled is None:
+            return rest
+        if self.stopped and self._inner is not None and self._inner.cancel_called:
+            if rest is not None:
+                self.add_error(rest)
+            return self.hung(self.grace)
+        if self.stopped or rest is not None:
+            return rest
+        if is_foreign(error):
+            return named(error, self.stream)
+        lost = StreamInterruptedError(
+            f"something cancelled a task behind {self.stream!r} between two items"
+        )
+        lost.__cause__ = error
+        return lost
+
+    def _finish(self) -> None:
+        """Tell who waits, and leave the errors to who closes the pipeline."""
+        self._opening.is_done(self, *self.take_errors())
+        self._state = DONE
+        if self._joined is not None:
+            self._joined.set()
+
+    # -- the interruption ---------------------------------------------------------------------
+
+    def _begin_closing(self) -> None:
+        """From here on nothing interrupts."""
+        if self._inner is not None:
+            self._inner.shield = True
+        self._shield: CancelScope | None = self._inner
+
+    def closing_shield(self) -> CancelScope | None:
+        if self.stopped and self._shield is None:  # the interruption may be still on its way
+            self._begin_closing()
+        return self._shield
+
+    @coroutine
+    def _interruptible(
+        self, body: Coroutine[Any, Any, None], inner: CancelScope
+    ) -> Generator[Any, Any, None]:
+        """Await `body`, and raise the shield behind the first interruption.
+
+        It wraps the whole body, which costs one generator and two tests for each suspension. On
+        asyncio the shield goes up when the interrupted code suspends again, not before it is told:
+        a scope inside of ours that is cancelled as well would take our cancellation for its own if
+        ours were shielded already. On trio it goes up at once, since code that is told of a
+        cancellation and does not find it at its next look comes to an assertion of trio's; and
+        `Unwinding` sees to the scopes.
+        """
+        send = body.send
+        try:
+            trap = send(None)
+            while True:
+                try:
+                    value = yield trap
+                except BaseException as exc:  # asyncio throws
+                    hit = self._is_interrupted() and isinstance(exc, get_cancelled_exc_class())
+                    if hit:
+                        self._state = UNWINDING if is_from(exc, self._outer) else STOPPED
+                    trap = body.throw(exc)
+                    if hit:
+                        inner.shield = True
+                        self._begin_grace(inner)
+                else:  # trio sends an outcome, and asyncio nothing
+                    if value is not None and self._is_interrupted():
+                        trap = self._unwind_on(send, value, inner)
+                    else:
+                        trap = send(value)
+        except StopIteration:
+            return
+
+    def _is_interrupted(self) -> bool:
+        """Whether what comes has to be looked at: an interruption, or what follows it on trio."""
+        return self._state is INTERRUPTED or self._unwinding is not None
+
+    def _begin_grace(self, inner: CancelScope) -> None:
+        """The interrupted body has suspended again, and not for a close."""
+        if self._shield is None:
+            inner.deadline = current_time() + self.grace
+
+    def _unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
+        """Let an interrupted body on trio go on until it suspends again; what it waits for."""
+        unwinding = self._unwinding
+        first = unwinding is None
+        if unwinding is None:
+            if not is_told(outcome, get_cancelled_exc_class()):
+                return send(outcome)
+            unwinding = self._unwinding = Unwinding()
+            self._state = UNWINDING
+            inner.shield = True
+        if not inner.cancel_called:
+            unwinding.goes_on()
+        trap = send(outcome)
+        unwinding.suspends()
+        if first:
+            self._begin_grace(inner)
+        return trap
+
+
+def opening_of(owner: Owner) -> Opening:
+    """The opening that a task belongs to."""
+    if isinstance(owner, Producer):
+        return owner._opening  # pyright: ignore[reportPrivateUsage]  # of the same kind
+    assert isinstance(owner, Opening)
+    return owner
+
+
+class LaneProducer(Producer):
+    """A producer that fills a lane, which ends with it."""
+
+    lane: Lane
+
+    def fill(self, lane: Lane) -> None:
+        """Begin to fill `lane`, and stop when its channel does."""
+        self.lane = lane
+        lane.channel.filled_by(self)
+        self.start()
+
+    async def transfer(self, source: Source) -> None:
+        """Move what `source` gives into the lane, as far as there is room, to its end."""
+        lane = self.lane
+        batch: Iterator[Any] = EMPTY
+        while self._state < STOPPED and (lane.takes() or await self.wait_for_room(lane)):
+            if lane.fill(batch):
+                following = await source.batch()
+                if following is None:
+                    return
+                batch = following
+
+    def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
+        lane = self.lane
+        if lane.stopped:
+            return False
+        if stopped:
+            lane.channel.cut()  # and so this is not the end of what is read
+        if error is not None:
+            lane.finish(error)
+        return True
+
+    def keep_unread(self, error: BaseException, told: bool) -> None:
+        if error is not self.lane.channel.failure:  # several may hear of one error
+            super().keep_unread(error, told)
+
+    def ended(self, reported: bool) -> None:
+        lane = self.lane
+        self.tell_of_unread(lane.channel.failure)
+        if not reported:
+            lane.finish(None if lane.stopped else self.failure())
+
+
+class Mover(LaneProducer):
+    """A producer that moves the items of one source into a lane."""
+
+    source: Source
+
+    def read(self, stream: Openable) -> Source:
+        """Open what this reads.
+
+        Apart from the constructor, since a call of a class takes one more of the frames that a row
+        may be deep.
+        """
+        self.source = source = self._opening.open_part(stream, self)
+        self._awaits: bool = source.closes or not source.any_task
+        return source
+
+    def produce(self) -> Awaitable[None]:
+        return self.transfer(self.source)
+
+    async def close_sources(self) -> None:
+        await self.close(self.source)

@@ -1,0 +1,246 @@
+"""The reader's end of a pipeline: it serves the items and decides when the run is over.
+
+Nothing in a pipeline refers to its reader, so that a handle that is dropped is noticed at once.
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from anyio import get_cancelled_exc_class, get_current_task
+
+from .._errors import (
+    GeneratorWarning,
+    StreamBusyError,
+    StreamClosedError,
+    StreamInterruptedError,
+    WrongTaskError,
+)
+from .backends import is_foreign, named
+from .callers import abandonable, warn
+from .contracts import Openable, Source, grace_of
+from .driver import EMPTY
+from .opening import Opening
+from .turns import FairQueue
+
+
+class Reader:
+    """What a `Run`, a terminal call and `to_sync` read from."""
+
+    __slots__ = (
+        "_bare",
+        "_inside_of",
+        "_lost",
+        "_opening",
+        "_over",
+        "_queue",
+        "_stepping",
+        "items",
+    )
+
+    def __init__(self, stream: Openable, *, bare: bool = False, grace: float | None = None) -> None:
+        self._opening: Opening = Opening(stream, grace_of(stream) if grace is None else grace)
+        self._bare: bool = bare  # nobody will close this run if it does not do so by itself
+        self.items: Iterator[Any] = EMPTY  # of the batch that was read last
+        self._stepping: bool = False  # whether a task waits for a batch
+        self._queue: FairQueue | None = None  # of other tasks that want one
+        self._over: bool = False  # at the end, or failed
+        self._lost: str | None = None  # what was lost without an error so far
+        self._inside_of: int | None = None  # the generator that holds it, if any task may leave
+
+    @property
+    def opening(self) -> Opening:
+        """What this has opened."""
+        return self._opening
+
+    @property
+    def inside_of(self) -> int | None:
+        """What identifies the async generator whose block this is, if any task may leave that."""
+        return self._inside_of
+
+    def top(self) -> Source:
+        """The segment that this reads."""
+        return self._opening.top()
+
+    # -- entering and leaving -----------------------------------------------------------------
+
+    async def enter(self) -> None:
+        """Open in the caller's task, which has to `exit`."""
+        opening = self._opening
+        if opening.task is not None or opening.closed:
+            raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
+        self._inside_of = abandonable()
+        await opening.enter(scoped=self._inside_of is None)
+        opening.is_entered_by(get_current_task().id)
+        if self._inside_of is not None and opening.has_tasks:
+            self._inside_of = None
+            warn(
+                f"{opening.stream!r} has tasks, and was opened inside of an async generator,"
+                " which may be ended in another task, or never; decorate that with"
+                " @stream(buffer=0)",
+                GeneratorWarning,
+            )
+
+    async def exit(self, error: BaseException | None) -> None:
+        """Close in the task that has entered; `error` is propagating, and continues."""
+        if self._elsewhere():
+            raise self._wrong_task()
+        await self.leave(error)
+
+    async def leave(self, error: BaseException | None) -> None:
+        """The same in what is the same task for certain."""
+        busy = self._stepping and not self._opening.ends_waits
+        self.items = EMPTY
+        ended = isinstance(error, (get_cancelled_exc_class(), GeneratorExit))
+        if self._inside_of is not None and ended and not busy:
+            await self._opening.close_cancelled()
+        await self._opening.leave(busy=busy)
+        if busy:
+            raise self._busy()
+        self._opening.raise_collected(error)
+
+    async def aclose(self) -> None:
+        """Close every source, downstream first; a second call does nothing."""
+        opening = self._opening
+        if opening.task is not None and self._elsewhere():
+            raise self._wrong_task()
+        if opening.busy or (self._stepping and not opening.ends_waits):
+            raise self._busy()
+        self.items = EMPTY
+        try:
+            if not opening.closed:
+                opening.top()  # what was handed over is ours to close, even without a step
+        finally:
+            await opening.close()
+            opening.raise_collected(None)
+
+    # -- items --------------------------------------------------------------------------------
+
+    async def item(self) -> Any:
+        """The first item of the next batch that has one."""
+        while (items := await self.batch()) is not None:
+            self.items = items
+            try:
+                for item in items:
+                    return item
+            except BaseException as exc:
+                await self.fail_in_batch(exc)
+        raise StopAsyncIteration
+
+    async def batch(self) -> Iterator[Any] | None:
+        """The next items as a lazy iterator, or None at the end."""
+        opening = self._opening
+        segment = None if self._over else opening.readable()
+        if segment is None:
+            self._no_more()
+            return None
+        if self._stepping:
+            if not opening.has_tasks:
+                raise self._busy()
+            if self._queue is None:
+                self._queue = FairQueue()
+            await self._queue.wait(opening.new_event, lambda: self._stepping)
+            return self.items  # what the others have left
+        self.items = EMPTY
+        self._stepping = True
+        try:
+            items = await segment.batch()
+        except BaseException as exc:
+            self._end_turn()
+            await self._fail(exc)
+        self._stepping = False
+        if self._queue is not None:
+            self._queue.wake()
+        if items is None:
+            self._over = True
+            if self._bare:
+                await self.aclose()
+        return items
+
+    def _end_turn(self) -> None:
+        self._stepping = False
+        if self._queue is not None:
+            self._queue.wake()
+
+    def _no_more(self) -> None:
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            self._over = True
+            raise StreamInterruptedError(lost)
+        if not self._over:
+            raise StreamClosedError(f"{self._opening.stream!r} was closed before its end")
+
+    async def fail_in_batch(self, error: BaseException) -> NoReturn:
+        """Taking an item out of a batch raised `error`, and so the run is over."""
+        if self._opening.busy:  # Python's error of a generator that is running already
+            raise self._busy() from None
+        self._over = True
+        if not isinstance(error, Exception) and not is_foreign(error):
+            self._lost = f"a step of {self._opening.stream!r} lost its item to {error!r}"
+        try:
+            await self._fail(error)
+        finally:
+            del error
+
+    async def _fail(self, error: BaseException) -> NoReturn:
+        """Waiting for a batch raised `error`: decide what becomes of the run, and raise."""
+        self.items = EMPTY
+        opening = self._opening
+        error = named(error, opening.stream)
+        if isinstance(error, Exception) and not opening.closed:
+            self._over = True
+        if isinstance(error, StopAsyncIteration):
+            error = self._not_the_end(error)
+        if self._bare and (self._over or opening.holds):
+            if not self._over:
+                self._lost = (
+                    f"a step of {opening.stream!r} was cancelled, and in a bare `async for`"
+                    " that closes the stream; `async with stream as items` can go on"
+                )
+            if self._over:
+                await opening.close()
+            else:
+                await opening.close_cancelled()
+            opening.raise_collected(error)
+        try:
+            raise error
+        finally:
+            del error  # which refers to this frame
+
+    @staticmethod
+    def _not_the_end(stop: StopAsyncIteration) -> RuntimeError:
+        error = RuntimeError("a function given to an operator raised StopAsyncIteration")
+        error.__cause__ = stop
+        return error
+
+    # -- errors of the caller's ---------------------------------------------------------------
+
+    def _elsewhere(self) -> bool:
+        """Whether this is a task that may not leave."""
+        return self._inside_of is None and self._opening.task != get_current_task().id
+
+    def _wrong_task(self) -> WrongTaskError:
+        return WrongTaskError(
+            f"{self!r} was entered in another task, which has to leave it; a block inside of a"
+            " generator stays in one task if that is decorated with @stream(buffer=0)"
+        )
+
+    def _busy(self) -> StreamBusyError:
+        return StreamBusyError(
+            f"{self!r} is in the middle of a step, here or in another task; with .buffer(n) behind"
+            " the stream several tasks may read one run"
+        )
+
+    def __repr__(self) -> str:
+        return f"<run of {self._opening.stream!r}>"
+
+    def warn_if_open(self, handle: object) -> None:
+        """Warn that `handle` was dropped, if something was open."""
+        if not self._opening.closed and self._opening.holds:
+            warnings.warn(
+                f"{self._opening.stream!r} was dropped while it still held something open; use"
+                " `async with stream as items`, or a terminal call such as `collect()`",
+                ResourceWarning,
+                source=handle,
+                stacklevel=3,
+            )

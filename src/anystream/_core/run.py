@@ -1,0 +1,78 @@
+"""`Run`, the handle that the user has on an opening of a stream."""
+
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import TypeVar
+
+from .contracts import Openable
+from .reader import Reader
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Run(AsyncIterator[T_co]):
+    """One opening of a stream: an async iterator over its items, closed by `aclose`.
+
+    You get one from `async with stream as items`, from `async with stream.open() as items`, or
+    from `aiter(stream)`. Each step gives the next item. A step that is cancelled may be repeated
+    and loses nothing, unless the cancellation went through a source that cannot survive it: then
+    the next step raises `StreamInterruptedError`. After its end, or an error, a run stays ended.
+
+    >>> async def main():
+    ...     async with async_range(4) as items:
+    ...         print(await anext(items), [n async for n in items])
+    >>> anyio.run(main)
+    0 [1, 2, 3]
+    """
+
+    __slots__ = ("__weakref__", "_reader")
+
+    def __init__(self, stream: Openable, *, bare: bool = False, grace: float | None = None) -> None:
+        self._reader: Reader = Reader(stream, bare=bare, grace=grace)
+
+    async def __aenter__(self) -> "Run[T_co]":
+        await self._reader.enter()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._reader.exit(error)
+
+    def __aiter__(self) -> "Run[T_co]":
+        return self
+
+    async def __anext__(self) -> T_co:
+        reader = self._reader
+        items: Iterator[T_co] = reader.items
+        try:
+            for item in items:  # `next` would raise, and that is slow, at each batch's end
+                return item
+        except BaseException as exc:
+            await reader.fail_in_batch(exc)
+        first: T_co = await reader.item()  # apart, since large frames are slow
+        return first
+
+    async def aclose(self) -> None:
+        """Close every source, downstream first; a second call does nothing.
+
+        Each source has the grace period for it, shielded from cancellation; only an async
+        generator in the caller's own task has neither before the block is left, since it may hold
+        scopes. Raises what the sources raised: one error as it is, several as an
+        `ExceptionGroup`. `StreamBusyError` if another task is waiting in a step.
+        """
+        await self._reader.aclose()
+
+    def __repr__(self) -> str:
+        return repr(self._reader)
+
+    def __del__(self) -> None:
+        self._reader.warn_if_open(self)
+
+
+def reader_of(run: Run[T_co]) -> Reader:
+    """What `run` reads from, for the parts of the library."""
+    return run._reader  # pyright: ignore[reportPrivateUsage]  # hidden from users

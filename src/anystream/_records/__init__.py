@@ -1,0 +1,1 @@
+"""Bytes from wherever they come, and the lines and JSON documents in them, for `net` and `http`."""
