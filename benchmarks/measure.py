@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -57,7 +57,7 @@ class Case:
     family: str
     items: int
     sides: Mapping[str, Callable[..., Awaitable[object]]]
-    limits: Mapping[str, float | Mapping[Version, float]] = field(default_factory=dict)
+    limits: Mapping[str, float | Mapping[Version, float]] = field(default_factory=dict[str, float])
     quick: int | None = None
     clock: Clock = process_time
     unit: str = "ns"  # a time for each item, or what `Measured.value` is in
@@ -76,10 +76,10 @@ class Case:
 
 @dataclass
 class Result:
-    """What a case has given: samples by backend and side, in step with each other."""
+    """What a case has given: samples by backend and side, in step; and why a side has none."""
 
-    samples: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    missing: dict[str, dict[str, str]] = field(default_factory=dict)  # why a side has none
+    samples: dict[str, dict[str, list[float]]] = field(default_factory=dict[str, Any])
+    missing: dict[str, dict[str, str]] = field(default_factory=dict[str, Any])
 
 
 @contextmanager
@@ -192,9 +192,9 @@ def rotated(names: list[str], by: int) -> list[str]:
     return turned[::-1] if by // max(1, len(names)) % 2 else turned
 
 
-def in_words(error: BaseException) -> str:
+def in_words(error: Any) -> str:
     """What was seen, in one line; a group says what its first error says."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    while isinstance(error, ExceptionGroup):
+        error = cast("Any", error).exceptions[0]
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:100]}".rstrip(": ")

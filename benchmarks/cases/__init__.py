@@ -1,15 +1,5 @@
 """The table of all cases, by family. Each module has its cases, and the sides above them."""
 
-from . import life, live, operators, pages, scale, sources, tasks, terminals, timing
+from . import life, operators, tasks, timing, web
 
-CASES = (
-    *operators.CASES,
-    *terminals.CASES,
-    *sources.CASES,
-    *scale.CASES,
-    *tasks.CASES,
-    *timing.CASES,
-    *life.CASES,
-    *pages.CASES,
-    *live.CASES,
-)
+CASES = (*operators.CASES, *tasks.CASES, *timing.CASES, *life.CASES, *web.CASES)

@@ -1,55 +1,57 @@
-"""What it costs to open a pipeline, to close and to cancel it; to hold it, and to import it all."""
+"""What it costs to open a pipeline, to close and to hold it, and to import it all."""
 
+import gc
 import sys
+import tracemalloc
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from statistics import median
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 import anyio
-from anyio import CancelScope, Event, create_task_group, sleep_forever
-from measure import Case, Measured, Work
+from anyio import Event, create_task_group, sleep_forever
+from anyio.lowlevel import checkpoint
+from measure import Case, Measured, Work, no_garbage_collector
 
 from anystream import Stream, async_range, merge
 
-from . import holding
-from .concurrency import more
-from .plain import even, inc, numbers
-from .programs import bytecode_cache
+from .programs import bytecode_cache, growth
+from .table import even, inc, numbers, peer
 
-# -- opening and closing -------------------------------------------------------------------------
+Make = Callable[[], AbstractAsyncContextManager[Any]]
 
 
-async def opened(count: int) -> None:
-    for _ in range(count):
-        async with async_range(1).buffer(1):
-            pass
+def opened(make: Make) -> Work:
+    async def work(count: int) -> int:
+        for _ in range(count):
+            async with make():
+                pass
+        return 0
+
+    return work
 
 
-async def opened_and_read(count: int) -> None:
-    for _ in range(count):
-        async with async_range(1).buffer(1) as items:
-            await anext(items)
+def read(make: Make) -> Work:
+    async def work(count: int) -> int:
+        result = 0
+        for _ in range(count):
+            async with make() as items:
+                result += await anext(items)
+        return result
+
+    return work
 
 
 async def child() -> None:
     pass
 
 
-async def grouped(count: int) -> None:
+async def grouped(count: int) -> int:
     for _ in range(count):
         async with create_task_group() as group:  # noqa: ASYNC112  # its cost is the question
             group.start_soon(child)
-
-
-def each_in_us(work: Callable[[int], Awaitable[object]]) -> Work:
-    async def timed(count: int) -> Measured:
-        start = process_time()
-        result = await work(count)
-        return Measured((process_time() - start) / count * 1e6, result)
-
-    return timed
+    return 0
 
 
 def five() -> Stream[int]:
@@ -59,23 +61,9 @@ def five() -> Stream[int]:
 FIVE = five()
 
 
-async def five_opened(count: int) -> None:
-    for _ in range(count):
-        async with FIVE:
-            pass
-
-
-async def five_read(count: int) -> int:
-    result = 0
-    for _ in range(count):
-        async with five() as items:
-            result += await anext(items)
-    return result
-
-
-def five_generators() -> AsyncGenerator[int, None]:
+def five_generators() -> AbstractAsyncContextManager[Any]:
     """Each closes the one before it, as careful people have it."""
-    return gmap(gtake(gmap(gfilter(gmap(numbers(9)))), 3))
+    return aclosing(gmap(gtake(gmap(gfilter(gmap(numbers(9)))), 3)))
 
 
 async def gmap(source: Any) -> AsyncGenerator[int, None]:
@@ -88,57 +76,63 @@ async def gfilter(source: Any) -> AsyncGenerator[int, None]:
     async with aclosing(source):
         async for item in source:
             if even(item):
-                yield item  # noqa: ASYNC119  # is closed by the next
+                yield item  # noqa: ASYNC119
 
 
-async def gtake(source: Any, count: int) -> AsyncGenerator[int, None]:
-    left = count
+async def gtake(source: Any, left: int) -> AsyncGenerator[int, None]:
     async with aclosing(source):
         async for item in source:
-            yield item  # noqa: ASYNC119  # is closed by the next
+            yield item  # noqa: ASYNC119
             left -= 1
             if not left:
                 return
 
 
-async def five_generators_opened(count: int) -> None:
-    for _ in range(count):
-        async with aclosing(five_generators()):
-            pass
-
-
-async def five_generators_read(count: int) -> int:
-    result = 0
-    for _ in range(count):
-        async with aclosing(five_generators()) as items:
-            result += await anext(items)
-    return result
-
-
 def five_of_aiostream() -> Any:
-    from aiostream import pipe, stream
-
-    items: Any = stream.range(9)
-    items = items | pipe.map(more) | pipe.filter(even)
-    return items | pipe.map(more) | pipe.take(3) | pipe.map(more)
+    a = peer("aiostream.stream")
+    return a.map(a.take(a.map(a.filter(a.map(a.range(9), inc), even), inc), 3), inc)
 
 
-async def five_of_aiostream_opened(count: int) -> None:
-    items = five_of_aiostream()
-    for _ in range(count):
-        async with items.stream():
-            pass
+def opening(name: str, what: str, sides: dict[str, Work], **options: Any) -> Case:
+    what = f"opening and closing a pipeline {what}"
+    return Case(name, what, "life", 500, sides, quick=100, **options)
 
 
-async def five_of_aiostream_read(count: int) -> int:
-    result = 0
-    for _ in range(count):
-        async with five_of_aiostream().stream() as items:
-            result += await anext(items)
-    return result
-
-
-# -- closing and cancelling what is live -----------------------------------------------------------
+OPENING = [
+    opening(
+        "open",
+        "with one task",
+        {"anystream": opened(lambda: async_range(1).buffer(1)), "floor": grouped},
+        limits={"floor": 2.5},
+        remark="the floor is a task group with one child",
+    ),
+    opening(
+        "open-read",
+        "with one task, and reading an item",
+        {"anystream": read(lambda: async_range(1).buffer(1)), "floor": grouped},
+        limits={"floor": 3.5},
+        remark="the floor is a task group with one child",
+    ),
+    opening(
+        "open-plain",
+        "of five plain operators",
+        {
+            "anystream": opened(lambda: FIVE),
+            "generators": opened(five_generators),
+            "aiostream": lambda n: opened(five_of_aiostream().stream)(n),
+        },
+        most=15_000.0,
+    ),
+    opening(
+        "open-plain-read",
+        "of five plain operators that is made each time, and reading an item",
+        {
+            "anystream": read(five),
+            "generators": read(five_generators),
+            "aiostream": read(lambda: five_of_aiostream().stream()),
+        },
+    ),
+]
 
 
 class Live:
@@ -168,98 +162,112 @@ class Live:
         if self.begun == self.count:
             self.all_begun.set()
 
-
-@asynccontextmanager
-async def merged(count: int) -> AsyncGenerator[None, None]:
-    async with merge(*Live(count).sources()) as items:
-        await anext(items)
-        yield
-
-
-@asynccontextmanager
-async def merged_by_aiostream(count: int) -> AsyncGenerator[None, None]:
-    from aiostream import stream
-
-    async with stream.merge(*Live(count).sources()).stream() as items:
-        await anext(items)
-        yield
+    @asynccontextmanager
+    async def asleep(self) -> AsyncGenerator[AsyncGenerator[int, None], None]:
+        async with create_task_group() as group:
+            for _ in range(self.count):
+                group.start_soon(self.task)
+            await self.all_begun.wait()
+            yield numbers(1)
+            group.cancel_scope.cancel()
 
 
-@asynccontextmanager
-async def asleep(count: int) -> AsyncGenerator[None, None]:
-    tasks = Live(count)
-    async with create_task_group() as group:
-        for _ in range(count):
-            group.start_soon(tasks.task)
-        await tasks.all_begun.wait()
-        yield
-        group.cancel_scope.cancel()
-
-
-Open = Callable[[int], AbstractAsyncContextManager[None]]
-
-
-def closing(block: Open) -> Work:
+def closing(make: Callable[[Live], AbstractAsyncContextManager[Any]]) -> Work:
     """The milliseconds from the end of the block until it has been left."""
 
     async def work(sources: int) -> Measured:
         start = 0.0
-        async with block(sources):
+        async with make(Live(sources)) as items:
+            await anext(items)
             start = perf_counter()
         return Measured((perf_counter() - start) * 1000)
 
     return work
 
 
-def cancelling(block: Open) -> Work:
-    """The milliseconds from a cancellation of the block by another task until it has been left."""
+def aiostream_merge(live: Live) -> Any:
+    return peer("aiostream.stream").merge(*live.sources()).stream()
 
-    async def work(sources: int) -> Measured:
-        start = left = 0.0
-        scope = CancelScope()
-        held = Event()
 
-        async def hold() -> None:
-            nonlocal left
-            with scope:
-                async with block(sources):
-                    held.set()
-                    await sleep_forever()
-            left = perf_counter()
+def close(sources: int, most: float | None = None) -> Case:
+    sides = {
+        "anystream": closing(lambda live: merge(*live.sources())),
+        "floor": closing(Live.asleep),
+        "aiostream": closing(aiostream_merge),
+    }
+    if sources > 100:  # it looks at all of its tasks for each one that begins
+        del sides["aiostream"]
+    what = f"closing a merge of {sources:,} live sources"
+    remark = "the floor is a task group of as many that sleep, cancelled"
+    name = f"close-{sources}"
+    return Case(
+        name, what, "life", sources, sides, {}, sources, unit="ms", most=most, remark=remark
+    )
 
-        async with create_task_group() as group:
-            group.start_soon(hold)
-            await held.wait()
-            start = perf_counter()
-            scope.cancel()
-        return Measured((left - start) * 1000, scope.cancelled_caught)
+
+EACH = 100  # open in one holder: cancel scopes that lie in one another make anyio search them all
+Enter = Callable[[AsyncExitStack, list[Event]], Awaitable[object]]
+
+
+PARKED = async_range(2).buffer(1)
+"""One recipe for all. Its task waits for room: it has filled the buffer, and has one item left."""
+
+
+async def enter_group(stack: AsyncExitStack, over: list[Event]) -> None:
+    group = await stack.enter_async_context(create_task_group())
+    over.append(Event())
+    group.start_soon(over[-1].wait)
+
+
+def bytes_of_each(enter: Enter) -> Work:
+    """The memory that Python has given out for one of many, in tasks that hold some of them."""
+
+    async def work(count: int) -> Measured:
+        await held(enter, 1)  # what is made once is not counted
+        return Measured(await held(enter, count // EACH) / count)
 
     return work
 
 
-def live_case(name: str, what: str, measure: Callable[[Open], Work], sources: int) -> Case:
-    sides = {"anystream": measure(merged), "floor": measure(asleep)}
-    if sources <= 100:  # it looks at all of its tasks for each one that begins
-        sides["aiostream"] = measure(merged_by_aiostream)
-    return Case(
-        f"{name}-{sources}",
-        f"{what} a merge of {sources:,} live sources",
-        "life",
-        sources,
-        sides,
-        quick=sources if name == "close" else min(sources, 100),
-        unit="ms",
-        most=50.0 if name == "close" and sources == 1_000 else None,
-        remark="the floor is a task group of as many that sleep, cancelled; a quick cancel has 100",
-    )
+async def held(enter: Enter, holders: int) -> int:
+    over = [Event()]
+    all_held = Event()
+    holding = memory = 0
+
+    async def hold() -> None:
+        nonlocal holding
+        async with AsyncExitStack() as stack:
+            for _ in range(EACH):
+                await enter(stack, over)
+            holding += 1
+            if holding == holders:
+                all_held.set()
+            await over[0].wait()
+
+    gc.collect()
+    with no_garbage_collector():
+        tracemalloc.start()
+        async with create_task_group() as group:
+            for _ in range(holders):
+                group.start_soon(hold)
+            await all_held.wait()
+            for _ in range(20):  # when each task has had its turn so often, it waits for another
+                await checkpoint()
+            memory, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            for event in over:
+                event.set()
+    return memory
 
 
-# -- importing -------------------------------------------------------------------------------------
+async def grown(count: int, env: dict[str, str]) -> Measured:
+    return Measured(await growth("items", "10_000", str(count), env))
+
 
 PEERS = ("aiostream", "streamable", "asyncstdlib", "aioitertools", "aiometer", "reactivex")
 
 
-def importing(module: str, after: str) -> Callable[[int, dict[str, str]], Awaitable[object]]:
+def importing(module: str, after: str = "asyncio") -> Callable[..., Awaitable[Measured]]:
     """What it adds to a process that has imported something else, in ms, the median of some."""
     code = (
         f"from time import perf_counter; import {after}; start = perf_counter();"
@@ -274,57 +282,36 @@ def importing(module: str, after: str) -> Callable[[int, dict[str, str]], Awaita
     return work
 
 
-def in_us(name: str, what: str, most: float | None, sides: dict[str, Work]) -> Case:
-    timed = {side: each_in_us(work) for side, work in sides.items()}
-    return Case(name, what, "life", 500, timed, quick=100, unit="us", most=most)
-
-
-OPENING = "opening and closing a pipeline"
-
-CASES = (
+CASES = [
+    *OPENING,
+    *(close(sources) for sources in (1, 10, 100)),
+    close(1_000, most=50.0),
     Case(
-        "open",
-        f"{OPENING} with one task",
+        "open-memory",
+        "memory of each of many open pipelines with one task",
         "life",
-        500,
-        {"anystream": opened, "floor": grouped},
-        {"floor": 2.5},
+        2_000,
+        {
+            "anystream": bytes_of_each(lambda stack, _: stack.enter_async_context(PARKED)),
+            "floor": bytes_of_each(enter_group),
+        },
+        {"floor": 2.0},
         quick=100,
-        remark="the floor is a task group with one child",
+        unit="bytes",
+        remark="the floor is a task group with one parked child",
     ),
     Case(
-        "open-read",
-        f"{OPENING} with one task, and reading an item",
+        "memory",
+        "peak memory over 10 million items above that over 10 thousand",
         "life",
-        500,
-        {"anystream": opened_and_read, "floor": grouped},
-        {"floor": 3.5},
-        quick=100,
-        remark="the floor is a task group with one child",
+        10_000_000,
+        {"anystream": grown},
+        quick=200_000,
+        unit="MiB",
+        shared=bytecode_cache,
+        most=1.0,
+        remark="measured once",
     ),
-    in_us(
-        "open-plain",
-        f"{OPENING} of five plain operators",
-        15.0,
-        {
-            "anystream": five_opened,
-            "generators": five_generators_opened,
-            "aiostream": five_of_aiostream_opened,
-        },
-    ),
-    in_us(
-        "open-plain-read",
-        f"making, {OPENING} of five plain operators, and reading an item",
-        None,
-        {
-            "anystream": five_read,
-            "generators": five_generators_read,
-            "aiostream": five_of_aiostream_read,
-        },
-    ),
-    *(live_case("close", "closing", closing, sources) for sources in (1, 10, 100, 1_000)),
-    *(live_case("cancel", "cancelling", cancelling, sources) for sources in (1, 10, 100, 1_000)),
-    *holding.CASES,
     Case(
         "import",
         "what import anystream adds after import anyio; the others after import asyncio",
@@ -332,8 +319,7 @@ CASES = (
         3,
         {
             "anystream": importing("anystream", "anyio"),
-            "anyio": importing("anyio", "asyncio"),
-            **{peer: importing(peer, "asyncio") for peer in PEERS},
+            **{module: importing(module) for module in ("anyio", *PEERS)},
         },
         quick=1,
         unit="ms",
@@ -342,4 +328,4 @@ CASES = (
         most=15.0,
         remark="each in a fresh process, from compiled modules",
     ),
-)
+]

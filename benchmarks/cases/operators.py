@@ -1,319 +1,405 @@
-"""Every operator that runs in its caller's task, over items that are ready, with `async for`."""
+"""Sources, operators in their caller's task, rows of them, and terminal calls."""
 
 import operator
-from collections.abc import AsyncIterable, Iterable
-from itertools import accumulate, dropwhile, islice, starmap, takewhile
-from time import monotonic
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from functools import partial
+from inspect import isawaitable
+from itertools import islice
+from time import perf_counter, thread_time
+from types import coroutine
+from typing import Any
 
 import anyio
-from measure import Case
+import anyio.from_thread
+import anyio.to_thread
+from anyio.abc import ObjectReceiveStream
+from measure import Case, Measured, Work
 
-from anystream import Stream, async_range
+from anystream import async_range, from_thread
 
-from . import wider
-from .byhand import (
-    aaccumulate,
-    adedupe,
-    adistinct,
-    aearly,
-    aelapsed,
-    aenumerate,
-    anatural,
-    aodd,
-    aplus,
-    askip,
-    askip_while,
-    atake,
-    atake_while,
-    atap,
-    awaited,
-    dedupe,
-    distinct,
-    early,
-    look,
-    looked,
-    natural,
-    odd,
-    pairs,
-    plus,
-    recurring,
-    runs,
-)
-from .plain import (
-    TALLY,
-    Fold,
-    afilter,
-    ainc,
-    amap,
-    amap_async,
+from . import byhand
+from .table import (
+    NO_LIMITS,
+    SOURCES,
+    TERMINAL,
+    Limit,
+    Limits,
+    Make,
+    Row,
+    Rows,
+    cases,
     each,
     even,
+    ignoring,
     inc,
+    library,
     numbers,
+    odd,
+    peer,
+    plain_total,
+    plus,
+    total,
 )
-from .plain import (
-    operator_case as row,
-)
-
-# -- items with their times: only the items can be compared ----------------------------------------
 
 
-async def second_total(items: AsyncIterable[tuple[float, int]]) -> int:
+async def ainc(n: int) -> int:
+    """An async function that does not wait."""
+    return n + 1
+
+
+async def listed(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+def negative(n: int) -> bool:
+    return n < 0
+
+
+def natural(n: int) -> bool:
+    return n >= 0
+
+
+async def anatural(n: int) -> bool:
+    return n >= 0
+
+
+async def aodd(n: int) -> bool:
+    return n % 2 == 1
+
+
+def ranges(n: int) -> list[range]:
+    return [range(100)] * (n // 100)
+
+
+# -- floors that are no builtin --------------------------------------------------------------------
+
+
+async def awaited(n: int) -> int:
     result = 0
-    async for _, item in items:
-        result += item
-    return result
-
-
-def plain_second_total(items: Iterable[tuple[float, int]]) -> int:
-    result = 0
-    for _, item in items:
-        result += item
-    return result
-
-
-SECOND = Fold(second_total, plain_second_total, plain_second_total)
-
-
-def measured(n: int) -> Iterable[tuple[float, int]]:
-    before = monotonic()
     for k in range(n):
-        now = monotonic()
-        yield now - before, k
-        before = now
+        result += await ainc(k)
+    return result
 
 
-# -- the table -------------------------------------------------------------------------------------
+# -- operators -------------------------------------------------------------------------------------
 
-CASES: list[Case] = [
-    row(
+MAP: dict[str, Make] = {
+    "anystream, streamable": lambda s, _, __: s.map(inc),
+    "floor, generators, asyncstdlib, aioitertools": lambda s, m, _: m.map(inc, s),
+    "aiostream": lambda s, a, _: a.map(s, inc),
+}
+PUSHED_MAP: dict[str, Make] = {"reactivex": lambda s, r, _: s.pipe(r.map(inc))}
+
+OPERATORS: Rows = {
+    Row(
         "loop",
         "range, map, filter",
-        {
-            "anystream": lambda n: async_range(n).map(inc).filter(even),
-            "floor": lambda n: filter(even, map(inc, range(n))),
-            "generators": lambda n: afilter(even, amap(inc, numbers(n))),
-            "aiostream": lambda n, a: a.stream.range(n) | a.pipe.map(inc) | a.pipe.filter(even),
-            "streamable": lambda n, s: s.stream(range(n)).map(inc).filter(even),
-            "asyncstdlib": lambda n, a: a.filter(even, a.map(inc, range(n))),
-            "aioitertools": lambda n, a: a.filterfalse(odd, a.map(inc, range(n))),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(
-                r.operators.map(inc), r.operators.filter(even)
-            ),
-        },
+        20_000,
+        3_000,
         limits={"generators": {(3, 11): 0.85, (3, 13): 0.5}, "aiostream": 0.06},
-        items=20_000,
-        quick=3_000,
-    ),
-    row(
-        "map",
-        "map, a plain function",
+    ): {
+        "anystream, streamable": lambda s, _, __: s.map(inc).filter(even),
+        "floor, generators, asyncstdlib": lambda s, m, _: m.filter(even, m.map(inc, s)),
+        "aiostream": lambda _, a, n: a.filter(a.map(a.range(n), inc), even),
+        "aioitertools": lambda s, a, _: a.filterfalse(odd, a.map(inc, s)),
+        "reactivex": lambda s, r, _: s.pipe(r.map(inc), r.filter(even)),
+    },
+    Row("map", "map, a plain function"): MAP | PUSHED_MAP,
+    Row("map-async", "map, an async function that does not wait", 2_000, 500): {
+        "anystream, streamable": lambda s, _, __: s.map(ainc),
+        "floor": awaited,
+        "generators": lambda s, m, _: m.map_async(ainc, s),
+        "aiostream": lambda s, a, _: a.map(s, ainc, task_limit=1),
+        "asyncstdlib, aioitertools": lambda s, m, _: m.map(ainc, s),
+    },
+    Row("filter", "filter, half of the items"): {
+        "anystream, streamable": lambda s, _, __: s.filter(even),
+        "floor, generators, asyncstdlib": lambda s, m, _: m.filter(even, s),
+        "aiostream": lambda s, a, _: a.filter(s, even),
+        "aioitertools": lambda s, a, _: a.filterfalse(odd, s),
+        "anyio.itertools": lambda s, a, _: a.filterfalse(aodd, s),
+        "reactivex": lambda s, r, _: s.pipe(r.filter(even)),
+    },
+    Row("accumulate", "running totals"): {
+        "anystream": lambda s, _, __: s.accumulate(),
+        "floor, generators, aiostream, asyncstdlib, aioitertools, anyio.itertools": (
+            lambda s, m, _: m.accumulate(s)
+        ),
+        "reactivex": lambda s, r, _: s.pipe(r.scan(operator.add)),
+    },
+    Row("take", "the first half", of=lambda n: range(2 * n)): {
+        "anystream, streamable": lambda s, _, n: s.take(n),
+        "floor, generators, asyncstdlib, aioitertools, anyio.itertools": (
+            lambda s, m, n: m.islice(s, n)
+        ),
+        "aiostream": lambda s, a, n: a.take(s, n),
+        "reactivex": lambda s, r, n: s.pipe(r.take(n)),
+    },
+    Row("take-while", "take_while, all items"): {
+        "anystream": lambda s, _, __: s.take_while(natural),
+        "floor, generators, asyncstdlib, aioitertools": lambda s, m, _: m.takewhile(natural, s),
+        "aiostream": lambda s, a, _: a.takewhile(s, natural),
+        "streamable": lambda s, _, __: s.take(until=negative),
+        "anyio.itertools": lambda s, a, _: a.takewhile(anatural, s),
+        "reactivex": lambda s, r, _: s.pipe(r.take_while(natural)),
+    },
+    Row("flatten", "flatten, ranges of 100", of=ranges): {
+        "anystream, streamable": lambda s, _, __: s.flatten(),
+        "floor, asyncstdlib, aioitertools": lambda s, m, _: m.chain.from_iterable(s),
+        "generators": lambda s, _, __: (k async for part in s for k in part),
+        "aiostream": lambda s, a, _: a.concat((each(part) async for part in s), task_limit=1),
+        "anyio.itertools": lambda s, a, _: a.chain.from_iterable(each(part) async for part in s),
+        "reactivex": lambda s, r, _: s.pipe(r.map(SOURCES["reactivex"]), r.concat_all()),
+    },
+    Row("catch", "catch, no error comes"): {
+        "anystream": lambda s, _, __: s.catch(ignoring(lambda: [-1]), ValueError),
+        "generators": lambda s, m, _: m.catch(s),
+        "streamable": lambda s, _, __: s.catch(ValueError, replace=negative, stop=True),
+        "reactivex": lambda s, r, _: s.pipe(r.catch(peer("reactivex").of(-1))),
+    },
+}
+
+# -- rows of maps ----------------------------------------------------------------------------------
+
+
+def in_a_row(depth: int, makes: dict[str, Make]) -> dict[str, Make | Work]:
+    def deep(make: Make) -> Make:
+        def nested(source: Any, module: Any, n: int) -> Any:
+            for _ in range(depth):
+                source = make(source, module, n)
+            return source
+
+        return nested
+
+    return {sides: deep(make) for sides, make in makes.items()}
+
+
+def depth(number: int, items: int, limits: Limits = NO_LIMITS) -> Rows:
+    what = f"maps in a row: {number}"
+    row = Row(f"depth-{number}", what, items, items // 8, held=True, limits=limits)
+    return {row: in_a_row(number, MAP | PUSHED_MAP)}
+
+
+def generator(name: str, number: int, items: int, quick: int, limit: Limit) -> Rows:
+    """A user's async generator, and so many maps behind it."""
+    what = f"a user's async generator, {name} maps"
+    limits = {"generators": limit}
+    row = Row(f"generator-{name}-maps", what, items, quick, numbers, held=True, limits=limits)
+    return {row: {**in_a_row(number, MAP), "floor": None}}
+
+
+DEPTH: Rows = (
+    depth(1, 20_000)
+    | depth(2, 15_000)
+    | depth(5, 8_000)
+    | depth(10, 15_000, {"generators": {(3, 11): 0.5, (3, 13): 0.35}})
+    | depth(20, 3_000)
+    | depth(50, 1_200)
+    | depth(100, 1_000, {"generators": {(3, 13): 0.3}})
+)
+
+# -- terminal calls --------------------------------------------------------------------------------
+
+LONG = 1_000_000_000
+
+
+def many(firsts: dict[str, Callable[[Any, Any], Any]]) -> dict[str, Work]:
+    """The first of a long stream, so many times."""
+
+    def of(side: str, first: Callable[[Any, Any], Any]) -> Work:
+        async def work(n: int) -> int:
+            source, module = SOURCES[side], library(side)
+            result = 0
+            for k in range(n):
+                item = first(source(range(k, LONG)), module)
+                result += await item if isawaitable(item) else item
+            return result
+
+        return work
+
+    return {side: of(side, first) for side, first in firsts.items()}
+
+
+called = partial(Row, items=20_000, quick=2_000, fold=TERMINAL)
+
+TERMINALS: Rows = {
+    Row(
+        "terminal",
+        "range, map, filter, summed in a terminal call",
+        50_000,
+        6_000,
+        fold=TERMINAL,
+        limits={"floor": 1.2},
+    ): {
+        "anystream": lambda s, _, __: s.map(inc).filter(even).sum(),
+        "floor, asyncstdlib": lambda s, m, _: m.sum(m.filter(even, m.map(inc, s))),
+        "generators": lambda s, m, _: m.ended(total, m.filter(even, m.map(inc, s))),
+        "aiostream": lambda s, a, _: a.reduce(a.filter(a.map(s, inc), even), operator.add),
+        "streamable": lambda s, _, __: total(s.map(inc).filter(even)),
+        "aioitertools": lambda s, a, _: a.sum(a.filterfalse(odd, a.map(inc, s))),
+        "reactivex": lambda s, r, _: s.pipe(r.map(inc), r.filter(even), r.sum()),
+    },
+    called("collect", "map, collected in a list"): {
+        "anystream": lambda s, _, __: s.map(inc).collect(),
+        "floor, asyncstdlib, aioitertools": lambda s, m, _: m.list(m.map(inc, s)),
+        "generators": lambda s, m, _: m.ended(listed, m.map(inc, s)),
+        "aiostream": lambda s, a, _: a.list(a.map(s, inc)),
+        "streamable": lambda s, _, __: listed(s.map(inc)),
+        "reactivex": lambda s, r, _: s.pipe(r.map(inc), r.to_list()),
+    },
+    called("sum", "sum of a range"): {
+        "anystream": lambda s, _, __: s.sum(),
+        "floor, asyncstdlib, aioitertools": lambda s, m, _: m.sum(s),
+        "generators": lambda s, m, _: m.ended(total, s),
+        "aiostream": lambda s, a, _: a.reduce(s, operator.add),
+        "reactivex": lambda s, r, _: s.pipe(r.sum()),
+    },
+    called("reduce", "reduce, by a function in Python"): {
+        "anystream": lambda s, _, __: s.reduce(plus),
+        "floor, asyncstdlib": lambda s, m, _: m.reduce(plus, s),
+        "generators": lambda s, m, _: m.ended(partial(m.reduced, plus), s),
+        "aiostream": lambda s, a, _: a.reduce(s, plus),
+        "reactivex": lambda s, r, _: s.pipe(r.reduce(plus)),
+    },
+    Row("first", "the first item of a stream of a billion", 300, 50): many(
         {
-            "anystream": lambda n: async_range(n).map(inc),
-            "floor": lambda n: map(inc, range(n)),
-            "generators": lambda n: amap(inc, numbers(n)),
-            "aiostream": lambda n, a: a.stream.map(numbers(n), inc),
-            "streamable": lambda n, s: s.stream(range(n)).map(inc),
-            "asyncstdlib": lambda n, a: a.map(inc, range(n)),
-            "aioitertools": lambda n, a: a.map(inc, range(n)),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(r.operators.map(inc)),
-        },
+            "anystream": lambda s, _: s.first(),
+            "floor": lambda s, _: next(iter(s)),
+            "generators": lambda s, _: byhand.ended(anext, s),
+            "aiostream": lambda s, a: a.take(s, 1),
+            "streamable": lambda s, _: anext(aiter(s)),
+            "asyncstdlib": lambda s, a: byhand.ended(a.anext, a.iter(s)),
+            "aioitertools": lambda s, a: byhand.ended(a.next, a.iter(s)),
+        }
     ),
-    row(
-        "map-async",
-        "map, an async function that does not wait",
-        {
-            "anystream": lambda n: async_range(n).map(ainc),
-            "floor": awaited,
-            "generators": lambda n: amap_async(ainc, numbers(n)),
-            "aiostream": lambda n, a: a.stream.map(numbers(n), ainc, task_limit=1),
-            "streamable": lambda n, s: s.stream(range(n)).map(ainc),
-            "asyncstdlib": lambda n, a: a.map(ainc, range(n)),
-            "aioitertools": lambda n, a: a.map(ainc, range(n)),
-        },
-        items=2_000,
-        quick=500,
+}
+
+# -- the event loop's turn -------------------------------------------------------------------------
+
+
+@dataclass
+class Longest:
+    """The longest time for which a coroutine has kept the event loop from its turn, in seconds.
+
+    It is processor time: a step from which the processor was taken away says nothing about it.
+    """
+
+    time: float = 0.0
+
+    @coroutine
+    def watch(self, work: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Await `work`, which gives the event loop its turn whenever it yields."""
+        answer: Any = None
+        while True:
+            start = thread_time()
+            try:
+                trap = work.send(answer)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self.time = max(self.time, thread_time() - start)
+            answer = yield trap
+
+
+async def turns(n: int) -> Measured:
+    longest = Longest()
+    result = await longest.watch(async_range(n).map(inc).filter(even).sum())
+    if result != n // 2 * (n // 2 + 1):
+        raise AssertionError(f"the sum is {result}")
+    return Measured(longest.time * 1000, result)
+
+
+# -- sources --------------------------------------------------------------------------------------
+
+
+async def passed_on(n: int) -> int:
+    return await total(numbers(n))
+
+
+async def safely_sent(n: int) -> int:
+    async with peer("trio").as_safe_channel(numbers)(n) as items:
+        return await total(items)
+
+
+def filled(n: int) -> ObjectReceiveStream[int]:
+    """One with all its items, and nobody who sends any more."""
+    send, receive = anyio.create_memory_object_stream[int](n)
+    with send:
+        for k in range(n):
+            send.send_nowait(k)
+    return receive
+
+
+async def memory_stream_itself(n: int) -> int:
+    async with filled(n) as items:
+        return await total(items)
+
+
+def in_a_thread(each: int, room: int) -> Work:
+    """A worker that hands over so many items at a time, in a list."""
+
+    async def work(n: int) -> int:
+        send, receive = anyio.create_memory_object_stream[list[int]](room)
+
+        def fill() -> None:
+            items = iter(range(n))
+            while chunk := list(islice(items, each)):
+                anyio.from_thread.run(send.send, chunk)
+            anyio.from_thread.run_sync(send.close)
+
+        result = 0
+        async with anyio.create_task_group() as group, receive:
+            group.start_soon(anyio.to_thread.run_sync, fill)
+            async for chunk in receive:
+                result += plain_total(chunk)
+        return result
+
+    return work
+
+
+READ: Rows = {
+    Row("range", "async_range", 20_000, 5_000, limits={"generators": {(3, 13): 0.8}}): {
+        "anystream, floor, generators, streamable, reactivex": lambda s, _, __: s,
+        "aiostream": lambda _, a, n: a.range(n),
+        "asyncstdlib, aioitertools": lambda s, m, _: m.iter(s),
+    },
+    Row("generator", "a user's async generator", 3_000, 500, numbers, held=True): {
+        "anystream, streamable": lambda s, _, __: s,
+        "floor": passed_on,
+        "aiostream": lambda s, a, _: a.iterate(s),
+        "as_safe_channel": safely_sent,
+    },
+    Row(
+        "memory-object-stream", "a memory object stream that is full", 3_000, 300, filled, held=True
+    ): {
+        "memory stream": memory_stream_itself,
+        "anystream, streamable": lambda s, _, __: s,
+        "generators": lambda s, m, _: m.forwarded(s),
+        "aiostream": lambda s, a, _: a.iterate(s),
+    },
+    Row("thread", "an iterable in a thread", 1_000, 60, held=True, clock=perf_counter): {
+        "anystream": lambda s, _, n: from_thread(range(n)),
+        "floor": in_a_thread(256, 1),
+        "memory stream": in_a_thread(1, 256),
+    },
+}
+
+CASES: list[Case] = [
+    *cases("operators", OPERATORS),
+    *cases("operators", generator("two", 2, 10_000, 2_000, {(3, 11): 2.0, (3, 13): 1.2})),
+    *cases("operators", generator("ten", 10, 8_000, 1_000, {(3, 11): 0.8, (3, 13): 0.5})),
+    *cases("terminals", TERMINALS),
+    Case(
+        "turns",
+        "longest time between two checkpoints of a terminal call over 5 million items",
+        "terminals",
+        5_000_000,
+        {"anystream": turns},
+        quick=200_000,
+        unit="ms",
+        most=2.0,
     ),
-    row(
-        "filter",
-        "filter, half of the items",
-        {
-            "anystream": lambda n: async_range(n).filter(even),
-            "floor": lambda n: filter(even, range(n)),
-            "generators": lambda n: afilter(even, numbers(n)),
-            "aiostream": lambda n, a: a.stream.filter(numbers(n), even),
-            "streamable": lambda n, s: s.stream(range(n)).filter(even),
-            "asyncstdlib": lambda n, a: a.filter(even, range(n)),
-            "aioitertools": lambda n, a: a.filterfalse(odd, range(n)),
-            "anyio.itertools": lambda n, a: a.filterfalse(aodd, numbers(n)),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(r.operators.filter(even)),
-        },
-    ),
-    row(
-        "starmap",
-        "starmap over pairs",
-        {
-            "anystream": lambda n: Stream(pairs(n)).starmap(plus),
-            "floor": lambda n: starmap(plus, pairs(n)),
-            "generators": lambda n: (plus(*pair) async for pair in each(pairs(n))),
-            "aiostream": lambda n, a: a.stream.starmap(each(pairs(n)), plus),
-            "asyncstdlib": lambda n, a: a.starmap(plus, pairs(n)),
-            "aioitertools": lambda n, a: a.starmap(plus, pairs(n)),
-            "anyio.itertools": lambda n, a: a.starmap(aplus, each(pairs(n))),
-            "reactivex": lambda n, r: r.from_iterable(pairs(n)).pipe(r.operators.starmap(plus)),
-        },
-        items=4_000,
-        quick=500,
-    ),
-    row(
-        "enumerate",
-        "enumerate",
-        {
-            "anystream": lambda n: async_range(n).enumerate(),
-            "floor": lambda n: enumerate(range(n)),
-            "generators": lambda n: aenumerate(numbers(n)),
-            "aiostream": lambda n, a: a.stream.enumerate(numbers(n)),
-            "asyncstdlib": lambda n, a: a.enumerate(range(n)),
-            "aioitertools": lambda n, a: a.enumerate(range(n)),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(
-                r.operators.map_indexed(lambda item, k: (k, item))
-            ),
-        },
-        TALLY,
-    ),
-    row(
-        "accumulate",
-        "running totals",
-        {
-            "anystream": lambda n: async_range(n).accumulate(),
-            "floor": lambda n: accumulate(range(n)),
-            "generators": lambda n: aaccumulate(numbers(n)),
-            "aiostream": lambda n, a: a.stream.accumulate(numbers(n)),
-            "asyncstdlib": lambda n, a: a.accumulate(range(n)),
-            "aioitertools": lambda n, a: a.accumulate(range(n)),
-            "anyio.itertools": lambda n, a: a.accumulate(numbers(n)),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(
-                r.operators.scan(operator.add)
-            ),
-        },
-    ),
-    row(
-        "tap",
-        "a function that only looks at each item",
-        {
-            "anystream": lambda n: async_range(n).tap(look),
-            "floor": looked,
-            "generators": lambda n: atap(look, numbers(n)),
-            "aiostream": lambda n, a: a.stream.action(numbers(n), look),
-            "streamable": lambda n, s: s.stream(range(n)).do(look),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(r.operators.do_action(look)),
-        },
-    ),
-    row(
-        "timestamp",
-        "each item with the time",
-        {
-            "anystream": lambda n: async_range(n).timestamp(),
-            "floor": lambda n: ((monotonic(), k) for k in range(n)),
-            "generators": lambda n: ((anyio.current_time(), k) async for k in numbers(n)),
-        },
-        SECOND,
-    ),
-    row(
-        "elapsed",
-        "each item with the time since the one before",
-        {
-            "anystream": lambda n: async_range(n).elapsed(),
-            "floor": measured,
-            "generators": lambda n: aelapsed(numbers(n)),
-        },
-        SECOND,
-    ),
-    row(
-        "take",
-        "the first half",
-        {
-            "anystream": lambda n: async_range(2 * n).take(n),
-            "floor": lambda n: islice(range(2 * n), n),
-            "generators": lambda n: atake(numbers(2 * n), n),
-            "aiostream": lambda n, a: a.stream.take(numbers(2 * n), n),
-            "streamable": lambda n, s: s.stream(range(2 * n)).take(n),
-            "asyncstdlib": lambda n, a: a.islice(range(2 * n), n),
-            "aioitertools": lambda n, a: a.islice(range(2 * n), n),
-            "anyio.itertools": lambda n, a: a.islice(numbers(2 * n), n),
-            "reactivex": lambda n, r: r.from_iterable(range(2 * n)).pipe(r.operators.take(n)),
-        },
-    ),
-    row(
-        "skip",
-        "all but the first half",
-        {
-            "anystream": lambda n: async_range(n).skip(n // 2),
-            "floor": lambda n: islice(range(n), n // 2, None),
-            "generators": lambda n: askip(numbers(n), n // 2),
-            "aiostream": lambda n, a: a.stream.skip(numbers(n), n // 2),
-            "streamable": lambda n, s: s.stream(range(n)).skip(n // 2),
-            "asyncstdlib": lambda n, a: a.islice(range(n), n // 2, None),
-            "aioitertools": lambda n, a: a.islice(range(n), n // 2, None),
-            "anyio.itertools": lambda n, a: a.islice(numbers(n), n // 2, None),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(r.operators.skip(n // 2)),
-        },
-    ),
-    row(
-        "take-while",
-        "take_while, all items",
-        {
-            "anystream": lambda n: async_range(n).take_while(natural),
-            "floor": lambda n: takewhile(natural, range(n)),
-            "generators": lambda n: atake_while(natural, numbers(n)),
-            "aiostream": lambda n, a: a.stream.takewhile(numbers(n), natural),
-            "streamable": lambda n, s: s.stream(range(n)).take(until=lambda k: k < 0),
-            "asyncstdlib": lambda n, a: a.takewhile(natural, range(n)),
-            "aioitertools": lambda n, a: a.takewhile(natural, range(n)),
-            "anyio.itertools": lambda n, a: a.takewhile(anatural, numbers(n)),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(
-                r.operators.take_while(natural)
-            ),
-        },
-    ),
-    row(
-        "skip-while",
-        "skip_while, 100 items",
-        {
-            "anystream": lambda n: async_range(n).skip_while(early),
-            "floor": lambda n: dropwhile(early, range(n)),
-            "generators": lambda n: askip_while(early, numbers(n)),
-            "aiostream": lambda n, a: a.stream.dropwhile(numbers(n), early),
-            "streamable": lambda n, s: s.stream(range(n)).skip(until=lambda k: k >= 100),
-            "asyncstdlib": lambda n, a: a.dropwhile(early, range(n)),
-            "aioitertools": lambda n, a: a.dropwhile(early, range(n)),
-            "anyio.itertools": lambda n, a: a.dropwhile(aearly, numbers(n)),
-            "reactivex": lambda n, r: r.from_iterable(range(n)).pipe(r.operators.skip_while(early)),
-        },
-    ),
-    row(
-        "distinct",
-        "distinct, 100 different items",
-        {
-            "anystream": lambda n: Stream(recurring(n)).distinct(),
-            "floor": lambda n: distinct(recurring(n)),
-            "generators": lambda n: adistinct(each(recurring(n))),
-            "reactivex": lambda n, r: r.from_iterable(recurring(n)).pipe(r.operators.distinct()),
-        },
-        items=5_000,
-        quick=1_000,
-    ),
-    row(
-        "dedupe",
-        "dedupe, runs of four",
-        {
-            "anystream": lambda n: Stream(runs(n)).dedupe(),
-            "floor": lambda n: dedupe(runs(n)),
-            "generators": lambda n: adedupe(each(runs(n))),
-            "reactivex": lambda n, r: r.from_iterable(runs(n)).pipe(
-                r.operators.distinct_until_changed()
-            ),
-        },
-    ),
-    *wider.CASES,
+    *cases("sources", READ),
+    *cases("depth", DEPTH),
 ]

@@ -20,8 +20,6 @@ import anyio
 
 MIB = 2**20
 
-# -- for those who run them ------------------------------------------------------------------------
-
 
 @contextmanager
 def unpinned() -> Generator[None, None, None]:
@@ -91,9 +89,6 @@ def running_backend() -> str:
     except RuntimeError:
         return "trio"
     return "uvloop" if type(loop).__module__.startswith("uvloop") else "asyncio"
-
-
-# -- what they do ----------------------------------------------------------------------------------
 
 
 async def serve() -> None:

@@ -1,0 +1,243 @@
+"""What cases share: a source for each side, its library, and loops that take all the items."""
+
+import builtins
+import functools
+import itertools
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from inspect import isawaitable, iscoroutinefunction
+from types import SimpleNamespace
+from typing import Any, cast
+
+from anyio import create_task_group
+from measure import OURS, Case, Version, Work
+
+from anystream import Stream, async_range
+
+from . import byhand
+
+Make = Callable[[Any, Any, int], Any]
+"""What a side takes its items from: of its source, its library and the number of items."""
+Limit = float | Mapping[Version, float]
+Limits = Mapping[str, Limit]
+NO_LIMITS: Limits = {}
+
+
+def inc(n: int) -> int:
+    return n + 1
+
+
+def even(n: int) -> bool:
+    return n % 2 == 0
+
+
+def odd(n: int) -> bool:
+    return n % 2 == 1
+
+
+def plus(a: int, b: int) -> int:
+    return a + b
+
+
+async def numbers(stop: int) -> AsyncGenerator[int, None]:
+    """What `range` is as an async generator, the shortest one there is."""
+    for n in range(stop):
+        yield n
+
+
+async def each(items: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    for item in items:
+        yield item
+
+
+def generated(items: Any) -> AsyncIterable[Any]:
+    return cast("Any", items) if isinstance(items, AsyncIterable) else each(items)
+
+
+def stream_of(items: Any) -> Stream[Any]:
+    if isinstance(items, range):
+        return async_range(items.start, items.stop)
+    if isinstance(items, AsyncGenerator):
+        return Stream(lambda: cast("AsyncGenerator[Any, None]", items))
+    return Stream(items)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A loop over all items in the three ways to write one: `async for`, `for` and a callback."""
+
+    pulled: Callable[[Any], Awaitable[object]]
+    plain: Callable[[Any], object] = lambda items: items
+    pushed: Callable[[Any], object] = lambda items: items
+
+
+async def total(items: AsyncIterable[Any]) -> int:
+    result = 0
+    async for item in items:
+        result += item
+    return result
+
+
+def plain_total(items: Iterable[Any]) -> int:
+    result = 0
+    for item in items:
+        result += item
+    return result
+
+
+def pushed_total(items: Any) -> int:
+    result = 0
+
+    def add(item: Any) -> None:
+        nonlocal result
+        result += item
+
+    items.subscribe(add)
+    return result
+
+
+async def result(made: Any) -> object:
+    """What a terminal call gives, which may have to be awaited."""
+    return await made if isawaitable(made) else made
+
+
+def last_pushed(items: Any) -> object:
+    found: list[object] = []
+    items.subscribe(found.append)
+    return found[-1]
+
+
+TOTAL = Fold(total, plain_total, pushed_total)
+TERMINAL = Fold(result, pushed=last_pushed)
+"""Nothing is left to do: the call has taken all the items."""
+
+
+def ignoring(make: Callable[[], Any]) -> Callable[..., Any]:
+    """A function of whatever there is, that makes this."""
+
+    def call(*_: object) -> Any:
+        return make()
+
+    return call
+
+
+async def in_tasks(child: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    async with create_task_group() as group:
+        for _ in range(count):
+            group.start_soon(child)
+
+
+@cache
+def peer(name: str) -> Any:
+    """The module of a peer, on first use: one that is not installed fails its own side alone."""
+    return import_module(name)
+
+
+SOURCES: dict[str, Callable[[Any], Any]] = {
+    OURS: stream_of,
+    "floor": lambda items: items,
+    "generators": generated,
+    "aiostream": generated,
+    "streamable": lambda items: peer("streamable").stream(items),
+    "asyncstdlib": lambda items: items,
+    "aioitertools": lambda items: items,
+    "anyio.itertools": generated,
+    "reactivex": lambda items: peer("reactivex").from_iterable(items),
+}
+"""What each side reads items from, in the form that is the fastest one for it."""
+ORDER = [OURS, "floor", "memory stream", *SOURCES]
+"""Of the sides, and what comes first after ours is what `compare` takes."""
+MODULES = {"aiostream": "aiostream.stream", "reactivex": "reactivex.operators"}
+STANDARD = SimpleNamespace(**vars(builtins) | vars(itertools) | {"reduce": functools.reduce})
+
+
+@cache
+def library(side: str) -> Any:
+    """Where a side has its functions: most have names and arguments as in the standard library."""
+    known = {"floor": STANDARD, "generators": byhand, OURS: None}
+    return known[side] if side in known else peer(MODULES.get(side, side))
+
+
+class Row:
+    """What all sides of a case share: what is read, and the loop that takes it.
+
+    `held` opens ours by `async with`; otherwise it is a bare `async for`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        items: int = 10_000,
+        quick: int = 2_000,
+        of: Callable[[int], Any] = range,
+        fold: Fold = TOTAL,
+        held: bool = False,
+        **options: Any,  # of the `Case`
+    ) -> None:
+        self.case = functools.partial(Case, name, what, items=items, quick=quick, **options)
+        self.of = of
+        self.fold = fold
+        self.held = held
+
+
+Makes = Mapping[str, Make | Work | None]
+"""Names may share an entry; a coroutine function is a side by itself, and None is no side."""
+Rows = dict[Row, Makes]
+
+
+def cases(family: str, rows: Rows) -> list[Case]:
+    return [case(family, row, makes) for row, makes in rows.items()]
+
+
+def case(family: str, row: Row, makes: Makes) -> Case:
+    by_side = {side: make for names, make in makes.items() for side in names.split(", ")}
+    names = [*(side for side in ORDER if side in by_side), *by_side]
+    sides = {side: work(side, row, make) for side in names if (make := by_side[side])}
+    return row.case(family=family, sides=sides)
+
+
+def work(side: str, row: Row, make: Any) -> Work:
+    if iscoroutinefunction(make):
+        return cast("Work", make)
+    fold = row.fold
+
+    def made(n: int) -> Any:
+        return make(SOURCES[side](row.of(n)), library(side), n)
+
+    async def plain(n: int) -> object:
+        return fold.plain(made(n))
+
+    async def pushed(n: int) -> object:
+        """Everything in one go, and the event loop has no turn: reactivex at its best."""
+        return fold.pushed(made(n))
+
+    async def bare(n: int) -> object:
+        return await fold.pulled(made(n))
+
+    async def closed(n: int) -> object:
+        """aiostream has a block of its own; of the others those are closed that can be."""
+        items = made(n)
+        async with AsyncExitStack() as stack:
+            if side == OURS:
+                items = await stack.enter_async_context(items)
+            elif side == "aiostream":
+                items = await stack.enter_async_context(items.stream())
+            elif hasattr(items, "aclose"):
+                await stack.enter_async_context(aclosing(items))
+            return await fold.pulled(items)
+
+    if side in ("floor", "reactivex"):
+        return plain if side == "floor" else pushed
+    return bare if fold is TERMINAL or (side == OURS and not row.held) else closed
