@@ -185,7 +185,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(python="3.13")
 def bench(session: nox.Session) -> None:
-    """Time it beside its rivals on each backend (-- for benchmarks/run.py, also compare BASE)."""
+    """Time it beside its rivals on each backend (-- for benchmarks/run.py, also compare)."""
     install(session, "bench")
     session.run("python", "benchmarks/run.py", *session.posargs)
 

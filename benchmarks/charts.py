@@ -1,136 +1,133 @@
-"""The charts, as SVG that reads well on light and on dark pages."""
+"""The charts, as small SVG that reads well on light and on dark pages."""
 
 from collections.abc import Iterable
+from html import escape
+from math import floor, log10
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import matplotlib as mpl
-from matplotlib import pyplot as plt
 from measure import OURS
 from report import Report, Row
 
-mpl.use("svg")
-
-TICKS = [digit * 10.0**power for power in range(-5, 5) for digit in (1, 2, 3, 5)]
 INK = "#808890"  # to be read on white as well as on black
+FAINT = ' opacity=".25"'
 COLORS = {  # to be told apart by everybody
     OURS: "#0f9d8a",
-    "floor": "#808890",
     "generators": "#d08700",
     "aiostream": "#c2569b",
     "streamable": "#3f8fd2",
     "asyncstdlib": "#8a6fd1",
     "aioitertools": "#d1603d",
-    "anyio.itertools": "#5b9a3c",
     "memory stream": "#b08d57",
     "reactivex": "#a0524e",
-    "as_safe_channel": "#5f7fa8",
-    "aiometer": "#7d8f2f",
-}
-BACKEND_COLORS = {"asyncio": "#3f8fd2", "uvloop": "#d08700", "trio": "#0f9d8a"}
-STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "anystream",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": INK,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
+    "asyncio": "#3f8fd2",
+    "uvloop": "#d08700",
+    "trio": "#0f9d8a",
 }
 
 
 def draw(report: Report, folder: Path) -> None:
     families = report.families()
-    with mpl.rc_context(STYLE):
-        for family, rows in families.items():
-            against = [
-                row for row in rows if row.unit == "ns" and any(map(row.rivals, row.samples))
-            ]
-            if against:
-                save(bars(against), folder / f"{family}.svg")
-        if "depth" in families:
-            label = "operators in a row"
-            save(curves(families["depth"], label), folder / "cost-by-depth.svg")
-        if "concurrency" in families:
-            merges = [row for row in families["concurrency"] if row.name.startswith("merge-of-")]
-            save(curves(merges, "streams at once"), folder / "cost-by-concurrency.svg")
+    for family in ("operators", "terminals", "tasks"):
+        if family in families:
+            (folder / f"{family}.svg").write_text(bars(families[family]))
+    for family, label in ("depth", "operators in a row"), ("concurrency", "streams at once"):
+        rows = [row for row in families.get(family, ()) if row.name.rpartition("-")[2].isdigit()]
+        if rows:
+            (folder / f"cost-by-{family}.svg").write_text(curves(rows, label))
 
 
-def save(figure: Any, path: Path) -> None:
-    figure.savefig(path, transparent=True, metadata={"Date": None})
-    plt.close(figure)
+def svg(width: float, height: float, parts: Iterable[str]) -> str:
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"'
+        f' width="{width:g}" height="{height:g}" font-family="sans-serif" font-size="11">'
+    )
+    return "\n".join((head, *parts, "</svg>", ""))
 
 
-def bars(rows: list[Row]) -> Any:
+def text(x: float, y: float, words: str, anchor: str = "start", color: str = INK) -> str:
+    place = f'x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"'
+    return f'<text {place} fill="{color}">{escape(words)}</text>'
+
+
+def line(points: Iterable[tuple[float, float]], color: str = INK, more: str = "") -> str:
+    path = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" stroke="{color}"{more}/>'
+
+
+class Axis:
+    """A logarithmic one from one place to another, with its ticks."""
+
+    def __init__(self, values: Iterable[float], start: float, stop: float) -> None:
+        logs = [log10(value) for value in values]
+        self.low, self.high = min(logs) - 0.05, max(logs) + 0.05
+        self.start, self.scale = start, (stop - start) / (self.high - self.low)
+        digits = (1, 2, 5) if self.high - self.low < 2.5 else (1,)
+        powers = range(floor(self.low), floor(self.high) + 1)
+        ticks = [digit * 10.0**power for power in powers for digit in digits]
+        self.ticks = [tick for tick in ticks if self.low <= log10(tick) <= self.high]
+
+    def __call__(self, value: float) -> float:
+        return self.start + (log10(value) - self.low) * self.scale
+
+
+def bars(rows: list[Row]) -> str:
     """Our time on each backend as a part of that of what people write by hand, or of the floor."""
-    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.42 * len(rows)))
-    backends = list(dict.fromkeys(backend for row in rows for backend in row.samples))
-    thickness = 0.8 / len(backends)
-    for at, backend in enumerate(backends):
-        known = [(n, row) for n, row in enumerate(rows) if row.rivals(backend)]
-        axes.barh(
-            [n + at * thickness for n, _ in known],
-            [median(row.ratios(backend, yardstick(row, backend))) for _, row in known],
-            thickness,
-            label=backend,
-            color=BACKEND_COLORS[backend],
-        )
-    names = [f"{row.name}\nagainst {yardstick(row, next(iter(row.samples)))}" for row in rows]
-    axes.set_yticks([n + 0.4 - thickness / 2 for n in range(len(rows))], names, fontsize=7)
-    axes.invert_yaxis()
-    axes.axvline(1, color=INK, linewidth=1)
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    ticks = [tick for tick in TICKS if low < tick < high]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])  # and no powers of ten
-    axes.minorticks_off()
-    axes.set_xlabel("our time divided by theirs: left of the line we are faster")
-    axes.grid(visible=True, axis="x")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.9 / len(rows)), ncols=3)
-    return figure
+    rows = [row for row in rows if row.unit == "ns" and row.sides()]
+    ratios = {
+        (n, backend): median(row.ratios(backend, yardstick(row)))
+        for n, row in enumerate(rows)
+        for backend in row.samples
+        if yardstick(row) in row.samples[backend]
+    }
+    backends = list(dict.fromkeys(backend for _, backend in ratios))
+    bottom = 32 * len(rows) + 30
+    axis = Axis((1, *ratios.values()), 240, 700)
+    parts = [text(240 + 90 * n, 14, b, color=COLORS[b]) for n, b in enumerate(backends)]
+    for tick in axis.ticks:
+        faint = "" if tick == 1 else FAINT
+        parts.append(line([(axis(tick), 24), (axis(tick), bottom)], more=faint))
+        parts.append(text(axis(tick), bottom + 14, f"{tick:g}", "middle"))
+    for n, row in enumerate(rows):
+        parts.append(text(232, 32 * n + 46, f"{row.name} / {yardstick(row)}", "end"))
+    for (n, backend), ratio in ratios.items():
+        y = 32 * n + 30 + 8 * backends.index(backend) + 4
+        parts.append(line([(axis(1), y), (axis(ratio), y)], COLORS[backend], ' stroke-width="7"'))
+    words = "our time divided by theirs: left of 1 we are faster"
+    return svg(720, bottom + 36, [*parts, text(470, bottom + 30, words, "middle")])
 
 
-def yardstick(row: Row, backend: str) -> str:
+def yardstick(row: Row) -> str:
     """What people would write by hand, if that is there, and otherwise the first other side."""
-    rivals = row.rivals(backend)
-    return "generators" if "generators" in rivals else rivals[0]
+    return "generators" if "generators" in row.sides() else row.sides()[0]
 
 
-def curves(rows: list[Row], label: str) -> Any:
+def curves(rows: list[Row], label: str) -> str:
     """What an item costs against a number that is the last part of each name."""
-    figure, plots = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
-    numbers = [int(row.name.rpartition("-")[2]) for row in rows]
-    for axes, backend in zip(plots, ("asyncio", "trio"), strict=True):
-        for side in sides(rows, backend):
+    numbers = {row.name: int(row.name.rpartition("-")[2]) for row in rows}
+    shown = [backend for backend in ("asyncio", "trio") if backend in rows[0].samples]
+    figures = [row.value(b, side) for row in rows for b in shown for side in row.samples[b]]
+    up = Axis(figures, 330, 30)
+    parts: list[str] = []
+    for at, backend in enumerate(shown):
+        left, right = 54 + 390 * at, 394 + 390 * at
+        along = Axis(numbers.values(), left, right)
+        parts.append(text((left + right) / 2, 16, backend, "middle"))
+        parts.append(text((left + right) / 2, 366, label, "middle"))
+        for tick in up.ticks:
+            parts.append(line([(left, up(tick)), (right, up(tick))], more=FAINT))
+            parts.append(text(left - 4, up(tick) + 4, f"{tick:,g}", "end"))
+        for number in numbers.values():
+            parts.append(line([(along(number), 30), (along(number), 330)], more=FAINT))
+            parts.append(text(along(number), 346, f"{number}", "middle"))
+        for side in dict.fromkeys(side for row in rows for side in row.samples[backend]):
             points = [
-                (number, row.value(backend, side))
-                for number, row in zip(numbers, rows, strict=True)
-                if side in row.samples.get(backend, {})
+                (along(numbers[row.name]), up(row.value(backend, side)))
+                for row in rows
+                if side in row.samples[backend]
             ]
-            axes.plot(
-                *zip(*points, strict=True),
-                marker="o",
-                markersize=3,
-                linewidth=2.5 if side == OURS else 1.2,
-                color=COLORS.get(side, INK),
-                label=side,
-            )
-        axes.set(xscale="log", yscale="log", xlabel=label, title=backend)
-        axes.grid(visible=True)
-    plots[0].set_ylabel("nanoseconds for an item")
-    plots[0].legend(fontsize=8)
-    return figure
-
-
-def sides(rows: Iterable[Row], backend: str) -> list[str]:
-    return list(dict.fromkeys(side for row in rows for side in row.samples.get(backend, ())))
+            width = f' stroke-width="{3 if side == OURS else 1.5}"'
+            parts.append(line(points, COLORS.get(side, INK), width))
+    for n, side in enumerate(dict.fromkeys(s for row in rows for s in (OURS, *row.sides()))):
+        parts.append(text(60 + 92 * n, 390, side, color=COLORS.get(side, INK)))
+    return svg(800, 400, [text(4, 16, "ns an item"), *parts])

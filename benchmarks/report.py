@@ -14,34 +14,21 @@ from statistics import median, quantiles
 
 from measure import OURS, Case, Result
 
-PACKAGES = (
-    "anystream",
-    "anyio",
-    "trio",
-    "uvloop",
-    "httpx",
-    "aiostream",
-    "streamable",
-    "asyncstdlib",
-    "aioitertools",
-    "reactivex",
-    "aiometer",
-    "httpx-sse",
-)
+PACKAGES = [
+    *("anystream", "anyio", "trio", "uvloop", "httpx", "aiostream", "streamable", "asyncstdlib"),
+    *("aioitertools", "reactivex", "aiometer", "httpx-sse"),
+]
 LESS = {
-    "memory stream": "is one hop between two tasks, whose end, errors and closing are yours to see"
-    " to",
+    "memory stream": "is one hop between tasks, whose end, errors and closing are yours to see to",
     "as_safe_channel": "is trio's alone; a cancelled step asks for an item that nobody reads",
-    "aiostream": "is asyncio's alone, in all that has tasks; a step that is cancelled or times out"
-    " ends its source, whose cleanup is cancelled as well; what is opened does nothing before the"
-    " first step",
+    "aiostream": "is asyncio's alone, in all that has tasks; a cancelled step ends its source, and"
+    " cancels its cleanup too; what is opened does nothing before the first step",
     "streamable": "closes nothing, gives the event loop no turn of its own, and ends its source"
-    " with a step that is cancelled; tasks are asyncio's alone",
-    "asyncstdlib": "gives the event loop no turn, and ends its source with a step that is"
-    " cancelled; its tee keeps everything that the slowest reader has not had",
-    "aioitertools": "closes nothing, gives the event loop no turn, and ends its source with a step"
-    " that is cancelled",
-    "anyio.itertools": "leaves its source open, and ends it with a step that is cancelled",
+    " with a cancelled step; tasks are asyncio's alone",
+    "asyncstdlib": "gives the event loop no turn, and ends its source with a cancelled step; its"
+    " tee keeps everything that the slowest reader has not had",
+    "aioitertools": "closes nothing, gives no turn, and ends its source with a cancelled step",
+    "anyio.itertools": "leaves its source open, and ends it with a cancelled step",
     "reactivex": "calls functions in one go: it gives the event loop no turn, nobody can wait for"
     " anything, and so a source cannot be slowed down or closed in between",
     "httpx-sse": "ends with a step that is cancelled, and does not connect again",
@@ -72,8 +59,15 @@ class Row:
     def value(self, backend: str, side: str) -> float:
         return median(self.samples[backend][side])
 
+    def ours(self, backend: str) -> str:
+        return in_unit(self.value(backend, OURS), self.unit)
+
     def rivals(self, backend: str) -> list[str]:
         return [side for side in self.samples.get(backend, ()) if side != OURS]
+
+    def sides(self) -> list[str]:
+        found = (side for backend in self.samples for side in self.rivals(backend))
+        return list(dict.fromkeys(found))
 
     def ratios(self, backend: str, side: str) -> list[float]:
         """Our figure divided by that of a side, round by round."""
@@ -90,8 +84,8 @@ class Row:
                         f" and at most {limit:.3g} is wanted"
                     )
             if self.most is not None and self.value(backend, OURS) > self.most:
-                figure = in_unit(self.value(backend, OURS), self.unit)
-                yield f"{self.name} on {backend}: {figure}, and at most {self.most:g} is wanted"
+                figure, most = self.ours(backend), in_unit(self.most, self.unit)
+                yield f"{self.name} on {backend}: {figure}, and at most {most} is wanted"
 
 
 @dataclass
@@ -99,7 +93,7 @@ class Report:
     """The rows of one run, and the surroundings in which they were measured."""
 
     environment: dict[str, str]
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict[str, Row])
 
     @classmethod
     def new(cls, backends: list[str], pinned: str, *, quick: bool) -> "Report":
@@ -157,8 +151,8 @@ def rounded(value: float) -> float:
 def processor() -> str:
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())
 
 
 def installed(package: str) -> str:
@@ -169,9 +163,7 @@ def installed(package: str) -> str:
 
 
 def quartiles(samples: list[float]) -> tuple[float, float]:
-    if len(samples) == 1:
-        return samples[0], samples[0]
-    low, _, high = quantiles(samples, method="inclusive")
+    low, _, high = quantiles(samples if samples[1:] else samples * 2, method="inclusive")
     return low, high
 
 
@@ -189,24 +181,22 @@ def in_unit(value: float, unit: str) -> str:
 
 
 def heading(report: Report) -> str:
-    lines = [f"{name}: {value}" for name, value in report.environment.items()]
-    lines.append("")
-    lines.append(f"The time of {OURS}, and in which part of the time of each other side:")
-    return "\n".join(lines)
+    surroundings = "\n".join(f"{name}: {value}" for name, value in report.environment.items())
+    return (
+        f"{surroundings}\n\nThe time of {OURS}, and in which part of the time of each other side:"
+    )
 
 
 def line(report: Report, name: str) -> str:
     row = report.rows[name]
     lines: list[str] = []
     for backend in row.samples:
-        parts = [f"{in_unit(row.value(backend, OURS), row.unit):>10}"]
+        parts = [f"{row.ours(backend):>10}"]
         for side in row.rivals(backend):
-            limit = row.limits.get(side)
-            ratio = median(row.ratios(backend, side))
-            quick = report.environment["kind"] == "quick"
-            mark = "" if limit is None or quick else f" (<= {limit:.3g})"
-            if mark and limit is not None and ratio > limit:
-                mark = f" (<= {limit:.3g} MISSED)"
+            limit, ratio = row.limits.get(side), median(row.ratios(backend, side))
+            mark = ""
+            if limit is not None and report.environment["kind"] != "quick":
+                mark = f" (<= {limit:.3g}{' MISSED' * (ratio > limit)})"
             parts.append(f"{side} {ratio:.2f}{mark}")
         lines.append(f"{row.name:22} {backend:8} {'  '.join(parts)}")
     return "\n".join(lines)
@@ -228,13 +218,10 @@ def markdown(report: Report) -> str:
         "",
         f"Each figure is what {OURS} needs for an item, and behind it in which part of the time of"
         " each other side that is: the median of all rounds, with its quartiles. Below 1 we are"
-        " faster.",
+        " faster. x: could not do it.",
     ]
     for family, rows in report.families().items():
-        parts += ["", f"## {family.capitalize()}", ""]
-        parts += table(rows)
-        parts += remarks(rows)
-        parts += reasons(rows)
+        parts += ["", f"## {family.capitalize()}", "", *table(rows), *notes(rows)]
     parts += ["", "## Where others are faster", "", *others_first(report)]
     return "\n".join(parts) + "\n"
 
@@ -243,7 +230,7 @@ def others_first(report: Report) -> list[str]:
     """The sides that are faster somewhere, beyond their noise, and what they do less."""
     lines: dict[str, list[str]] = {}
     for row in report.rows.values():
-        for side in dict.fromkeys(side for b in row.samples for side in row.rivals(b)):
+        for side in row.sides():
             factors = [
                 f"{median(ratios):.2f} on {backend}"
                 for backend in row.samples
@@ -264,18 +251,15 @@ def others_first(report: Report) -> list[str]:
 
 
 def table(rows: list[Row]) -> list[str]:
-    sides = list(dict.fromkeys(side for row in rows for b in row.samples for side in row.rivals(b)))
-    lines = [
-        f"| case | backend | {OURS} | {' | '.join(sides)} |",
-        "|---|---|--:" + "|--:" * len(sides) + "|",
-    ]
+    sides = list(dict.fromkeys(side for row in rows for side in row.sides()))
+    heads = ["case", "backend", OURS, *sides]
+    lines = ["|".join(heads), "|".join(["---", "---", *["--:"] * (len(sides) + 1)])]
     for row in rows:
         for number, backend in enumerate(row.samples):
             cells = [f"**{row.name}**: {row.what}" if number == 0 else "", backend]
-            cells.append(in_unit(row.value(backend, OURS), row.unit))
-            cells += [cell(row, backend, side) for side in sides]
-            lines.append(f"| {' | '.join(cells)} |")
-    return lines
+            cells += [row.ours(backend), *(cell(row, backend, side) for side in sides)]
+            lines.append("|".join(cells))
+    return [f"|{line}|" for line in lines]
 
 
 def cell(row: Row, backend: str, side: str) -> str:
@@ -286,29 +270,16 @@ def cell(row: Row, backend: str, side: str) -> str:
     return f"{median(ratios):.2f} ({low:.2f}-{high:.2f})"
 
 
-def remarks(rows: list[Row]) -> list[str]:
-    """What has to be known of some cases, each remark once."""
-    said: dict[str, list[str]] = {}
+def notes(rows: list[Row]) -> list[str]:
+    """What has to be known of some cases, and why a side has an x, each once."""
+    notes: dict[str, list[str]] = {}
     for row in rows:
-        if row.remark:
-            said.setdefault(row.remark, []).append(row.name)
-    return ["", *(f"- {', '.join(names)}: {remark}" for remark, names in said.items())]
-
-
-def reasons(rows: list[Row]) -> list[str]:
-    """What was seen of those that have an x, each reason once."""
-    seen: dict[tuple[str, str, str], list[str]] = {}
-    for row in rows:
+        found = [row.remark] if row.remark else []
         for backend, missing in row.missing.items():
-            for side, reason in missing.items():
-                seen.setdefault((side, backend, reason), []).append(row.name)
-    if not seen:
-        return []
-    lines = ["", "x: could not do it.", ""]
-    for (side, backend, reason), names in seen.items():
-        where = "all of these" if len(names) == len(rows) else ", ".join(names)
-        lines.append(f"- {side} on {backend}, {where}: `{reason}`")
-    return lines
+            found += [f"x of {side} on {backend}: `{why}`" for side, why in missing.items()]
+        for note in found:
+            notes.setdefault(note, []).append(row.name)
+    return ["", *(f"- {', '.join(names)}: {note}" for note, names in notes.items())]
 
 
 def publish(report: Report, folder: Path) -> None:

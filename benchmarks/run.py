@@ -1,6 +1,6 @@
 """Time the streams beside their rivals, on each backend: python benchmarks/run.py [CASE ...]
 
-`run.py compare BASE [NEW]` says what has changed between two results beyond their noise.
+`run.py compare BASE NEW` says what has changed between two results beyond their noise.
 """
 
 import argparse
@@ -14,17 +14,18 @@ from cases import CASES
 from measure import BACKENDS, Case, Rounds, pin
 
 RESULTS = Path(__file__).parent / "results"
-LATEST = RESULTS / "latest.json"
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["compare"]:
+    if sys.argv[1:2] == ["compare"] and len(sys.argv) == 4:
         return compare(sys.argv[2:])
     return run(arguments())
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=USAGE)
+    parser = argparse.ArgumentParser(
+        epilog="compare BASE NEW: what has changed between two files of --json"
+    )
     parser.add_argument("cases", nargs="*", help="only those with this in their name, or a family")
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="may be repeated")
     parser.add_argument("--quick", action="store_true", help="a first look: a minute")
@@ -39,9 +40,6 @@ def arguments() -> argparse.Namespace:
         if not any(chosen(case, [part]) for case in CASES):
             parser.error(f"no case is named like {part!r}; --list names them")
     return options
-
-
-USAGE = "compare BASE [NEW]: what has changed between two files of --json"
 
 
 def chosen(case: Case, parts: list[str]) -> bool:
@@ -66,7 +64,6 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         results.save(options.json)
     if options.publish:
-        results.save(LATEST)
         report.publish(results, RESULTS)
     if options.quick:  # at so few items the start is what counts
         return 0
@@ -76,16 +73,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def compare(paths: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="run.py compare")
-    parser.add_argument("base", type=Path, metavar="BASE")
-    parser.add_argument("new", type=Path, metavar="NEW", nargs="?", default=LATEST)
-    options = parser.parse_args(paths)
-    base, new = report.Report.load(options.base), report.Report.load(options.new)
-    kinds = base.environment["kind"], new.environment["kind"]
-    if kinds[0] != kinds[1]:
-        parser.error(f"a {kinds[0]} and a {kinds[1]} run have other numbers of items")
-    changes = report.changes(base, new)
-    print("\n".join(changes) or "nothing has changed beyond the noise")
+    base, new = (report.Report.load(Path(path)) for path in paths)
+    if base.environment["kind"] != new.environment["kind"]:
+        sys.exit("a quick and a full run have other numbers of items")
+    print("\n".join(report.changes(base, new)) or "nothing has changed beyond the noise")
     return 0
 
 
