@@ -9,7 +9,7 @@ finds lines and JSON in bytes, for `net` and `http`.
 
 from importlib import import_module as _import_module
 
-TYPE_CHECKING = False  # checkers know the name, and `typing` takes longer than all else here
+TYPE_CHECKING = False  # checkers know the name; `typing` takes longer than all else here [import]
 if TYPE_CHECKING:
     from ._bridges.from_callback import Push, from_callback
     from ._bridges.from_thread import from_thread

@@ -42,7 +42,7 @@ class Layout(NamedTuple):
 
 
 Provenance: TypeAlias = tuple[Layout, Label, Sequence[Openable], int, int]
-"""The fields of `_explain.Stage`, as a plain tuple, which costs nothing to build."""
+"""The fields of `_explain.Stage`, as a plain tuple: building it costs nothing [first]."""
 
 AGAIN = "again"
 

@@ -26,7 +26,7 @@ from .loop import Loop
 T = TypeVar("T")
 
 READ_AHEAD = 256
-"""Items that a thread may be ahead; with more of them the cost of its crossings hardly shows."""
+"""Items that a thread may be ahead; with more the cost of its crossings hardly shows [thread]."""
 
 
 def from_thread(

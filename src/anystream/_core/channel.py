@@ -31,7 +31,7 @@ from .._errors import StreamClosedError, StreamOverflowError
 from .contracts import MISSING, QUANTUM, Owner, SourceDefaults, Task
 
 SHORT = 64
-"""Up to so many items a list is as fast as a deque, and much smaller."""
+"""Up to this many items a list is as fast as a deque [buffer-64], and smaller [open-memory]."""
 
 OVERFLOWS = ("wait", "drop_oldest", "drop_newest", "error")
 """What a lane can do when an item comes and there is no room."""

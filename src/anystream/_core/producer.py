@@ -36,7 +36,7 @@ from .owner import TaskOwner
 from .trio_scopes import Unwinding, is_told, parted
 
 LONG = 8
-"""From so many places in a lane on it pays to look twice before parking."""
+"""From this many places in a lane on it pays to look twice before parking [buffer-64]."""
 
 
 class State(IntEnum):

@@ -49,7 +49,7 @@ class Run(AsyncIterator[T_co]):
         reader = self._reader
         items: Iterator[T_co] = reader.items
         try:
-            for item in items:  # `next` would raise, and that is slow, at each batch's end
+            for item in items:  # `next` would raise, slowly, at each batch's end [range]
                 return item
         except BaseException as exc:
             await reader.fail_in_batch(exc)

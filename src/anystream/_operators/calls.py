@@ -14,7 +14,7 @@ from .._core.driver import SyncDriver, awaits, is_awaitable, iterate
 class Call(WaitingOperator, SyncDriver):
     """An operator that calls a function for each item; its first result decides how.
 
-    A plain function is then called by `plain`, which is as fast as the builtins make it. An async
+    A plain function is then called by `plain`, as fast as the builtins make it [map]. An async
     one is awaited where the item is asked for, one at a time and in order. If that is cancelled,
     the item is kept and the function is called with it once more in the next step.
     """

@@ -44,7 +44,7 @@ class Clocked(Channel):
         return wake.wait() if self.due() == inf else self.woken_in_time(wake)
 
     async def woken_in_time(self, wake: Event) -> None:
-        await checkpoint()  # a second look costs less than a scope, and on trio it finds more
+        await checkpoint()  # a look costs less than a scope [clock-timeout]; on trio it finds more
         if not wake.is_set() and not await until(self.due(), wake.wait):
             await checkpoint()  # what comes at this very instant has come in time
 
