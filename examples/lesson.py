@@ -47,7 +47,7 @@ async def connect(url: str) -> SocketStream:
     """A connection that gives three lines, one after the other, behind the head of a response."""
     place = urlsplit(url)
     connection = await anyio.connect_tcp(str(place.hostname), place.port or 80)
-    await connection.send(b"GET /lines?n=3&delay=0.05 HTTP/1.0\r\n\r\n")
+    await connection.send(b"GET /ndjson?n=3&delay=0.05 HTTP/1.0\r\n\r\n")
     return connection
 
 

@@ -1,15 +1,13 @@
 """Copy a paginated API into a SQLite database, and go on after a crash where it stopped.
 
-    anystream demo --serve --port 8000 &
-    python examples/pages_to_sqlite.py [asyncio | trio] [URL]
+    python examples/pages_to_sqlite.py [asyncio | trio]
 
-copies the API of the demo at URL, by default http://127.0.0.1:8000. Its page 8 fails once, so that
-it takes two runs. The items and the state to go on from are written in one transaction, so nothing
-is lost and nothing comes twice, however a run ends: by an error, by Ctrl-C, or with the machine.
+copies an API that is played here, whose page 8 fails once, so that it takes two runs. The items and
+the state to go on from are written in one transaction, so nothing is lost and nothing comes twice,
+however a run ends: by an error, by Ctrl-C, or with the machine.
 """
 
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -73,12 +71,27 @@ def count(database: Path) -> int:
     return row[0]
 
 
-async def main(server: str) -> None:
-    # The server counts by `run` how often it has failed.
-    url = f"{server}/next?n=1000&size=50&fault=403&at=8&run={os.getpid()}"
+class API:
+    """Play the part of a paginated API, without a network: 20 pages of 50 items."""
+
+    failed = False
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        page = int(request.url.params.get("page", 1))
+        if page == 8 and not self.failed:
+            self.failed = True
+            return httpx.Response(403, json={"error": "not now"})
+        items = [{"id": n, "name": f"item {n}"} for n in range(50 * page - 49, 50 * page + 1)]
+        following = f"/items?page={page + 1}" if page < 20 else None
+        return httpx.Response(200, json={"items": items, "next": following})
+
+
+async def main() -> None:
+    url = "http://example.test/items"
     with TemporaryDirectory() as folder:
         database = Path(folder, "items.db")
-        async with httpx.AsyncClient(trust_env=False) as client:  # past the proxy that you may have
+        transport = httpx.MockTransport(API().answer)
+        async with httpx.AsyncClient(transport=transport) as client:
             for attempt in (1, 2):
                 try:
                     await copy(url, database, client)
@@ -89,6 +102,4 @@ async def main(server: str) -> None:
 
 
 if __name__ == "__main__":
-    backend = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
-    url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
-    anyio.run(main, url, backend=backend)
+    anyio.run(main, backend=sys.argv[1] if len(sys.argv) > 1 else "asyncio")

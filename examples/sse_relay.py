@@ -1,11 +1,9 @@
 """Relay server-sent events: one connection to their source, for any number of clients of our own.
 
-    anystream demo --serve --port 8000 &
-    python examples/sse_relay.py [asyncio | trio] [URL]
+    python examples/sse_relay.py [asyncio | trio]
 
-runs the relay and two clients on this machine, for a moment. The source is the demo's, at URL, by
-default http://127.0.0.1:8000. To relay something else, write `app = relay(sse("https://..."))`, and
-run that by any ASGI server, such as uvicorn.
+runs a source, the relay and two clients on this machine, for a moment. To relay something else,
+write `app = relay(sse("https://..."))`, and run that by any ASGI server, such as uvicorn.
 """
 
 import socket
@@ -24,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
-from anystream import Stream
+from anystream import Stream, ticker
 from anystream.http import Comment, Event, sse
 
 STILL_HERE = Comment("still here").encode()
@@ -82,20 +80,24 @@ async def serving(app: Starlette, backend: str) -> AsyncGenerator[str, None]:
         stop.set()
 
 
-async def main(backend: str, server: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:  # past the proxy that you may have
-        source = sse(f"{server}/events?n=100&delay=0.05", client=client)
-        async with (
-            serving(relay(source, heartbeat=0.02), backend) as url,
-            anyio.create_task_group() as tasks,
-        ):
-            relayed = sse(f"{url}/events", client=client)
-            tasks.start_soon(relayed.take(5).for_each, partial(print, "first"))
-            await anyio.sleep(0.2)
-            tasks.start_soon(relayed.take(5).for_each, partial(print, "second"))
+def counted() -> Stream[Event]:
+    """Play the part of a source: a number every 0.05 s."""
+    return ticker(0.05).enumerate(1).map(lambda tick: Event("message", f"tick {tick[0]}", ""))
+
+
+async def main(backend: str) -> None:
+    async with (
+        httpx.AsyncClient(trust_env=False) as client,  # past the proxy that you may have
+        serving(relay(counted()), backend) as origin,
+        serving(relay(sse(f"{origin}/events", client=client), heartbeat=0.02), backend) as url,
+        anyio.create_task_group() as tasks,
+    ):
+        relayed = sse(f"{url}/events", client=client)
+        tasks.start_soon(relayed.take(5).for_each, partial(print, "first"))
+        await anyio.sleep(0.2)
+        tasks.start_soon(relayed.take(5).for_each, partial(print, "second"))
 
 
 if __name__ == "__main__":
     backend = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
-    url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
-    anyio.run(main, backend, url, backend=backend)
+    anyio.run(main, backend, backend=backend)

@@ -23,13 +23,15 @@ from functools import partial
 from inspect import CO_COROUTINE
 from pathlib import Path
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import anyio
+import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
+from server import Request, Server, serve
 
-from anystream._cli.server import Server, serve
+from anystream._cli.server.routes import users
 from anystream.testing import backend
 
 ROOT = Path(__file__).parents[1]
@@ -90,9 +92,21 @@ def pages() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def server() -> Generator[Server, None, None]:
-    """The small API of `anystream demo --serve`."""
+    """An API with every kind of pages."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve()) as server:
         yield server
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients reach what `anystream demo --serve` answers, and need no time for it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = Request(request.method, request.url.raw_path.decode(), {}, b"")
+        return httpx.Response(200, content=cast("bytes", users(asked).body))
+
+    client, transport = httpx.AsyncClient, httpx.MockTransport(answer)
+    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: client(transport=transport))
 
 
 def run(page: Page, name: str, request: pytest.FixtureRequest) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-
-from anystream._cli.server import Server, serve
+from server import Server, serve
 
 BACKENDS = ("asyncio", "trio")
 

@@ -8,9 +8,9 @@ from shutil import which
 
 import httpx
 import pytest
+from server import Server
 
 from anystream._cli import main
-from anystream._cli.server import Server
 
 from .running import at_home, server
 from .small import Small, serving

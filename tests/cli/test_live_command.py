@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from server import Server
 
 from anystream._cli import main
-from anystream._cli.server import Server
 
 from .running import BACKENDS, at_home, environment, server, start
 from .small import Small, serving

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from server import Request, Server
 
 from anystream._cli import main, signals
 from anystream._cli.pages import PagesCommand
 from anystream._cli.parser import parser
-from anystream._cli.server import Request, Server
 from anystream.http import IncompleteWarning
 
 from .running import BACKENDS, at_home, environment, run, server, start

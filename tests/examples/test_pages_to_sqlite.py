@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import anyio
 import httpx
 import pytest
+from server import Server, serve
 
 import pages_to_sqlite
-from anystream._cli.server import Server, serve
 from anystream.http import PageStatusError
 from pages_to_sqlite import begin, copy, store
 

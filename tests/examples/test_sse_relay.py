@@ -7,11 +7,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from server import serve
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 
 from anystream import Stream
-from anystream._cli.server import serve
 from anystream.http import Event, sse
 from anystream.testing import TrackedSource, marbles
 from sse_relay import relay, serving

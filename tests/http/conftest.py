@@ -8,8 +8,7 @@ import httpx
 import httpx2
 import pytest
 from clients import client_of
-
-from anystream._cli.server import Server, serve
+from server import Server, serve
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 from clients import client_of
+from server import Server, serve
 
 from anystream import Retry
-from anystream._cli.server import Server, serve
 from anystream.http import (
     BodyError,
     CrossOriginNext,

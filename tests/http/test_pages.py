@@ -10,9 +10,9 @@ import leaving
 import pytest
 from insides import opening_of
 from paged_api import API, linked
+from server import Server
 
 from anystream import to_sync
-from anystream._cli.server import Server
 from anystream.http import PageNumber, PageStream, fetch_all_pages
 from anystream.testing import cancel_everywhere
 

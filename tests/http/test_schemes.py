@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from server import Server
 
 from anystream import Stream
-from anystream._cli.server import Server
 from anystream.http import (
     Cursor,
     GraphQL,

@@ -6,7 +6,7 @@ import anyio
 
 from .server import serve
 
-WORTH_TRYING = "/link /page?n=100 /cursor /odata?fault=503 /events?delay=1 /ndjson"
+WORTH_TRYING = "/users /items?n=100 /ndjson /events?delay=1"
 
 
 def run_server(backend: str, port: int) -> int:

@@ -1,18 +1,15 @@
 """The conversation over one connection: requests in, answers out."""
 
 import json
-import socket
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import anyio
 import h11
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketStream
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -37,16 +34,6 @@ class Request:
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
-    @cached_property
-    def fields(self) -> dict[str, Any]:
-        """What the body says: a JSON object, or a form. `ValueError` if it is neither."""
-        if self.headers.get("content-type") == "application/x-www-form-urlencoded":
-            return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
-        fields: Any = json.loads(self.body)
-        if not isinstance(fields, dict):
-            raise ValueError("the body must be a JSON object")
-        return fields  # pyright: ignore[reportUnknownVariableType]
-
     def number(self, name: str, default: int) -> int:
         """The parameter `name`, which must be an integer."""
         return int(self.query.get(name, default))
@@ -55,11 +42,6 @@ class Request:
         """The parameter `name` as a time to wait: at least 0, or infinite."""
         return max(0.0, float(self.query.get(name, default)))  # in this order it catches NaN too
 
-    def url_with(self, **changed: object) -> str:
-        """The absolute URL of `target_with`, at the host that the client has asked."""
-        host = self.headers.get("host")  # HTTP/1.0 may leave it out
-        return (f"http://{host}" if host else "") + self.target_with(**changed)
-
     def target_with(self, **changed: object) -> str:
         """The path with the same query but for what has changed: `None` leaves a parameter out."""
         query = {**self.query, **changed}
@@ -67,20 +49,12 @@ class Request:
         return f"{self.path}?{kept}" if kept else self.path
 
 
-class Hangup(Exception):
-    """The server closes the connection here and now, politely or not."""
-
-    def __init__(self, *, reset: bool = False) -> None:
-        super().__init__()
-        self.reset = reset
-
-
 @dataclass(frozen=True)
 class Answer:
     """A status, headers and a body, which may come bit by bit.
 
-    An iterator in the place of the body gives bytes to send and numbers of seconds to wait, and
-    may raise `Hangup`. Without a Content-Length among the `headers` it is sent in chunks.
+    An iterator in the place of the body gives bytes to send and numbers of seconds to wait.
+    Without a Content-Length among the `headers` it is sent in chunks.
     """
 
     body: bytes | Iterator[bytes | float] = b""
@@ -117,10 +91,6 @@ class Conversation:
                 self.protocol.start_next_cycle()
         except h11.RemoteProtocolError:
             await self.send(_BAD_REQUEST)
-        except Hangup as hangup:
-            if hangup.reset:
-                raw = self.client.extra(SocketAttribute.raw_socket)
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def request(self) -> Request:
         head = await self.event()

@@ -35,12 +35,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 
-from .http import Answer, Hangup, Headers, Request, as_json
+from anystream._cli.server.http import Answer, Headers, Request, as_json
 
 _CONTENT = ("garbled", "utf8", "errors", "listless", "two", "empty", "total", "loop", "origin")
 _ELSEWHERE = ("origin", "redirect-origin")
 _LOST = 12
 _ERRORS = b'{"data": null, "errors": [{"message": "something went wrong", "type": "INTERNAL"}]}'
+
+
+class Hangup(Exception):
+    """The server closes the connection here and now, politely or not."""
+
+    def __init__(self, *, reset: bool = False) -> None:
+        super().__init__()
+        self.reset = reset
 
 
 @dataclass

@@ -12,9 +12,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-
-from anystream._cli.server import Server, serve
-from anystream._cli.server.items import VALUES, text_of
+from server import Server, serve
+from server.items import VALUES, text_of
 
 pytestmark = pytest.mark.real_time
 

@@ -26,8 +26,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anystream._cli.server.http import JSON, Answer, Request, as_json
+
+from .asking import fields_of, url_with
 from .faults import Fault
-from .http import JSON, Answer, Request, as_json
 from .items import count_of, texts_of
 
 _ITEMS = "@items"
@@ -77,7 +79,7 @@ class ServedPage:
         """The URL of the page that begins there. That of the first one says nothing about it."""
         if self.fault == "origin":
             return self.other + self.request.target_with(start=start or None)
-        return self.request.url_with(start=start or None)
+        return url_with(self.request, start=start or None)
 
     def answer(self, content: Any, **headers: str | None) -> Answer:
         """This content, with the texts of the items for `_ITEMS` in it."""
@@ -169,7 +171,7 @@ def _cursor(request: Request) -> int:
 
 
 def _start_cursor(request: Request) -> int:
-    return _start_at(request.fields.get("start_cursor"))
+    return _start_at(fields_of(request).get("start_cursor"))
 
 
 def _continuation(request: Request) -> int:
@@ -177,9 +179,10 @@ def _continuation(request: Request) -> int:
 
 
 def _variables(request: Request) -> dict[str, Any]:
-    if "query" not in request.fields:
+    fields = fields_of(request)
+    if "query" not in fields:
         raise ValueError("the body must have a query")
-    return request.fields.get("variables") or {}
+    return fields.get("variables") or {}
 
 
 def _after(request: Request) -> int:

@@ -1,6 +1,6 @@
-"""The data that all routes but those of the users have: items with a number and a name."""
+"""The data of the pages: items with a number and a name."""
 
-from .http import Request
+from anystream._cli.server.http import Request
 
 VALUES = (
     "12345678901234567890123",
