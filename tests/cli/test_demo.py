@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from anystream import CleanupTimeoutError, __version__
-from anystream._cli import demo, main, watch
+from anystream._cli import demo, main
 from anystream._cli.demo import Ending, Log, Scenario, words
 from anystream._cli.server import Server, serve
 
@@ -139,7 +139,7 @@ def test_one_backend_alone_has_nothing_to_agree_with(
 
 def test_a_proxy_is_not_asked(only: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    only(demo.pages_exhausted)
+    only(demo.reading(demo.names))
     assert main(["demo"]) == 0
 
 
@@ -195,7 +195,7 @@ sys.exit(main(["demo"]))
 def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let the demo play these functions alone, each of which should read a stream to its end."""
     monkeypatch.setenv("no_proxy", "")  # main changes it
-    monkeypatch.setattr(watch, "SETTLE", 0.05)
+    monkeypatch.setattr(demo, "SETTLE", 0.05)
 
     def replace(*plays: Any) -> None:
         scenarios = [Scenario("a stream", each.__name__, Ending.EXHAUSTED, each) for each in plays]
@@ -347,20 +347,20 @@ async def nothing_to_do(kept: list[Any]) -> None:
     assert not kept
 
 
-DROPPED = "dropped async generator endless"
+DROPPED = "abandoned: endless"
 
 
 @pytest.mark.parametrize(
     ("leave", "tidy", "left", "more"),
     [
         (leaves_a_connection, close_it, "a connection to the server", "asyncio trio"),
-        (leaves_a_generator, close_it, "async generator endless", ""),
-        (drops_a_generator, nothing_to_do, DROPPED, "trio"),  # which gives a warning itself
-        (drops_a_cycle, nothing_to_do, DROPPED, "trio"),
-        (leaves_a_task, end_it, "task lost", ""),
+        (leaves_a_generator, close_it, "open: endless", ""),
+        (drops_a_generator, nothing_to_do, DROPPED, ""),
+        (drops_a_cycle, nothing_to_do, DROPPED, ""),
+        (leaves_a_task, end_it, "task: lost", ""),
         (warns, nothing_to_do, "ResourceWarning: a socket", ""),
-        (forgets_to_await, nothing_to_do, "RuntimeWarning: coroutine 'close_it'", ""),
-        (logs_an_error, nothing_to_do, "logged error: lost it", ""),
+        (forgets_to_await, nothing_to_do, "unawaited: close_it", "asyncio trio"),
+        (logs_an_error, nothing_to_do, "logged: some.where: lost it", ""),
     ],
 )
 def test_what_is_left_open_is_found(
@@ -430,7 +430,7 @@ def test_watching_leaves_no_trace(backend: str) -> None:
     async def trace() -> None:
         async with serve() as server:
             before = sys.get_asyncgen_hooks(), [*logging.root.handlers], gc.get_freeze_count()
-            with watch.watching(server):
+            with demo.watching(server):
                 kept.append(generate())
                 await anext(kept[0])
             after = sys.get_asyncgen_hooks(), [*logging.root.handlers], gc.get_freeze_count()

@@ -3,25 +3,28 @@
 A scenario gives what it reads to `log`, one item after the other, and returns how that ended.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from contextlib import aclosing
+import gc
+import math
+import warnings
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 
 from .. import Stream, async_range, stream_data, ticker
 from ..http import PageStatusError, fetch_all_pages
+from ..testing import LeakWatch
 from .server import Server, serve
-from .watch import watching
-
-Log: TypeAlias = Callable[[object], None]
-
 
 PATIENCE = 0.05
 """Seconds that a scenario waits for what will never come."""
+
+SETTLE = 3.0
+"""Seconds in which the server has to see that its connections were closed."""
 
 
 class Ending(StrEnum):
@@ -33,6 +36,10 @@ class Ending(StrEnum):
     TIMED_OUT = "timed out"
 
 
+Log: TypeAlias = Callable[[object], None]
+Play: TypeAlias = Callable[[Server, Log], Awaitable[Ending]]
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A stream, what happens to it in a few words, and how it has to end."""
@@ -40,7 +47,7 @@ class Scenario:
     stream: str
     words: str
     ending: Ending
-    play: Callable[[Server, Log], Awaitable[Ending]]
+    play: Play
     error: type[Exception] | None = None
 
     @property
@@ -88,13 +95,10 @@ class Result:
         return found
 
 
-def run_all(
-    scenarios: Sequence[Scenario], backends: Sequence[str], step: Callable[[str], None]
-) -> list[Result]:
-    """Play the scenarios on one backend after the other; `step` hears of each beforehand."""
+def run_all(scenarios: Sequence[Scenario], backends: Sequence[str]) -> list[Result]:
+    """Play the scenarios on one backend after the other."""
     outcomes = {
-        backend: anyio.run(play_all, scenarios, backend, step, backend=backend)
-        for backend in backends
+        backend: anyio.run(play_all, scenarios, backend, backend=backend) for backend in backends
     }
     return [
         Result(scenario, {backend: played[place] for backend, played in outcomes.items()})
@@ -102,22 +106,21 @@ def run_all(
     ]
 
 
-async def play_all(
-    scenarios: Sequence[Scenario], backend: str, step: Callable[[str], None]
-) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+async def play_all(scenarios: Sequence[Scenario], backend: str) -> list[Outcome]:
+    def text(number: int, _: float) -> str:
+        scenario = scenarios[max(0, number - 1)]
+        return f"{backend}: {number}/{len(scenarios)} {scenario.stream}, {scenario.words}"
+
     async with serve() as server:
         await anyio.wait_all_tasks_blocked()  # the server has its own tasks running now
-        for scenario in scenarios:
-            step(f"{backend}: {scenario.stream}, {scenario.words}")
-            outcomes.append(await play(scenario, server))
-    return outcomes
+        async with Stream(scenarios).progress(text) as shown:
+            return [await play(scenario, server) async for scenario in shown]
 
 
 async def play(scenario: Scenario, server: Server) -> Outcome:
     yielded: list[str] = []
     error = message = None
-    with watching(server) as watch:
+    with watching(server) as leftovers:
         try:
             ended = await scenario.play(server, lambda item: yielded.append(str(item)))
         except Exception as exc:
@@ -125,11 +128,45 @@ async def play(scenario: Scenario, server: Server) -> Outcome:
                 ended = Ending.TIMED_OUT
             else:
                 ended, error, message = Ending.FAILED, type(exc).__name__, str(exc)
-        left = await watch.leftovers()
+        left = await leftovers()
     return Outcome(yielded, ended, error, message, left)
 
 
-# -- what the scenarios share -------------------------------------------------------------------
+@contextmanager
+def watching(server: Server) -> Generator[Callable[[], Awaitable[list[str]]], None, None]:
+    """While this is open, the function given lists what has been left open, and warned of."""
+    before = server.open_connections
+
+    async def leftovers() -> list[str]:
+        gc.collect()
+        await server.settled(SETTLE, before)
+        return [
+            *["a connection to the server"] * (server.open_connections - before),
+            *map(str, await watch.leaks()),
+            *(f"{each.category.__name__}: {each.message}" for each in warned),
+        ]
+
+    with warnings.catch_warnings(record=True) as warned, LeakWatch() as watch:
+        warnings.simplefilter("ignore")  # a deprecation, say, leaves nothing open
+        warnings.simplefilter("always", ResourceWarning)
+        warnings.simplefilter("always", RuntimeWarning)  # "was never awaited"
+        yield leftovers
+
+
+# -- what is read -------------------------------------------------------------------------------
+
+
+def reading(
+    source: Callable[[Server], Stream[Any]], until: object = None, within: float = math.inf
+) -> Play:
+    """Read that stream, to its end or up to an item, within so many seconds."""
+
+    async def play(server: Server, log: Log) -> Ending:
+        with anyio.fail_after(within):
+            async with source(server) as items:
+                return await read(items, log, until)
+
+    return play
 
 
 async def read(items: AsyncIterable[object], log: Log, until: object = None) -> Ending:
@@ -140,14 +177,56 @@ async def read(items: AsyncIterable[object], log: Log, until: object = None) -> 
     return Ending.EXHAUSTED
 
 
-def whole(comprehension: object, log: Log) -> Ending:
-    log(comprehension)
-    return Ending.EXHAUSTED
+def making(whole: Callable[[Server], Awaitable[object]]) -> Play:
+    """Make all of it, by a comprehension."""
+
+    async def play(server: Server, log: Log) -> Ending:
+        log(await whole(server))
+        return Ending.EXHAUSTED
+
+    return play
+
+
+def few(server: Server) -> Stream[int]:
+    return async_range(5, delay=0.01)
+
+
+def many(server: Server) -> Stream[int]:
+    return async_range(1_000_000)
 
 
 def names(server: Server, path: str = "/users") -> Stream[str]:
     users = fetch_all_pages(server.url + path, retry=None)
     return users.map(itemgetter("name"))
+
+
+def broken_names(server: Server) -> Stream[str]:
+    return names(server, "/users/broken")
+
+
+def no_names(server: Server) -> Stream[str]:
+    return names(server, "/users/slow?delay=inf")
+
+
+async def nested(server: Server) -> object:
+    return [10 * n + m async for n in async_range(4) async for m in async_range(n) if m % 2 == 0]
+
+
+async def initials(server: Server) -> object:
+    return "".join(sorted({name[0] async for name in names(server)}))
+
+
+async def numbered(server: Server) -> object:
+    return {number: "tick" async for number, _ in ticker(0.01, 2).enumerate(1)}
+
+
+async def broken_list(server: Server) -> object:
+    return [name async for name in broken_names(server)]
+
+
+async def shouted(server: Server, log: Log) -> Ending:
+    async with names(server) as users, aclosing(name.upper() async for name in users) as loud:
+        return await read(loud, log, until="BARBARA")
 
 
 def words(server: Server) -> Stream[str]:
@@ -156,89 +235,12 @@ def words(server: Server) -> Stream[str]:
     return connection.flat_map(lambda data: data.decode().split())
 
 
-def ticks(interval: float, count: int | None = None) -> Stream[str]:
-    return ticker(interval, count).enumerate(1).map(lambda tick: f"tick-{tick[0]}")
+def silence(server: Server) -> Stream[bytes]:
+    """The HTTP side says nothing until it is asked."""
+    return stream_data(lambda: anyio.connect_tcp("127.0.0.1", server.port))
 
 
-# -- async_range --------------------------------------------------------------------------------
-
-
-async def range_exhausted(server: Server, log: Log) -> Ending:
-    return await read(async_range(5, delay=0.01), log)
-
-
-async def range_left_early(server: Server, log: Log) -> Ending:
-    async with async_range(1_000_000) as numbers:
-        return await read(numbers, log, until=3)
-
-
-# -- fetch_all_pages ----------------------------------------------------------------------------
-
-
-async def pages_exhausted(server: Server, log: Log) -> Ending:
-    async with names(server) as users:
-        return await read(users, log)
-
-
-async def pages_left_early(server: Server, log: Log) -> Ending:
-    async with names(server) as users:
-        return await read(users, log, until="Radia")
-
-
-async def pages_failed(server: Server, log: Log) -> Ending:
-    async with names(server, "/users/broken") as users:
-        return await read(users, log)
-
-
-async def pages_timed_out(server: Server, log: Log) -> Ending:
-    with anyio.fail_after(PATIENCE):
-        async with names(server, "/users/slow?delay=inf") as users:
-            return await read(users, log)
-
-
-# -- comprehensions -----------------------------------------------------------------------------
-
-
-async def comprehension_list(server: Server, log: Log) -> Ending:
-    return whole(
-        [10 * n + m async for n in async_range(4) async for m in async_range(n) if m % 2 == 0], log
-    )
-
-
-async def comprehension_set(server: Server, log: Log) -> Ending:
-    return whole("".join(sorted({name[0] async for name in names(server)})), log)
-
-
-async def comprehension_dict(server: Server, log: Log) -> Ending:
-    return whole({number: "tick" async for number, _ in ticker(0.01, 2).enumerate(1)}, log)
-
-
-async def comprehension_left_early(server: Server, log: Log) -> Ending:
-    async with (
-        names(server) as users,
-        aclosing(name.upper() async for name in users) as shouted,
-    ):
-        return await read(shouted, log, until="BARBARA")
-
-
-async def comprehension_failed(server: Server, log: Log) -> Ending:
-    return whole([name async for name in names(server, "/users/broken")], log)
-
-
-# -- stream_data --------------------------------------------------------------------------------
-
-
-async def data_exhausted(server: Server, log: Log) -> Ending:
-    async with words(server) as received:
-        return await read(received, log)
-
-
-async def data_left_early(server: Server, log: Log) -> Ending:
-    async with words(server) as received:
-        return await read(received, log, until="arrive")
-
-
-async def data_failed(server: Server, log: Log) -> Ending:
+async def refused(server: Server, log: Log) -> Ending:
     def picky(word: object) -> None:
         log(word)
         if word == "in":
@@ -248,26 +250,11 @@ async def data_failed(server: Server, log: Log) -> Ending:
         return await read(received, picky)
 
 
-async def data_timed_out(server: Server, log: Log) -> Ending:
-    with anyio.fail_after(PATIENCE):
-        # The HTTP side says nothing until it is asked.
-        async with stream_data(lambda: anyio.connect_tcp("127.0.0.1", server.port)) as received:
-            return await read(received, log)
+def ticks(interval: float, count: int | None = None) -> Stream[str]:
+    return ticker(interval, count).enumerate(1).map(lambda tick: f"tick-{tick[0]}")
 
 
-# -- ticker -------------------------------------------------------------------------------------
-
-
-async def ticker_exhausted(server: Server, log: Log) -> Ending:
-    return await read(ticks(0.02, count=3), log)
-
-
-async def ticker_left_early(server: Server, log: Log) -> Ending:
-    async with ticks(0.02) as endless:
-        return await read(endless, log, until="tick-3")
-
-
-async def ticker_timed_out(server: Server, log: Log) -> Ending:
+async def late(server: Server, log: Log) -> Ending:
     async with ticks(0.01, count=2).chain(ticks(3600)) as slower:
         await read(slower, log, until="tick-2")
         with anyio.fail_after(PATIENCE):
@@ -276,23 +263,26 @@ async def ticker_timed_out(server: Server, log: Log) -> Ending:
 
 EXHAUSTED, LEFT_EARLY, FAILED, TIMED_OUT = Ending
 
+RANGE, PAGES, MADE = "async_range", "fetch_all_pages", "comprehensions"
+DATA, TICKER = "stream_data", "ticker"
+
 SCENARIOS = (
-    Scenario("async_range", "5 numbers, with a delay", EXHAUSTED, range_exhausted),
-    Scenario("async_range", "break at 3", LEFT_EARLY, range_left_early),
-    Scenario("fetch_all_pages", "5 pages of 3 users", EXHAUSTED, pages_exhausted),
-    Scenario("fetch_all_pages", "break on page 3", LEFT_EARLY, pages_left_early),
-    Scenario("fetch_all_pages", "page 3 answers 500", FAILED, pages_failed, PageStatusError),
-    Scenario("fetch_all_pages", "no answer, fail_after", TIMED_OUT, pages_timed_out),
-    Scenario("comprehensions", "list, nested, with if", EXHAUSTED, comprehension_list),
-    Scenario("comprehensions", "set, over the pages", EXHAUSTED, comprehension_set),
-    Scenario("comprehensions", "dict, over ticks", EXHAUSTED, comprehension_dict),
-    Scenario("comprehensions", "generator, break", LEFT_EARLY, comprehension_left_early),
-    Scenario("comprehensions", "list, page 3 fails", FAILED, comprehension_failed, PageStatusError),
-    Scenario("stream_data", "a socket, to its end", EXHAUSTED, data_exhausted),
-    Scenario("stream_data", "break after 2 words", LEFT_EARLY, data_left_early),
-    Scenario("stream_data", "the loop's body raises", FAILED, data_failed, ValueError),
-    Scenario("stream_data", "silence, fail_after", TIMED_OUT, data_timed_out),
-    Scenario("ticker", "3 ticks", EXHAUSTED, ticker_exhausted),
-    Scenario("ticker", "break at tick 3", LEFT_EARLY, ticker_left_early),
-    Scenario("ticker", "hourly, fail_after", TIMED_OUT, ticker_timed_out),
+    Scenario(RANGE, "5 numbers, with a delay", EXHAUSTED, reading(few)),
+    Scenario(RANGE, "break at 3", LEFT_EARLY, reading(many, until=3)),
+    Scenario(PAGES, "5 pages of 3 users", EXHAUSTED, reading(names)),
+    Scenario(PAGES, "break on page 3", LEFT_EARLY, reading(names, until="Radia")),
+    Scenario(PAGES, "page 3 answers 500", FAILED, reading(broken_names), PageStatusError),
+    Scenario(PAGES, "no answer, fail_after", TIMED_OUT, reading(no_names, within=PATIENCE)),
+    Scenario(MADE, "list, nested, with if", EXHAUSTED, making(nested)),
+    Scenario(MADE, "set, over the pages", EXHAUSTED, making(initials)),
+    Scenario(MADE, "dict, over ticks", EXHAUSTED, making(numbered)),
+    Scenario(MADE, "generator, break", LEFT_EARLY, shouted),
+    Scenario(MADE, "list, page 3 fails", FAILED, making(broken_list), PageStatusError),
+    Scenario(DATA, "a socket, to its end", EXHAUSTED, reading(words)),
+    Scenario(DATA, "break after 2 words", LEFT_EARLY, reading(words, until="arrive")),
+    Scenario(DATA, "the loop's body raises", FAILED, refused, ValueError),
+    Scenario(DATA, "silence, fail_after", TIMED_OUT, reading(silence, within=PATIENCE)),
+    Scenario(TICKER, "3 ticks", EXHAUSTED, reading(lambda _: ticks(0.02, count=3))),
+    Scenario(TICKER, "break at tick 3", LEFT_EARLY, reading(lambda _: ticks(0.02), until="tick-3")),
+    Scenario(TICKER, "hourly, fail_after", TIMED_OUT, late),
 )

@@ -1,15 +1,13 @@
-"""What `anystream demo` shows: its progress, and the results as a table or as JSON."""
+"""What `anystream demo` shows: the results as a table or as JSON."""
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import count, groupby
+from itertools import groupby
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -20,23 +18,6 @@ PLAIN_WIDTH = 100
 """More than the table needs: a file or a pipe has no margin that lines have to be broken at."""
 
 YIELDED_WIDTH = 24
-
-
-@contextmanager
-def progress(steps: int) -> Generator[Callable[[str], None], None, None]:
-    """A bar on standard error while the block runs, if that is a terminal.
-
-    The function given has to be called before each step, with a few words for it.
-    """
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda words: None
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=steps)
-        done = count()
-        yield lambda words: bar.update(task, completed=next(done), description=words)
 
 
 def print_json(results: Sequence[Result]) -> None:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
-import pytest
 
 from .clock import backend
 from .leaks import LeakWatch
@@ -16,9 +15,6 @@ from .sweep import MODES, SEEDS, Cut, Mode
 from .waits import place_of
 
 Program: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
-
-NO_VERDICTS = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, pytest.skip.Exception)
-"""What ends the sweep and not only the run that has raised it."""
 
 
 def cancel_everywhere(
@@ -117,7 +113,7 @@ class _Run:
             with self.kind.schedule():
                 anyio.run(watched, backend=name, backend_options=options)
         except BaseException as error:  # noqa: ASYNC103  # the loop has ended
-            if BaseExceptionGroup("", [error]).subgroup(NO_VERDICTS) or not self.cut.used:
+            if BaseExceptionGroup("", [error]).subgroup(no_verdicts()) or not self.cut.used:
                 raise
             self.error = error
 
@@ -162,3 +158,10 @@ def _kinds(
             yield _Kind(name, mode, None)
         elif mode != "native":
             yield from (_Kind(name, mode, seed) for seed in seeds)
+
+
+def no_verdicts() -> tuple[type[BaseException], ...]:
+    """What ends the sweep and not only the run that has raised it."""
+    import pytest  # which nothing else here needs, and the demo has not
+
+    return KeyboardInterrupt, SystemExit, pytest.exit.Exception, pytest.skip.Exception

@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import anyio
-import pytest
 
 from .tasks import Task, in_trio, running_tasks, task_name
 
@@ -246,6 +245,8 @@ class Cut:
             return await self._cuttable(program, task.cancel)
 
         if in_trio():
+            import pytest
+
             pytest.skip("only asyncio has Task.cancel()")
         task = asyncio.create_task(body())
         await asyncio.wait([task])
