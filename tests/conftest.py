@@ -2,10 +2,17 @@
 
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from rows import Row
+
+HERE = Path(__file__).parent
+HELPERS = {each.stem for folder in (HERE, HERE / "http") for each in folder.glob("*.py")}
+# An assert in what is imported before this would not tell its values.
+pytest.register_assert_rewrite(*(HELPERS - {"conftest"}), "cli", "rows", "server")
+
+from rows import Row  # noqa: E402  # as just said
 
 pytest_plugins = ["anystream.testing.plugin"]
 

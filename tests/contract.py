@@ -20,9 +20,22 @@ def the(rows: Iterable[Row]) -> pytest.MarkDecorator:
 
 
 def each(cases: Iterable[tuple[Row, Function]]) -> pytest.MarkDecorator:
-    cases = [*cases]
-    ids = [f"{row}-{form.__name__}" for row, form in cases]
-    return pytest.mark.parametrize(("row", "form"), cases, ids=ids)
+    named = [pytest.param(row, form, id=in_form(row, form)) for row, form in cases]
+    return pytest.mark.parametrize(("row", "form"), named)
+
+
+def in_form(row: Row, form: Function) -> str:
+    return f"{row} ({form.__name__})" if row.calls else str(row)
+
+
+def of_kind(kind: str) -> str:
+    return f"{kind} source"
+
+
+def pausing(*pauses: int | None) -> pytest.MarkDecorator:
+    """Sources that sleep before each item; 0 is a checkpoint, None not even that."""
+    ids = ["no pause" if pause is None else f"pause {pause}" for pause in pauses]
+    return pytest.mark.parametrize("pause", pauses, ids=ids)
 
 
 EVERY = the(ROWS)
@@ -32,10 +45,22 @@ IN_THE_READER = the(row for row in ROWS if not row.tasks)
 JOINING = the(row for row in ROWS if row.joins)
 BOUNDED = the(row for row in ROWS if row.ahead is not None)
 IN_EVERY_FORM = each(CASES)
-IN_FORM = each(
+DIFFERING = [
     (row, form) for row, form in CASES if form is suspending or row in IN_A_SEGMENT or not row.calls
-)
+]
+IN_FORM = each(DIFFERING)
 """Where the task that calls a function is another one, how it does so makes no difference."""
+
+EACH_KIND = pytest.mark.parametrize("kind", KINDS, ids=of_kind)
+UNHARMED = pytest.mark.parametrize(
+    ("row", "form", "kind"),
+    [
+        pytest.param(row, form, kind, id=f"{in_form(row, form)}-{of_kind(kind)}")
+        for row, form in DIFFERING
+        for kind in (KINDS if row.tasks else ("iterator",))
+    ],
+)
+"""Sources that a cancelled step does not kill: behind a task also a generator."""
 
 BACKENDS = pytest.mark.parametrize("name", ["asyncio", "trio"])
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)

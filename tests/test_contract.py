@@ -14,18 +14,19 @@ from contract import (
     BACKENDS,
     BOUNDED,
     CALLING,
+    EACH_KIND,
     EVERY,
     IN_EVERY_FORM,
     IN_TASKS,
     ITEMS,
     JOINING,
-    KINDS,
     BlockedSource,
     at_its_own_end,
     before_an_error,
     first_items,
     needed,
     over,
+    pausing,
 )
 from rows import FORMS, ROWS, Function, Row, in_order
 
@@ -55,22 +56,23 @@ def test_what_rows_are_exempt_from_exists() -> None:
 # -- the items ------------------------------------------------------------------------------
 
 
+@pausing(None, 0, 1)
+@EACH_KIND
 @IN_EVERY_FORM
-async def test_same_items(row: Row, form: Function) -> None:
+async def test_same_items(row: Row, form: Function, kind: str, pause: int | None) -> None:
     wanted = row.wanted(ITEMS)
-    for kind, pause in itertools.product(KINDS, (None, 0, 1)):
-        source = TrackedSource(ITEMS, pause=pause)
-        stream = row.over(over(source, kind), form)
-        async with stream as items:
-            row.check([item async for item in items], wanted, True)
-            with pytest.raises(StopAsyncIteration):
-                await anext(items)
-        if isinstance(stream, Stream):
-            row.check(await stream.collect(), wanted, True)
-            if not row.tasks:
-                row.check([item async for item in stream], wanted, True)
-        assert source.open_runs == 0
-        assert len(source.closed_by) == source.opened
+    source = TrackedSource(ITEMS, pause=pause)
+    stream = row.over(over(source, kind), form)
+    async with stream as items:
+        row.check([item async for item in items], wanted, True)
+        with pytest.raises(StopAsyncIteration):
+            await anext(items)
+    if isinstance(stream, Stream):
+        row.check(await stream.collect(), wanted, True)
+        if not row.tasks:
+            row.check([item async for item in stream], wanted, True)
+    assert source.open_runs == 0
+    assert len(source.closed_by) == source.opened
 
 
 @IN_EVERY_FORM
@@ -83,13 +85,13 @@ async def test_plain_iterable(row: Row, form: Function, monkeypatch: pytest.Monk
             row.check([item async for item in items], row.wanted(ITEMS), True)
 
 
+@EACH_KIND
 @EVERY
-async def test_empty_source(row: Row) -> None:
-    for kind in KINDS:
-        source = TrackedSource[int]([])
-        async with row.over(over(source, kind)) as items:
-            row.check([item async for item in items], row.wanted([]), True)
-        assert source.open_runs == 0
+async def test_empty_source(row: Row, kind: str) -> None:
+    source = TrackedSource[int]([])
+    async with row.over(over(source, kind)) as items:
+        row.check([item async for item in items], row.wanted([]), True)
+    assert source.open_runs == 0
 
 
 @IN_TASKS
@@ -102,11 +104,14 @@ def test_the_bare_form_is_refused(row: Row) -> None:
 # -- leaving --------------------------------------------------------------------------------
 
 
+@pausing(0, 1)
+@EACH_KIND
 @EVERY
-async def test_leaving_early_closes_with_the_cleanup_complete(row: Row) -> None:
+async def test_leaving_early_closes_with_the_cleanup_complete(
+    row: Row, kind: str, pause: int
+) -> None:
     wanted = row.wanted(ITEMS)
-    lengths = range(len(wanted) + 1)
-    for kind, pause, length in itertools.product(KINDS, (0, 1), lengths):
+    for length in range(len(wanted) + 1):
         source = TrackedSource(ITEMS, pause=pause, cleanup=0.5)
         async with row.over(over(source, kind)) as items:
             got = await first_items(items, length)
@@ -179,37 +184,40 @@ async def test_the_wrong_task_is_named(row: Row) -> None:
 # -- errors ---------------------------------------------------------------------------------
 
 
+@EACH_KIND
 @EVERY
-async def test_an_error_of_the_body_comes_out_bare(row: Row) -> None:
-    for kind in KINDS:
-        source = TrackedSource(ITEMS, pause=1, cleanup=0.5)
-        error = KeyError("body")
-        with pytest.raises(KeyError) as caught:
+async def test_an_error_of_the_body_comes_out_bare(row: Row, kind: str) -> None:
+    source = TrackedSource(ITEMS, pause=1, cleanup=0.5)
+    error = KeyError("body")
+    with pytest.raises(KeyError) as caught:
+        async with row.over(over(source, kind)) as items:
+            await anext(items, None)
+            raise error
+    assert caught.value is error
+    assert error.__context__ is None
+    assert source.open_runs == 0
+
+
+@EACH_KIND
+@EVERY
+async def test_an_error_of_the_body_survives_a_cancelled_scope_around_it(
+    row: Row, kind: str
+) -> None:
+    source = TrackedSource(ITEMS, pause=1, cleanup=0.5)
+    with pytest.raises(KeyError):
+        with anyio.CancelScope() as scope:
             async with row.over(over(source, kind)) as items:
                 await anext(items, None)
-                raise error
-        assert caught.value is error
-        assert error.__context__ is None
-        assert source.open_runs == 0
+                scope.cancel()
+                raise KeyError("body")
+    assert source.open_runs == 0
 
 
+@EACH_KIND
 @EVERY
-async def test_an_error_of_the_body_survives_a_cancelled_scope_around_it(row: Row) -> None:
-    for kind in KINDS:
-        source = TrackedSource(ITEMS, pause=1, cleanup=0.5)
-        with pytest.raises(KeyError):
-            with anyio.CancelScope() as scope:
-                async with row.over(over(source, kind)) as items:
-                    await anext(items, None)
-                    scope.cancel()
-                    raise KeyError("body")
-        assert source.open_runs == 0
-
-
-@EVERY
-async def test_an_error_of_the_source_keeps_its_place(row: Row) -> None:
+async def test_an_error_of_the_source_keeps_its_place(row: Row, kind: str) -> None:
     """And it comes once."""
-    for kind, index in itertools.product(KINDS, range(len(ITEMS) + 1)):
+    for index in range(len(ITEMS) + 1):
         error = OSError(index)
         source = TrackedSource(ITEMS, errors={index: error})
         before, comes = before_an_error(row, index)

@@ -11,14 +11,15 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from contract import (
+    EACH_KIND,
     EVERY,
     IN_FORM,
     IN_TASKS,
     IN_THE_READER,
     ITEMS,
-    KINDS,
     NOTHING,
     ON_ASYNCIO,
+    UNHARMED,
     at_its_own_end,
     before_an_error,
     over,
@@ -34,9 +35,9 @@ from anystream.testing.tasks import running_tasks
 # -- cuts -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("mode", MODES, ids="{} cancel".format)
+@EACH_KIND
 @IN_FORM
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("mode", MODES)
 async def test_cancelled_anywhere(row: Row, form: Function, kind: str, mode: Any) -> None:
     """What runs in a task cleans up, even if it was waiting inside of a step."""
     wanted = row.wanted(ITEMS)
@@ -59,17 +60,16 @@ async def test_cancelled_anywhere(row: Row, form: Function, kind: str, mode: Any
             assert kind == "generator" or mode == "native" or source.open_runs == 0
 
 
-@IN_FORM
-async def test_a_cancelled_step_loses_nothing(row: Row, form: Function) -> None:
+@UNHARMED
+async def test_a_cancelled_step_loses_nothing(row: Row, form: Function, kind: str) -> None:
     """Behind a task not even over a generator: the cancellation does not come to it."""
-    for kind in KINDS if row.tasks else ("iterator",):
-        for cut in every_cut():
-            source = TrackedSource(ITEMS, pause=int(row.tasks))
-            got: list[Any] = []
-            async with row.over(over(source, kind), form) as items:
-                await cut.collect(items, got)
-            row.check(got, row.wanted(ITEMS), True)
-            assert source.open_runs == 0
+    for cut in every_cut():
+        source = TrackedSource(ITEMS, pause=int(row.tasks))
+        got: list[Any] = []
+        async with row.over(over(source, kind), form) as items:
+            await cut.collect(items, got)
+        row.check(got, row.wanted(ITEMS), True)
+        assert source.open_runs == 0
 
 
 @IN_THE_READER
