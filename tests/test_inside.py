@@ -2,8 +2,8 @@
 
 import gc
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -42,7 +42,24 @@ async def with_open(items: Stream[int]) -> AsyncIterator[int]:
             yield item
 
 
-HELPERS = pytest.mark.parametrize("helper", [with_block, with_open])
+async def with_stack(items: Stream[int]) -> AsyncIterator[int]:
+    async with AsyncExitStack() as stack:
+        async for item in await stack.enter_async_context(items):
+            yield item
+
+
+async def with_manager(items: Stream[int]) -> AsyncIterator[int]:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Any]:
+        async with items as run:
+            yield run
+
+    async with opened() as run:
+        async for item in run:
+            yield item
+
+
+HELPERS = pytest.mark.parametrize("helper", [with_block, with_open, with_stack, with_manager])
 
 
 @pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected")  # trio's, of any
@@ -96,13 +113,28 @@ async def test_one_stream_inside_and_outside() -> None:
     assert rows.open == 0
 
 
-async def test_one_with_tasks_warns_where_it_is_opened() -> None:
+@HELPERS
+async def test_one_with_tasks_warns_where_it_is_opened(helper: Any) -> None:
     rows = Rows()
     with pytest.warns(GeneratorWarning, match=r"@stream\(buffer=0\)") as caught:
-        async with aclosing(with_block(Stream(rows).buffer(1))) as items:
+        async with aclosing(helper(Stream(rows).buffer(1))) as items:
             assert await anext(items) == 0
     assert [warning.filename for warning in caught] == [__file__]
     assert rows.open == 0
+
+
+async def test_a_stack_that_somebody_else_closes() -> None:
+    rows = Rows()
+    stack = AsyncExitStack()
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        async for item in await stack.enter_async_context(Stream(rows)):
+            yield item
+
+    async with aclosing(numbers()) as items:
+        assert await anext(items) == 0
+        await stack.aclose()
+        assert rows.open == 0
 
 
 async def test_what_is_ended_in_its_place_does_not_warn() -> None:
@@ -127,16 +159,31 @@ async def test_what_is_ended_in_its_place_does_not_warn() -> None:
         warnings.simplefilter("error")
         async with opened() as items:
             assert await anext(items) == 0
+        async with AsyncExitStack() as stack:
+            items = await stack.enter_async_context(opened())
+            assert await anext(items) == 0
         assert await decorated().take(2).collect() == [0, 1]
         assert [count async for count in terminal()] == [9]
     assert rows.open == 0
 
 
 async def test_a_block_in_a_coroutine_has_to_be_left_by_its_task() -> None:
-    async with Stream(Rows()) as items, anyio.create_task_group() as group:
+    numbers = Stream(Rows())
+    async with numbers as items, anyio.create_task_group() as group:
 
         async def leave() -> None:
-            with pytest.raises(WrongTaskError, match="entered in another task"):
-                await items.__aexit__(None, None, None)
+            for entered in (numbers, items):
+                with pytest.raises(WrongTaskError, match=r"another task.*@stream\(buffer=0\)"):
+                    await entered.__aexit__(None, None, None)
 
         group.start_soon(leave)
+
+
+async def test_an_iterator_without_tasks_may_be_closed_by_another_task() -> None:
+    """As fixtures are, which some plugins begin and end in two tasks."""
+    rows = Rows()
+    items = aiter(Stream(rows))
+    assert await anext(items) == 0
+    async with anyio.create_task_group() as group:
+        group.start_soon(items.aclose)
+    assert rows.open == 0

@@ -25,7 +25,7 @@ from . import _args as check
 from . import _labels as label
 from . import _layouts as layouts
 from . import _terminals
-from ._core.callers import caller
+from ._core.callers import holders
 from ._core.channel import OVERFLOWS, Channel
 from ._core.contracts import (
     MISSING,
@@ -36,8 +36,9 @@ from ._core.contracts import (
     grace_of,
     needs_tasks,
 )
+from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
-from ._errors import EmptyStreamError, NeedsTasksError, WrongTaskError
+from ._errors import EmptyStreamError, NeedsTasksError
 from ._operators import (
     batching,
     combine,
@@ -205,17 +206,23 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
             key = self._of_generator(key)
         runs = None if self._runs is None else self._runs.get(key)
         if self._runs is None or not runs:
-            raise WrongTaskError(f"{self!r} was entered in another task, which has to leave it")
+            raise entered_elsewhere(self)
         run = runs.pop()
         if not runs:
             del self._runs[key]
         await reader_of(run).leave(error)
 
     def _of_generator(self, task: int) -> int:
-        """The key of the runs that the generator which calls this has entered, or of `task`."""
-        frame = caller()
+        """The key of the runs that the generator which calls this has entered, or of `task`.
+
+        An exit stack of a generator may be closed by somebody else.
+        """
         runs = self._runs or {}
-        return task if frame is None or -id(frame) not in runs else -id(frame)
+        for frame in holders():
+            if -id(frame) in runs:
+                return -id(frame)
+        others = [key for key in runs if key is not None and key < 0]
+        return others[0] if len(others) == 1 and task not in runs else task
 
     def __aiter__(self) -> Run[T_co]:
         if needs_tasks(self):

@@ -6,6 +6,7 @@ in it stays in the task that has read it, and corrupts the stack of scopes there
 
 import inspect
 import warnings
+from collections.abc import Iterator
 from types import FrameType
 
 ENDING = ("anystream.", "anyio.", "contextlib", "trio.", "pytest", "_pytest")
@@ -20,10 +21,26 @@ def caller() -> FrameType | None:
     return frame
 
 
+def holders() -> Iterator[FrameType]:
+    """The frames whose block it may be: what calls, and whom that is a context manager for.
+
+    An exit stack enters and leaves for whom it belongs to, and so does a function that contextlib
+    has made a context manager.
+    """
+    frame = caller()
+    while frame is not None:  # pragma: no branch  # who runs the event loop is no generator
+        stepper = frame.f_back
+        if module(frame) != "contextlib":
+            yield frame
+            if not is_generator(frame) or stepper is None or module(stepper) != "contextlib":
+                return
+        frame = stepper
+
+
 def abandonable() -> int | None:
     """What identifies the async generator that calls this, if nothing sees to its end."""
-    frame = caller()
-    if frame is None or not frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR:
+    frame = next(reversed([*holders()]), None)
+    if frame is None or not is_generator(frame):
         return None
     stepper = frame.f_back
     if stepper is not None and module(stepper).startswith(ENDING):
@@ -31,10 +48,13 @@ def abandonable() -> int | None:
     return id(frame)
 
 
+def is_generator(frame: FrameType) -> bool:
+    return bool(frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR)
+
+
 def warn(text: str, category: type[Warning]) -> None:
     """Warn at the line outside of this package that has called into it."""
-    frame = caller()
-    assert frame is not None
+    frame = next(holders())
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     warnings.warn_explicit(
         text, category, frame.f_code.co_filename, frame.f_lineno, registry=registry

@@ -24,6 +24,14 @@ from .opening import Opening
 from .turns import FairQueue
 
 
+def entered_elsewhere(what: object) -> WrongTaskError:
+    """The error of who leaves what another task has entered."""
+    return WrongTaskError(
+        f"{what!r} was entered in another task, which has to leave it; a block inside of a"
+        " generator stays in one task if that is decorated with @stream(buffer=0)"
+    )
+
+
 class Reader:
     """What a `Run`, a terminal call and `to_sync` read from."""
 
@@ -84,7 +92,7 @@ class Reader:
     async def exit(self, error: BaseException | None) -> None:
         """Close in the task that has entered; `error` is propagating, and continues."""
         if self._elsewhere():
-            raise self._wrong_task()
+            raise entered_elsewhere(self)
         await self.leave(error)
 
     async def leave(self, error: BaseException | None) -> None:
@@ -103,7 +111,7 @@ class Reader:
         """Close every source, downstream first; a second call does nothing."""
         opening = self._opening
         if opening.task is not None and self._elsewhere():
-            raise self._wrong_task()
+            raise entered_elsewhere(self)
         if opening.busy or (self._stepping and not opening.ends_waits):
             raise self._busy()
         self.items = EMPTY
@@ -218,12 +226,6 @@ class Reader:
     def _elsewhere(self) -> bool:
         """Whether this is a task that may not leave."""
         return self._inside_of is None and self._opening.task != get_current_task().id
-
-    def _wrong_task(self) -> WrongTaskError:
-        return WrongTaskError(
-            f"{self!r} was entered in another task, which has to leave it; a block inside of a"
-            " generator stays in one task if that is decorated with @stream(buffer=0)"
-        )
 
     def _busy(self) -> StreamBusyError:
         return StreamBusyError(
