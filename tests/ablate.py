@@ -461,7 +461,7 @@ REMOVALS = (
     ),
     Removal(
         SHARE,
-        "and not self.may_be_read():\n",
+        "and not self.may_be_read(owner):\n",
         "and True:\n",
         "a part whose reader comes late is no deadlock",
     ),

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -448,6 +448,35 @@ async def test_a_group_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
         with pytest.raises(StreamDeadlockError):
             async for _key, _group in groups:
                 pass
+
+
+async def test_nor_is_it_one_in_a_terminal_call() -> None:
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: async_range(99).group_by(third, 5).collect(),
+        lambda: async_range(99).group_by(lambda n: None, 5).take(2).drain(),
+        lambda: async_range(99).group_by(third, 5).for_each(lambda pair: pair[1].drain()),
+        lambda: Stream([1]).flat_map(lambda _: async_range(99).group_by(third, 5)).count(),
+    ]
+    for call in calls:
+        with pytest.raises(StreamDeadlockError), anyio.fail_after(60):
+            await call()
+
+
+async def test_a_reader_that_a_terminal_call_has_started_may_come_late() -> None:
+    counts: list[int] = []
+
+    async def read(items: Stream[int]) -> None:
+        await anyio.sleep(3)
+        counts.append(await items.count())
+
+    async with anyio.create_task_group() as tasks:
+
+        async def start(pair: tuple[int, Stream[int]]) -> None:
+            tasks.start_soon(read, pair[1])
+            await anyio.sleep(pair[0] * 5)  # leaving ends the groups
+
+        await Stream([0] * 20 + [1]).group_by(third, 5).for_each(start)
+    assert counts == [20, 1]
 
 
 async def test_a_group_that_was_left_comes_again() -> None:

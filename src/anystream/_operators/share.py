@@ -82,6 +82,7 @@ class Distributor(ABC):
         self.subscriptions: list[Subscription] = []
         self.started = False
         self.before: set[int] = set()  # tasks that were there at the opening, and have no parent
+        self.opener: int | None = None  # the task of that
         self.over = False
         self.error: BaseException | None = None
 
@@ -151,11 +152,10 @@ class Distributor(ABC):
         it waits.
         """
         waiting = {subscription.task for subscription in self.subscriptions if subscription.wanted}
-        reader = next(
-            (subscription.task for subscription in self.subscriptions if subscription is full), None
-        )
-        if reader is None and waiting == {self.owner.task} and not self.may_be_read():
-            reader = self.owner.task
+        reader = full.task if isinstance(full, Subscription) else None
+        entered = self.entered_by()
+        if reader is None and waiting == {entered} and not self.may_be_read(entered):
+            reader = entered
         if reader is not None and reader in waiting:
             raise StreamDeadlockError(
                 f"a part of {self.stream!r} is full ({self.size} items) and has no reader, or one"
@@ -163,9 +163,14 @@ class Distributor(ABC):
                 " larger buffer or another overflow policy"
             )
 
-    def may_be_read(self) -> bool:
-        """Whether there is a task that the one that has entered the block may have started."""
-        owner = self.owner.task
+    def entered_by(self) -> int | None:
+        """The task that has entered the block, or is in the terminal call."""
+        if self.owner.task is None and not isinstance(self.owner, Producer):
+            return self.opener
+        return self.owner.task
+
+    def may_be_read(self, owner: int | None) -> bool:
+        """Whether there is a task that the owner may have started."""
         return any(
             task.parent_id == owner or (task.parent_id is None and task.id not in self.before)
             for task in get_running_tasks()
@@ -336,6 +341,7 @@ class Sorter(Distributor):
     ) -> None:
         super().__init__(owner, stream, size, overflow)
         self.fn = fn
+        self.opener = get_current_task().id
         self.before = {task.id for task in get_running_tasks() if task.parent_id is None}
 
     async def deal(self, batch: Iterator[Any]) -> None:
