@@ -58,6 +58,26 @@ def test_nothing_is_written_through_a_link_that_somebody_has_put_there(tmp_path:
     assert (tmp_path / "precious").read_text() == "precious"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no named pipes among its files")
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe': it is not a regular file"):
+        Resume(str(tmp_path / "pipe"), "pages", URL, [])
+    os.mkfifo(tmp_path / "state.tmp")
+    Resume(str(tmp_path / "state"), "pages", URL, []).save(1)
+    assert Resume(str(tmp_path / "state"), "pages", URL, []).state == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege, and modes are others")
+def test_a_file_of_the_name_of_an_unfinished_one_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    os.link(tmp_path / "precious", tmp_path / "state.tmp")
+    (tmp_path / "precious").chmod(0o666)
+    Resume(str(tmp_path / "state"), "pages", URL, []).save(1)
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize(
     ("command", "url", "asked", "why"),
     [
@@ -81,6 +101,7 @@ def test_a_state_of_something_else_is_refused(
     [
         ("", "it is not a state that anystream has written"),
         ("[1]", "it is not a state that anystream has written"),
+        ("[" * 100_000, "it is not a state that anystream has written"),
         ('{"anystream": "pages"}', "it is not a state that anystream has written"),
         (
             '{"anystream": "pages", "version": 9, "url": "", "request": "", "state": 1, "done": 0}',

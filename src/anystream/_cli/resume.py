@@ -9,6 +9,7 @@ left.
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from contextlib import ExitStack
 from typing import Any
@@ -34,13 +35,15 @@ class Resume:
 
     def load(self) -> bool:
         try:
-            with open(self.path, "rb") as file:
+            with open(self.path, "rb", opener=at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise self.unusable("it is not a regular file")
                 found = json.loads(file.read())
         except FileNotFoundError:
             return False
         except OSError as exc:
             raise self.unusable(str(exc.strerror)) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self.unusable("it is not a state that anystream has written") from None
         self.check(found)
         self.state, self.done = found["state"], found["done"]
@@ -83,6 +86,11 @@ class Resume:
 
     def unusable(self, why: str) -> UsageError:
         return UsageError(f"argument --resume: {self.path!r}: {why}")
+
+
+def at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for who writes to it, as a named pipe would."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def open_output(stack: ExitStack, path: str | None, resume: Resume | None) -> LineOutput:
