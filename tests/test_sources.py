@@ -3,8 +3,9 @@
 import itertools
 import random
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import wraps
 from typing import Any
 
 import anyio
@@ -451,6 +452,24 @@ def test_what_cannot_be_decorated() -> None:
         stream(len)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="buffer must be at least 0, got -1"):
         stream(buffer=-1)
+
+
+async def test_a_generator_that_was_decorated_before() -> None:
+    def traced(fn: Callable[[int], AsyncIterator[int]]) -> Callable[[int], AsyncIterator[int]]:
+        @wraps(fn)
+        def call(n: int) -> AsyncIterator[int]:
+            return fn(n)
+
+        return call
+
+    @traced
+    async def numbers(n: int) -> AsyncIterator[int]:
+        for k in range(n):
+            yield k
+
+    with pytest.raises(TypeError, match=r"use Stream\(lambda: fn\(\.\.\.\)\)"):
+        stream(numbers)
+    assert await Stream(lambda: numbers(3)).collect() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("form", ["bare", "chain", "flat_map"])

@@ -57,7 +57,10 @@ def stream(fn: Callable[..., Any] | None = None, /, *, buffer: int | None = None
 def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., Stream[Any]]]:
     def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
         if not inspect.isasyncgenfunction(fn):
-            raise TypeError(f"@stream needs an async generator function, got {fn!r}")
+            raise TypeError(
+                f"@stream needs an async generator function, got {fn!r}; if calling it gives an"
+                " async generator, as a decorated one does, use Stream(lambda: fn(...))"
+            )
         signature = inspect.signature(fn)
 
         @wraps(fn)
