@@ -88,6 +88,12 @@ async def test_a_hub_that_is_told_to_stop_asks_for_nothing_more(
         assert source.reads == read
 
 
+async def test_a_part_of_a_plain_source_is_left_while_the_rest_waits_for_room() -> None:
+    async with Stream(range(4)).partition(bool, 2) as (true, _), true as items:
+        assert await anext(items) == 1
+        await anyio.sleep(0.5)
+
+
 @EVERY
 async def test_leaving_in_the_middle_of_a_burst(row: Row) -> None:
     for size, reads, pause in itertools.product((1, 2, 3, 4, 7, 30), range(4), (0, 0.5)):

@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from anystream import CleanupTimeoutError, Retry, Stream, chain, merge
+from anystream import CleanupTimeoutError, Retry, Stream, chain, merge, race
 
 
 class Reply:
@@ -124,6 +124,28 @@ async def test_one_that_was_handed_over_is_closed_if_it_has_aclose() -> None:
         await Stream(reply).take(2).drain()
         assert ("end" in reply.log) == closed
         await reply.inner.aclose()  # type: ignore[attr-defined]
+
+
+OVER: dict[str, Callable[[WithAclose], Stream[Any]]] = {
+    "merge": lambda reply: merge(reply, []),
+    "chain": lambda reply: chain(reply, [1]),
+    "race": lambda reply: race(reply, Stream([1]).delay(9)),
+    "flat_map": lambda reply: Stream([1]).flat_map(lambda _: reply),
+    "map": lambda reply: Stream(reply).buffer(0).map(str, concurrency=2),
+    "switch_map": lambda reply: Stream(reply).switch_map(lambda n: [n]),
+    "retry": lambda reply: Stream(reply).retry().catch(lambda error: []),
+}
+
+
+@pytest.mark.parametrize("over", OVER)
+async def test_wherever_it_was_handed_over(over: str) -> None:
+    reply = WithAclose()
+    assert len(await OVER[over](reply).take(2).collect()) == 2
+    assert reply.log[-1] == "end"
+    reply = WithAclose()
+    with anyio.move_on_after(0.055):
+        await OVER[over](reply).drain()
+    assert (reply.log[-1], sorted(reply.log)) == ("end", ["end", "inner", "iterator"])
 
 
 async def test_a_plain_close_will_do() -> None:

@@ -378,6 +378,26 @@ async def test_stepping_in_another_task() -> None:
     assert source.open_runs == 0
 
 
+async def test_what_another_task_has_stepped_is_closed_by_the_one_that_entered() -> None:
+    tasks: list[int] = []
+
+    class Numbers:
+        def __aiter__(self) -> "Numbers":
+            return self
+
+        async def __anext__(self) -> int:
+            tasks.append(anyio.get_current_task().id)
+            return 1
+
+        async def aclose(self) -> None:
+            tasks.append(anyio.get_current_task().id)
+
+    async with Stream(Numbers) as items, anyio.create_task_group() as group:
+        group.start_soon(items.__anext__)
+    stepped, closed = tasks
+    assert closed == anyio.get_current_task().id != stepped
+
+
 async def test_a_generator_may_hold_a_scope_across_its_yields() -> None:
     """The library's own scope lies outside of it, so that both can be left in order."""
 

@@ -140,6 +140,7 @@ async def test_repeat_behind_workers_can_be_left_anywhere() -> None:
     pipelines: list[Callable[[Stream[int]], Stream[Any]]] = [
         lambda s: s.repeat().map(call, concurrency=2).buffer(2),
         lambda s: s.repeat().map(call, concurrency=4).buffer(0),
+        lambda s: s.repeat().map(call, concurrency=2).buffer(10),
         lambda s: s.repeat().filter(call, concurrency=3).delay(0.001),
         lambda s: s.repeat(pause=0.0001).map(call, concurrency=2).buffer(2),
         lambda s: s.repeat().flat_map(lambda n: [n, n], concurrency=2).buffer(1),

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -132,6 +133,58 @@ async def test_a_scope_of_the_source_does_not_cancel_the_wait_for_the_reader(
                 got.append(item)
                 await anyio.sleep(wait)
         assert got == [*range(1, 40), 42]
+
+
+@pytest.mark.parametrize("busy", [0, 0.002])
+async def test_a_scope_that_is_cancelled_around_a_yield(busy: float) -> None:
+    """However long the source takes, which decides whether others have a turn before it parks."""
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        yield 1
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            time.sleep(busy)  # noqa: ASYNC251  # to keep the event loop is the point
+            yield 2
+        yield 3
+
+    for _ in range(20):
+        assert await Stream(numbers).buffer(0).collect() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(0, [1, 2, -1]), (2, [1, 2, 3, 4, -1])])
+async def test_a_time_limit_of_the_source_and_a_slow_reader(size: int, wanted: list[int]) -> None:
+    async def numbers() -> AsyncGenerator[int, None]:
+        with anyio.move_on_after(0.5):
+            for n in itertools.count(1):
+                yield n
+                await anyio.sleep(0.11)
+        yield -1
+
+    async with Stream(numbers).buffer(size) as items:
+        got: list[int] = []
+        async for item in items:
+            got.append(item)
+            await anyio.sleep(0.2)
+    assert got == wanted
+
+
+@pytest.mark.parametrize("size", [None, 0, 3])
+async def test_a_time_limit_of_the_source_that_is_an_error(size: int | None) -> None:
+    async def numbers() -> AsyncGenerator[int, None]:
+        with anyio.fail_after(0.5):
+            for n in itertools.count():
+                yield n
+                await anyio.sleep(0.2)
+
+    stream = Stream(numbers) if size is None else Stream(numbers).buffer(size)
+    for pause in (0, 0.3):
+        got: list[int] = []
+        with pytest.raises(TimeoutError):
+            async with stream as items:
+                async for item in items:
+                    got.append(item)
+                    await anyio.sleep(pause)
+        assert got == [*range(len(got))]
 
 
 def same(item: int) -> int:

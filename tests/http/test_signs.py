@@ -310,6 +310,15 @@ async def test_a_total_that_is_more_than_what_came(tasks: int) -> None:
             assert await again.count() == 7
 
 
+@pytest.mark.parametrize("total", ["9" * 5000, "-1", "many"])
+async def test_a_total_that_is_no_number_is_none(total: str) -> None:
+    for scheme in (PageNumber(total="total"), PageNumber(total=Header("X-Total"))):
+        page = await first_of(around(total=total), {"X-Total": total}, next=scheme)
+        assert (page.total, len(page.data["items"])) == (None, 2)
+    page = await first_of(around(total=total), {"X-Total": total})
+    assert len(page.data["items"]) == 2
+
+
 async def test_a_total_that_has_come_is_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
