@@ -22,7 +22,7 @@ from anystream import (
     async_range,
     merge,
 )
-from anystream.testing import MODES, TrackedSource, every_cut
+from anystream.testing import MODES, Deadlock, TrackedSource, backend, every_cut
 
 
 async def read(
@@ -319,6 +319,19 @@ async def test_a_part_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
             await true.collect()
         with pytest.raises(StreamDeadlockError):
             await false.collect()
+
+
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_a_deadlock_behind_a_task_is_one_in_virtual_time(name: str) -> None:
+    """Nobody can prove it, since another task reads the part; but the clock comes to its end."""
+
+    async def main() -> None:
+        async with async_range(100).partition(odd, 16) as (true, _):
+            await true.buffer(0).drain()
+
+    with pytest.raises(Deadlock):
+        run, options = backend(name)
+        anyio.run(main, backend=run, backend_options=options)
 
 
 @pytest.mark.parametrize("native", [False, True])

@@ -1,5 +1,6 @@
 """Once something has been told to stop nothing begins any more, and what is raised comes out."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -298,3 +299,84 @@ async def test_an_error_of_a_cleanup_is_raised_although_nobody_has_come_to_it(na
             await anext(run)
             await anyio.sleep(5)
             raise KeyError
+
+
+async def failing_call(_: int) -> int:
+    try:
+        await anyio.sleep(10)
+    finally:
+        raise OSError("cleanup failed")
+    return 0
+
+
+RECOVERING: dict[str, Callable[[list[Any]], Stream[Any]]] = {
+    "retry": lambda _: Stream(failing_close).retry(Retry(3, first=0.01)),
+    "catch": lambda seen: Stream(failing_close).catch(seen.append),
+    "on_error skip": lambda _: Stream([1]).map(failing_call, on_error="skip"),
+    "on_error": lambda seen: Stream([1]).map(
+        failing_call, on_error=lambda error, item: seen.append(error)
+    ),
+    "in a part": lambda seen: chain([0], Stream(failing_close).catch(seen.append)).buffer(0),
+}
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("name", RECOVERING)
+async def test_nothing_recovers_from_an_error_in_the_place_of_a_cancellation(
+    name: str, native: bool, anyio_backend_name: str
+) -> None:
+    """It is the error of a cleanup, which says nothing against the cancellation."""
+    seen: list[Any] = []
+    raised: list[BaseException] = []
+
+    async def read() -> None:
+        try:
+            await RECOVERING[name](seen).drain()
+        except OSError as error:
+            raised.append(error)
+
+    if native and anyio_backend_name == "trio":
+        pytest.skip("trio has no cancellation of tasks")
+    if native:
+        task = asyncio.create_task(read())
+        await anyio.sleep(0.1)
+        task.cancel()
+        await task
+    else:
+        with anyio.move_on_after(0.1):
+            await read()
+    assert (len(raised), seen) == (1, [])
+
+
+async def test_an_error_of_its_own_is_recovered_from_after_a_cancelled_step() -> None:
+    class Once:
+        """Fails after its second step, the first of which is cancelled."""
+
+        steps = 0
+
+        def __aiter__(self) -> "Once":
+            return self
+
+        async def __anext__(self) -> int:
+            self.steps += 1
+            await anyio.sleep(1)
+            raise OSError("reset")
+
+    async with Stream(Once).catch(lambda error: [7]) as items:
+        with anyio.move_on_after(0.1):
+            await anext(items)
+        assert await anext(items) == 7
+
+
+async def test_a_time_limit_of_the_source_itself_is_retried() -> None:
+    attempts: list[int] = []
+
+    async def slow() -> AsyncIterator[int]:
+        attempts.append(1)
+        with anyio.fail_after(0.1):
+            if len(attempts) == 1:
+                await anyio.sleep(5)
+        yield len(attempts)
+
+    policy = Retry(3, on=TimeoutError, first=0.01)
+    assert await Stream(slow).retry(policy).collect() == [2]

@@ -1,9 +1,10 @@
 """The event loop that runs, as the core knows it, and whose a cancellation is."""
 
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple
 
-from anyio import CancelScope, Event, get_cancelled_exc_class
+from anyio import CancelScope, Event, current_effective_deadline, get_cancelled_exc_class
 
 from .. import _labels as label
 from .._errors import StreamInterruptedError
@@ -81,6 +82,21 @@ def is_foreign(error: BaseException) -> bool:
 
     task = current_task()
     return task is not None and not task.cancelling()
+
+
+def is_cancelled() -> bool:
+    """Whether this task is being cancelled, by a scope around it or by asyncio's `Task.cancel()`.
+
+    So it is also while an error has taken the place of the cancellation.
+    """
+    if current_effective_deadline() == -inf:
+        return True
+    if not get_cancelled_exc_class().__module__.startswith("asyncio"):
+        return False
+    from asyncio import current_task
+
+    task = current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def named(error: BaseException, where: object) -> BaseException:

@@ -185,6 +185,14 @@ class Owner(ABC):
         """Raise `StreamClosedError` if nothing may begin any more."""
 
     @abstractmethod
+    def recovers(self) -> bool:
+        """Whether an error may be dealt with here, and something else begin in its place.
+
+        It may not where this is over, or while the task is being cancelled: the error may be that
+        of a cleanup, and has taken the place of the cancellation.
+        """
+
+    @abstractmethod
     def unless_abroad(self) -> None:
         """Raise `WrongTaskError` in another event loop than that of the tasks."""
 
@@ -248,6 +256,10 @@ class Owner(ABC):
 
         `error`, if given, is already propagating, and continues if this returns.
         """
+
+    @abstractmethod
+    def step_is_cancelled(self) -> None:
+        """Remember that a step here was told of a cancellation."""
 
     @abstractmethod
     def shelter(self) -> Callable[[], None] | None:

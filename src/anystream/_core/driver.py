@@ -84,11 +84,13 @@ class SyncDriver:
                 try:
                     answer = yield out
                 except BaseException as exc:
+                    self._note(exc)
                     out = generator.throw(exc)
                     expose = expose or self._shelter(exc)
                 else:
                     error = None if answer is None else getattr(answer, "error", None)  # of trio
                     if error is not None:
+                        self._note(error)
                         expose = expose or self._shelter(error)
                     out = generator.send(answer)
                     if error is not None and self._in_await:  # a scope inside was cancelled as well
@@ -100,6 +102,11 @@ class SyncDriver:
             if expose is not None:
                 expose()
         return self.after(out)
+
+    def _note(self, error: BaseException) -> None:
+        """Tell the owner if the step is told of a cancellation."""
+        if self.owner is not None and isinstance(error, get_cancelled_exc_class()):
+            self.owner.step_is_cancelled()
 
     def _shelter(self, error: BaseException) -> Callable[[], None] | None:
         """Let a step that has been cancelled by `error` await; None if it was not, or is over."""

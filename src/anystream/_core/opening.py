@@ -305,6 +305,10 @@ class Opening(TaskOwner):
     def forget(self) -> None:
         self._owned = tuple(source for source in self._owned if source.holds)
 
+    def recovers(self) -> bool:
+        sheltered = self._scope is not None and self._scope.shield
+        return not sheltered and super().recovers()
+
     def shelter(self) -> Callable[[], None] | None:
         """Raise the shield of the scope that was entered before the first step.
 

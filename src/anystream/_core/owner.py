@@ -7,7 +7,7 @@ from math import inf
 from anyio import CancelScope, current_time, get_cancelled_exc_class
 
 from .._errors import CleanupTimeoutError, StreamClosedError
-from .backends import is_native, named
+from .backends import is_cancelled, is_native, named
 from .contracts import GRACE, Openable, Owner, Source, Task
 from .siblings import attach, is_of_cleanup, mark_as_of_cleanup
 from .trio_scopes import parted
@@ -58,13 +58,14 @@ async def unwind(step: Callable[[], Awaitable[object]]) -> None:
 class TaskOwner(Owner):
     """What the two kinds of owners have in common."""
 
-    __slots__ = ("_errors", "_late", "_shield", "_unread")
+    __slots__ = ("_errors", "_late", "_shield", "_step_cancelled", "_unread")
 
     def __init__(self) -> None:
         self._shield: CancelScope | None = None  # for all of the cleanup that is under way
         self._errors: tuple[BaseException, ...] = ()  # of cleanup
         self._unread: tuple[BaseException, ...] = ()  # others, which the reader has not come to
         self._late: BaseException | None = None  # a native cancel that arrived during cleanup
+        self._step_cancelled = False  # whether a step was told of a cancellation
 
     # -- what the kinds differ in -------------------------------------------------------------
 
@@ -118,6 +119,12 @@ class TaskOwner(Owner):
     def unless_over(self) -> None:
         if self.over:
             raise self.refused()
+
+    def recovers(self) -> bool:
+        return not (self.over or (self._step_cancelled and is_cancelled()))
+
+    def step_is_cancelled(self) -> None:
+        self._step_cancelled = True
 
     def shelter(self) -> Callable[[], None] | None:
         return None

@@ -28,7 +28,7 @@ class Replaceable(Wrapper):
         """Taking an item raised `error`: keep it if it is of these types."""
         error = named(error, self.stream)
         try:
-            if not isinstance(error, types):
+            if not isinstance(error, types) or not self.owner.recovers():
                 raise error
             self.error = error
         finally:
@@ -98,7 +98,7 @@ class Catch(Replaceable):
             try:
                 batch = await self.current().batch()
             except self.types as error:
-                if self.owner.over:
+                if not self.owner.recovers():
                     raise
                 self.error = error
             else:
@@ -163,7 +163,7 @@ class Retrying(Replaceable):
             try:
                 batch = await self.source.batch()
             except Exception as error:
-                if self.owner.over:
+                if not self.owner.recovers():
                     raise
                 self.error = error
             else:

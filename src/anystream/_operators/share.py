@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
+from math import inf
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +28,9 @@ from .._errors import (
 T = TypeVar("T")
 PATIENCE = 1.0
 """Seconds after which readers that wait for what nobody can bring are told so."""
+
+LONGEST = 3600.0
+"""Seconds after which this is not looked at again, so that virtual time comes to an end."""
 
 OWN = f"{Producer.__module__}.{Producer.run.__qualname__}"
 """The name of a task of the library's, which reads what somebody else has opened."""
@@ -137,12 +141,14 @@ class Distributor(ABC):
 
     async def room(self, lane: Lane) -> bool:
         """Wait until there is room; False if the item is not wanted any more."""
+        patience = PATIENCE
         while not (lane.stopped or self.dealer.stopped):
             if lane.takes():
                 return True
             wait = partial(self.dealer.wait_for_room, lane, timed=True)
-            if not await until(current_time() + PATIENCE, wait, shield=True):
+            if not await until(current_time() + patience, wait, shield=True):
                 self.fail_if_stuck(lane.channel)
+                patience = 2 * patience if patience < LONGEST else inf
         return False
 
     def fail_if_stuck(self, full: Channel) -> None:

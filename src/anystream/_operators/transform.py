@@ -53,7 +53,7 @@ def forgiving(
         try:
             return await resolved(result)
         except Exception as error:
-            if owner.over:
+            if not owner.recovers():
                 raise
             return await resolved(on_error(error, item))
 
