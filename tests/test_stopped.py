@@ -380,3 +380,38 @@ async def test_a_time_limit_of_the_source_itself_is_retried() -> None:
 
     policy = Retry(3, on=TimeoutError, first=0.01)
     assert await Stream(slow).retry(policy).collect() == [2]
+
+
+BEHIND: dict[str, Callable[[Stream[Any]], Stream[Any]]] = {
+    "buffer(0)": lambda s: s.buffer(0),
+    "buffer": lambda s: s.buffer(4),
+    "map": lambda s: s.map(str, concurrency=2),
+    "merge": lambda s: merge(s, []),
+    "switch_map": lambda s: s.switch_map(lambda item: [item]),
+    "in flat_map": lambda s: Stream([0]).flat_map(lambda _: s, concurrency=2),
+    "in switch_map": lambda s: Stream([0]).switch_map(lambda _: s),
+    "group_by": lambda s: s.group_by(str),
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+async def test_a_stop_at_the_instant_at_which_a_function_returns(name: str) -> None:
+    """The function has ended before its task hears of the stop, and so the next step begins."""
+    closed: list[int] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 0
+            await anyio.sleep(10)  # a step that nothing says beforehand to wait
+        finally:
+            await anyio.sleep(SLOW)
+            closed.append(1)
+
+    async def refuse(_: int) -> bool:
+        await anyio.sleep(1)
+        return False
+
+    async with BEHIND[name](Stream(rows).filter(refuse)) as items:
+        with anyio.move_on_after(1):
+            await anext(items)
+    assert closed

@@ -105,8 +105,8 @@ class Waiter(LaneProducer):
     async def produce(self) -> None:
         await self.transfer(self.reader)
 
-    async def close_sources(self) -> None:
-        await self.close(self.reader)
+    def reading(self) -> Iterable[Source]:
+        return (self.reader,)
 
 
 class Reader(SourceDefaults):

@@ -18,7 +18,7 @@ written here, once.
 """
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from enum import IntEnum
 from types import coroutine
 from typing import Any
@@ -104,8 +104,14 @@ class Producer(TaskOwner):
         been told to stop, and `told` whether what it awaited had been interrupted.
         """
 
+    def reading(self) -> Iterable[Source]:
+        """What it reads, which is closed at its end."""
+        return ()
+
     async def close_sources(self) -> None:
         """Close what it has read, by `close`."""
+        for source in self.reading():
+            await self.close(source)
 
     def ended(self, reported: bool) -> None:
         """All is closed: say so to who reads, with what the cleanup has left.
@@ -152,9 +158,12 @@ class Producer(TaskOwner):
             assert self._wake is not None
             self._wake.set()
         elif state is RUNNING:
-            if self._inner is not None and not self._inner.shield:
-                self._state = INTERRUPTED
-            self._outer.cancel()
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._inner is not None and not self._inner.shield:
+            self._state = INTERRUPTED
+        self._outer.cancel()
 
     async def join(self) -> None:
         """Wait until it is done; what has never got a task comes to its end here."""
@@ -201,6 +210,16 @@ class Producer(TaskOwner):
 
     def stands(self, cancelled: BaseException) -> bool:
         return not (self.stopped or is_native(cancelled))
+
+    async def end_step(self, source: Source) -> None:
+        """Interrupt a step of `source` that has begun, and that nobody awaits any more.
+
+        It begins when something returns at the very instant at which this is told to stop.
+        """
+        if source.busy and self._state in (RUNNING, STOPPED):
+            self._cancel()
+        while source.busy:
+            await source.batch()
 
     async def close(self, source: Source) -> None:
         """Close what this has read; errors are collected, for who comes next."""
@@ -283,6 +302,8 @@ class Producer(TaskOwner):
         try:
             if not self.stopped:
                 await self.produce()
+            for source in self.reading():
+                await self.end_step(source)
         except BaseException as exc:
             error = self._outcome(exc)
         await self._end(error)
@@ -433,6 +454,7 @@ class LaneProducer(Producer):
                 if following is None:
                     return
                 batch = following
+        await self.end_step(source)
 
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
         lane = self.lane
@@ -473,5 +495,5 @@ class Mover(LaneProducer):
     def produce(self) -> Awaitable[None]:
         return self.transfer(self.source)
 
-    async def close_sources(self) -> None:
-        await self.close(self.source)
+    def reading(self) -> Iterable[Source]:
+        return (self.source,)

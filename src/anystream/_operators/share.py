@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from math import inf
@@ -216,8 +216,8 @@ class Dealer(Producer):
         self.failed = error is not None
         return error is not None and self.distributor.end(error)
 
-    async def close_sources(self) -> None:
-        await self.close(self.distributor.source)
+    def reading(self) -> Iterable[Source]:
+        return (self.distributor.source,)
 
     def ended(self, reported: bool) -> None:
         if self.failed:

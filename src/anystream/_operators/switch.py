@@ -1,6 +1,6 @@
 """Operators in which a new item ends what the last one has started: switch_map, map_latest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._core.channel import Channel, Lane
@@ -39,9 +39,8 @@ class Streaming(Latest):
         self.source = as_source(await resolved(self.fn(self.item)), self, made=True)
         await self.transfer(self.source)
 
-    async def close_sources(self) -> None:
-        if self.source is not None:
-            await self.close(self.source)
+    def reading(self) -> Iterable[Source]:
+        return () if self.source is None else (self.source,)
 
 
 class Calling(Latest):
@@ -79,9 +78,12 @@ class Switch(LaneProducer):
         for last in self.running:
             await last.join()
 
+    def reading(self) -> Iterable[Source]:
+        return (self.source,)
+
     async def close_sources(self) -> None:
         await self.stop(self.running)
-        await self.close(self.source)
+        await super().close_sources()
 
 
 def switched(

@@ -1,7 +1,7 @@
 """Operators that call a function in several tasks at a time: map, filter, flat_map."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from sys import maxsize
 from types import CoroutineType
@@ -308,9 +308,8 @@ class Caller(Worker):
         super().keep_unread(error, told)
         self.tell_of_unread(self.pool.failure)
 
-    async def close_sources(self) -> None:
-        for source in self.last:
-            await self.close(source)
+    def reading(self) -> Iterable[Source]:
+        return self.last
 
     def ended(self, reported: bool) -> None:
         if self.last:
@@ -385,6 +384,10 @@ class Expander(Worker):
             await self.transfer(inner)
             await self.finish(self.inner.pop())
 
+    def reading(self) -> Iterable[Source]:
+        return self.inner
+
     async def close_sources(self) -> None:
-        for source in [*self.inner, *self.source.left()]:
+        await super().close_sources()
+        for source in self.source.left():
             await self.close(source)
