@@ -83,6 +83,7 @@ class Opening(TaskOwner):
 
     __slots__ = (
         "_closed",
+        "_finished",
         "_grace",
         "_group",
         "_half_open",
@@ -106,13 +107,14 @@ class Opening(TaskOwner):
         self._stream: Openable = stream
         self._grace: float = grace
         self._segment: Source | None = None
-        self._owned: tuple[Source, ...] = ()  # sources that were handed over, started or not
+        self._owned: list[Source] = []  # sources that were handed over, started or not
+        self._finished: int = 0  # parts that have ended since these were looked through
         self._half_open: list[Source] = []  # while something opens: what of it is open
         self._lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self._scope: CancelScope | None = None
         self._group: TaskGroup | None = None
         self._home: Home | None = None  # the event loop of the group
-        self._unstarted: tuple[Startable, ...] = ()
+        self._unstarted: list[Startable] = []
         self._tasks: set[Startable] = set()  # those that run
         self._opens: bool = False  # whether something is being opened
         self._opens_more: bool = False  # whether a part that is opened later may need tasks
@@ -227,7 +229,7 @@ class Opening(TaskOwner):
 
     def open_later(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Startable]]:
         before = self._opens, self._unstarted, self._half_open
-        self._opens, self._unstarted, self._half_open = True, (), []
+        self._opens, self._unstarted, self._half_open = True, [], []
         try:
             source = make()
             if before[0]:
@@ -251,7 +253,7 @@ class Opening(TaskOwner):
             self._half_open.append(source)
 
     def takes_over(self, source: Source) -> None:
-        self._owned += (source,)
+        self._owned.append(source)
 
     def will_open_more(self) -> None:
         self._opens_more = True
@@ -259,7 +261,7 @@ class Opening(TaskOwner):
     def start(self, task: Startable) -> None:
         """Start a task, now or when all that opens with it is open."""
         if self._opens:
-            self._unstarted += (task,)
+            self._unstarted.append(task)
         else:
             assert self._group is not None
             self._tasks.add(task)
@@ -303,7 +305,10 @@ class Opening(TaskOwner):
             await source.close(owner)
 
     def forget(self) -> None:
-        self._owned = tuple(source for source in self._owned if source.holds)
+        self._finished += 1
+        if 2 * self._finished > len(self._owned):  # so that the whole of it is linear
+            self._finished = 0
+            self._owned = [source for source in self._owned if source.holds]
 
     def recovers(self) -> bool:
         sheltered = self._scope is not None and self._scope.shield
