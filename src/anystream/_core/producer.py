@@ -33,7 +33,7 @@ from .contracts import Openable, Owner, Source, Task
 from .driver import EMPTY
 from .opening import Opening
 from .owner import TaskOwner
-from .trio_scopes import Unwinding, is_told, parted
+from .trio_scopes import Unwinding, are_known, is_told, parted
 
 LONG = 8
 """From this many places in a lane on it pays to look twice before parking [buffer-64]."""
@@ -401,6 +401,17 @@ class Producer(TaskOwner):
         """Whether what comes has to be looked at: an interruption, or what follows it on trio."""
         return self._state is INTERRUPTED or self._unwinding is not None
 
+    def _unwind_late(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
+        """The same in the order of asyncio, which needs no private names."""
+        told = isinstance(getattr(outcome, "error", None), get_cancelled_exc_class())
+        if told:
+            self._state = UNWINDING
+        trap = send(outcome)
+        if told:
+            inner.shield = True
+            self._begin_grace(inner)
+        return trap
+
     def _begin_grace(self, inner: CancelScope) -> None:
         """The interrupted body has suspended again, and not for a close."""
         if self._shield is None:
@@ -408,6 +419,8 @@ class Producer(TaskOwner):
 
     def _unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """Let an interrupted body on trio go on until it suspends again; what it waits for."""
+        if not are_known():
+            return self._unwind_late(send, outcome, inner)
         unwinding = self._unwinding
         first = unwinding is None
         if unwinding is None:

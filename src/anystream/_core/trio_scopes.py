@@ -5,7 +5,44 @@ it is cancelled as well. Behind the shield of a cleanup it does not see ours. An
 cancelled then: a nursery by every exception in it, also by our own, and others by their deadlines.
 """
 
+import warnings
+from functools import cache
 from typing import Any, cast
+
+TASK = ("_cancel_status",)
+STATUS = ("effectively_cancelled", "_scope", "parent", "children", "recalculate")
+NURSERY = ("_cancel_status", "_nested_child_running", "_pending_excs")
+"""The private names of trio's that are used here, and nowhere else."""
+
+
+def private(owner: Any, name: str) -> Any:
+    """An attribute of trio's that is not public."""
+    return getattr(owner, name)
+
+
+@cache
+def are_known() -> bool:
+    """Whether trio has all of these names; asked once, in the task of a producer."""
+    from trio.lowlevel import current_task
+
+    try:
+        task: Any = current_task()
+        for owner, names in (
+            (task, TASK),
+            (private(task, *TASK), STATUS),
+            (task.parent_nursery, NURSERY),
+        ):
+            for name in names:
+                private(owner, name)
+    except AttributeError as exc:
+        warnings.warn(
+            f"this version of trio has changed inside ({exc}): a scope that a source holds across"
+            " its yields may cut its cleanup short when the stream is left",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def exits(nursery: Any) -> bool:
@@ -31,7 +68,10 @@ def is_innermost(scope: Any) -> bool:
         from trio import lowlevel
 
         task: Any = lowlevel.current_task()
-        return task._cancel_status is inner._cancel_status
+        try:
+            return bool(private(task, *TASK) is private(inner, *TASK))
+        except AttributeError:
+            return True  # as it nearly always is
     from asyncio import current_task
 
     from anyio._backends import _asyncio

@@ -1,0 +1,71 @@
+"""Without the private names of trio: a warning, and the order of asyncio."""
+
+import warnings
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import pytest
+
+from anystream import Stream, merge
+from anystream._core import trio_scopes
+from anystream._core.trio_scopes import NURSERY, STATUS, TASK, are_known
+
+NAMES = sorted({*TASK, *STATUS, *NURSERY})
+
+
+@pytest.fixture(params=NAMES)
+def taken_away(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    name: str = request.param
+    private = trio_scopes.private
+
+    def without(owner: object, wanted: str) -> object:
+        if wanted == name:
+            raise AttributeError(f"no attribute {wanted!r}")
+        return private(owner, wanted)
+
+    monkeypatch.setattr(trio_scopes, "private", without)
+    are_known.cache_clear()
+    yield name
+    are_known.cache_clear()
+
+
+def test_a_cleanup_is_complete_all_the_same(taken_away: str) -> None:
+    """But for sources that hold scopes, which is what the names are for."""
+    closed: list[int] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 0
+            await anyio.sleep(10)
+        finally:
+            await anyio.sleep(0.01)
+            closed.append(1)
+
+    async def main() -> None:
+        for stream in (Stream(rows).buffer(0), merge(rows(), rows())):
+            async with stream as items:
+                with anyio.move_on_after(0.01):
+                    async for _ in items:
+                        pass
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        anyio.run(main, backend="trio")
+    assert len(closed) == 3
+    texts = [str(each.message) for each in caught if each.category is RuntimeWarning]
+    assert len(texts) == 1
+    assert taken_away in texts[0]
+
+
+def test_they_are_all_there_today() -> None:
+    async def main() -> bool:
+        seen: list[bool] = []
+
+        async def look(_: object) -> None:
+            seen.append(are_known())
+
+        await Stream([1]).map(look, concurrency=2).drain()
+        return seen == [True]
+
+    are_known.cache_clear()
+    assert anyio.run(main, backend="trio")
