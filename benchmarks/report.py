@@ -282,14 +282,6 @@ def notes(rows: list[Row]) -> list[str]:
     return ["", *(f"- {', '.join(names)}: {note}" for note, names in notes.items())]
 
 
-def publish(report: Report, folder: Path) -> None:
-    """The report and its charts, for people to read."""
-    from charts import draw
-
-    (folder / "README.md").write_text(markdown(report))
-    draw(report, folder)
-
-
 # -- what has changed ---------------------------------------------------------------------------
 
 

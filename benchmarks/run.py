@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from time import perf_counter
 
+import charts
 import report
 from cases import CASES
 from measure import BACKENDS, Case, Rounds, pin
@@ -64,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         results.save(options.json)
     if options.publish:
-        report.publish(results, RESULTS)
+        (RESULTS / "README.md").write_text(report.markdown(results))
+        charts.draw(results, RESULTS)
     if options.quick:  # at so few items the start is what counts
         return 0
     missed = report.missed(results)

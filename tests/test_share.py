@@ -321,14 +321,21 @@ async def test_a_part_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
             await false.collect()
 
 
+async def a_part_read_by_a_task() -> None:
+    async with async_range(100).partition(odd, 16) as (true, _):
+        await true.buffer(0).drain()
+
+
+async def groups_read_by_a_task() -> None:
+    await async_range(100).group_by(odd, 2).buffer(9).drain()
+
+
+@pytest.mark.parametrize("main", [a_part_read_by_a_task, groups_read_by_a_task])
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
-def test_a_deadlock_behind_a_task_is_one_in_virtual_time(name: str) -> None:
+def test_a_deadlock_behind_a_task_is_one_in_virtual_time(
+    name: str, main: Callable[[], Awaitable[None]]
+) -> None:
     """Nobody can prove it, since another task reads the part; but the clock comes to its end."""
-
-    async def main() -> None:
-        async with async_range(100).partition(odd, 16) as (true, _):
-            await true.buffer(0).drain()
-
     with pytest.raises(Deadlock):
         run, options = backend(name)
         anyio.run(main, backend=run, backend_options=options)

@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from rows import FORMS, Function, suspending
 
 from anystream import Stream, async_range, chain, stream_data, ticker
+from anystream._recipe import recipe_of
 
 
 async def agen() -> AsyncIterator[int]:
@@ -212,3 +213,14 @@ async def endless() -> AsyncIterator[int]:
 
 async def just(n: int) -> int:
     return n
+
+
+async def test_what_a_stream_is_made_of_is_read_like_a_stream() -> None:
+    recipe = recipe_of(async_range(3).map(str))
+    assert [item async for item in recipe] == ["0", "1", "2"]
+    assert repr(recipe) == "async_range(3).map(str)"
+
+
+async def test_a_run_says_of_what_it_is() -> None:
+    async with async_range(3) as items:
+        assert repr(items) == "<run of async_range(3)>"

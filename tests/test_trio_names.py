@@ -41,8 +41,16 @@ def test_a_cleanup_is_complete_all_the_same(taken_away: str) -> None:
             await anyio.sleep(0.01)
             closed.append(1)
 
+    async def shielded() -> AsyncIterator[int]:
+        """Goes on for a while when it is interrupted."""
+        yield 0
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.02)
+        async for item in rows():
+            yield item
+
     async def main() -> None:
-        for stream in (Stream(rows).buffer(0), merge(rows(), rows())):
+        for stream in (Stream(rows).buffer(0), merge(rows(), rows()), Stream(shielded).buffer(0)):
             async with stream as items:
                 with anyio.move_on_after(0.01):
                     async for _ in items:

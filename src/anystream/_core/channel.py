@@ -11,7 +11,7 @@ The states of a channel, and what each of them holds:
 |---|---|---|
 | OPEN | items, and waits for more | how many lanes are open |
 | FAILING | the items that are there, then the error | the error |
-| FAILED | the items that are there, then the end | the error, for those that are attached to it |
+| FAILED | the items that are there, then `StreamClosedError` | the error |
 | CUT | the items that are there, then `StreamClosedError` | |
 
 It has ended when it is OPEN and no lane is.
@@ -389,8 +389,7 @@ class Channel(SourceDefaults):
             self._state = FAILED
             assert self._error is not None
             raise self._error
-        if self._state is CUT:
-            raise StreamClosedError("the stream was closed while it was read")
+        raise StreamClosedError("the stream was closed while it was read")
 
     def woken(self, wake: Event) -> Awaitable[object]:
         """Wait until something has changed."""

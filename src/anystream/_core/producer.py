@@ -403,13 +403,12 @@ class Producer(TaskOwner):
 
     def _unwind_late(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """The same in the order of asyncio, which needs no private names."""
-        told = isinstance(getattr(outcome, "error", None), get_cancelled_exc_class())
-        if told:
-            self._state = UNWINDING
+        if not isinstance(getattr(outcome, "error", None), get_cancelled_exc_class()):
+            return send(outcome)
+        self._state = UNWINDING
         trap = send(outcome)
-        if told:
-            inner.shield = True
-            self._begin_grace(inner)
+        inner.shield = True
+        self._begin_grace(inner)
         return trap
 
     def _begin_grace(self, inner: CancelScope) -> None:
