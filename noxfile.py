@@ -154,10 +154,10 @@ def minimums(session: nox.Session) -> None:
 
 
 @nox.session
-def ablate(session: nox.Session) -> None:
-    """Remove each guarantee in turn, and see that some test notices (-- for the script)."""
+def mutate(session: nox.Session) -> None:
+    """Change the core by chance, and print which changes no test notices (-- for the script)."""
     install(session, "test")
-    session.run("python", "tests/ablate.py", *session.posargs)
+    session.run("python", "tests/mutate.py", *session.posargs)
 
 
 @nox.session(python="3.13")

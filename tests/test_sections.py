@@ -54,14 +54,24 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
     assert sorted(shown) == sorted(names)
 
 
-def test_the_guarantees_name_tests_that_there_are() -> None:
-    tests = "".join(path.read_text("utf-8") for path in DOCS.parent.glob("tests/test_*.py"))
+@pytest.mark.parametrize("name", ["guarantees", "promises"])
+def test_the_guarantees_name_tests_that_there_are(name: str) -> None:
+    tests = "".join(path.read_text("utf-8") for path in DOCS.parent.glob("tests/**/test_*.py"))
     there = {*re.findall(r"def (test_\w+)", tests)}
-    page = (DOCS / "guarantees.md").read_text("utf-8")
-    assert {*re.findall(r"`(test_\w+)`", page)} <= there
-    assert all((DOCS.parent / file).exists() for file in re.findall(r"`(tests/\S+)`", page))
+    page = (DOCS / f"{name}.md").read_text("utf-8")
+    assert {*re.findall(r"`(test_\w+)`", page)} - there == set()
+    files = re.findall(r"`(tests/\S+)`", page)
+    assert [file for file in files if not (DOCS.parent / file).exists()] == []
     hazards = re.findall(r"\b(h\d+b?)\b", page)
     assert [name for name in hazards if f"def test_{name}_" not in tests] == []
+
+
+def test_each_promise_has_a_test() -> None:
+    page = (DOCS / "promises.md").read_text("utf-8")
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", page, re.MULTILINE)
+    promises = [row for row in rows if row[0] != "Promise"]
+    assert len(promises) > 300
+    assert [row for row in promises if not row[0].endswith(".") or "`test_" not in row[1]] == []
 
 
 def test_the_map_names_every_module() -> None:

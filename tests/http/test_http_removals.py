@@ -1,4 +1,4 @@
-"""Guarantees over HTTP that no other test would miss; see `ablate.py`."""
+"""Guarantees over HTTP that no other test would miss, if the line behind them was removed."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
