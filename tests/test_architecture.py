@@ -1,6 +1,7 @@
 """The layers of the package: who imports whom, at whichever level and for whichever purpose."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -105,3 +106,14 @@ def test_the_facade_is_nothing_but_the_facade() -> None:
         for alias in node.names
     }
     assert {(module, name) for module, name in names if name != "Stream"} == set()
+
+
+def test_no_class_of_the_library_has_the_name_of_another() -> None:
+    names = Counter(
+        node.name
+        for module, path in modules().items()
+        if module.startswith("anystream.")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, times in names.items() if times > 1] == []

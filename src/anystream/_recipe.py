@@ -31,15 +31,15 @@ OpenSource: TypeAlias = Callable[[Owner], Source]
 Maker: TypeAlias = Callable[[Owner], Operator]
 
 
-class Row(NamedTuple):
+class Operators(NamedTuple):
     """The operators of a stream: those of the stream before it, and more."""
 
-    before: "Row | None"
+    before: "Operators | None"
     makers: tuple[Maker, ...]
 
     def all(self) -> list[Maker]:
         found: list[tuple[Maker, ...]] = []
-        row: Row | None = self
+        row: Operators | None = self
         while row is not None:
             found.append(row.makers)
             row = row.before
@@ -54,7 +54,7 @@ class Recipe(Openable, AsyncIterable[Any]):
     def __init__(
         self,
         open_source: OpenSource,
-        row: Row | None,
+        row: Operators | None,
         text: object,
         *,
         tasks: bool = False,
@@ -76,7 +76,9 @@ class Recipe(Openable, AsyncIterable[Any]):
     ) -> "Recipe":
         """One whose source is what `open_source` makes for each run, written down as `text`."""
         depth = SOURCE + OPERATOR * len(row)
-        return cls(open_source, Row(None, row) if row else None, text, provenance=note, depth=depth)
+        return cls(
+            open_source, Operators(None, row) if row else None, text, provenance=note, depth=depth
+        )
 
     @classmethod
     def of(cls, given: Any) -> "Recipe":
@@ -120,13 +122,13 @@ class Recipe(Openable, AsyncIterable[Any]):
         """The same with more operators; no label for what the user has not written."""
         text = self.text if call is None else call.after(self.text)
         depth = self._depth_ + OPERATOR * len(makers)
-        return self._changed(Row(self._row, makers), text, self._grace_, depth)
+        return self._changed(Operators(self._row, makers), text, self._grace_, depth)
 
     def with_grace(self, call: label.Label, seconds: float) -> "Recipe":
         """The same with another cleanup timeout."""
         return self._changed(self._row, call.after(self.text), seconds, self._depth_)
 
-    def _changed(self, row: Row | None, text: object, grace: float, depth: int) -> "Recipe":
+    def _changed(self, row: Operators | None, text: object, grace: float, depth: int) -> "Recipe":
         return Recipe(
             self._open_source,
             row,

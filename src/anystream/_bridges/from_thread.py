@@ -83,13 +83,13 @@ def from_thread(
 
 
 def reads(given: Any, _: Owner) -> Source:
-    return Reader(given)
+    return ThreadReader(given)
 
 
 def threaded(owner: Owner, open_reader: Callable[[Owner], Any], bound: int) -> Source:
     """A channel with a lane that a thread fills, and a task that waits for the thread."""
     channel = Channel(owner.new_event)
-    reader: Reader = open_reader(owner)
+    reader: ThreadReader = open_reader(owner)
     reader.lane = channel.lane(bound)
     Waiter(owner, reader).fill(reader.lane)
     return channel
@@ -98,7 +98,7 @@ def threaded(owner: Owner, open_reader: Callable[[Owner], Any], bound: int) -> S
 class Waiter(LaneProducer):
     """The task that waits for the thread, which fills the lane itself."""
 
-    def __init__(self, owner: Owner, reader: "Reader") -> None:
+    def __init__(self, owner: Owner, reader: "ThreadReader") -> None:
         super().__init__(owner)
         self.reader = reader
 
@@ -109,7 +109,7 @@ class Waiter(LaneProducer):
         return (self.reader,)
 
 
-class Reader(SourceDefaults):
+class ThreadReader(SourceDefaults):
     """Reads an iterable in a worker thread, into a lane.
 
     The thread is told how many items there is room for, and asks again when it has read so many. It

@@ -218,7 +218,7 @@ LANES: dict[str, Callable[["Channel", int], Lane]] = dict(
 )
 
 
-class State(Enum):
+class ChannelState(Enum):
     """The life of a channel; what each state means stands above."""
 
     OPEN = 1
@@ -227,7 +227,7 @@ class State(Enum):
     CUT = 4
 
 
-OPEN, FAILING, FAILED, CUT = State
+OPEN, FAILING, FAILED, CUT = ChannelState
 
 
 class Channel(SourceDefaults):

@@ -39,7 +39,7 @@ LONG = 8
 """From this many places in a lane on it pays to look twice before parking [buffer-64]."""
 
 
-class State(IntEnum):
+class ProducerState(IntEnum):
     """The life of a producer; what each state means stands above."""
 
     NEW = 1
@@ -52,7 +52,7 @@ class State(IntEnum):
     DONE = 8
 
 
-NEW, RUNNING, PARKED, STOPPED, INTERRUPTED, UNWINDING, CLOSING, DONE = State
+NEW, RUNNING, PARKED, STOPPED, INTERRUPTED, UNWINDING, CLOSING, DONE = ProducerState
 
 
 class Producer(TaskOwner):
@@ -86,7 +86,7 @@ class Producer(TaskOwner):
         self._inner: CancelScope | None = None
         self._joined: Event | None = None  # set when it is done, if somebody waits for that
         self._awaits: bool = awaits  # something of the user's
-        self._state: State = NEW
+        self._state: ProducerState = NEW
         self._wake: Event | None = None  # what PARKED holds
         self._unwinding: Unwinding | None = None  # what UNWINDING holds
 

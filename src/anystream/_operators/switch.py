@@ -11,7 +11,7 @@ from .._sources.origins import as_source
 from .concurrent import merged
 
 
-class Latest(LaneProducer):
+class Newest(LaneProducer):
     """What is done for one item: it may be replaced, and the lane goes on without it."""
 
     def __init__(self, reader: Owner, lane: Lane, fn: Callable[[Any], Any], item: Any) -> None:
@@ -30,7 +30,7 @@ class Latest(LaneProducer):
         self.tell_of_unread(self.lane.channel.failure)
 
 
-class Streaming(Latest):
+class Streaming(Newest):
     """The items of the stream that a function gives."""
 
     source: Source | None = None
@@ -43,7 +43,7 @@ class Streaming(Latest):
         return () if self.source is None else (self.source,)
 
 
-class Calling(Latest):
+class Calling(Newest):
     """The result of a function."""
 
     async def produce(self) -> None:
@@ -57,11 +57,11 @@ class Switch(LaneProducer):
 
     source: Source
 
-    def __init__(self, reader: Owner, fn: Callable[[Any], Any], latest: type[Latest]) -> None:
+    def __init__(self, reader: Owner, fn: Callable[[Any], Any], latest: type[Newest]) -> None:
         super().__init__(reader)
         self.fn = fn
         self.latest = latest
-        self.running: list[Latest] = []
+        self.running: list[Newest] = []
 
     def read(self, stream: Openable) -> None:
         """Open what this reads, in a task of its own."""
@@ -87,7 +87,7 @@ class Switch(LaneProducer):
 
 
 def switched(
-    stream: Openable, fn: Callable[[Any], Any], latest: type[Latest]
+    stream: Openable, fn: Callable[[Any], Any], latest: type[Newest]
 ) -> Callable[[Owner], Source]:
     """A channel that is filled by what `latest` does for the newest item of `stream`.
 
