@@ -134,8 +134,8 @@ def first_failure(package: Path, tests: list[str]) -> str | None:
     if run.returncode == 0:
         return None
     lines = run.stdout.splitlines()
-    failed = [line.split()[1] for line in lines if line.startswith(("FAILED", "ERROR"))]
-    return failed[0] if failed else " ".join(lines[-2:]) or "it crashes"
+    failed = [line.split(" - ")[0] for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split(maxsplit=1)[1] if failed else " ".join(lines[-2:]) or "it crashes"
 
 
 def files(names: tuple[str, ...]) -> list[str]:

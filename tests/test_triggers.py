@@ -7,6 +7,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -101,7 +102,8 @@ TRIGGERS: dict[str, Callable[[float], Any]] = {
 @BOTH
 def test_refuses_what_is_no_trigger(name: str) -> None:
     text = "^trigger must be a number of seconds, an event, an awaitable or a stream, got "
-    for wrong in (None, "1", True, WRONG, [1], print, 1j):
+    half = SimpleNamespace(is_set=lambda: True)  # of an event
+    for wrong in (None, "1", True, WRONG, [1], print, 1j, half):
         with pytest.raises(TypeError, match=text):
             with_trigger(name, async_range(3), wrong)
 
