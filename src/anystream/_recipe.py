@@ -64,10 +64,10 @@ class Recipe(Openable, AsyncIterable[Any]):
     ) -> None:
         self._open_source = open_source
         self._row = row
-        self.text = text  # its label
+        self.text: object = text  # its label
         self._tasks = tasks  # whether it needs tasks
         self._grace_ = grace  # seconds that each source may take to close
-        self.provenance = provenance  # what `explain` has to know if it is made of others
+        self.provenance: Provenance | None = provenance  # for `explain`, if it is made of others
         self._depth_ = depth  # frames of Python that it takes to open and to step it
 
     @classmethod
