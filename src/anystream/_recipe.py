@@ -47,9 +47,9 @@ class Operators(NamedTuple):
 
 
 class Recipe(Openable, AsyncIterable[Any]):
-    """The source and the operators of a stream, for each run anew, and its text."""
+    """The source and the operators of a stream, made for each run, and its text."""
 
-    __slots__ = ("_depth_", "_grace_", "_open_source", "_row", "_tasks", "provenance", "text")
+    __slots__ = ("_frames", "_open_source", "_row", "_seconds", "_tasks", "provenance", "text")
 
     def __init__(
         self,
@@ -66,9 +66,9 @@ class Recipe(Openable, AsyncIterable[Any]):
         self._row = row
         self.text: object = text  # its label
         self._tasks = tasks  # whether it needs tasks
-        self._grace_ = grace  # seconds that each source may take to close
+        self._seconds = grace  # seconds that each source may take to close
         self.provenance: Provenance | None = provenance  # for `explain`, if it is made of others
-        self._depth_ = depth  # frames of Python that it takes to open and to step it
+        self._frames = depth  # frames of Python that it takes to open and to step it
 
     @classmethod
     def source(
@@ -92,9 +92,9 @@ class Recipe(Openable, AsyncIterable[Any]):
             None,
             text,
             tasks=inner._tasks,
-            grace=inner._grace_,
+            grace=inner._seconds,
             provenance=(INSIDE, text, (inner,), 0, 0),
-            depth=INSIDE.frames + inner._depth_,
+            depth=INSIDE.frames + inner._frames,
         )
 
     @classmethod
@@ -121,12 +121,12 @@ class Recipe(Openable, AsyncIterable[Any]):
     def then(self, call: label.Label | None, *makers: Maker) -> "Recipe":
         """The same with more operators; no label for what the user has not written."""
         text = self.text if call is None else call.after(self.text)
-        depth = self._depth_ + OPERATOR * len(makers)
-        return self._changed(Operators(self._row, makers), text, self._grace_, depth)
+        depth = self._frames + OPERATOR * len(makers)
+        return self._changed(Operators(self._row, makers), text, self._seconds, depth)
 
     def with_grace(self, call: label.Label, seconds: float) -> "Recipe":
         """The same with another cleanup timeout."""
-        return self._changed(self._row, call.after(self.text), seconds, self._depth_)
+        return self._changed(self._row, call.after(self.text), seconds, self._frames)
 
     def _changed(self, row: Operators | None, text: object, grace: float, depth: int) -> "Recipe":
         return Recipe(
@@ -149,10 +149,10 @@ class Recipe(Openable, AsyncIterable[Any]):
         return self._tasks
 
     def _grace(self) -> float:
-        return self._grace_
+        return self._seconds
 
     def _depth(self) -> int:
-        return self._depth_
+        return self._frames
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return Run(self, bare=True)

@@ -166,7 +166,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         )
 
     def _open(self, owner: Owner) -> Source:
-        return self._recipe._open(owner)  # pyright: ignore[reportPrivateUsage]
+        return self._recipe._open(owner)  # pyright: ignore[reportPrivateUsage]  # each frame counts
 
     def _needs_tasks(self) -> bool:
         return needs_tasks(self._recipe)

@@ -318,11 +318,6 @@ class Row(Protocol):
         """The task that it runs in."""
         ...
 
-    @property
-    def source(self) -> Source:
-        """What it reads from."""
-        ...
-
     def end(self, place: int) -> None:
         """From here on nothing comes but the tails of the operators from `place` on."""
         ...

@@ -64,7 +64,7 @@ class SyncDriver:
             yield out
 
     def suspended(self) -> None:
-        """Called when a step has suspended: somebody has to await `awaited`."""
+        """Called when a step has suspended: the awaiting side has to await `awaited`."""
 
     @types.coroutine
     def awaited(self) -> Generator[Any, Any, Iterator[Any]]:

@@ -152,23 +152,19 @@ class Reader:
         self.items = EMPTY
         self._stepping = True
         try:
-            items = await segment.batch()
+            try:
+                items = await segment.batch()
+            finally:
+                self._stepping = False
+                if self._queue is not None:
+                    self._queue.wake()
         except BaseException as exc:
-            self._end_turn()
             await self._fail(exc)
-        self._stepping = False
-        if self._queue is not None:
-            self._queue.wake()
         if items is None:
             self._over = True
             if self._bare:
                 await self.aclose()
         return items
-
-    def _end_turn(self) -> None:
-        self._stepping = False
-        if self._queue is not None:
-            self._queue.wake()
 
     def _no_more(self) -> None:
         lost, self._lost = self._lost, None
