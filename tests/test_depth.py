@@ -1,6 +1,6 @@
 """Rows that are longer than Python's stack: built in time, and refused before anything is open."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -95,3 +95,41 @@ async def test_streams_that_grow_by_one_are_fine() -> None:
     for number in range(150):
         total = chain(total, [number])
     assert await total.count() == 151
+
+
+def nested(source: TrackedSource[int], name: str) -> Stream[Any]:
+    """A stream whose own step opens another one like it, without end."""
+
+    def inner(*_: Any) -> Stream[Any]:
+        return nested(source, name)
+
+    async def fails() -> AsyncIterator[int]:
+        yield 1
+        raise OSError
+
+    made: dict[str, Callable[[], Stream[Any]]] = {
+        "function": lambda: Stream(inner),
+        "flat_map": lambda: Stream(source.generator).flat_map(inner),
+        "flat_map of a chain": lambda: chain([1], Stream(source.generator)).flat_map(inner),
+        "chain": lambda: chain(Stream(source.generator), Stream(inner)),
+        "catch": lambda: Stream(fails).catch(inner),
+        "row": lambda: Stream(inner).map(str),
+    }
+    return made[name]()
+
+
+@pytest.mark.parametrize(
+    "name", ["function", "flat_map", "flat_map of a chain", "chain", "catch", "row"]
+)
+async def test_a_stream_that_opens_itself_is_refused_and_what_is_open_is_closed(name: str) -> None:
+    source = TrackedSource([1])
+    with pytest.raises(StreamDepthError, match="put fewer streams or operators"):
+        await nested(source, name).collect()
+    assert source.open_runs == 0
+
+
+async def test_a_tree_of_a_hundred_levels_is_walked() -> None:
+    def below(level: int) -> Stream[int]:
+        return Stream([level]).flat_map(lambda n: below(n - 1) if n else [0])
+
+    assert await below(100).collect() == [0]

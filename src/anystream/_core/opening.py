@@ -39,31 +39,38 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 
-SHALLOW = 200
-"""Frames of Python that are always left."""
-
 RESERVE = 100
 """Frames that functions of the user's, and the backend, may take beyond those of the pipeline."""
 
 
 def unless_too_deep(stream: Openable) -> None:
-    """Raise an error before anything is opened if there may be too few frames left for `stream`."""
+    """Raise an error before `stream` is opened if there may be too few frames left for it.
+
+    A stream that opens a stream in its own step, and so on, gets there as well as a long row.
+    """
     depth = depth_of(stream)
-    if depth <= SHALLOW:
-        return
-    taken = 0
-    frame = currentframe()
-    while frame is not None:
-        taken, frame = taken + 1, frame.f_back
     limit = sys.getrecursionlimit()
-    if taken + depth + RESERVE > limit:
-        text = repr(stream)
-        raise StreamDepthError(
-            f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} frames of"
-            f" Python, one inside the other, and its recursion limit of {limit} leaves"
-            f" {max(0, limit - taken - RESERVE)}: put fewer operators in a row, or raise the limit"
-            " with sys.setrecursionlimit()"
-        )
+    left = limit - RESERVE - depth
+    try:
+        if left > 0:
+            sys._getframe(left)  # pyright: ignore[reportPrivateUsage]  # documented; walks in C
+    except ValueError:  # so many are not in use
+        return
+    text = repr(stream)
+    raise StreamDepthError(
+        f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} frames of"
+        f" Python, one inside the other, and its recursion limit of {limit} leaves"
+        f" {max(0, limit - taken() - RESERVE)}: put fewer streams or operators one behind the"
+        " other, or raise the limit with sys.setrecursionlimit()"
+    )
+
+
+def taken() -> int:
+    """How many frames of Python are in use."""
+    depth, frame = 0, currentframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 SHOWN = 80

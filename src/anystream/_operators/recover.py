@@ -41,7 +41,8 @@ class Replaceable(Wrapper):
 
     async def close(self, owner: Owner) -> None:
         self.error = None  # which refers to this object
-        await super().close(owner)
+        if self.source is not None:  # one frame for each that has replaced another
+            await self.source.close(owner)
 
     def reopen(self) -> Source:
         return self.anew(lambda: self.owner.open_part(self.stream))

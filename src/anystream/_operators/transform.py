@@ -9,8 +9,9 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._core.batches import TimeSlicer
-from .._core.contracts import MISSING, Operator, Owner, Source, WaitingOperator
+from .._core.contracts import MISSING, Openable, Operator, Owner, Source, WaitingOperator
 from .._core.driver import EMPTY, is_awaitable, resolved
+from .._core.opening import unless_too_deep
 from .._sources.origins import FromIterable, as_source
 from .calls import Call
 from .recover import in_except
@@ -264,6 +265,7 @@ class Flatten(FlattenBase):
         self.made = made  # whether a function has made the items
         owner.will_open_more()
         self.inner: Source | None = None
+        self.unstarted: Any = None  # the stream that `inner` will make its first step of
 
     @property
     def holds(self) -> bool:
@@ -275,6 +277,7 @@ class Flatten(FlattenBase):
 
     def enter(self, item: Any) -> None:
         self.inner = as_source(item, self.owner, self.made)
+        self.unstarted = item
         if isinstance(self.inner, FromIterable):  # no need to wait for what is there
             self.current = self.inner.hand_over()
         else:
@@ -283,12 +286,20 @@ class Flatten(FlattenBase):
     async def go_on(self) -> Iterator[Any]:
         if self.inner is None or not self.awaits:
             return await super().go_on()
+        if self.unstarted is not None:
+            self.unless_too_deep()
         if (batch := await self.inner.batch()) is not None:
             self.current = batch
         else:
             inner, self.inner, self.awaits = self.inner, None, False
             await self.owner.finish(inner)
         return self.items()
+
+    def unless_too_deep(self) -> None:
+        """A stream in a stream is opened in one step of the outermost, but each has its own."""
+        stream, self.unstarted = self.unstarted, None
+        if isinstance(stream, Openable):
+            unless_too_deep(stream)
 
     async def close(self, owner: Owner) -> None:
         if self.inner is not None:

@@ -20,6 +20,7 @@ from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
 from .._core.contracts import Openable, Owner, Source, SourceDefaults
 from .._core.driver import EMPTY, SyncDriver, awaits, resolved, stepper
+from .._core.opening import unless_too_deep
 from .._errors import StreamConsumedError, StreamInterruptedError
 
 
@@ -232,6 +233,7 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
     What a function of the user's has `made` for it is closed with all that it has.
     """
     if isinstance(value, Openable):
+        unless_too_deep(value)
         return owner.open(lambda: owner.open_part(value))
     if issubclass(type(value), AsyncIterable):
         source = FromAsync(value, owner, made)
