@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._retry import Retry
     from ._sources.builders import async_range, poll, stream, stream_data, ticker
     from ._sources.joins import chain, combine_latest, merge, race, zip
+    from ._sources.producers import Sender, producer
     from ._stream import Stream
 
 del TYPE_CHECKING  # which is no name of ours
@@ -48,6 +49,7 @@ __all__ = [
     "Push",
     "Retry",
     "Run",
+    "Sender",
     "Stream",
     "StreamBusyError",
     "StreamClosedError",
@@ -66,6 +68,7 @@ __all__ = [
     "from_thread",
     "merge",
     "poll",
+    "producer",
     "race",
     "stream",
     "stream_data",
@@ -82,6 +85,7 @@ _HOMES = {
     "_retry": ("Retry",),
     "_sources.builders": ("async_range", "poll", "stream", "stream_data", "ticker"),
     "_sources.joins": ("chain", "combine_latest", "merge", "race", "zip"),
+    "_sources.producers": ("Sender", "producer"),
     "_stream": ("Stream",),
 }
 """Where the names are, but for the errors, which are in `_errors`."""

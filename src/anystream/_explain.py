@@ -119,6 +119,8 @@ def read_channel(segment: DrawnSegment, stage: Stage) -> None:
                 leave_to(stage.call.name, segment.feeders[0])
         case "thread":
             segment.feeders = [DrawnSegment("task, thread", ONE, [call])]
+        case "sender":
+            segment.feeders = [DrawnSegment("task", ONE, [call], opens=True)]
         case "callback":
             segment.feeders = [DrawnSegment("any thread", NONE, [call])]
         case _:

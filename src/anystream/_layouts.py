@@ -19,6 +19,7 @@ class Layout(NamedTuple):
     newest    in a task of its own, and what the newest item has begun, `inner`, in another
     distributor       in a task that deals out its items
     subscription    what such a task deals out, which is somebody else's
+    sender    a task that sends, and may start others
     thread    a thread, and a task that waits for it
     callback  whoever calls it
     """
@@ -31,6 +32,7 @@ class Layout(NamedTuple):
         "newest",
         "distributor",
         "subscription",
+        "sender",
         "thread",
         "callback",
     ]
@@ -77,5 +79,6 @@ DEALT = Layout("distributor", " for each reader")
 GROUPED = Layout("distributor", ", and as many items for the reader of each", "pair")
 BRANCH = Layout("subscription", " for each reader")
 
+SENDING = Layout("sender", " for each task")
 THREAD = Layout("thread")
 CALLBACK = Layout("callback")

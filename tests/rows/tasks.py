@@ -1,13 +1,16 @@
 """The rows of what runs in tasks of its own."""
 
 import itertools
+from typing import Any
 
 import anystream
 from anystream import (
+    Sender,
     Stream,
     chain,
     combine_latest,
     merge,
+    producer,
     race,
     ticker,
 )
@@ -25,7 +28,37 @@ from .row import (
     square,
 )
 
+NEVER_STEPPED = "test_what_was_never_stepped_is_closed"
+OPENS_NOTHING = "its function opens what it reads, and was not called"
+
+
+@producer(buffer=2)
+async def relayed(sender: Sender[Any], source: Stream[Any]) -> None:
+    await source.for_each(sender.send)
+
+
+@producer
+async def relayed_twice(sender: Sender[Any], *sources: Stream[Any]) -> None:
+    for source in sources:
+        sender.start_soon(lambda sender, each: each.for_each(sender.send), source)
+
+
 TASKS = (
+    Row(
+        "producer",
+        lambda s, f: relayed(s),
+        tasks=True,
+        ahead=3,
+        skips={NEVER_STEPPED: OPENS_NOTHING},
+    ),
+    Row(
+        "producer of tasks",
+        lambda s, f: relayed_twice(s, Stream([])),
+        tasks=True,
+        ahead=1,
+        joins=relayed_twice,
+        skips={NEVER_STEPPED: OPENS_NOTHING},
+    ),
     Row("buffer 0", lambda s, f: s.buffer(0), tasks=True),
     Row("buffer 1", lambda s, f: s.buffer(1), tasks=True, ahead=1),
     Row("buffer 3", lambda s, f: s.buffer(3), tasks=True, ahead=3),

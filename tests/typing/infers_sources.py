@@ -6,7 +6,7 @@ is not needed.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import assert_type
+from typing import TypeVar, assert_type
 
 import anyio
 from given import make_list, numbers, text
@@ -14,6 +14,7 @@ from given import make_list, numbers, text
 import anystream
 from anystream import (
     Push,
+    Sender,
     Stream,
     async_range,
     chain,
@@ -22,12 +23,15 @@ from anystream import (
     from_thread,
     merge,
     poll,
+    producer,
     race,
     stream,
     stream_data,
     ticker,
     to_sync,
 )
+
+T = TypeVar("T")
 
 
 class Connection:
@@ -43,6 +47,32 @@ async def connect() -> Connection:
 
 async def connect_tcp() -> anyio.abc.SocketStream:
     return await anyio.connect_tcp("localhost", 80)
+
+
+@producer
+async def spelt(sender: Sender[str], text: str, pause: float = 0) -> None:
+    await sender.send(text)
+    await sender.send(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    assert_type(sender.start_soon(more, 3), None)
+    sender.start_soon(more, count=3)
+    sender.start_soon(more, "3")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+async def more(sender: Sender[str], count: int) -> None:
+    assert_type(await sender.send("a"), None)
+
+
+@producer
+async def audited(sender: Sender[T], source: Stream[T], seconds: float) -> None:
+    await source.for_each(sender.send)
+
+
+def producers(ints: Stream[int]) -> None:
+    assert_type(spelt("a"), Stream[str])
+    assert_type(spelt("a", pause=1), Stream[str])
+    spelt(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    assert_type(audited(ints, 0.5), Stream[int])
+    producer(more, buffer=2)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
 
 
 def sources(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> None:

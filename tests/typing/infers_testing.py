@@ -23,6 +23,7 @@ from anystream.testing import (
     assert_marbles,
     backend,
     cancel_everywhere,
+    check_operator,
     every_cut,
     every_cut_anywhere,
     marbles,
@@ -88,6 +89,11 @@ async def leaks() -> None:
     assert_type(leak.kind, str)
     assert_type(leak.what, str)
     leak.kind = "open"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def operators(ints: Stream[int]) -> None:
+    assert_type(check_operator(lambda s: s.map(str), [1, 2], ["1", "2"], pause=None), int)
+    check_operator(ints, [1], [1])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def run_on(name: Literal["asyncio", "trio"]) -> None:

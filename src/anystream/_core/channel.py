@@ -316,6 +316,11 @@ class Channel(SourceDefaults):
         """Stop `task` when nothing more is read."""
         self._tasks.append(task)
 
+    def forget(self, lane: Lane, task: Task) -> None:
+        """Stop neither any more: both are over. What is in the lane is read."""
+        self._lanes = [each for each in self._lanes if each is not lane]
+        self._tasks = [each for each in self._tasks if each is not task]
+
     # -- from the lanes ---------------------------------------------------------------------
 
     def arrived(self, lane: Lane) -> None:

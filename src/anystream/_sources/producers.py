@@ -1,0 +1,172 @@
+"""`producer`: a stream from async functions that send its items, each in a task of its own."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, final, overload
+
+from anyio.lowlevel import checkpoint_if_cancelled
+
+from .. import _args as check
+from .. import _labels as label
+from .. import _layouts as layouts
+from .._core.channel import Channel
+from .._core.contracts import Owner, Source
+from .._core.producer import LaneProducer
+from .._recipe import Recipe
+from .._stream import Stream
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@final
+class Sender(Generic[T]):
+    """What a `producer` function sends its items with.
+
+    >>> @producer
+    ... async def numbers(sender: Sender[int]) -> None:
+    ...     await sender.send(1)
+    ...     sender.start_soon(more, 2)
+    >>> async def more(sender: Sender[int], number: int) -> None:
+    ...     await sender.send(number)
+    >>> anyio.run(numbers().collect)
+    [1, 2]
+    """
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: "Sending") -> None:
+        self._task = task
+
+    async def send(self, item: T, /) -> None:
+        """Hand an item over to the reader, as soon as there is room.
+
+        It is a checkpoint. A call that is cancelled has not handed the item over. Several tasks
+        may wait in it. Raises `StreamClosedError` where the stream is closed and the task is
+        shielded from being cancelled for that.
+        """
+        await self._task.send(item)
+
+    def start_soon(
+        self,
+        fn: "Callable[Concatenate[Sender[T], P], Awaitable[object]]",
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Call `fn(sender, *args, **kwargs)` in another task, with a sender of its own.
+
+        The stream ends when all of its functions have returned. The first that fails stops the
+        others, and its error is that of the stream.
+        """
+        check.function("fn", fn)
+        self._task.start_another(lambda sender: fn(sender, *args, **kwargs))
+
+
+Call = Callable[[Sender[Any]], Awaitable[object]]
+
+
+@overload
+def producer(
+    fn: Callable[Concatenate[Sender[T], P], Awaitable[object]], /
+) -> Callable[P, Stream[T]]: ...
+@overload
+def producer(
+    *, buffer: int = 0
+) -> Callable[[Callable[Concatenate[Sender[T], P], Awaitable[object]]], Callable[P, Stream[T]]]: ...
+def producer(fn: Callable[..., Any] | None = None, /, *, buffer: int = 0) -> Any:
+    """Make an async function that sends items return a `Stream` of them.
+
+    The first argument of the function is a `Sender`, the others are those of the call. Each
+    opening calls the function in a task of its own. `await sender.send(item)` waits for room: at
+    most `buffer` items of each task wait for the reader, and with 0 it waits until the reader asks.
+    `sender.start_soon(fn, *args)` calls another function that sends, in one more task. The stream
+    ends when all of them have returned. An error of one comes out behind the items that were sent,
+    and stops the others.
+
+    When the stream is closed early, each function is cancelled where it waits. Its cleanup may
+    await, shielded from the cancellation, for as long as the grace period.
+
+    Raises `TypeError` if `fn` is no function or an async generator function, `ValueError` if
+    `buffer` is negative, and at a call what a wrong call of the function raises.
+
+    >>> @producer
+    ... async def countdown(sender, n):
+    ...     for number in range(n, 0, -1):
+    ...         await sender.send(number)
+    >>> async def main():
+    ...     print(await countdown(3).map(str).collect())
+    >>> anyio.run(main)
+    ['3', '2', '1']
+    """
+    size = check.integer("buffer", buffer, 0)
+    return decorated(size) if fn is None else decorated(size)(fn)
+
+
+def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[Any]]]:
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
+        if inspect.isasyncgenfunction(fn) or not callable(fn):
+            raise TypeError(
+                f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
+                " @stream is for async generator functions"
+            )
+        signature = inspect.signature(fn)
+
+        @wraps(fn)
+        def make(*args: Any, **kwargs: Any) -> Stream[Any]:
+            signature.bind(None, *args, **kwargs)
+            text = label.call(label.value(fn), *args, **kwargs)
+
+            def open_source(owner: Owner) -> Source:
+                channel = Channel(owner.new_event)
+                Sending(owner, lambda sender: fn(sender, *args, **kwargs)).begin(channel, size)
+                return channel
+
+            return Stream(Recipe.combine(open_source, text, [], layouts.SENDING, size))
+
+        return make
+
+    return decorate
+
+
+class Sending(LaneProducer):
+    """A task that calls a function, which sends the items."""
+
+    def __init__(self, reader: Owner, call: Call) -> None:
+        super().__init__(reader)
+        self.call = call
+
+    def begin(self, channel: Channel, size: int) -> None:
+        self.fill(channel.lane(size))
+
+    def start_another(self, call: Call) -> None:
+        self.unless_over()
+        Sending(self._reader, call).begin(self.lane.channel, self.lane.bound)
+
+    async def produce(self) -> None:
+        await self.call(Sender(self))
+
+    def ended(self, reported: bool) -> None:
+        super().ended(reported)
+        self.lane.channel.forget(self.lane, self)
+
+    async def send(self, item: Any) -> None:
+        await checkpoint_if_cancelled()
+        while not self.lane.takes():
+            self.unless_over()
+            await self._woken()
+        self.lane.put(item)
+
+    async def _woken(self) -> None:
+        """Wait for room, of which somebody else may hear first."""
+        lane = self.lane
+        event = lane.gate()
+        try:
+            await event.wait()
+            await checkpoint_if_cancelled()  # a stop wakes it as well, and then interrupts it
+        except BaseException:
+            lane.taken()  # what this was woken for is for the next
+            raise
+        finally:
+            lane.leave_gate(event)

@@ -1,0 +1,265 @@
+"""`producer`: functions that send, each in a task of its own."""
+
+from collections import deque
+from typing import Any
+
+import anyio
+import pytest
+
+from anystream import Sender, Stream, StreamClosedError, StreamError, producer
+from anystream.testing import TrackedSource, check_operator
+
+
+@producer
+async def letters(sender: Sender[str], text: str, pause: float = 0) -> None:
+    for letter in text:
+        await anyio.sleep(pause)
+        await sender.send(letter)
+
+
+@producer
+async def relayed(sender: Sender[int], source: Stream[int]) -> None:
+    await source.for_each(sender.send)
+
+
+@producer
+async def both(sender: Sender[int], *sources: Stream[int]) -> None:
+    for source in sources:
+        sender.start_soon(lambda sender, each: each.for_each(sender.send), source)
+
+
+async def test_each_opening_calls_the_function_with_the_arguments_of_the_call() -> None:
+    stream = letters("abc")
+    assert await stream.collect() == ["a", "b", "c"]
+    assert await stream.map(str.upper).collect() == ["A", "B", "C"]
+    assert repr(stream) == "letters('abc')"
+
+
+@pytest.mark.parametrize(("buffer", "ahead"), [(0, 0), (1, 1), (3, 3)])
+async def test_so_many_items_wait(buffer: int, ahead: int) -> None:
+    sent: list[int] = []
+
+    @producer(buffer=buffer)
+    async def numbers(sender: Sender[int]) -> None:
+        for number in range(100):
+            await sender.send(number)
+            sent.append(number)
+
+    async with numbers() as items:
+        assert await anext(items) == 0
+        await anyio.sleep(1)
+        assert len(sent) <= 1 + ahead
+        assert await anext(items) == 1
+        await anyio.sleep(1)
+        assert len(sent) <= 2 + ahead
+
+
+def test_a_wrong_call_is_an_error_at_the_call() -> None:
+    with pytest.raises(TypeError, match="missing a required argument: 'text'"):
+        letters()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+async def test_the_stream_ends_when_all_of_its_functions_have_returned() -> None:
+    @producer
+    async def later(sender: Sender[int]) -> None:
+        async def send(sender: Sender[int], number: int, *, after: float) -> None:
+            await anyio.sleep(after)
+            await sender.send(number)
+
+        for number in range(5):
+            sender.start_soon(send, number, after=5 - number)
+
+    assert await later().collect() == [4, 3, 2, 1, 0]
+
+
+async def test_many_tasks_that_are_over_are_not_kept() -> None:
+    kept: list[int] = []
+
+    @producer
+    async def chained(sender: Sender[int], left: int) -> None:
+        async def once(sender: Sender[int], left: int) -> None:
+            channel = sender._task.lane.channel  # pyright: ignore[reportPrivateUsage]  # what is kept
+            kept.append(len(channel.tasks) + len(channel.lanes))
+            await sender.send(left)
+            if left:
+                sender.start_soon(once, left - 1)
+
+        await once(sender, left)
+
+    assert await chained(200).count() == 201
+    assert max(kept) <= 8
+
+
+async def test_an_error_comes_bare_behind_what_was_sent_and_stops_the_others() -> None:
+    stopped: list[str] = []
+
+    @producer(buffer=5)
+    async def failing(sender: Sender[int]) -> None:
+        async def waits(sender: Sender[int]) -> None:
+            try:
+                await anyio.sleep(100)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.1)
+                    stopped.append("waits")
+
+        sender.start_soon(waits)
+        await sender.send(1)
+        await sender.send(2)
+        await anyio.sleep(1)
+        raise EOFError
+
+    got: list[int] = []
+    with pytest.raises(EOFError):
+        async with failing() as items:
+            async for item in items:
+                got.append(item)
+    assert got == [1, 2]
+    assert stopped == ["waits"]
+
+
+async def test_errors_of_one_instant_are_one_error_with_the_others_attached() -> None:
+    @producer
+    async def failing(sender: Sender[int]) -> None:
+        down = anyio.Event()
+
+        async def fail(_: Sender[int], error: Exception) -> None:
+            await down.wait()
+            raise error
+
+        for error in (ConnectionError("a"), ConnectionError("b")):
+            sender.start_soon(fail, error)
+        await anyio.sleep(1)
+        down.set()
+
+    with pytest.raises(ConnectionError) as caught:
+        await failing().collect()
+    assert len(getattr(caught.value, "__notes__", ())) == 1
+
+
+async def test_the_cleanup_of_the_function_may_await_when_the_stream_is_left() -> None:
+    closed: list[str] = []
+
+    @producer
+    async def holding(sender: Sender[int]) -> None:
+        try:
+            await sender.send(1)
+            await sender.send(2)
+        finally:
+            await anyio.sleep(0.5)
+            closed.append("main")
+
+    async with holding() as items:
+        assert await anext(items) == 1
+    assert closed == ["main"]
+
+
+async def test_a_send_after_the_end_is_an_error_where_it_is_shielded() -> None:
+    seen: list[BaseException] = []
+
+    @producer
+    async def stubborn(sender: Sender[int]) -> None:
+        with anyio.CancelScope(shield=True):
+            await sender.send(1)
+            await anyio.sleep(1)
+            try:
+                await sender.send(2)
+            except StreamError as error:
+                seen.append(error)
+                with pytest.raises(StreamClosedError):
+                    sender.start_soon(lambda _: anyio.sleep(1))
+
+    async with stubborn() as items:
+        await anext(items)
+    assert [type(error) for error in seen] == [StreamClosedError]
+
+
+async def test_a_cancelled_send_has_not_handed_the_item_over() -> None:
+    got: list[int] = []
+
+    @producer
+    async def impatient(sender: Sender[int]) -> None:
+        unsent = deque(range(5))
+        while unsent:
+            with anyio.move_on_after(0.3):
+                await sender.send(unsent[0])
+                unsent.popleft()
+
+    async with impatient() as items:
+        async for item in items:
+            got.append(item)
+            await anyio.sleep(1)
+    assert got == [0, 1, 2, 3, 4]
+
+
+async def test_a_send_that_is_cancelled_when_it_is_woken_wakes_the_next() -> None:
+    scope = anyio.CancelScope()
+
+    @producer(buffer=1)
+    async def crowded(sender: Sender[int]) -> None:
+        async def send_in_scope() -> None:
+            with scope:
+                await sender.send(1)
+
+        await sender.send(0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send_in_scope)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(sender.send, 2)
+
+    async with crowded() as items:
+        await anyio.sleep(1)
+        assert await anext(items) == 0  # makes a place, for which the first one is woken
+        scope.cancel()
+        assert await anext(items) == 2
+
+
+async def test_a_step_that_is_cancelled_leaves_the_function_alone() -> None:
+    async with letters("abc", 1) as items:
+        for letter in "abc":
+            with anyio.move_on_after(0.4):
+                await anext(items)
+            assert await anext(items) == letter
+
+
+@pytest.mark.parametrize("fn", [5, None, "name"])
+def test_what_is_no_function_is_refused(fn: Any) -> None:
+    with pytest.raises(TypeError, match="needs an async function whose first argument is a Sender"):
+        producer()(fn)
+
+
+def test_an_async_generator_function_is_for_the_other_decorator() -> None:
+    async def generate(sender: Sender[int]) -> Any:
+        yield 1
+
+    with pytest.raises(TypeError, match="@stream is for async generator functions"):
+        producer(generate)
+    with pytest.raises(ValueError, match="buffer must be"):
+        producer(buffer=-1)
+
+
+async def test_a_function_that_is_not_async_is_an_error_of_the_stream() -> None:
+    @producer
+    def plain(sender: Sender[int]) -> Any:
+        return 5
+
+    with pytest.raises(TypeError):
+        await plain().collect()
+
+    @producer
+    async def starts(sender: Sender[int]) -> None:
+        sender.start_soon(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+    with pytest.raises(TypeError, match="fn must be a function"):
+        await starts().collect()
+
+
+def test_it_keeps_the_contract_of_an_operator() -> None:
+    assert check_operator(relayed, [1, 2, 3], [1, 2, 3]) > 50
+    assert check_operator(lambda s: both(s, Stream([])), [1, 2], [1, 2]) > 40
+
+
+async def test_what_it_reads_is_closed() -> None:
+    source = TrackedSource(range(9), pause=0.1)
+    assert await relayed(Stream(source.generator)).take(2).collect() == [0, 1]
+    assert source.open_runs == 0
