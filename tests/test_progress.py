@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from anystream import Stream, StreamConsumedError, async_range
-from anystream._operators import bars
+from anystream import _bars as bars
 
 DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\u2500-\u257f]")  # control codes and bars
 HIDDEN, SEEN = "\x1b[?25l", "\x1b[?25h"  # the cursor

@@ -72,7 +72,7 @@ def line(stream: Stream[T], session: Session, count: Count, noun: str) -> Stream
 
 
 def above(text: str) -> None:
-    from .._operators.bars import BARS
+    from .._bars import BARS
 
     if not BARS.say(text):
         to_stderr(text)

@@ -45,7 +45,7 @@ class Shown(Operator):
     closes = True
 
     def __init__(self, description: Description, total: float | None) -> None:
-        from .bars import BARS
+        from .._bars import BARS
 
         self.left = repeat(True, sys.maxsize)
         count = counted(self.left)
