@@ -49,7 +49,7 @@ def row(source: Any, name: str, length: int) -> Stream[Any]:
 @pytest.mark.parametrize("name", OPERATORS)
 async def test_a_row_can_be_opened_or_is_refused_before_anything_is_open(name: str) -> None:
     outcomes: list[bool] = []
-    for length in (30, 60, 90, 120, 125, 140, 145, 170, 175, 190, 215, 219, 240, 290, 300):
+    for length in (30, 60, 90, 125, 145, 170, 190, 219, 300):
         source = TrackedSource([1, 2])
         try:
             await row(source.generator, name, length).collect()

@@ -177,6 +177,10 @@ class Owner(ABC):
         """Close `source` at the end, whether it was started or not: it was handed over."""
 
     @abstractmethod
+    def is_opening(self) -> bool:
+        """Whether this is in the middle of opening something, and looks at its depth itself."""
+
+    @abstractmethod
     def will_open_more(self) -> None:
         """Be ready for tasks: a part that is opened in the course of the run may need some."""
 

@@ -50,7 +50,8 @@ def unless_too_deep(stream: Openable) -> None:
     """
     depth = depth_of(stream)
     limit = sys.getrecursionlimit()
-    left = limit - RESERVE - depth
+    weight = 1 if sys.gettrace() is None else 2  # of a frame, as Python counts them in a debugger
+    left = (limit - RESERVE - depth) // weight
     try:
         if left > 0:
             sys._getframe(left)  # pyright: ignore[reportPrivateUsage]  # documented; walks in C
@@ -60,7 +61,7 @@ def unless_too_deep(stream: Openable) -> None:
     raise StreamDepthError(
         f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} frames of"
         f" Python, one inside the other, and its recursion limit of {limit} leaves"
-        f" {max(0, limit - taken() - RESERVE)}: put fewer streams or operators one behind the"
+        f" {max(0, limit - weight * taken() - RESERVE)}: put fewer streams or operators one behind the"
         " other, or raise the limit with sys.setrecursionlimit()"
     )
 
@@ -261,6 +262,9 @@ class Opening(TaskOwner):
 
     def takes_over(self, source: Source) -> None:
         self._owned.append(source)
+
+    def is_opening(self) -> bool:
+        return self._opens
 
     def will_open_more(self) -> None:
         self._opens_more = True

@@ -272,6 +272,9 @@ class Producer(TaskOwner):
     def takes_over(self, source: Source) -> None:
         self._opening.takes_over(source)
 
+    def is_opening(self) -> bool:
+        return self._opening.is_opening()
+
     def will_open_more(self) -> None:
         self._opening.will_open_more()
 

@@ -233,7 +233,8 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
     What a function of the user's has `made` for it is closed with all that it has.
     """
     if isinstance(value, Openable):
-        unless_too_deep(value)
+        if not owner.is_opening():
+            unless_too_deep(value)
         return owner.open(lambda: owner.open_part(value))
     if issubclass(type(value), AsyncIterable):
         source = FromAsync(value, owner, made)
