@@ -220,6 +220,22 @@ async def test_two_texts_that_another_function_reads_as_one() -> None:
     assert (items, error.partition(",")[0]) == ([1], "text 2: invalid JSON")
 
 
+class Thing(msgspec.Struct, forbid_unknown_fields=True):
+    """An error about a field quotes its name."""
+
+
+@pytest.mark.parametrize(("read", "start"), [(net.ndjson, b""), (net.json_seq, b"\x1e")])
+async def test_what_another_function_says_does_not_act_on_a_terminal(
+    read: Any, start: bytes
+) -> None:
+    text = json.dumps({"\x1b]0;PWNED\x07\x9b31m\x7f\r\nmore": 1}).encode()
+    loads = msgspec.json.Decoder(Thing).decode
+    with pytest.raises(RecordDataError, match="Object contains unknown field") as raised:
+        await read([start, text, b"\n"], loads=loads).drain()
+    assert str(raised.value).isprintable()
+    assert r"`\x1b]0;PWNED\x07\x9b31m\x7f more`" in str(raised.value)
+
+
 @pytest.mark.parametrize("loads", [None, *LOADS])
 async def test_the_first_bad_line_of_many(loads: Any) -> None:
     """Blank ones count, and those before it come, wherever a part of a block ends."""

@@ -1,6 +1,7 @@
-"""How a pipeline is written down in one line."""
+"""What is shown in one line: how a pipeline is written down, and text of others."""
 
 import reprlib
+import unicodedata
 from functools import partial
 from typing import Any
 
@@ -57,3 +58,15 @@ def value(arg: Any) -> str:
     if isinstance(name, str):
         return name.rpartition("<locals>.")[2]
     return short.repr(arg)
+
+
+def visible(text: str) -> str:
+    """`text` without characters that act on a terminal or cannot be seen."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else char
+        for char in text
+    )

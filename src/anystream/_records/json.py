@@ -62,7 +62,7 @@ def invalid(what: str, number: int, source: str, text: str, error: Exception) ->
     if isinstance(error, json.JSONDecodeError):
         problem, at = error.msg, error.pos
     else:  # too many digits, nested too deep, or whatever another function finds
-        problem, at = str(error) or repr(error), 0
+        problem, at = " ".join(str(error).split()) or repr(error), 0
     excerpt = text[max(0, at - AROUND) : at + AROUND]
     problem = f"invalid JSON, {problem} at column {at + 1}, in {excerpt!r}"
     return RecordDataError(what, number, source, problem, at + 1)

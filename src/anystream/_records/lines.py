@@ -30,7 +30,7 @@ class RecordError(StreamError):
     __module__ = "anystream.net"
 
     def __init__(self, what: str, number: int, source: str, problem: str) -> None:
-        super().__init__(f"{what} {number} of {source}: {problem}")
+        super().__init__(label.visible(f"{what} {number} of {source}: {problem}"))
         self.number = number
 
 

@@ -22,12 +22,12 @@
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import StreamError
+from .._labels import visible
 from ._urls import safe
 
 __all__ = [
@@ -248,18 +248,6 @@ def is_of_the_connection(error: Exception) -> bool:
     """Whether the connection is to blame, and not the request or the program."""
     return is_named(error, "TransportError") and not is_named(
         error, "UnsupportedProtocol", "LocalProtocolError"
-    )
-
-
-def visible(text: str) -> str:
-    """`text` without characters that act on a terminal or cannot be seen."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-        else char
-        for char in text
     )
 
 

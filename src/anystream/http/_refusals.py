@@ -13,8 +13,9 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 from anyio import current_time
 
 from .._core.owner import shielded, until
+from .._labels import visible
 from ._clients import HARMLESS, place
-from ._errors import LIMIT, ErrorResponse, answer, is_named, visible
+from ._errors import LIMIT, ErrorResponse, answer, is_named
 from ._packing import Packing, chunks_of, leave
 from ._urls import is_secret
 

@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 
 from ..._core.contracts import Owner
+from ..._labels import visible
 from ..._operators.recover import in_except
 from ..._retry import Backoff, Retry, checked_retry
 from .._clients import place
@@ -14,7 +15,6 @@ from .._errors import (
     BodyTypeError,
     ErrorResponse,
     is_of_the_connection,
-    visible,
 )
 from .._pauses import is_spent, wanted_pause
 from .._refusals import is_certificate_error, read_refusal, reason

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, cast
 
 from ... import _args as check
 from ..._core.contracts import MISSING
-from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told, visible
+from ..._labels import visible
+from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told
 from .._refusals import said_in
 from . import answers, listing
 from .document import STRICT, Document, NotJSON
