@@ -11,7 +11,6 @@ from anystream._cli import secrets
 from anystream._cli.endings import UsageError
 from anystream._cli.secrets import Secrets, credentials, without_user
 from anystream._cli.values import FromFile
-from anystream.http._urls import is_secret
 
 URL = "https://api.example.com/users"
 
@@ -115,44 +114,6 @@ def test_a_netrc_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="line 2 is not a line of a netrc file") as raised:
         sent(netrc_file=str(bad))
     assert "hunter2" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "secret"),
-    [
-        ("Authorization", True),
-        ("X-API-Key", True),
-        ("Cookie", True),
-        ("PRIVATE-TOKEN", True),
-        ("X-Auth-Token", True),
-        ("api_key", True),
-        ("access_token", True),
-        ("sig", True),
-        ("password", True),
-        ("refreshtoken", True),
-        ("X-Amz-Credential", True),
-        ("AWSAccessKeyId", True),
-        ("code", True),
-        ("jwt", True),
-        ("passphrase", True),
-        ("pwd", True),
-        ("session_id", True),
-        ("sessionId", True),
-        ("sid", True),
-        ("otp", True),
-        ("country_code", False),
-        ("zipcode", False),
-        ("side", False),
-        ("Accept", False),
-        ("page_token", False),
-        ("pageToken", False),
-        ("sort_key", False),
-        ("monkey", False),
-        ("per_page", False),
-    ],
-)
-def test_names_of_credentials(text: str, secret: bool) -> None:
-    assert is_secret(text) is secret
 
 
 def test_a_url_is_kept_without_its_secrets() -> None:

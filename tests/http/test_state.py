@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paged_api import API, linked, number, numbered
 
 from anystream import Stream
-from anystream.http import Cursor, LinkHeader, PageNumber, fetch_all_pages
+from anystream.http import Cursor, LinkHeader, PageNumber, fetch_all_pages, sse
 
 COUNTED = PageNumber(total_pages="pages")
 PAGES = [["a", "b", "c"], [], ["d"], ["e", "f"]]
@@ -199,3 +199,83 @@ def test_the_state_shows_no_credentials() -> None:
     assert "s3cret" not in json.dumps(state) + repr(stream)
     assert state["url"] == "http://t/?api_key=***&page_token=abc"
     assert repr(stream) == f"fetch_all_pages({state['url']!r}, next=LinkHeader())"
+
+
+SIGNED = "Basic dXNlcjpodW50ZXIy"  # user:hunter2
+
+
+@pytest.mark.parametrize("place", ["body", "header"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "?page={}",
+        "/people?page={}",
+        "https://t/people?page={}",
+        "https://user:hunter2@t/people?page={}",
+    ],
+)
+async def test_no_state_has_the_password_that_holds_for_the_whole_run(
+    link: str, place: str
+) -> None:
+    def answer(request: httpx.Request) -> Any:
+        page = number(request)
+        target = link.format(page + 1) if page < 3 else None
+        if place == "body":
+            return {"items": [page], "next": target}
+        return [page], {"Link": f'<{target}>; rel="next"'} if target else {}
+
+    api = API(answer)
+    url = "https://user:hunter2@t/people"
+    async with api.client() as client:
+        pages = await fetch_all_pages(url, client=client).by_page().collect()
+        async with fetch_all_pages(url, client=client) as items:
+            assert await anext(items) == 1
+            state = again(items.state)
+        assert state == pages[0].state
+        assert state["step"] == {"url": "https://t/people?page=2"}
+        shown = json.dumps([page.state for page in pages])
+        assert "hunter2" not in shown
+        assert "user" not in shown
+        api.requests.clear()
+        rest = fetch_all_pages(url, client=client, resume_from=state)
+        assert await rest.collect() == [2, 3]
+    assert [request.headers["authorization"] for request in api.requests] == [SIGNED] * 2
+    assert not any(request.url.userinfo for request in api.requests)
+
+
+CREDENTIALS = {
+    "tokens": "token access_token auth_token id_token refresh_token refreshtoken oauth_token"
+    " X-Auth-Token PRIVATE-TOKEN X-Amz-Security-Token bearer jwt assertion client_assertion",
+    "keys": "key api_key apikey api-key X-API-Key subscription-key access_key_id AWSAccessKeyId",
+    "passwords": "password passwd pass pwd passphrase otp secret client_secret clientSecret",
+    "signatures": "signature sig hmac X-Amz-Signature credential credentials X-Amz-Credential",
+    "sessions": "session session_id sessionId sid cookie",
+    "grants": "auth Authorization code auth_code authorization_code",
+}
+
+
+@pytest.mark.parametrize("kind", CREDENTIALS)
+def test_a_parameter_that_is_called_like_a_credential_is_not_shown(kind: str) -> None:
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
+    for name in CREDENTIALS[kind].split():
+        for spelt in (name, name.upper(), name.lower(), f"%{ord(name[0]):02x}{name[1:]}"):
+            url, hidden = (f"https://t/?a=1&{spelt}={value}&b=2" for value in ("hunter2", "***"))
+            stream = fetch_all_pages(url, client=client)
+            assert repr(stream) == f"fetch_all_pages({hidden!r})"
+            assert aiter(stream).state["url"] == hidden
+            assert repr(sse(url, client=client)) == f"sse({hidden!r})"
+
+
+OTHERS = {
+    "places": "page per_page page_token pageToken next_token continuationToken cursor_key sort_key"
+    " group_key order_key primaryKey",
+    "words": "country_code zipcode side monkey keyword author passenger significant optional",
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_another_parameter_is_shown(kind: str) -> None:
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
+    for name in OTHERS[kind].split():
+        stream = fetch_all_pages(f"https://t/?{name}=value", client=client)
+        assert repr(stream) == f"fetch_all_pages('https://t/?{name}=value')"

@@ -10,6 +10,7 @@ from ..._core.contracts import MISSING
 from ..._labels import visible
 from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told
 from .._refusals import said_in
+from .._urls import origin, same
 from . import answers, listing
 from .document import STRICT, Document, NotJSON
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
@@ -318,14 +319,16 @@ def absolute(step: Step | None, page: Page[Any]) -> Step | None:
     """The step with a whole URL, spelled as the client spells it, so that loops are noticed."""
     if step is None or "url" not in step:
         return step
-    url = step["url"]
-    if is_plain(url, page.response.url):
+    url, here = step["url"], page.response.url
+    if is_plain(url, here):
         return step
     try:
-        url = str(page.response.url.join(url))
+        there = here.join(url)
+        if there.userinfo != here.userinfo and same(origin(there), origin(here)):
+            there = there.copy_with(userinfo=here.userinfo)  # or it would be in the state
     except Exception as exc:
-        raise told(exc, step["url"], page.number + 1) from exc
-    return cast("Step", {**step, "url": url.partition("#")[0]})
+        raise told(exc, url, page.number + 1) from exc
+    return cast("Step", {**step, "url": str(there).partition("#")[0]})
 
 
 PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~=%+,:;.-]*)+(?:\?[A-Za-z0-9_~=%+,:;.&/-]*)?")
