@@ -1,6 +1,7 @@
 """What the tests of the commands share: a server in a thread, and the command in a process."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -12,6 +13,12 @@ from anyio.from_thread import start_blocking_portal
 from server import Server, serve
 
 BACKENDS = ("asyncio", "trio")
+
+HOSTILE = "\x1b]0;PWNED\x07\x9b31m\x7f"
+"""What a server may send to a terminal: a title, a colour, and the key that deletes."""
+
+OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""What a terminal obeys, but for the end of a line."""
 
 
 @pytest.fixture(scope="module")

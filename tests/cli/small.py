@@ -23,6 +23,7 @@ class Small:
     body: bytes | Callable[[Asked], Reply] = b""
     kind: str = "application/json"
     status: int = 200
+    reason: str | None = None  # the usual one of the status
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
 
@@ -39,7 +40,7 @@ def serving(small: Small, context: ssl.SSLContext | None = None) -> Generator[Sm
             content, more, status = small.body, Headers(), small.status
             if not isinstance(content, bytes):
                 status, more, content = content(small.asked[-1])
-            self.send_response(status)
+            self.send_response(status, small.reason)
             for name, value in more.items():
                 self.send_header(name, value)
             self.send_header("Content-Type", small.kind)

@@ -12,7 +12,7 @@ from server import Server
 
 from anystream._cli import main
 
-from .running import BACKENDS, at_home, environment, server, start
+from .running import BACKENDS, HOSTILE, OBEYED, at_home, environment, server, start
 from .small import Small, serving
 
 __all__ = ["at_home", "server"]  # fixtures
@@ -70,6 +70,43 @@ def test_events_hold_nothing_that_a_terminal_would_obey(capfd: Capture) -> None:
         assert json.loads(out)["data"] == data
         assert main(["sse", small.url, "--no-reconnect", "--data-only"]) == 0
         assert capfd.readouterr().out == f"{data}\n"
+
+
+FIELDS = ("event", "id", "data", "", "retry", "more")
+LINES = "".join(f"{name}: {HOSTILE}\n" for name in FIELDS)
+EVENT = Small(f"{LINES}\n".encode(), "text/event-stream")
+REFUSED = Small(status=404, reason=f"No {HOSTILE}")
+SAID = Small(json.dumps({"message": f"{HOSTILE}\r\n"}).encode(), status=400)
+ELSEWHERE = Small(lambda _: (302, {"Location": f"/{HOSTILE}"}, b""))
+
+
+@pytest.mark.parametrize(
+    ("small", "command"),
+    [
+        (EVENT, "sse --max-events 1"),
+        (EVENT, "sse --retries 1"),
+        (Small(b"", HOSTILE), "sse"),
+        (Small(status=503, reason=f"No {HOSTILE}"), "sse --retries 1"),
+        (REFUSED, "sse"),
+        (SAID, "sse"),
+        (ELSEWHERE, "sse --retries 0"),
+        (REFUSED, "lines"),
+        (SAID, "lines"),
+        (ELSEWHERE, "lines"),
+        (Small(json.dumps(HOSTILE, ensure_ascii=False).encode()), "lines --ndjson --csv"),
+        (Small(b"{}\n" + json.dumps({HOSTILE: 1}).encode()), "lines --ndjson --csv"),
+    ],
+)
+def test_nothing_else_of_a_server_acts_on_a_terminal(
+    capfd: Capture, small: Small, command: str
+) -> None:
+    name, *options = command.split()
+    with serving(small):
+        main([name, small.url, "-v", *options])
+    out, err = capfd.readouterr()
+    assert "PWNED" in out + err or r"\x1b" in err
+    assert not OBEYED.search(out + err)
+    assert all(line.startswith("anystream: ") for line in err.splitlines())
 
 
 def test_some_of_the_events(server: Server, capfd: Capture) -> None:

@@ -21,7 +21,7 @@ from anystream._cli.pages import PagesCommand
 from anystream._cli.parser import parser
 from anystream.http import IncompleteWarning
 
-from .running import BACKENDS, at_home, environment, run, server, start
+from .running import BACKENDS, HOSTILE, OBEYED, at_home, environment, run, server, start
 from .small import Small, serving
 
 __all__ = ["at_home", "server"]  # fixtures
@@ -225,6 +225,45 @@ def test_a_dry_run_shows_nothing_that_a_terminal_would_obey(capfd: Capture) -> N
         assert main(["pages", small.url, "--dry-run"]) == 0
     out = capfd.readouterr().out
     assert all(line.isprintable() for line in out.splitlines())
+
+
+def answering(body: object, kind: str = "application/json", **headers: str) -> Small:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Small(lambda _: (200, headers, content), kind)
+
+
+LINE = f"{HOSTILE}\r\n"
+
+HOSTILES = {
+    "reason": Small(status=404, reason=f"No {HOSTILE}"),
+    "reason of a retry": Small(status=503, reason=f"No {HOSTILE}"),
+    "message": Small(json.dumps({"message": LINE}).encode(), status=400),
+    "redirect": Small(lambda _: (302, {"Location": f"/{HOSTILE}"}, b"")),
+    "next": answering({"items": [1], "next": f"/p{LINE}"}),
+    "next that can be sent": answering({"items": [1], "next": "/\x9bPWNED"}),
+    "next elsewhere": answering({"items": [1], "next": "http://other/\x9bPWNED"}),
+    "next of no HTTP": answering({"items": [1], "next": f"x:{LINE}//"}),
+    "link": answering([1], Link=f'</{HOSTILE}>; rel="next"'),
+    "cursor": answering({"items": [1], "next_cursor": LINE}),
+    "names": answering({LINE: [1], "others": [2]}),
+    "failure": answering({"ok": False, "error": LINE}),
+    "errors": answering({"errors": [{"message": LINE}]}),
+    "type": answering(b"<html>", f"text/html{HOSTILE}"),
+    "no JSON": answering(f"<html>{LINE}".encode()),
+}
+
+
+@pytest.mark.parametrize("options", ["-v", "--dry-run"])
+@pytest.mark.parametrize("name", HOSTILES)
+def test_nothing_of_a_server_but_its_items_acts_on_a_terminal(
+    capfd: Capture, name: str, options: str
+) -> None:
+    with serving(HOSTILES[name]) as small:
+        main(["pages", small.url, "--retries", "1", *options.split()])
+    out, err = capfd.readouterr()
+    assert "PWNED" in out + err or r"\x1b" in err
+    assert not OBEYED.search(out + err)
+    assert all(line.startswith("anystream: ") for line in err.splitlines())
 
 
 def page(**attributes: Any) -> Any:

@@ -5,13 +5,17 @@ from typing import Any
 
 import anyio
 import pytest
-from clients import Reply, Server
+from anyio.abc import SocketStream
+from clients import Reply, Server, client_of
+from sockets import serving
 
 from anystream import Retry
 from anystream.http import (
     BodyStatusError,
     BodyTypeError,
     ErrorResponse,
+    PageStatusError,
+    fetch_all_pages,
     json_seq,
     lines,
     ndjson,
@@ -62,6 +66,25 @@ async def test_an_error_has_the_reason_and_the_response(library: Any, read: Any)
     assert isinstance(error.response, ErrorResponse)
     assert error.response.headers["x-id"] == "5"
     assert json.loads(error.response.text) == body
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("read", [fetch_all_pages, *READERS])
+async def test_a_status_line_that_acts_on_a_terminal(library: Any, read: Any) -> None:
+    async def answer(stream: SocketStream) -> None:
+        await stream.send(b"HTTP/1.1 404 No \x1b]0;PWNED\x07\x7f\r\nContent-Length: 0\r\n\r\n")
+
+    async with serving(no=answer) as server, client_of(library) as client:
+        with pytest.raises((PageStatusError, BodyStatusError)) as raised:
+            await read(f"{server.url}/no", client=client).drain()
+    assert str(raised.value).endswith(rf"{server.url}/no: status 404 No \x1b]0;PWNED\x07\x7f")
+
+
+async def test_a_content_type_that_acts_on_a_terminal(library: Any) -> None:
+    server = Server(library, [Reply(b"", kind="\x1b]0;PWNED\x07\x7f")])
+    with pytest.raises(BodyTypeError, match=r"'\\x1b]0;PWNED\\x07\\x7f', and not") as raised:
+        await sse("http://test/", client=server.client).drain()
+    assert str(raised.value).isprintable()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

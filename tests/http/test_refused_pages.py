@@ -6,21 +6,27 @@ import tracemalloc
 from functools import cache
 from typing import Any
 
+import msgspec
 import pytest
 from clients import Reply, Server
 from paged_api import API
 
 from anystream import Retry
 from anystream.http import (
+    CrossOriginNext,
     Cursor,
     ErrorResponse,
     GraphQL,
+    GraphQLError,
     ItemsNotFound,
+    NextParams,
     NextURL,
     PageDataError,
     PageSizeError,
     PageStatusError,
     PaginationError,
+    PaginationLoop,
+    SchemeNotFound,
     Step,
     fetch_all_pages,
 )
@@ -201,6 +207,66 @@ async def test_a_certificate_is_not_asked_for_twice(library: Any) -> None:
         await fetch_all_pages("https://t/", client=server.client, retry=Retry(times=9)).drain()
     assert len(server.requests) == 1
     assert caught.value.__notes__ == ["while fetching page 1 of https://t/"]
+
+
+# -- what acts on a terminal --------------------------------------------------------------------
+
+HOSTILE = "\x1b]0;PWNED\x07\x9b31m\x7f\r\n"
+
+
+class Thing(msgspec.Struct, forbid_unknown_fields=True):
+    items: list[int]
+
+
+def one(**members: Any) -> Reply:
+    return reply({"items": [1], **members})
+
+
+HOSTILES: dict[str, tuple[type[PaginationError], list[Reply], dict[str, Any]]] = {
+    "a URL": (PageDataError, [one(next=f"/{HOSTILE}")], {"next": NextURL("next")}),
+    "a host": (PageDataError, [one(next=f"http://t{HOSTILE}/")], {}),
+    "no HTTP": (PageDataError, [one(next=f"x:{HOSTILE}")], {"next": NextURL("next")}),
+    "a header": (PageDataError, [reply([1], link='</\x1b]0;PWNED\x07>; rel="next"')], {}),
+    "another origin": (CrossOriginNext, [one(next="http://other/\x9b")], {}),
+    "the same URL again": (
+        PaginationLoop,
+        [one(next="/\x9b"), reply({"items": [2], "next": "/\x9b"})],
+        {},
+    ),
+    "a cursor": (SchemeNotFound, [one(next_cursor=HOSTILE)], {}),
+    "parameters": (PageDataError, [one(next=HOSTILE)], {"next": NextParams("next")}),
+    "names": (ItemsNotFound, [reply({HOSTILE: [1], "others": [2]})], {}),
+    "no list": (ItemsNotFound, [reply({"items": HOSTILE})], {"items": "items"}),
+    "a failure": (PageDataError, [reply({"ok": False, "error": HOSTILE})], {}),
+    "errors of GraphQL": (
+        GraphQLError,
+        [reply({"errors": [{"message": HOSTILE}]})],
+        {"json": {}, "next": GraphQL("data.a")},
+    ),
+    "a type": (PageDataError, [reply(b"x", kind="text/html\x1b]0\x07")], {}),
+    "no JSON": (PageDataError, [reply(f"<{HOSTILE}".encode())], {}),
+    "a model": (
+        PageDataError,
+        [reply({"items": [1], HOSTILE: 2})],
+        {"items": "items", "loads": msgspec.json.Decoder(Thing).decode},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILES)
+async def test_no_message_acts_on_a_terminal(library: Any, name: str) -> None:
+    kind, replies, options = HOSTILES[name]
+    error = await error_of(library, *replies, **options)
+    assert type(error) is kind
+    assert str(error).isprintable()
+    assert "\\x" in str(error) or "%C2%9B" in str(error)
+
+
+async def test_no_note_acts_on_a_terminal(library: Any) -> None:
+    server = Server(library, [one(next="/\x9b"), library.ReadError("gone")])
+    with pytest.raises(library.ReadError) as caught:
+        await fetch_all_pages("http://t/", client=server.client, retry=None).drain()
+    assert caught.value.__notes__[0] == "while fetching page 2 of http://t/%C2%9B"
 
 
 # -- sizes --------------------------------------------------------------------------------------
