@@ -1,5 +1,7 @@
 """Several tasks that fail at one instant: one error, bare, which tells of the others."""
 
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -7,7 +9,7 @@ import anyio
 import pytest
 
 import anystream
-from anystream import Retry, Stream, combine_latest, merge, race
+from anystream import Retry, Stream, combine_latest, merge, net, race
 
 
 class Line:
@@ -258,3 +260,72 @@ async def test_a_background_that_fails_first_is_told_of_by_a_cleanup() -> None:
         async with stream as items:
             assert await anext(items) == 0
             await anyio.sleep(1)
+
+
+# -- over sockets ---------------------------------------------------------------------------
+
+GONE = (OSError, anyio.BrokenResourceError)  # the connection is reset, or cannot be made
+RESET = struct.pack("ii", 1, 0)
+
+
+class Exchange:
+    """A server that resets its first connections, all at once, and serves those after them."""
+
+    def __init__(self, listener: socket.socket, first: int) -> None:
+        self.listener = listener
+        self.first = first
+        self.accepted = 0
+
+    def connect(self) -> Awaitable[anyio.abc.SocketStream]:
+        host, port = self.listener.getsockname()
+        return anyio.connect_tcp(host, port)
+
+    async def serve(self) -> None:
+        held: list[socket.socket] = []
+        while True:
+            await anyio.wait_readable(self.listener)
+            connection, _ = self.listener.accept()
+            self.accepted += 1
+            connection.sendall(b"up\n")
+            if self.accepted > self.first:
+                connection.close()
+                continue
+            held.append(connection)
+            if self.accepted == self.first:
+                for each in held:
+                    each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    each.close()
+
+
+async def at_an_exchange(count: int, read: Callable[[Stream[str]], Awaitable[Any]]) -> Any:
+    """What `read` makes of as many connections, and how many were accepted, all told."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        exchange = Exchange(listener, count)
+        async with anyio.create_task_group() as group:
+            group.start_soon(exchange.serve)
+            lines = merge(*[net.lines(exchange.connect) for _ in range(count)])
+            try:
+                result = await read(lines)
+            except Exception as error:  # out of the task group, which would put it into another one
+                result = error
+            group.cancel_scope.cancel()
+    return result, exchange.accepted
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("count", [2, 8])
+async def test_a_reset_of_all_connections_is_one_error(count: int) -> None:
+    error, accepted = await at_an_exchange(count, Stream.drain)
+    assert isinstance(error, GONE)
+    assert accepted == count
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("count", [2, 8])
+async def test_a_reset_of_all_connections_is_survived(count: int) -> None:
+    policy = Retry(3, on=GONE, first=0.001)
+    got, accepted = await at_an_exchange(count, lambda lines: lines.retry(policy).collect())
+    assert isinstance(got, list)
+    assert set(got) == {"up"}
+    assert count <= len(got) <= 2 * count  # what came before the reset may have been read
+    assert accepted == 2 * count

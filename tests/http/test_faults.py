@@ -3,12 +3,16 @@
 from functools import partial
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from anyio.abc import SocketStream
 from clients import client_of
 from server import Server, serve
 
 from anystream import Retry
+from anystream._cli import server as small
+from anystream._cli.server.http import Conversation, as_json
 from anystream.http import (
     BodyError,
     CrossOriginNext,
@@ -205,6 +209,34 @@ async def test_another_numbered_page(server: Server, client: Any, times: int) ->
         assert got == list(range(1, 31))
         assert isinstance(raised, PageStatusError)
         assert raised.page == 4
+
+
+async def test_refusals_at_one_instant_are_one_error(client: Any) -> None:
+    waiting = 0
+    all_wait = anyio.Event()
+
+    async def refuse(stream: SocketStream) -> None:
+        """From the page 21 on, when eight wait for their answers."""
+        nonlocal waiting
+        talk = Conversation(stream)
+        while True:
+            page = (await talk.request()).number("page", 1)
+            answer = as_json({"pages": 40, "items": [page]})
+            if page > 20:
+                waiting += 1
+                if waiting == 8:
+                    all_wait.set()
+                await all_wait.wait()
+                answer = as_json({"message": "expired"}, 401)
+            await talk.send(answer)
+            talk.protocol.start_next_cycle()
+
+    async with small.serve(talk=refuse) as server:
+        scheme = PageNumber(total_pages="pages")
+        pages = fetch_all_pages(server.url, client=client, next=scheme, concurrency=8)
+        with pytest.raises(PageStatusError, match="401 Unauthorized: expired") as caught:
+            await pages.drain()
+    assert (caught.value.page, waiting) == (21, 8)
 
 
 @pytest.mark.parametrize("path", ["/events", "/ndjson"])

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from paged_api import API, number, numbered, sliced
 
-from anystream import StreamError
+from anystream import Retry, Stream, StreamError
 from anystream.http import Offset, PageDataError, PageNumber, PageStatusError, fetch_all_pages
 
 PAGES = sliced(list(range(95)), 10)
@@ -219,3 +219,33 @@ async def test_leaving_cancels_the_requests_that_run() -> None:
             assert api.running == 2
         assert api.running == 0
     assert anyio.current_time() == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("retry", [None, Retry(2, first=1, jitter=False)])
+@pytest.mark.parametrize("answered", [0, 20])
+async def test_a_server_that_refuses_all_connections_is_one_error(
+    answered: int, retry: Retry | None
+) -> None:
+    def answer(request: httpx.Request) -> Any:
+        if number(request) > answered:
+            raise httpx.ConnectError("refused")
+        return {"items": [number(request)], "pages": 40}
+
+    api = API(answer, latency=1)
+    async with api.client() as client:
+        options: dict[str, Any] = {"next": COUNTED, "concurrency": 8, "retry": retry}
+        with pytest.raises(httpx.ConnectError) as caught:
+            await fetch_all_pages("http://t/", client=client, **options).drain()
+    assert f"while fetching page {answered + 1} of http://t/" in caught.value.__notes__[0]
+    assert api.most == (8 if answered else 1)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_refused_requests_of_many_tasks_are_one_error(ordered: bool) -> None:
+    def answer(request: httpx.Request) -> Any:
+        raise httpx.ConnectError("refused")
+
+    async with API(answer, latency=1).client() as client:
+        urls = Stream([f"http://t/{n}" for n in range(8)])
+        with pytest.raises(httpx.ConnectError):
+            await urls.map(client.get, concurrency=8, ordered=ordered).drain()
