@@ -266,10 +266,17 @@ def test_a_parameter_that_is_called_like_a_credential_is_not_shown(kind: str) ->
             assert repr(sse(url, client=client)) == f"sse({hidden!r})"
 
 
+def test_a_name_may_be_set_off_by_a_capital() -> None:
+    client: Any = httpx.AsyncClient  # the interface is all that is looked at
+    for name in ("apiToken", "bearerToken", "accessKey", "secretKey", "appSecret", "userPassword"):
+        stream = fetch_all_pages(f"https://t/?{name}=hunter2", client=client)
+        assert repr(stream) == f"fetch_all_pages('https://t/?{name}=***')"
+
+
 OTHERS = {
     "places": "page per_page page_token pageToken next_token continuationToken cursor_key sort_key"
     " group_key order_key primaryKey",
-    "words": "country_code zipcode side monkey keyword author passenger significant optional",
+    "words": "country_code zipCode side monkey keyword author passenger significant optional",
 }
 
 

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 PORTS = {"http": 80, "https": 443}
 
 SECRET = re.compile(
-    r"(^|[-_])(assertion|auth|authorization|bearer|cookie|credentials?|hmac|jwt|(api)?key|otp"
+    r"(^|[-_]|(?-i:(?<=[a-z])(?=[A-Z])))"
+    r"(assertion|auth|authorization|bearer|cookie|credentials?|hmac|jwt|(api)?key|otp"
     r"|pass(phrase|word|wd)?|pwd|(client)?secret|session([-_]?id)?|sid|sig(nature)?"
     r"|(access|auth|id|refresh)?token)$|^(auth(orization)?[-_]?)?code$|access[-_]?key[-_]?id$",
     re.IGNORECASE,
