@@ -25,14 +25,64 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
-# Nearly half of all tests. They say much of our code, and little of other packages; every line
-# that they run is run by other tests too, so they need not be slowed down by the coverage. What
-# holds on the oldest and on the newest Python holds on those between.
+# Nearly half of all tests. They say much of our code, and little of other packages. What holds on
+# the oldest and on the newest Python holds on those between.
 MECHANICAL = [
     f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep", "bursts", "chaos")
 ]
 # Whole programs, in processes of their own.
 PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
+# Every line that these run is run by other tests too: coverage would make them take twice as long.
+ADDING_NO_LINE = [
+    *MECHANICAL,
+    "tests/examples",
+    "tests/http/test_shapes.py",
+    *(
+        f"tests/test_{name}.py"
+        for name in ("clock_references", "depth", "examples", "programs", "properties", "sinks")
+    ),
+]
+# What asks something of anyio, trio, httpx and the other packages that is not plain.
+ASKING_OTHERS = [
+    "tests/bridges",
+    "tests/testing",
+    *(
+        f"tests/http/test_{name}.py"
+        for name in (
+            "faults",
+            "lines",
+            "openings",
+            "packing",
+            "pages",
+            "parallel",
+            "requests",
+            "sse",
+        )
+    ),
+    *(
+        f"tests/test_{name}.py"
+        for name in (
+            "core",
+            "foreign",
+            "hazards",
+            "made",
+            "net",
+            "nurseries",
+            "order",
+            "outage",
+            "producers",
+            "progress",
+            "run",
+            "runtimes",
+            "share",
+            "shelter",
+            "stopped",
+            "tasks",
+            "trio_names",
+            "workers",
+        )
+    ),
+]
 # What differs from one Python to the next is in the core: these run on the oldest and the newest.
 SAME_ON_ALL = [*MECHANICAL, *PROGRAMS, "tests/http"]
 # Not the tests, in which whatever can go wrong is done on purpose.
@@ -99,14 +149,14 @@ def tests(session: nox.Session) -> None:
         chosen = without(*SAME_ON_ALL) if session.python in PYTHONS[1:-1] else []
         session.run("pytest", *ON_ALL_CORES, *(session.posargs or chosen))
         return
-    chosen = session.posargs or without(*MECHANICAL)
+    chosen = session.posargs or without(*ADDING_NO_LINE)
     session.env["COVERAGE_FILE"] = os.path.join(session.virtualenv.location, "coverage")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES, *chosen)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
     if not session.posargs:
-        session.run("pytest", *ON_ALL_CORES, *MECHANICAL)
+        session.run("pytest", *ON_ALL_CORES, *ADDING_NO_LINE)
 
 
 @nox.session
@@ -150,7 +200,7 @@ def check_with(session: nox.Session, checker: str, *args: str) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml admits (-- for pytest)."""
     install(session, "test", *lowest_versions())
-    session.run("pytest", *ON_ALL_CORES, *without(*MECHANICAL, *PROGRAMS), *session.posargs)
+    session.run("pytest", *ON_ALL_CORES, *(session.posargs or ASKING_OTHERS))
 
 
 @nox.session
