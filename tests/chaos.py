@@ -23,6 +23,7 @@ from typing import Any
 import anyio
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint
+from rows.clock import CLOCKED, ClockRow
 
 from anystream import (
     EmptyStreamError,
@@ -168,6 +169,15 @@ class RowsIterator:
 
 Operation = Callable[["Program", Stream[Any]], Stream[Any]]
 
+
+def for_some_time(row: ClockRow) -> Operation:
+    return lambda p, s: row.called(s, p.time())
+
+
+def with_a_clock(keeping: bool) -> dict[str, Operation]:
+    return {row.name: for_some_time(row) for row in CLOCKED if row.keeps is keeping}
+
+
 KEEPING: dict[str, Operation] = {  # no error of a source may be missing behind these
     "map": lambda p, s: s.map(lambda item: item),
     "map async": lambda p, s: s.map(p.slow),
@@ -178,17 +188,14 @@ KEEPING: dict[str, Operation] = {  # no error of a source may be missing behind 
     "enumerate": lambda p, s: s.enumerate(),
     "accumulate": lambda p, s: s.accumulate(lambda total, item: item),
     "batched": lambda p, s: s.batched(p.rng.choice((1, 2, 3))),
-    "batched within": lambda p, s: s.batched(3, within=p.time()),
     "pairwise": lambda p, s: s.pairwise(),
     "skip": lambda p, s: s.skip(1),
     "chain": lambda p, s: chain(s, p.source()),
     "merge": lambda p, s: merge(s, p.source(), buffer=p.rng.choice((0, 1, 3))),
     "buffer": lambda p, s: s.buffer(p.rng.choice((0, 1, 2, 5))),
-    "delay": lambda p, s: s.delay(p.time()),
-    "spaced": lambda p, s: s.spaced(p.time()),
-    "rate_limit": lambda p, s: s.rate_limit(2, per=p.time()),
     "inside": lambda p, s: Stream(s),
     "grace": lambda p, s: s.with_grace(2),
+    **with_a_clock(keeping=True),
 }
 
 OTHERS: dict[str, Operation] = {
@@ -201,13 +208,7 @@ OTHERS: dict[str, Operation] = {
     "map_latest": lambda p, s: s.map_latest(p.slow),
     "take": lambda p, s: s.take(p.rng.choice((0, 1, 2, 4))),
     "take_while": lambda p, s: s.take_while(lambda _: p.rng.random() < 0.8),
-    "take_until": lambda p, s: s.take_until(p.time()),
     "take_until stream": lambda p, s: s.take_until(p.source()),
-    "skip_until": lambda p, s: s.skip_until(p.time()),
-    "timeout": lambda p, s: s.timeout(p.time()),
-    "debounce": lambda p, s: s.debounce(p.time()),
-    "throttle": lambda p, s: s.throttle(p.time()),
-    "sample": lambda p, s: s.sample(p.time()),
     "race": lambda p, s: race(s, p.source()),
     "zip": lambda p, s: zip(s, p.source()),
     "combine_latest": lambda p, s: combine_latest(s, p.source()),
@@ -218,9 +219,11 @@ OTHERS: dict[str, Operation] = {
     "catch": lambda p, s: s.catch(lambda _: p.source()),
     "retry": lambda p, s: s.retry(Retry(2, first=p.time(), jitter=False, reset=False)),
     "repeat": lambda p, s: s.repeat(2, pause=p.time()),
+    **with_a_clock(keeping=False),
 }
 
 OPERATIONS = KEEPING | OTHERS
+GIVING_UP = {row.name for row in CLOCKED if row.gives_up}
 
 
 class Program:
@@ -325,7 +328,7 @@ class Program:
         if isinstance(error, StreamConsumedError):
             return self.once
         if isinstance(error, TimeoutError):
-            return "timeout" in self.names and type(error) is TimeoutError
+            return not GIVING_UP.isdisjoint(self.names) and type(error) is TimeoutError
         return False
 
 

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from contract import the
+from rows.clock import CLOCKED, ClockRow
+from rows.row import always
 from timed import IN_TASKS, IN_THE_READER, INF, NAN, WRONG
 
 from anystream import (
@@ -12,54 +15,37 @@ from anystream import (
     async_range,
 )
 
-SECONDS: list[tuple[str, Callable[[Any], Any], bool]] = [
-    ("seconds", async_range(3).timeout, False),
-    ("seconds", async_range(3).deadline, False),
-    ("every", lambda value: async_range(3).heartbeat(value, None), False),
-    ("seconds", async_range(3).delay, True),
-    ("seconds", async_range(3).spaced, False),
-    ("per", lambda value: async_range(3).rate_limit(1, per=value), False),
-    ("seconds", async_range(3).throttle, False),
-    ("seconds", async_range(3).debounce, False),
-    ("max_wait", lambda value: async_range(3).debounce(1, max_wait=value), False),
-    ("interval", async_range(3).sample, False),
-    ("within", lambda value: async_range(3).batched(2, within=value), False),
-    ("trigger", async_range(3).take_until, True),
-    ("trigger", async_range(3).skip_until, True),
+TIMED = [row for row in CLOCKED if row.seconds is not None]
+COUNTED = [
+    pytest.param(name, call, id=f"{row}-{name}") for row in CLOCKED for name, call in row.counts
 ]
 
 
-@pytest.mark.parametrize(("name", "call", "zero"), SECONDS, ids=range(len(SECONDS)))
-def test_refuses_bad_seconds(name: str, call: Callable[[Any], Any], zero: bool) -> None:
-    least = "at least 0" if zero else "more than 0"
-    for value in (-1, -0.5, NAN, INF, -INF, *([] if zero else [0, 0.0])):
-        with pytest.raises(ValueError, match=rf"^{name} must be finite and {least} seconds, got "):
-            call(value)
-    if zero:
-        call(0)
-    if name != "trigger":
+@the(TIMED)
+def test_refuses_bad_seconds(row: ClockRow) -> None:
+    seconds = row.seconds
+    assert seconds is not None
+    least = "at least 0" if seconds.zero else "more than 0"
+    refused = rf"^{seconds.name} must be finite and {least} seconds, got "
+    for value in (-1, -0.5, NAN, INF, -INF, *([] if seconds.zero else [0, 0.0])):
+        with pytest.raises(ValueError, match=refused):
+            seconds.call(async_range(3), value)
+    if seconds.zero:
+        seconds.call(async_range(3), 0)
+    if seconds.name != "trigger":  # which may be something else
         for value in ("1", True, [1], object(), 1j):
-            with pytest.raises(TypeError, match=rf"^{name} must be a number of seconds, got "):
-                call(value)
+            with pytest.raises(TypeError, match=rf"^{seconds.name} must be a number of seconds, "):
+                seconds.call(async_range(3), value)
 
 
-COUNTS: list[tuple[str, Callable[[Any], Any]]] = [
-    ("buffer", lambda value: async_range(3).delay(1, buffer=value)),
-    ("n", async_range(3).rate_limit),
-    ("burst", lambda value: async_range(3).rate_limit(1, burst=value)),
-    ("n", lambda value: async_range(3).batched(value, within=1)),
-    ("n", lambda value: async_range(3).batched(value, weight=abs, max_weight=1)),
-]
-
-
-def test_refuses_bad_counts() -> None:
-    for name, call in COUNTS:
-        for value in (0, -1):
-            with pytest.raises(ValueError, match=rf"^{name} must be at least 1, got {value}$"):
-                call(value)
-        for wrong in (1.5, "2"):
-            with pytest.raises(TypeError, match=rf"^{name} must be an integer, got {wrong!r}$"):
-                call(wrong)
+@pytest.mark.parametrize(("name", "call"), COUNTED)
+def test_refuses_bad_counts(name: str, call: Callable[[Stream[Any], Any], Stream[Any]]) -> None:
+    for value in (0, -1):
+        with pytest.raises(ValueError, match=rf"^{name} must be at least 1, got {value}$"):
+            call(async_range(3), value)
+    for wrong in (1.5, "2"):
+        with pytest.raises(TypeError, match=rf"^{name} must be an integer, got {wrong!r}$"):
+            call(async_range(3), wrong)
 
 
 def test_refuses_other_choices() -> None:
@@ -96,42 +82,17 @@ def test_refuses_bad_weights() -> None:
             Stream("ab").batched(**given_within)
 
 
-def beat() -> str:
-    return "beat"
+WRITTEN = [text for row in CLOCKED for text in row.written]
 
 
-WRITTEN: list[tuple[Stream[Any], str]] = [
-    (async_range(3).timeout(1), "timeout(1)"),
-    (async_range(3).timeout(0.5, on_timeout="end"), "timeout(0.5, on_timeout='end')"),
-    (async_range(3).deadline(60), "deadline(60)"),
-    (async_range(3).deadline(60, on_timeout="end"), "deadline(60, on_timeout='end')"),
-    (async_range(3).heartbeat(1, "beat"), "heartbeat(1, 'beat')"),
-    (async_range(3).heartbeat(1, beat), "heartbeat(1, beat)"),
-    (async_range(3).delay(0), "delay(0)"),
-    (async_range(3).delay(2, buffer=1024), "delay(2)"),
-    (async_range(3).delay(2, buffer=5), "delay(2, buffer=5)"),
-    (async_range(3).spaced(0.1), "spaced(0.1)"),
-    (async_range(3).rate_limit(5), "rate_limit(5)"),
-    (async_range(3).rate_limit(5, per=60, burst=2), "rate_limit(5, per=60, burst=2)"),
-    (async_range(3).throttle(1), "throttle(1)"),
-    (async_range(3).throttle(1, "both"), "throttle(1, 'both')"),
-    (async_range(3).debounce(1), "debounce(1)"),
-    (async_range(3).debounce(1, max_wait=3), "debounce(1, max_wait=3)"),
-    (async_range(3).sample(1), "sample(1)"),
-    (async_range(3).batched(2, within=3), "batched(2, within=3)"),
-    (
-        Stream("ab").batched(2, within=3, weight=len, max_weight=4),
-        "batched(2, within=3, weight=len, max_weight=4)",
-    ),
-    (Stream("ab").batched(weight=len, max_weight=4), "batched(weight=len, max_weight=4)"),
-    (async_range(3).timestamp(), "timestamp()"),
-    (async_range(3).elapsed(), "elapsed()"),
-]
+@pytest.mark.parametrize("text", WRITTEN)
+def test_repr_is_the_call_as_it_was_written(text: str) -> None:
+    stream = eval(f"async_range(3).{text}", {"async_range": async_range, "always": always})
+    assert repr(stream) == f"async_range(3).{text}"
 
 
-@pytest.mark.parametrize(("stream", "text"), WRITTEN, ids=[text for _, text in WRITTEN])
-def test_repr_is_the_call_as_it_was_written(stream: Stream[Any], text: str) -> None:
-    assert repr(stream).partition(".")[2] == text
+def test_repr_leaves_out_what_need_not_be_given() -> None:
+    assert repr(async_range(3).delay(2, buffer=1024)) == "async_range(3).delay(2)"
 
 
 def test_heartbeat_refuses_an_async_function() -> None:

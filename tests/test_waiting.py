@@ -6,9 +6,13 @@ from typing import Any
 
 import anyio
 import pytest
+from contract import the
 from recovering import outcome
+from rows.clock import CLOCKED, ClockRow
 from timed import (
+    EACH_IDLE,
     GIVE_UP,
+    IDLE,
     INF,
     Apply,
     lasting,
@@ -114,17 +118,15 @@ async def test_the_time_is_over_while_the_reader_is_away() -> None:
                 await anext(items)
 
 
-@pytest.mark.parametrize("name", ["timeout", "deadline", "heartbeat"])
-async def test_what_has_come_while_the_reader_was_away_has_come_in_time(name: str) -> None:
+@EACH_IDLE
+async def test_what_has_come_while_the_reader_was_away_has_come_in_time(row: ClockRow) -> None:
     source = TrackedSource(range(3), pause=2)
-    stream = Stream(source.iterator)
-    more = {"heartbeat": ["beat"]}.get(name, [])
-    async with getattr(stream, name)(5, *more) as items:
+    async with row.called(Stream(source.iterator), 5) as items:
         with anyio.move_on_after(1):
             await anext(items)
         await anyio.sleep(30)
         assert await anext(items) == 0
-        if name == "deadline":
+        if row.name == "deadline":
             with pytest.raises(TimeoutError):
                 await anext(items)
             assert source.steps == 1, "nothing more is asked for"
@@ -132,13 +134,11 @@ async def test_what_has_come_while_the_reader_was_away_has_come_in_time(name: st
             assert [item async for item in items] == [1, 2]
 
 
-@pytest.mark.parametrize("name", ["timeout", "heartbeat"])
-async def test_a_step_in_a_cancelled_scope_does_not_begin_the_wait(name: str) -> None:
+@the(row for row in IDLE if row.name != "deadline")
+async def test_a_step_in_a_cancelled_scope_does_not_begin_the_wait(row: ClockRow) -> None:
     """Nothing is asked for in such a step."""
     source = TrackedSource(range(3), pause=1)
-    stream = Stream(source.iterator)
-    more = {"heartbeat": ["beat"]}.get(name, [])
-    async with getattr(stream, name)(5, *more) as items:
+    async with row.called(Stream(source.iterator), 5) as items:
         with anyio.CancelScope() as scope:
             scope.cancel()
             await anext(items)
@@ -147,15 +147,13 @@ async def test_a_step_in_a_cancelled_scope_does_not_begin_the_wait(name: str) ->
         assert [item async for item in items] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["timeout", "deadline", "heartbeat"])
+@EACH_IDLE
 @pytest.mark.parametrize("turn", range(4))
 async def test_what_comes_at_the_very_instant_comes_in_time_for_who_polls(
-    name: str, turn: int
+    row: ClockRow, turn: int
 ) -> None:
     """The step before is cancelled at the same instant; on trio chance decides who is first."""
-    more = {"heartbeat": ["beat"]}.get(name, [])
-    stream = getattr(marbles("---a|"), name)(3, *more).take(1)
-    assert await polled(stream, 1) == ["a"]
+    assert await polled(row.called(marbles("---a|"), 3).take(1), 1) == ["a"]
 
 
 async def test_a_timeout_in_a_shorter_and_in_a_longer_scope() -> None:
@@ -179,14 +177,13 @@ async def test_a_timeout_in_a_shorter_and_in_a_longer_scope() -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
-@pytest.mark.parametrize("name", ["timeout", "deadline", "heartbeat", "debounce", "delay"])
-async def test_a_native_cancel_loses_nothing(name: str) -> None:
+@the(row for row in CLOCKED if row in IDLE or row.name in ("debounce", "delay"))
+async def test_a_native_cancel_loses_nothing(row: ClockRow) -> None:
     """It may come before the item, at its instant, or when the time is over."""
-    more = {"heartbeat": ["beat"]}.get(name, [])
+    seconds = 0.15 if row.name == "heartbeat" else 5
     for when in (0.05, 0.1, 0.15):
         source = TrackedSource(range(3), pause=0.1)
-        stream = Stream(source.iterator)
-        async with getattr(stream, name)(0.15 if name == "heartbeat" else 5, *more) as items:
+        async with row.called(Stream(source.iterator), seconds) as items:
             step = asyncio.ensure_future(anext(items))
             await anyio.sleep(when)
             cancelled = step.cancel()
@@ -194,7 +191,7 @@ async def test_a_native_cancel_loses_nothing(name: str) -> None:
             got = [] if step.cancelled() else [step.result()]
             assert cancelled or got
             got += [item async for item in items]
-            if name == "debounce":
+            if row.sieve:
                 assert got == [2]
             else:
                 assert [item for item in got if item != "beat"] == [0, 1, 2]
