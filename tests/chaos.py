@@ -24,6 +24,7 @@ import anyio
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint
 from rows.clock import CLOCKED, ClockRow
+from rows.tasks import relayed, relayed_twice
 
 from anystream import (
     EmptyStreamError,
@@ -189,9 +190,13 @@ KEEPING: dict[str, Operation] = {  # no error of a source may be missing behind 
     "accumulate": lambda p, s: s.accumulate(lambda total, item: item),
     "batched": lambda p, s: s.batched(p.rng.choice((1, 2, 3))),
     "pairwise": lambda p, s: s.pairwise(),
+    "intersperse": lambda p, s: s.intersperse(-1),
+    "split_when": lambda p, s: s.split_when(lambda a, b: p.rng.random() < 0.3),
     "skip": lambda p, s: s.skip(1),
     "chain": lambda p, s: chain(s, p.source()),
     "merge": lambda p, s: merge(s, p.source(), buffer=p.rng.choice((0, 1, 3))),
+    "producer": lambda p, s: relayed(s),
+    "producer of tasks": lambda p, s: relayed_twice(s, p.source()),
     "buffer": lambda p, s: s.buffer(p.rng.choice((0, 1, 2, 5))),
     "inside": lambda p, s: Stream(s),
     "grace": lambda p, s: s.with_grace(2),

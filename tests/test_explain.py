@@ -34,7 +34,7 @@ from anystream import (
 from anystream._bridges.from_callback import Callbacks
 from anystream._core.channel import Channel
 from anystream._explain import NONE, DrawnSegment, segment_of, summary
-from anystream._operators.batching import BatchChannel
+from anystream._operators.batching import BatchChannel, UntilChannel
 from anystream._operators.concurrent import Drain
 from anystream._operators.triggers import Signals
 from anystream.testing import TrackedSource, backend
@@ -342,7 +342,7 @@ def bounds(channel: Channel) -> frozenset[int]:
     """How many items may wait: in what passes news on only, none does; a batch counts as one."""
     if isinstance(channel, Callbacks):
         return frozenset({channel.bound})
-    if isinstance(channel, BatchChannel):
+    if isinstance(channel, (BatchChannel, UntilChannel)):
         return frozenset({1})
     return frozenset(lane.bound for lane in channel.lanes if not isinstance(lane, (Drain, Signals)))
 

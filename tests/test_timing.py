@@ -163,6 +163,10 @@ async def test_an_error_waits_behind_the_newest_two(apply: Apply) -> None:
             await anext(items)
 
 
+FIRST = {"throttle(1)": 0, "throttle(1, 'both', keep='first')": 1}
+"""Of those that do not give the last item: the last that they give of many at one instant."""
+
+
 @EACH_SIEVE
 async def test_a_source_that_never_waits_does_not_fill_the_memory(apply: Apply) -> None:
     latest: deque[int] = deque(maxlen=1)
@@ -171,11 +175,11 @@ async def test_a_source_that_never_waits_does_not_fill_the_memory(apply: Apply) 
         rest = [item async for item in items]
     assert len(rest) <= 2
     assert latest[0] == 4999
-    assert rest[-1] == (0 if repr(apply(Stream([]))).endswith("throttle(1)") else 4999)
+    assert rest[-1] == FIRST.get(repr(apply(Stream([]))).partition(".")[2], 4999)
 
 
 async def test_what_is_held_comes_before_the_end_and_before_an_error_at_once() -> None:
-    for apply in (call for name, call in SIEVES.items() if name != "throttle"):
+    for apply in (SIEVES[name] for name in SIEVES.keys() - {"throttle", "throttle first"}):
         got = await apply(async_range(5)).collect()
         assert got[-1] == 4
         gone = OSError("gone")

@@ -78,7 +78,9 @@ def test_refuses_bad_weights() -> None:
             batched(*pair)
     bounds: list[dict[str, Any]] = [{}, {"within": 1}]
     for given_within in bounds:
-        with pytest.raises(TypeError, match=r"^batched\(\) needs n, or weight and max_weight$"):
+        with pytest.raises(
+            TypeError, match=r"^batched\(\) needs n, weight and max_weight, or until$"
+        ):
             Stream("ab").batched(**given_within)
 
 

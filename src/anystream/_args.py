@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import AsyncIterable, Iterable
 from typing import Any
 
 
@@ -41,6 +42,12 @@ def positive(name: str, value: Any) -> float:
 def seconds(name: str, value: Any, *, zero: bool = True) -> float:
     """`value` must be a finite number of seconds, positive, or not negative if `zero` is."""
     return float(amount(name, value, more=not zero, unit="seconds"))
+
+
+def items(name: str, value: object) -> None:
+    """`value` must be something that items come from."""
+    if not isinstance(value, (AsyncIterable, Iterable)):
+        raise TypeError(f"{name} must be a stream, an async iterable or an iterable, got {value!r}")
 
 
 def text(name: str, value: Any) -> None:

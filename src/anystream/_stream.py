@@ -708,6 +708,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         within: float | None = None,
         weight: Callable[[T_co], float] | None = None,
         max_weight: float | None = None,
+        until: Items[object] | None = None,
     ) -> "Stream[tuple[T_co, ...]]":
         """Tuples of `n` items; the last one may be shorter.
 
@@ -718,8 +719,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         `max_weight` bounds the sum of what the plain function `weight` gives for each item. An item
         that does not fit begins the next batch; one that alone is heavier is a batch of its own.
 
+        `until` is a stream of signals, an async iterable or an iterable. Each of its items ends the
+        batch, unless nothing has come since the last one; an item that comes at the very instant is
+        for the next batch. The stream and `until` run in tasks of their own, and while the reader
+        is busy no more than one batch gathers. Without `n` that has any size.
+
         Raises `ValueError` if `n` is less than 1, or `within` or `max_weight` not positive, and
-        `TypeError` if there is no bound at all, or `weight` without `max_weight` or the reverse.
+        `TypeError` if there is no bound at all, `weight` without `max_weight` or the reverse, or
+        `until` together with any of these three.
 
         >>> async def main():
         ...     print(await Stream("abcde").batched(2).collect())
@@ -734,25 +741,96 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         if (weight is None) != (max_weight is None):
             raise TypeError("weight and max_weight belong together: give both, or none of them")
-        if n is None and weight is None:
-            raise TypeError("batched() needs n, or weight and max_weight")
+        if until is not None:
+            check.items("until", until)
+        if n is None and weight is None and until is None:
+            raise TypeError("batched() needs n, weight and max_weight, or until")
+        if until is not None and (within, weight) != (None, None):
+            raise TypeError("until ends a batch in the place of within, weight and max_weight")
         size = math.inf if n is None else check.integer("n", n, 1)
         most = math.inf if max_weight is None else check.positive("max_weight", max_weight)
         if weight is not None:
             check.function("weight", weight)
         options = label.options(
-            within=(within, None), weight=(weight, None), max_weight=(max_weight, None)
+            within=(within, None),
+            weight=(weight, None),
+            max_weight=(max_weight, None),
+            until=(until, None),
         )
         text = label.call("batched", *([] if n is None else [n]), **options)
 
         def batch() -> batching.Batch:
             return batching.Batch(size, weight, most)
 
+        if until is not None:
+            make = triggers.triggered(lambda event: batching.UntilChannel(event, batch()))
+            return self._with(text, [until], make, layouts.BATCH_UNTIL, 1)
         if within is None:
             return self._then(text, lambda _: batching.Batched(batch()))
         time = check.seconds("within", within, zero=False)
         return self._timed(
             text, lambda event: batching.BatchChannel(event, batch(), time), layouts.BATCH, 1
+        )
+
+    @overload
+    def chunk_by(self, key: Callable[[T_co], Awaitable[object]]) -> "Stream[tuple[T_co, ...]]": ...
+    @overload
+    def chunk_by(self, key: Callable[[T_co], object]) -> "Stream[tuple[T_co, ...]]": ...
+    def chunk_by(self, key: Callable[[T_co], object]) -> "Stream[tuple[T_co, ...]]":
+        """Tuples of neighbours for which `key(item)` gives the same.
+
+        A tuple comes when an item with another key does, or the stream ends, and so has any length;
+        `group_by` gives streams of items that need not be neighbours. An error takes the place of
+        the tuple that has gathered.
+
+        Raises `TypeError` if `key` is not a function.
+
+        >>> async def main():
+        ...     print(await Stream([1, 3, 2, 4, 5]).chunk_by(lambda n: n % 2).collect())
+        >>> anyio.run(main)
+        [(1, 3), (2, 4), (5,)]
+        """
+        check.function("key", key)
+        return self._then(
+            label.call("chunk_by", key),
+            lambda _: transform.Keyed(key),
+            lambda _: transform.ChunkBy(),
+        )
+
+    @overload
+    def split_when(
+        self, fn: Callable[[T_co, T_co], Awaitable[object]]
+    ) -> "Stream[tuple[T_co, ...]]": ...
+    @overload
+    def split_when(self, fn: Callable[[T_co, T_co], object]) -> "Stream[tuple[T_co, ...]]": ...
+    def split_when(self, fn: Callable[[T_co, T_co], object]) -> "Stream[tuple[T_co, ...]]":
+        """Tuples of neighbours, which end where `fn(item, next_item)` is true.
+
+        A tuple comes when the item after it does, or the stream ends, and so has any length. An
+        error takes the place of the tuple that has gathered.
+
+        Raises `TypeError` if `fn` is not a function.
+
+        >>> async def main():
+        ...     print(await Stream([1, 2, 4, 5, 9]).split_when(lambda a, b: b > a + 1).collect())
+        >>> anyio.run(main)
+        [(1, 2), (4, 5), (9,)]
+        """
+        check.function("fn", fn)
+        return self._then(label.call("split_when", fn), lambda _: transform.SplitWhen(fn))
+
+    def intersperse(self, separator: S) -> "Stream[T_co | S]":
+        """The items, with `separator` between each two of them.
+
+        The separator comes together with the item behind it, so that there is none at the end.
+
+        >>> async def main():
+        ...     print(await Stream("abc").intersperse("-").collect())
+        >>> anyio.run(main)
+        ['a', '-', 'b', '-', 'c']
+        """
+        return self._then(
+            label.call("intersperse", separator), lambda _: transform.Intersperse(separator)
         )
 
     def pairwise(self) -> "Stream[tuple[T_co, T_co]]":
@@ -1156,18 +1234,23 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return self._then(text, lambda _: pacing.Paced(interval, most, grain))
 
     def throttle(
-        self, seconds: float, edge: Literal["leading", "trailing", "both"] = "leading"
+        self,
+        seconds: float,
+        edge: Literal["leading", "trailing", "both"] = "leading",
+        *,
+        keep: Literal["last", "first"] = "last",
     ) -> "Stream[T_co]":
         """At most one item in `seconds`; the others are dropped.
 
         An item that comes while the gate is open shuts it for `seconds`. With the `"leading"` edge
         that item comes through, with the `"trailing"` one the last item that came until the end of
-        that time, which shuts the gate anew, and with `"both"` the two. At the end of the stream,
-        and before an error, a trailing item comes through at once.
+        that time, which shuts the gate anew, and with `"both"` the two. With `keep="first"` the
+        trailing item is the first of those that came while the gate was shut. At the end of the
+        stream, and before an error, a trailing item comes through at once.
 
         The source runs in a task of its own, and never waits. If the reader is slower, the newest
-        two items that came through wait for it. Raises `ValueError` if `seconds` is not positive or
-        `edge` none of the three.
+        two items that came through wait for it. Raises `ValueError` if `seconds` is not positive,
+        `edge` none of the three, or `keep="first"` given with the `"leading"` edge, which has none.
 
         >>> async def main():
         ...     print(await async_range(9).throttle(3600).collect())
@@ -1178,19 +1261,27 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         time = check.seconds("seconds", seconds, zero=False)
         check.choice("edge", edge, ("leading", "trailing", "both"))
-        leading, trailing = edge != "trailing", edge != "leading"
-        text = label.call("throttle", seconds, *([] if edge == "leading" else [edge]))
+        check.choice("keep", keep, ("last", "first"))
+        if edge == "leading" and keep == "first":
+            raise ValueError('keep="first" needs edge="trailing" or "both", got edge="leading"')
+        leading, trailing, newest = edge != "trailing", edge != "leading", keep == "last"
+        given = [] if edge == "leading" else [edge]
+        text = label.call("throttle", seconds, *given, **label.options(keep=(keep, "last")))
         return self._timed(
             text,
             lambda event: timing.RateFiltered(
-                event, lambda channel: timing.Throttle(channel, time, leading, trailing)
+                event, lambda channel: timing.Throttle(channel, time, leading, trailing, newest)
             ),
             layouts.NEWEST,
             2,
         )
 
-    def debounce(self, seconds: float, *, max_wait: float | None = None) -> "Stream[T_co]":
+    def debounce(
+        self, seconds: float | Callable[[T_co], float], *, max_wait: float | None = None
+    ) -> "Stream[T_co]":
         """An item when none has come after it for `seconds`; the others are dropped.
+
+        `seconds` may be a plain function, which gives the seconds for each item; 0 is none.
 
         With `max_wait`, something comes at least so many seconds after the first item that waits,
         even if there is no pause. At the end of the stream, and before an error, the last item
@@ -1206,13 +1297,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(1, 0), (3, 0)]
         """
-        time = check.seconds("seconds", seconds, zero=False)
+        if not callable(seconds):
+            check.seconds("seconds", seconds, zero=False)
         limit = math.inf if max_wait is None else check.seconds("max_wait", max_wait, zero=False)
         text = label.call("debounce", seconds, **label.options(max_wait=(max_wait, None)))
         return self._timed(
             text,
             lambda event: timing.RateFiltered(
-                event, lambda channel: timing.Debounce(channel, time, limit)
+                event, lambda channel: timing.Debounce(channel, seconds, limit)
             ),
             layouts.NEWEST,
             2,
@@ -1320,6 +1412,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         True
         """
+        check.items("trigger", trigger)
         make = triggers.triggered(triggers.PauseWhile)
         return self._with(label.call("pause_while", trigger), [trigger], make, layouts.TRIGGERED)
 

@@ -11,15 +11,17 @@ from typing import Any, TypeAlias
 from anyio import current_time, sleep
 from hypothesis import strategies as st
 
-from anystream import Stream
+from anystream import Stream, ticker
 
 from .row import Row, in_batches, plain, second_of, some
 from .timelines import (
     SECONDS,
     Reference,
     batched_by_weight,
+    batched_until,
     batched_within,
     debounced,
+    debounced_each,
     delayed,
     held_up,
     just_now,
@@ -32,6 +34,7 @@ from .timelines import (
     throttled,
     timed_out,
     trailing,
+    trailing_first,
     until,
     until_the_deadline,
     with_beats,
@@ -219,6 +222,21 @@ CLOCKED = (
         sieve=True,
     ),
     ClockRow(
+        "throttle first",
+        lambda s, f: s.throttle(0.03, "both", keep="first"),
+        tasks=True,
+        check=some(first=True),
+        ahead=None,
+        passing=lambda s: s.throttle(0.005, "both", keep="first"),
+        seconds=Seconds("seconds", lambda s, value: s.throttle(value, "both", keep="first")),
+        written=("throttle(1, 'trailing', keep='first')", "throttle(1, 'both', keep='first')"),
+        reference=Reference(
+            lambda s, value: s.throttle(value, "trailing", keep="first"), trailing_first
+        ),
+        keeps=False,
+        sieve=True,
+    ),
+    ClockRow(
         "debounce",
         lambda s, f: s.debounce(0.03),
         tasks=True,
@@ -228,6 +246,22 @@ CLOCKED = (
         seconds=Seconds("seconds", lambda s, value: s.debounce(value)),
         written=("debounce(1)",),
         reference=Reference(lambda s, value: s.debounce(value), debounced),
+        keeps=False,
+        sieve=True,
+    ),
+    ClockRow(
+        "debounce each",
+        lambda s, f: s.debounce(lambda n: 0.01 * len(str(n))),
+        tasks=True,
+        check=some(last=True),
+        ahead=None,
+        passing=lambda s: s.debounce(lambda _: 0.005),
+        written=("debounce(abs)", "debounce(abs, max_wait=3)"),
+        reference=Reference(
+            lambda s, each: s.debounce(lambda n: each[n % len(each)]),
+            debounced_each,
+            (st.lists(SECONDS, min_size=1, max_size=5),),
+        ),
         keeps=False,
         sieve=True,
     ),
@@ -291,6 +325,21 @@ CLOCKED = (
             lambda s, value, n: s.batched(n, within=value),
             batched_within,
             (SECONDS, st.integers(1, 5)),
+        ),
+    ),
+    ClockRow(
+        "batched until",
+        lambda s, f: s.batched(3, until=ticker(0.25)).flatten(),
+        tasks=True,
+        ahead=None,
+        joins=lambda s, t: s.batched(2, until=t).flatten(),
+        passing=lambda s: s.batched(1, until=[]).flatten(),
+        counts=(("n", lambda s, value: s.batched(value, until=[])),),
+        written=("batched(until=[1])", "batched(2, until=[1])"),
+        reference=Reference(
+            lambda s, gaps, n: s.batched(n, until=Stream(lambda: on_and_off(gaps))),
+            batched_until,
+            (st.lists(SECONDS, max_size=8), st.integers(1, 5)),
         ),
     ),
     ClockRow(

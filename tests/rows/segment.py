@@ -2,6 +2,7 @@
 
 import itertools
 import operator
+from collections.abc import Iterable, Iterator
 
 from anystream import (
     Stream,
@@ -11,6 +12,23 @@ from anystream import (
 )
 
 from .row import Row, in_batches, odd, pairs, small, spread, square, suspending
+
+
+def split_where_it_falls(items: Iterable[int]) -> Iterator[tuple[int, ...]]:
+    run: list[int] = []
+    for item in items:
+        if run and run[-1] > item:
+            yield tuple(run)
+            run = []
+        run.append(item)
+    if run:
+        yield tuple(run)
+
+
+def interspersed(items: Iterable[int]) -> Iterator[int]:
+    for number, item in enumerate(items):
+        yield from (-1, item) if number else (item,)
+
 
 SEGMENT = (
     Row("map", lambda s, f: s.map(f(square)), lambda xs: map(square, xs), calls=True),
@@ -52,6 +70,21 @@ SEGMENT = (
         calls=True,
     ),
     Row("batched", lambda s, f: s.batched(2), lambda xs: in_batches(xs, 2)),
+    Row(
+        "chunk_by",
+        lambda s, f: s.chunk_by(f(lambda n: n > 2)),
+        lambda xs: (tuple(group) for _, group in itertools.groupby(xs, lambda n: n > 2)),
+        calls=True,
+        ahead=1,
+    ),
+    Row(
+        "split_when",
+        lambda s, f: s.split_when(f(operator.gt)),
+        split_where_it_falls,
+        calls=True,
+        ahead=1,
+    ),
+    Row("intersperse", lambda s, f: s.intersperse(-1), interspersed),
     Row("pairwise", lambda s, f: s.pairwise(), itertools.pairwise),
     Row(
         "flatten",

@@ -155,8 +155,32 @@ def trailing(items: Timeline, end: float, seconds: float, leading: bool = False)
     return whole(out, end)
 
 
+def trailing_first(items: Timeline, end: float, seconds: float) -> Outcome:
+    """Of the items from one opening of the gate to its next, the first."""
+    out: Timeline = []
+    opens, shut = -inf, False
+    for time, item in items:
+        if time >= opens:
+            opens, shut = (time if not shut or time >= opens + seconds else opens) + seconds, False
+        if not shut:
+            out.append((min(opens, end), item))
+            shut = True
+    return whole(out, end)
+
+
 def on_both_edges(items: Timeline, end: float, seconds: float) -> Outcome:
     return trailing(items, end, seconds, leading=True)
+
+
+def debounced_each(items: Timeline, end: float, seconds: list[float]) -> Outcome:
+    out: Timeline = []
+    for number, (time, item) in enumerate(items):
+        due = time + seconds[item % len(seconds)]
+        if item == items[-1][1]:
+            out.append((min(due, end), item))
+        elif due <= items[number + 1][0]:
+            out.append((due, item))
+    return whole(out, end)
 
 
 def debounced(items: Timeline, end: float, seconds: float, max_wait: float = inf) -> Outcome:
@@ -187,6 +211,20 @@ def batched_within(items: Timeline, end: float, within: float, n: int) -> Outcom
         out.append((given_at, tuple(item for _, item in batch)))
         items = items[len(batch) :]
     return whole(out, end)
+
+
+def batched_until(items: Timeline, end: float, gaps: list[float], n: int) -> Outcome:
+    """A signal comes before an item of the same instant."""
+    signals = [(time, -1) for time in accumulate(gaps) if time <= end]
+    out: list[tuple[float, tuple[int, ...]]] = []
+    batch: list[int] = []
+    for time, item in sorted([*signals, *items]):
+        if item >= 0:
+            batch.append(item)
+        if batch and (item < 0 or len(batch) == n):
+            out.append((time, tuple(batch)))
+            batch = []
+    return whole([*out, *([(end, tuple(batch))] if batch else [])], end)
 
 
 def batched_by_weight(items: Timeline, end: float, weights: list[int], most: int) -> Outcome:

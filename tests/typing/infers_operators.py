@@ -49,7 +49,15 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.accumulate(operator.add), Stream[int])
     assert_type(ints.accumulate(add, initial=0.5), Stream[float])
     assert_type(ints.batched(2), Stream[tuple[int, ...]])
+    assert_type(ints.batched(until=strings), Stream[tuple[int, ...]])
     assert_type(ints.pairwise(), Stream[tuple[int, int]])
+    assert_type(ints.chunk_by(is_odd), Stream[tuple[int, ...]])
+    assert_type(ints.chunk_by(later_words), Stream[tuple[int, ...]])
+    assert_type(ints.split_when(operator.gt), Stream[tuple[int, ...]])
+    assert_type(ints.intersperse("-"), Stream[int | str])
+    assert_type(ints.intersperse(0), Stream[int])
+    ints.split_when(is_odd)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    ints.batched(until=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(ints.map(words).flatten(), Stream[str])
     assert_type(ints.map(async_range).flatten(), Stream[int])
     assert_type(ints.flat_map(words), Stream[str])

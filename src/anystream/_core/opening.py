@@ -61,8 +61,8 @@ def unless_too_deep(stream: Openable) -> None:
     raise StreamDepthError(
         f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} frames of"
         f" Python, one inside the other, and its recursion limit of {limit} leaves"
-        f" {max(0, limit - weight * taken() - RESERVE)}: put fewer streams or operators one behind the"
-        " other, or raise the limit with sys.setrecursionlimit()"
+        f" {max(0, limit - weight * taken() - RESERVE)}: put fewer streams or operators one behind"
+        " the other, or raise the limit with sys.setrecursionlimit()"
     )
 
 

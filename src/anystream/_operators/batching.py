@@ -10,6 +10,7 @@ from anyio import Event, current_time
 from .._core.channel import Lane
 from .._core.contracts import MISSING, Operator
 from .timing import Clocked
+from .triggers import Triggered
 
 
 class Batch:
@@ -146,6 +147,75 @@ class BatchChannel(Clocked):
         return bool(lane.batch.items) and (
             lane.batch.full or lane.over or current_time() >= lane.due()
         )
+
+    def items(self) -> Iterator[Any]:
+        while self.available():
+            yield self.gathering.empty()
+
+
+class UntilQueue(Lane):
+    """A lane in which one batch gathers until it is full or a signal comes."""
+
+    def __init__(self, channel: "UntilChannel", batch: Batch) -> None:
+        super().__init__(channel, 1 if batch.size == inf else int(batch.size))
+        self.batch = batch
+        self.late: list[Any] = []  # what came at the very instant of the signal
+        self.late_full = False  # whether a signal has come since
+        self.instant = -inf  # at which the last item came
+        self.before = 0  # how many came before that
+
+    def takes(self) -> bool:
+        return not (self.batch.full or self.stopped)
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        now = current_time()
+        if now > self.instant:
+            self.instant, self.before = now, len(self.batch.items)
+        try:
+            return not self.batch.gather(batch)
+        finally:
+            if self.batch.full:
+                self.channel.wake()
+
+    def cut(self) -> None:
+        """Let what came before this instant be a batch, if something did."""
+        items = self.batch.items
+        before = self.before if self.instant == current_time() else len(items)
+        if before and (before < len(items) or not self.batch.full):
+            self.late = items[before:]
+            del items[before:]
+            self.batch.full = True
+            self.channel.wake()
+        elif self.late:
+            self.late_full = True
+
+    def empty(self) -> tuple[Any, ...]:
+        items = self.batch.empty()
+        self.batch.items += self.late
+        self.batch.full = self.late_full
+        self.late, self.late_full, self.before = [], False, 0
+        if not self.batch.full:
+            self._wake_one()
+        return items
+
+
+class UntilChannel(Triggered):
+    """Gives what has gathered when it is full, or a signal has come."""
+
+    def __init__(self, new_event: type[Event], batch: Batch) -> None:
+        super().__init__(new_event)
+        self.gathering = UntilQueue(self, batch)
+        self.add(self.gathering)
+
+    def input(self) -> Lane:
+        return self.gathering
+
+    def heard(self, item: Any) -> None:
+        self.gathering.cut()
+
+    def available(self) -> bool:
+        lane = self.gathering
+        return bool(lane.batch.items) and (lane.batch.full or lane.over)
 
     def items(self) -> Iterator[Any]:
         while self.available():

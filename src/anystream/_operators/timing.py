@@ -14,6 +14,7 @@ from typing import Any
 from anyio import Event, current_time
 from anyio.lowlevel import checkpoint
 
+from .. import _args as check
 from .._core.channel import Channel, Lane, NonBlocking
 from .._core.contracts import MISSING, Openable, Owner, Source
 from .._core.owner import until
@@ -220,9 +221,8 @@ class RateFilter(NonBlocking):
     gone through before: so two can come through before the reader has had a chance to read.
     """
 
-    def __init__(self, channel: Channel, seconds: float) -> None:
+    def __init__(self, channel: Channel) -> None:
         super().__init__(channel, 2)
-        self.seconds = seconds
         self.held: Any = MISSING
         self.due = inf
 
@@ -264,24 +264,44 @@ class RateFilter(NonBlocking):
 class Debounce(RateFilter):
     """Holds each item until nothing has come for so long, or the first one has waited enough."""
 
-    def __init__(self, channel: Channel, seconds: float, max_wait: float) -> None:
-        super().__init__(channel, seconds)
+    def __init__(
+        self, channel: Channel, seconds: float | Callable[[Any], float], max_wait: float
+    ) -> None:
+        super().__init__(channel)
+        self.wait: Callable[[Any], float]  # seconds, for an item
+        if callable(seconds):
+            self.wait = checked(seconds)
+        else:
+            self.wait = constantly(seconds)
         self.max_wait = max_wait
         self.limit = inf
 
     def arrive(self, item: Any, now: float) -> None:
         if self.held is MISSING:
             self.limit = now + self.max_wait
-        self.hold(item, min(now + self.seconds, self.limit))
+        self.hold(item, min(now + self.wait(item), self.limit))
+
+
+def checked(seconds: Callable[[Any], Any]) -> Callable[[Any], float]:
+    """`seconds(item)`, which must give a number of seconds."""
+    return lambda item: check.seconds("what seconds(item) gives", seconds(item))
+
+
+def constantly(seconds: float) -> Callable[[Any], float]:
+    return lambda _: seconds
 
 
 class Throttle(RateFilter):
-    """Lets one item through and then, for so long, none; or the last of those, at the end."""
+    """Lets one item through and then, for so long, none; or one of those, at the end."""
 
-    def __init__(self, channel: Channel, seconds: float, leading: bool, trailing: bool) -> None:
-        super().__init__(channel, seconds)
+    def __init__(
+        self, channel: Channel, seconds: float, leading: bool, trailing: bool, newest: bool
+    ) -> None:
+        super().__init__(channel)
+        self.seconds = seconds
         self.leading = leading
         self.trailing = trailing
+        self.newest = newest  # whether it is the last of those, and not the first
         self.closed_until = -inf
 
     def arrive(self, item: Any, now: float) -> None:
@@ -290,7 +310,7 @@ class Throttle(RateFilter):
             self.closed_until = now + self.seconds
         if opens and self.leading:
             self.pass_on(item)
-        elif self.trailing:
+        elif self.trailing and (self.newest or self.held is MISSING):
             self.hold(item, self.closed_until)
 
     def release(self) -> None:
@@ -302,7 +322,8 @@ class Sample(RateFilter):
     """Holds the newest item until the next tick."""
 
     def __init__(self, channel: Channel, seconds: float) -> None:
-        super().__init__(channel, seconds)
+        super().__init__(channel)
+        self.seconds = seconds
         self.start = current_time()
 
     def arrive(self, item: Any, now: float) -> None:

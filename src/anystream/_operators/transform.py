@@ -146,6 +146,21 @@ class Enumerate(Operator):
             yield self.count - 1, item
 
 
+class Intersperse(Operator):
+    """A separator before each item but the first; it comes together with the item."""
+
+    def __init__(self, separator: Any) -> None:
+        self.separator = separator
+        self.begun = False
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            if self.begun:
+                yield self.separator
+            self.begun = True
+            yield item
+
+
 class Pairwise(Operator):
     def __init__(self) -> None:
         self.last = MISSING
@@ -158,6 +173,62 @@ class Pairwise(Operator):
             pair = self.last, item
             self.last = item
             yield pair
+
+
+class ChunkBy(Operator):
+    """Neighbours with the same key, out of pairs of a key and an item."""
+
+    def __init__(self) -> None:
+        self.key: Any = MISSING
+        self.items: list[Any] = []
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for key, item in batch:
+            if self.items and not (key is self.key or key == self.key):
+                yield self.give()
+            self.key = key
+            self.items.append(item)
+
+    def give(self) -> tuple[Any, ...]:
+        items, self.items = tuple(self.items), []
+        return items
+
+    def tail(self) -> Iterable[Any]:
+        return (self.give(),) if self.items else ()
+
+
+class SplitWhen(Call):
+    """Neighbours, up to where the function says of two of them that they are to be parted."""
+
+    def __init__(self, fn: Callable[[Any, Any], Any]) -> None:
+        super().__init__(fn)
+        self.items: list[Any] = []
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        return super().__call__(batch) if self.items else self.first(batch)
+
+    def first(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            self.items.append(item)
+            yield from super().__call__(batch)
+            return
+
+    def call(self, item: Any) -> Any:
+        return self.fn(self.items[-1], item)
+
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        for item in batch:
+            yield from self.emit(item, self.call(item))
+
+    def emit(self, item: Any, result: Any) -> Iterable[Any]:
+        if not result:
+            self.items.append(item)
+            return ()
+        items, self.items = tuple(self.items), [item]
+        return (items,)
+
+    def tail(self) -> Iterable[Any]:
+        return (tuple(self.items),) if self.items else ()
 
 
 class Window(Operator):

@@ -80,6 +80,10 @@ class Triggered(Channel):
         self.signals = Signals(self)
         self.add_silent(self.signals)
 
+    def input(self) -> Lane:
+        """The lane of the items."""
+        return self.lane(0)
+
     def arrived(self, lane: Lane) -> None:
         self.came = current_time()
         super().arrived(lane)
@@ -152,19 +156,20 @@ class PauseWhile(Triggered):
 
 
 def triggered(
-    channel_type: type[Triggered],
+    make: Callable[[type[Event]], Triggered],
 ) -> Callable[[Sequence[Openable]], Callable[[Owner], Source]]:
     def opens(parts: Sequence[Openable]) -> Callable[[Owner], Source]:
         stream, trigger = parts
 
         def open_source(owner: Owner) -> Source:
-            channel = channel_type(owner.new_event)
+            channel = make(owner.new_event)
+            items = channel.input()
             trigger_mover = Mover(owner)
             source = trigger_mover.read(trigger)
             trigger_mover.fill(channel.signals)
             mover = Mover(owner)
             mover.read(stream)
-            mover.fill(channel.lane(0))
+            mover.fill(items)
             if isinstance(source, Raised) and source.event.is_set():
                 channel.heard(None)  # before anything is asked for
             return channel

@@ -58,7 +58,7 @@ class Sender(Generic[T]):
         """Call `fn(sender, *args, **kwargs)` in another task, with a sender of its own.
 
         The stream ends when all of its functions have returned. The first that fails stops the
-        others, and its error is that of the stream.
+        others, and its error is that of the stream. Once the stream is closed, nothing is started.
         """
         check.function("fn", fn)
         self._task.start_another(lambda sender: fn(sender, *args, **kwargs))
@@ -141,8 +141,8 @@ class Sending(LaneProducer):
         self.fill(channel.lane(size))
 
     def start_another(self, call: Call) -> None:
-        self.unless_over()
-        Sending(self._reader, call).begin(self.lane.channel, self.lane.bound)
+        if not self.lane.stopped:  # what stops the lane stops the tasks of this moment
+            Sending(self._reader, call).begin(self.lane.channel, self.lane.bound)
 
     async def produce(self) -> None:
         await self.call(Sender(self))
@@ -154,7 +154,8 @@ class Sending(LaneProducer):
     async def send(self, item: Any) -> None:
         await checkpoint_if_cancelled()
         while not self.lane.takes():
-            self.unless_over()
+            if self.lane.stopped:
+                raise self.refused()
             await self._woken()
         self.lane.put(item)
 
