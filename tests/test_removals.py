@@ -1,6 +1,6 @@
 """Guarantees that no other test would miss, if the line behind them was removed."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import TypeVar
@@ -278,23 +278,50 @@ async def test_a_source_that_swallows_the_interruption_is_not_asked_again() -> N
     assert stubborn.steps == 1
 
 
-async def test_a_source_is_not_stepped_after_an_error_by_any_worker() -> None:
-    steps = 0
+class Failing:
+    """An iterator of a few items, each step of which fails after them."""
 
-    class Flaky:
-        def __iter__(self) -> "Flaky":
-            return self
+    def __init__(self, items: int) -> None:
+        self.items = items
+        self.steps = 0
 
-        def __next__(self) -> int:
-            nonlocal steps
-            steps += 1
-            raise EOFError
+    def step(self) -> int:
+        self.steps += 1
+        if self.steps > self.items:
+            raise EOFError(self.steps)
+        return self.steps
 
-    with pytest.raises(EOFError):
-        await Stream(Flaky).map(str, concurrency=3).collect()
-    with pytest.raises(EOFError):
-        await Stream(Flaky()).map(str, concurrency=3).collect()
-    assert steps == 2
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return self.step()
+
+
+class FailingLater(Failing):
+    def __aiter__(self) -> AsyncIterator[int]:
+        return self
+
+    async def __anext__(self) -> int:
+        await anyio.sleep(5)
+        return self.step()
+
+
+def by_turns(n: int) -> Awaitable[None]:
+    return anyio.sleep(n)
+
+
+@pytest.mark.parametrize("fn", [str, by_turns], ids=["plain", "async"])
+@pytest.mark.parametrize("kind", [Failing, FailingLater])
+@pytest.mark.parametrize("items", range(6))
+async def test_a_source_is_not_stepped_after_an_error_by_any_worker(
+    items: int, kind: type[Failing], fn: Callable[[int], object]
+) -> None:
+    """They wait for it, or are busy, when it fails in the step of one of them."""
+    source = kind(items)
+    with pytest.raises(EOFError) as caught:
+        await Stream(source).map(fn, concurrency=3).collect()
+    assert source.steps == caught.value.args[0] == items + 1
 
 
 async def test_calls_behind_a_failed_one_are_stopped_at_once() -> None:
@@ -380,15 +407,69 @@ async def test_switch_starts_nothing_after_it_was_left() -> None:
     assert called == [0]
 
 
-async def test_a_function_is_not_called_for_an_item_that_was_replaced_before_that() -> None:
-    """Else each of its errors would be one of those behind the first."""
+NEWEST: dict[str, Callable[[Stream[int], Callable[[int], Awaitable[int]]], Stream[int]]] = {
+    "switch_map": lambda stream, fn: stream.switch_map(listed(fn)),
+    "map_latest": lambda stream, fn: stream.map_latest(fn),
+}
 
-    def call(_: int) -> list[int]:
-        raise EOFError
 
-    for _ in range(20):
-        with pytest.raises(EOFError):
-            await Stream(TrackedSource(range(9)).iterator).switch_map(call).collect()
+def listed(fn: Callable[[T], Awaitable[T]]) -> Callable[[T], Awaitable[list[T]]]:
+    async def call(item: T) -> list[T]:
+        return [await fn(item)]
+
+    return call
+
+
+EACH_NEWEST = pytest.mark.parametrize("newest", NEWEST.values(), ids=NEWEST.keys())
+
+
+@EACH_NEWEST
+async def test_a_function_is_not_called_for_an_item_that_was_replaced_before_that(
+    newest: Callable[[Stream[int], Callable[[int], Awaitable[int]]], Stream[int]],
+) -> None:
+    """The item 2 is there when what the item 0 has begun is over, and 1 could begin."""
+    called: list[int] = []
+
+    async def call(n: int) -> int:
+        called.append(n)
+        if n == 0:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                await anyio.sleep(0.75)
+        return n
+
+    assert await newest(async_range(3, delay=0.5), call).collect() == [2]
+    assert called == [0, 2]
+
+
+@EACH_NEWEST
+async def test_a_call_that_was_replaced_gives_nothing_though_it_ends_by_itself(
+    newest: Callable[[Stream[int], Callable[[int], Awaitable[int]]], Stream[int]],
+) -> None:
+    async def call(n: int) -> int:
+        if n == 0:
+            with suppress(anyio.get_cancelled_exc_class()):
+                await anyio.sleep_forever()
+        return n
+
+    assert await newest(async_range(2, delay=1), call).collect() == [1]
+
+
+async def test_an_error_of_a_call_that_was_replaced_is_one_of_the_cleanup() -> None:
+    async def call(n: int) -> int:
+        if n == 0:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                raise OSError("gone")
+        return n
+
+    got: list[int] = []
+    with pytest.raises(OSError, match="gone"):
+        async with async_range(3, delay=1).map_latest(call) as items:
+            got.extend([item async for item in items])
+    assert got == [1, 2]
 
 
 async def test_the_end_of_a_zip_closes_the_longer_source_at_once() -> None:

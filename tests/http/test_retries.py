@@ -172,10 +172,20 @@ async def test_the_hook_hears_of_each_pause() -> None:
     assert heard == [(1, PageStatusError, 1), (2, httpx.ReadError, 2)]
 
 
-async def test_a_cancelled_step_does_not_shorten_the_pause_nor_begin_to_count_anew() -> None:
+@pytest.mark.parametrize(
+    ("answers", "first", "times"),
+    [
+        ((refusal(503, Retry_After="10"), 503, DONE), 1, [0, 10, 11]),
+        ((503, DONE), 10, [0, 10]),
+    ],
+    ids=["of the server", "of the policy"],
+)
+async def test_a_cancelled_step_does_not_shorten_the_pause_nor_begin_to_count_anew(
+    answers: tuple[Any, ...], first: float, times: list[int]
+) -> None:
     heard: list[int] = []
-    policy = Retry(times=2, first=1, jitter=False, hook=lambda number, *_: heard.append(number))
-    api = API(answering(refusal(503, Retry_After="10"), 503, DONE))
+    policy = Retry(2, first=first, jitter=False, hook=lambda number, *_: heard.append(number))
+    api = API(answering(*answers))
     async with (
         api.client() as client,
         fetch_all_pages("http://test/", client=client, retry=policy) as items,
@@ -185,8 +195,8 @@ async def test_a_cancelled_step_does_not_shorten_the_pause_nor_begin_to_count_an
                 assert await anext(items) == 1
         assert scope.cancelled_caught
         assert await anext(items) == 1
-    assert [round(time) for time in api.times] == [0, 10, 11]
-    assert heard == [1, 2]
+    assert [round(time) for time in api.times] == times
+    assert heard == [*range(1, len(times))]
 
 
 async def test_requests_keep_to_a_rate_over_pages_and_retries() -> None:

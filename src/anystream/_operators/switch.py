@@ -48,6 +48,8 @@ class Calling(Newest):
 
     async def produce(self) -> None:
         result = await resolved(self.fn(self.item))
+        if self.stopped:  # and the function has not minded
+            return
         if self.lane.takes() or await self.wait_for_room(self.lane):
             self.lane.put(result)
 

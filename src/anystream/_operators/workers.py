@@ -52,7 +52,7 @@ class SharedSource:
         try:
             return next(self._items, MISSING)
         except BaseException as exc:
-            self._over, self._error = True, exc
+            self._fail(exc)
             raise
 
     async def next(self) -> Any:
@@ -70,9 +70,13 @@ class SharedSource:
                 else:
                     await self._refill()
         except BaseException as exc:
-            self._over, self._error = True, exc
+            self._fail(exc)
             raise
         return MISSING
+
+    def _fail(self, error: BaseException) -> None:
+        """No worker is to step the source again, also not in the batch that has failed."""
+        self._over, self._error, self._items = True, error, EMPTY
 
     async def _refill(self) -> None:
         self._stepping = True
