@@ -75,7 +75,7 @@ caller's task  (reads)
   ^ channel    buffer(1, 'drop_oldest'): at most 1 item
 task           filter(save)
   ^ channel    buffer(64): at most 64 items
-task           ticker(1.0).map(save)
+task           ticker(1).map(save)
 2 tasks: open it with `async with` or a terminal call""",
     ),
     "tasks beside each other": (
@@ -86,7 +86,7 @@ caller's task     take(3)
   +- task         skip(1)
   |    ^ channel  race(...): on demand for each, until one has given an item
   |    +- task    Stream('ab')
-  |    +- task    ticker(1.0)
+  |    +- task    ticker(1)
   +- task         async_range(2)
 4 tasks: open it with `async with` or a terminal call""",
     ),
@@ -143,7 +143,7 @@ caller's task               repeat(3)
         lambda: Stream(numbers).retry(2, resume=save).catch(save),
         """\
 caller's task    catch(save)
-  +- at first    retry(Retry(times=2), resume=save)
+  +- at first    retry(2, resume=save)
        +- again  Stream(numbers)
 no tasks but those of inner streams: a bare `async for` will do if they need
 none""",
@@ -169,7 +169,7 @@ task              (reads)
   +- task         (reads)
   |    ^ channel  with_latest_from(...): on demand; of each other one at most 1
   |               item, the newest
-  |    +- task    ticker(1.0)
+  |    +- task    ticker(1)
   |    +- task    Stream('a')
   +- task         trigger(9)
 6 tasks: open it with `async with` or a terminal call""",
@@ -258,7 +258,7 @@ flowchart LR
   end
   s5 --> s4m
   subgraph s6t["task"]
-    s6["ticker(1.0)"]
+    s6["ticker(1)"]
   end
   s6 --> s4m
   s2 --> s1m"""
@@ -448,7 +448,7 @@ share's task   map(save).share(buffer=7)
 share's task   Stream(TrackedSource.generator)
 no tasks: a bare `async for` will do"""
         )
-        assert summary(drawn(owner.stream), True).startswith("2 tasks: ")
+        assert summary(drawn(owner._recipe), True).startswith("2 tasks: ")
 
 
 async def test_readers_of_a_partition() -> None:
@@ -467,7 +467,7 @@ caller's task     (reads)
 task              (reads)
   ^ channel       at most 7 items for each reader
 partition's task  repeat(1).partition(save, buffer=7)
-  +- again        async_range(9, delay=1.0)
+  +- again        async_range(9, delay=1)
 1 task: open it with `async with` or a terminal call"""
             )
 
@@ -484,7 +484,7 @@ async def test_readers_of_groups() -> None:
             == """\
 caller's task    (reads)
   ^ channel      at most 7 items for each reader
-group_by's task  async_range(9, delay=1.0).group_by(save, buffer=7)
+group_by's task  async_range(9, delay=1).group_by(save, buffer=7)
 no tasks: a bare `async for` will do"""
         )
 

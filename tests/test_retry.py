@@ -421,14 +421,14 @@ def test_how_they_are_written_down() -> None:
         .repeat(2, pause=1)
         .distinct(int, remember=5)
     )
-    end = "catch(print, OSError).retry(Retry(times=2), resume=str).repeat(2, pause=1.0)"
+    end = "catch(print, OSError).retry(2, resume=str).repeat(2, pause=1)"
     assert repr(stream) == f"async_range(3).{end}.distinct(int, remember=5)"
     assert repr(numbers.default_if_empty(1).window(2, 3, partial=True).dedupe(int)) == (
         "async_range(3).default_if_empty(1).window(2, 3, partial=True).dedupe(int)"
     )
     assert repr(numbers.map(int, on_error="skip")) == "async_range(3).map(int, on_error='skip')"
-    assert repr(poll(print, 2)) == "poll(print, 2.0)"
-    assert repr(poll(print, 2, count=3)) == "poll(print, 2.0, count=3)"
+    assert repr(poll(print, 2)) == "poll(print, 2)"
+    assert repr(poll(print, 2, count=3)) == "poll(print, 2, count=3)"
 
 
 async def test_no_pause_is_longer_than_the_cap_not_even_the_first() -> None:

@@ -93,10 +93,10 @@ async def connect() -> Any:
         (Stream(list(range(100))), "Stream([0, 1, 2, 3, 4, 5, ...])"),
         (async_range(3), "async_range(3)"),
         (async_range(0, 10, 2, delay=0.5), "async_range(0, 10, 2, delay=0.5)"),
-        (ticker(1), "ticker(1.0)"),
+        (ticker(1), "ticker(1)"),
         (ticker(0.5, 3, missed="burst"), "ticker(0.5, 3, missed='burst')"),
         (stream_data(connect), "stream_data(connect)"),
-        (stream_data(connect, grace=3), "stream_data(connect, grace=3.0)"),
+        (stream_data(connect, grace=3), "stream_data(connect, grace=3)"),
         (chain(async_range(1), "ab"), "chain(async_range(1), 'ab')"),
         (
             async_range(9).map(str).filter(None).take(3).batched(2),

@@ -116,7 +116,7 @@ def test_a_pause_needs_a_stream() -> None:
 
 def test_repr_is_the_call_as_it_was_written() -> None:
     for stream, text in [
-        (async_range(3).skip_until(ticker(2)), "skip_until(ticker(2.0))"),
+        (async_range(3).skip_until(ticker(2)), "skip_until(ticker(2))"),
         (async_range(3).skip_until(EMPTY.buffer(1)), "skip_until(Stream([]).buffer(1))"),
         (async_range(3).pause_while(EMPTY.map(str)), "pause_while(Stream([]).map(str))"),
     ]:

@@ -4,9 +4,9 @@ A recipe is put together once and opened many times. Nothing here is opened or c
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from functools import wraps
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
-from . import _labels as label
 from ._core.batches import Segment
 from ._core.contracts import (
     GRACE,
@@ -21,14 +21,18 @@ from ._core.contracts import (
     needs_tasks,
 )
 from ._core.run import Run
+from ._labels import Form, Label, SignatureForm
 from ._layouts import INSIDE, Layout, Provenance
 from ._sources.origins import opener_of
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 Items: TypeAlias = AsyncIterable[T] | Iterable[T]
 OpenSource: TypeAlias = Callable[[Owner], Source]
 Maker: TypeAlias = Callable[[Owner], Operator]
+
+STREAM = Form("Stream")
 
 
 class Operators(NamedTuple):
@@ -72,18 +76,26 @@ class Recipe(Openable, AsyncIterable[Any]):
 
     @classmethod
     def source(
-        cls, open_source: OpenSource, text: object, *row: Maker, note: Provenance | None = None
+        cls,
+        open_source: OpenSource,
+        *row: Maker,
+        text: object = None,
+        note: Provenance | None = None,
     ) -> "Recipe":
-        """One whose source is what `open_source` makes for each run, written down as `text`."""
-        depth = SOURCE + OPERATOR * len(row)
+        """One whose source is what `open_source` makes for each run; no text for a named call."""
         return cls(
-            open_source, Operators(None, row) if row else None, text, provenance=note, depth=depth
+            open_source,
+            Operators(None, row) if row else None,
+            Label() if text is None else text,
+            provenance=note,
+            depth=SOURCE + OPERATOR * len(row),
         )
 
     @classmethod
     def of(cls, given: Any) -> "Recipe":
         """What `Stream(given)` is made of."""
-        text = label.call("Stream", given)
+        text = Label()
+        text.call = STREAM, (given,), {}
         if not isinstance(given, Openable):
             return cls(opener_of(given), None, text)
         inner = recipe_of(given)
@@ -101,10 +113,10 @@ class Recipe(Openable, AsyncIterable[Any]):
     def combine(
         cls,
         open_source: OpenSource,
-        call: label.Label,
+        call: Label,
         parts: Sequence[Openable],
         layout: Layout,
-        bound: int = 0,
+        bound: int,
         workers: int = 1,
     ) -> "Recipe":
         """One made of others, with this layout; it needs tasks if that does or one of them."""
@@ -118,25 +130,27 @@ class Recipe(Openable, AsyncIterable[Any]):
             depth=layout.frames + max(map(depth_of, parts), default=0),
         )
 
-    def then(self, call: label.Label | None, *makers: Maker) -> "Recipe":
-        """The same with more operators; no label for what the user has not written."""
-        text = self.text if call is None else call.after(self.text)
-        depth = self._frames + OPERATOR * len(makers)
-        return self._changed(Operators(self._row, makers), text, self._seconds, depth)
+    def then(self, *makers: Maker) -> "Recipe":
+        """The same and a call of the user's, with its operators."""
+        return self._changed(Label(self.text), makers, self._seconds)
 
-    def with_grace(self, call: label.Label, seconds: float) -> "Recipe":
+    def also(self, *makers: Maker) -> "Recipe":
+        """The same with more operators of the same call."""
+        return self._changed(self.text, makers, self._seconds)
+
+    def with_grace(self, seconds: float) -> "Recipe":
         """The same with another cleanup timeout."""
-        return self._changed(self._row, call.after(self.text), seconds, self._frames)
+        return self._changed(Label(self.text), (), seconds)
 
-    def _changed(self, row: Operators | None, text: object, grace: float, depth: int) -> "Recipe":
+    def _changed(self, text: object, makers: tuple[Maker, ...], grace: float) -> "Recipe":
         return Recipe(
             self._open_source,
-            row,
+            Operators(self._row, makers) if makers else self._row,
             text,
             tasks=self._tasks,
             grace=grace,
             provenance=self.provenance,
-            depth=depth,
+            depth=self._frames + OPERATOR * len(makers),
         )
 
     def _open(self, owner: Owner) -> Source:
@@ -169,13 +183,32 @@ def recipe_of(source: Any) -> Recipe:
     return recipe if isinstance(recipe, Recipe) else Recipe.of(source)
 
 
-def of_all(
-    call: label.Label,
-    sources: Iterable[Any],
-    make: Callable[[list[Recipe]], OpenSource],
-    layout: Layout,
-    bound: int = 0,
-) -> Recipe:
-    """One made of several sources."""
-    parts = [recipe_of(source) for source in sources]
-    return Recipe.combine(make(parts), call, parts, layout, bound)
+# -- how it is written down -----------------------------------------------------------------
+
+
+def named_call(fn: F) -> F:
+    """Let the stream that `fn` makes tell, in its `repr`, by which call it came about."""
+    return recording(fn, SignatureForm(fn))
+
+
+def named_call_showing(*shown: str, **words: Callable[[Any], str]) -> Callable[[F], F]:
+    """The same, of no more than these arguments, some of which functions put into words."""
+    return lambda fn: recording(fn, SignatureForm(fn, {*shown, *words}, words))
+
+
+def recording(fn: F, form: SignatureForm) -> F:
+    """`fn`, which leaves a note of each call in the label that it has put in its recipe."""
+
+    @wraps(fn)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        made = fn(*args, **kwargs)
+        made._recipe.text.call = form, args, kwargs
+        return made
+
+    @wraps(fn)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        made = fn(self, *args, **kwargs)
+        made._recipe.text.call = form, args, kwargs
+        return made
+
+    return cast("F", method if form.of_method else function)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from . import _args as check
@@ -77,8 +77,7 @@ class Retry:
         check.function("random", self.random)
 
     def __repr__(self) -> str:
-        given = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        return str(label.call("Retry", **label.options(**given)))
+        return label.instance(self)
 
 
 def checked_retry(value: Any) -> Retry | None:

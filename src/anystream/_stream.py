@@ -55,7 +55,7 @@ from ._operators import (
     workers,
 )
 from ._operators.share import Holder
-from ._recipe import Items, Maker, OpenSource, Recipe, of_all, recipe_of
+from ._recipe import Items, Maker, OpenSource, Recipe, named_call, recipe_of
 from ._retry import Retry, exception_types
 
 T = TypeVar("T")
@@ -95,7 +95,6 @@ class Workers(NamedTuple):
     concurrency: int
     ordered: bool
     ahead: int
-    given: dict[str, Any]  # as the user has written it
 
     @classmethod
     def checked(cls, concurrency: int, ordered: bool, ahead: int | None) -> "Workers | None":
@@ -103,9 +102,7 @@ class Workers(NamedTuple):
         count = check.integer("concurrency", concurrency, 1)
         if count == 1 and ahead is None:
             return None
-        finished = count if ahead is None else check.integer("ahead", ahead, 0)
-        given = label.options(concurrency=(count, 1), ordered=(ordered, True), ahead=(ahead, None))
-        return cls(count, ordered, finished, given)
+        return cls(count, ordered, count if ahead is None else check.integer("ahead", ahead, 0))
 
 
 class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
@@ -146,24 +143,20 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         # Those of `async with`, by the task that entered.
         self._runs: dict[int | None, list[Run[T_co]]] | None = None
 
-    def _then(self, call: label.Label | None, *makers: Maker) -> "Stream[Any]":
-        """This stream with more operators; no label for what the user has not written."""
-        return Stream(self._recipe.then(call, *makers))
+    def _then(self, *makers: Maker) -> "Stream[Any]":
+        """This stream and a call of the user's, with its operators."""
+        return Stream(self._recipe.then(*makers))
+
+    def _also(self, *makers: Maker) -> "Stream[Any]":
+        """This stream with more operators of the same call, or of a terminal one."""
+        return Stream(self._recipe.also(*makers))
 
     def _joined(
-        self,
-        open_source: OpenSource,
-        call: label.Label,
-        layout: layouts.Layout,
-        bound: int = 0,
-        workers: int = 1,
-        others: Sequence[Openable] = (),
+        self, open_source: OpenSource, layout: layouts.Layout, bound: int, *others: Openable
     ) -> "Stream[Any]":
         """A stream of this one and others, whose source `open_source` makes for each run."""
-        call = call.after(self._recipe.text)
-        return Stream(
-            Recipe.combine(open_source, call, [self._recipe, *others], layout, bound, workers)
-        )
+        call = label.Label(self._recipe.text)
+        return Stream(Recipe.combine(open_source, call, [self._recipe, *others], layout, bound))
 
     def _open(self, owner: Owner) -> Source:
         return self._recipe._open(owner)  # pyright: ignore[reportPrivateUsage]  # each frame counts
@@ -182,11 +175,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     # -- opening ----------------------------------------------------------------------------
 
-    def _run(self, *, bare: bool = False, grace: float | None = None) -> Run[T_co]:
+    def _run(self, *, bare: bool, grace: float | None) -> Run[T_co]:
         return Run(self, bare=bare, grace=grace)
 
     async def __aenter__(self) -> Run[T_co]:
-        run = self._run()
+        run = self._run(bare=False, grace=None)
         await run.__aenter__()
         if self._runs is None:
             self._runs = {}
@@ -230,7 +223,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
                 f"{self!r} needs tasks, and a bare `async for` has none:"
                 " use `async with stream as items`, and `async for item in items` inside of it"
             )
-        return self._run(bare=True)
+        return self._run(bare=True, grace=None)
 
     def open(self, *, grace: float | None = None) -> Run[T_co]:
         """Open a run, as `async with stream` does, with a grace period of its own.
@@ -248,8 +241,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         seconds = None if grace is None else check.seconds("grace", grace, zero=False)
-        return self._run(grace=seconds)
+        return self._run(bare=False, grace=seconds)
 
+    @named_call
     def with_grace(self, seconds: float) -> "Stream[T_co]":
         """The same stream, whose sources have so many seconds to close, however it is opened.
 
@@ -262,7 +256,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         grace = check.seconds("seconds", seconds, zero=False)
-        return Stream(self._recipe.with_grace(label.call("with_grace", seconds), grace))
+        return Stream(self._recipe.with_grace(grace))
 
     def explain(self, format: Literal["text", "mermaid"] = "text") -> str:
         """A diagram of this stream: which task does what, and what may wait between them.
@@ -284,7 +278,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
           ^ channel    buffer(64): at most 64 items
         task           (reads)
           ^ channel    merge(...): on demand for each
-          +- task      ticker(1.0)
+          +- task      ticker(1)
           +- task      async_range(9).map(str)
         3 tasks: open it with `async with` or a terminal call
         """
@@ -355,6 +349,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         ahead: int | None = None,
         on_error: Callable[[Exception, T_co], S],
     ) -> "Stream[R | S]": ...
+    @named_call
     def map(
         self,
         fn: Callable[[T_co], Any],
@@ -401,8 +396,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if on_error != "raise":
             return self._map_or(fn, on_error, pool)
         if pool is None:
-            return self._then(label.call("map", fn), lambda _: transform.Map(fn))
-        return self._in_workers(label.call("map", fn, **pool.given), pool, lambda _: fn)
+            return self._then(lambda _: transform.Map(fn))
+        return self._in_workers(pool, lambda _: fn)
 
     def _map_or(
         self, fn: Callable[[T_co], Any], on_error: Any, pool: "Workers | None"
@@ -411,23 +406,24 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
             check.choice("on_error", on_error, ("raise", "skip"))
         handler = transform.skipped if on_error == "skip" else on_error
         mended = partial(transform.forgiving, fn, handler)
-        given = {} if pool is None else pool.given
-        call = label.call("map", fn, **given, on_error=on_error)
         if pool is None:
-            return self._then(call, lambda owner: transform.MapOr(mended(owner)))
-        results = self._in_workers(call, pool, mended)
-        return results._then(None, lambda _: select.Filter(transform.is_given))
+            return self._then(lambda owner: transform.MapOr(mended(owner)))
+        results = self._in_workers(pool, mended)
+        return results._also(lambda _: select.Filter(transform.is_given))
 
     def _in_workers(
-        self,
-        call: label.Label,
-        pool: "Workers",
-        bind: Callable[[Owner], Callable[[Any], Any]],
+        self, pool: "Workers", bind: Callable[[Owner], Callable[[Any], Any]]
     ) -> "Stream[Any]":
         open_source = workers.mapped(self._recipe, bind, pool.concurrency, pool.ordered, pool.ahead)
-        way = layouts.IN_ORDER if pool.ordered else layouts.AS_READY
-        bound = pool.concurrency + pool.ahead
-        return self._joined(open_source, call, way, bound, pool.concurrency)
+        layout = layouts.IN_ORDER if pool.ordered else layouts.AS_READY
+        return self._by(open_source, layout, pool.concurrency + pool.ahead, pool.concurrency)
+
+    def _by(
+        self, open_source: OpenSource, layout: layouts.Layout, bound: int, workers: int
+    ) -> "Stream[Any]":
+        """What several tasks make of this stream."""
+        call = label.Label(self._recipe.text)
+        return Stream(Recipe.combine(open_source, call, [self._recipe], layout, bound, workers))
 
     @overload
     def starmap(self: "Stream[tuple[*Ts]]", fn: Callable[[*Ts], Awaitable[R]]) -> "Stream[R]": ...
@@ -437,6 +433,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def starmap(self: "Stream[Iterable[Any]]", fn: Callable[..., Awaitable[R]]) -> "Stream[R]": ...
     @overload
     def starmap(self: "Stream[Iterable[Any]]", fn: Callable[..., R]) -> "Stream[R]": ...
+    @named_call
     def starmap(self: "Stream[Any]", fn: Callable[..., Any]) -> "Stream[Any]":
         """The result of `fn(*item)` for each item.
 
@@ -446,8 +443,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [32, 9]
         """
         check.function("fn", fn)
-        return self._then(label.call("starmap", fn), lambda _: transform.StarMap(fn))
+        return self._then(lambda _: transform.StarMap(fn))
 
+    @named_call
     def tap(self, fn: Callable[[T_co], object]) -> "Stream[T_co]":
         """Call `fn(item)` for each item, and pass the item on as it is.
 
@@ -458,8 +456,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         b
         """
         check.function("fn", fn)
-        return self._then(label.call("tap", fn), lambda _: transform.Tap(fn))
+        return self._then(lambda _: transform.Tap(fn))
 
+    @named_call
     def progress(
         self,
         description: str | Callable[[int, float], str] | None = None,
@@ -493,9 +492,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
             check.amount("total", total)
         progress.shown()  # or says what is missing
         text = description or ""
-        given = label.options(description=(description, None), total=(total, None))
-        return self._then(label.call("progress", **given), lambda _: progress.progress(text, total))
+        return self._then(lambda _: progress.progress(text, total))
 
+    @named_call
     def enumerate(self, start: int = 0) -> "Stream[tuple[int, T_co]]":
         """Pairs of a count, from `start` on, and the item.
 
@@ -505,11 +504,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [(1, 'a'), (2, 'b')]
         """
         first = check.integer("start", start)
-        text = label.call("enumerate", *([start] if start else []))
-        return self._then(text, lambda _: transform.Enumerate(first))
+        return self._then(lambda _: transform.Enumerate(first))
 
     # -- some of the items ------------------------------------------------------------------
 
+    @named_call
     def filter(
         self,
         fn: Callable[[T_co], object] | None,
@@ -531,15 +530,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         check.function("fn", keep)
         pool = Workers.checked(concurrency, ordered, ahead)
         if pool is None:
-            return self._then(label.call("filter", fn), lambda _: select.Filter(keep))
-        call = label.call("filter", fn, **pool.given)
-        pairs = self._in_workers(call, pool, lambda _: workers.paired(keep))
-        return pairs._then(
-            None,
+            return self._then(lambda _: select.Filter(keep))
+        pairs = self._in_workers(pool, lambda _: workers.paired(keep))
+        return pairs._also(
             lambda _: select.Filter(operator.itemgetter(0)),
             lambda _: transform.Map(operator.itemgetter(1)),
         )
 
+    @named_call
     def take(self, n: int) -> "Stream[T_co]":
         """The first `n` items; the source is never asked for one more.
 
@@ -551,8 +549,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         n = check.integer("n", n, 0)
-        return self._then(label.call("take", n), lambda _: select.Take(n))
+        return self._then(lambda _: select.Take(n))
 
+    @named_call
     def skip(self, n: int) -> "Stream[T_co]":
         """All items but the first `n`.
 
@@ -564,8 +563,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [3, 4]
         """
         n = check.integer("n", n, 0)
-        return self._then(label.call("skip", n), lambda _: select.Skip(n))
+        return self._then(lambda _: select.Skip(n))
 
+    @named_call
     def take_while(self, fn: Callable[[T_co], object]) -> "Stream[T_co]":
         """The items before the first one for which `fn(item)` is false, which is dropped.
 
@@ -575,8 +575,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [1, 2]
         """
         check.function("fn", fn)
-        return self._then(label.call("take_while", fn), lambda _: select.TakeWhile(fn))
+        return self._then(lambda _: select.TakeWhile(fn))
 
+    @named_call
     def skip_while(self, fn: Callable[[T_co], object]) -> "Stream[T_co]":
         """The first item for which `fn(item)` is false, and all after it.
 
@@ -586,8 +587,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [5, 1]
         """
         check.function("fn", fn)
-        return self._then(label.call("skip_while", fn), lambda _: select.SkipWhile(fn))
+        return self._then(lambda _: select.SkipWhile(fn))
 
+    @named_call
     def distinct(
         self, key: Callable[[T_co], Any] | None = None, *, remember: int | None = 100_000
     ) -> "Stream[T_co]":
@@ -608,13 +610,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         ['Ada', 'Bob']
         """
         bound = None if remember is None else check.integer("remember", remember, 1)
-        args = [] if key is None else [key]
-        call = label.call("distinct", *args, **label.options(remember=(bound, 100_000)))
         if key is None:
-            return self._then(call, lambda _: select.Filter(select.memory(bound).new))
+            return self._then(lambda _: select.Filter(select.memory(bound).new))
         check.function("key", key)
-        return self._then(call, lambda _: select.New(key, select.memory(bound).new))
+        return self._then(lambda _: select.New(key, select.memory(bound).new))
 
+    @named_call
     def dedupe(self, key: Callable[[T_co], Any] | None = None) -> "Stream[T_co]":
         """The items that differ from the one before them, or whose `key(item)` does.
 
@@ -628,12 +629,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [1, 2]
         """
         if key is None:
-            return self._then(label.call("dedupe"), lambda _: select.Dedupe())
+            return self._then(lambda _: select.Dedupe())
         check.function("key", key)
-        return self._then(
-            label.call("dedupe", key), lambda _: select.New(key, select.LastKey().new)
-        )
+        return self._then(lambda _: select.New(key, select.LastKey().new))
 
+    @named_call
     def default_if_empty(self, value: R) -> "Stream[T_co | R]":
         """The items, or `value` at the end if there was none.
 
@@ -644,10 +644,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         ['none']
         """
-        return self._then(
-            label.call("default_if_empty", value), lambda _: select.DefaultIfEmpty(value)
-        )
+        return self._then(lambda _: select.DefaultIfEmpty(value))
 
+    @named_call
     def window(self, n: int, step: int = 1, *, partial: bool = False) -> "Stream[tuple[T_co, ...]]":
         """Tuples of `n` consecutive items, one every `step` items.
 
@@ -664,12 +663,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [(0, 1, 2), (2, 3, 4), (4,)]
         """
         size, every = check.integer("n", n, 1), check.integer("step", step, 1)
-        call = label.call(
-            "window",
-            *([size] if every == 1 else [size, every]),
-            **label.options(partial=(partial, False)),
-        )
-        return self._then(call, lambda _: transform.Window(size, every, partial))
+        return self._then(lambda _: transform.Window(size, every, partial))
 
     # -- several items at a time ------------------------------------------------------------
 
@@ -681,6 +675,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def accumulate(
         self, fn: Callable[[R, T_co], R | Awaitable[R]], *, initial: R
     ) -> "Stream[R]": ...
+    @named_call
     def accumulate(
         self, fn: Callable[..., Any] = operator.add, *, initial: Any = MISSING
     ) -> "Stream[Any]":
@@ -696,11 +691,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [10, 10, 20, 60, 240]
         """
         check.function("fn", fn)
-        args = [] if fn is operator.add else [fn]
-        kwargs = {} if initial is MISSING else {"initial": initial}
-        text = label.call("accumulate", *args, **kwargs)
-        return self._then(text, lambda _: transform.Accumulate(fn, initial))
+        return self._then(lambda _: transform.Accumulate(fn, initial))
 
+    @named_call
     def batched(
         self,
         n: int | None = None,
@@ -751,31 +744,25 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         most = math.inf if max_weight is None else check.positive("max_weight", max_weight)
         if weight is not None:
             check.function("weight", weight)
-        options = label.options(
-            within=(within, None),
-            weight=(weight, None),
-            max_weight=(max_weight, None),
-            until=(until, None),
-        )
-        text = label.call("batched", *([] if n is None else [n]), **options)
 
         def batch() -> batching.Batch:
             return batching.Batch(size, weight, most)
 
         if until is not None:
             make = triggers.triggered(lambda event: batching.UntilChannel(event, batch()))
-            return self._with(text, [until], make, layouts.BATCH_UNTIL, 1)
+            return self._with([until], make, layouts.BATCH_UNTIL, 1)
         if within is None:
-            return self._then(text, lambda _: batching.Batched(batch()))
+            return self._then(lambda _: batching.Batched(batch()))
         time = check.seconds("within", within, zero=False)
         return self._timed(
-            text, lambda event: batching.BatchChannel(event, batch(), time), layouts.BATCH, 1
+            lambda event: batching.BatchChannel(event, batch(), time), layouts.BATCH, 1
         )
 
     @overload
     def chunk_by(self, key: Callable[[T_co], Awaitable[object]]) -> "Stream[tuple[T_co, ...]]": ...
     @overload
     def chunk_by(self, key: Callable[[T_co], object]) -> "Stream[tuple[T_co, ...]]": ...
+    @named_call
     def chunk_by(self, key: Callable[[T_co], object]) -> "Stream[tuple[T_co, ...]]":
         """Tuples of neighbours for which `key(item)` gives the same.
 
@@ -792,7 +779,6 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("key", key)
         return self._then(
-            label.call("chunk_by", key),
             lambda _: transform.Keyed(key),
             lambda _: transform.ChunkBy(),
         )
@@ -803,6 +789,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[tuple[T_co, ...]]": ...
     @overload
     def split_when(self, fn: Callable[[T_co, T_co], object]) -> "Stream[tuple[T_co, ...]]": ...
+    @named_call
     def split_when(self, fn: Callable[[T_co, T_co], object]) -> "Stream[tuple[T_co, ...]]":
         """Tuples of neighbours, which end where `fn(item, next_item)` is true.
 
@@ -817,8 +804,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [(1, 2), (4, 5), (9,)]
         """
         check.function("fn", fn)
-        return self._then(label.call("split_when", fn), lambda _: transform.SplitWhen(fn))
+        return self._then(lambda _: transform.SplitWhen(fn))
 
+    @named_call
     def intersperse(self, separator: S) -> "Stream[T_co | S]":
         """The items, with `separator` between each two of them.
 
@@ -829,10 +817,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['a', '-', 'b', '-', 'c']
         """
-        return self._then(
-            label.call("intersperse", separator), lambda _: transform.Intersperse(separator)
-        )
+        return self._then(lambda _: transform.Intersperse(separator))
 
+    @named_call
     def pairwise(self) -> "Stream[tuple[T_co, T_co]]":
         """Pairs of neighbours.
 
@@ -841,10 +828,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [('a', 'b'), ('b', 'c')]
         """
-        return self._then(label.call("pairwise"), lambda _: transform.Pairwise())
+        return self._then(lambda _: transform.Pairwise())
 
     # -- streams of streams -----------------------------------------------------------------
 
+    @named_call
     def flatten(self: "Stream[Items[R]]") -> "Stream[R]":
         """The items of each item, one after the other.
 
@@ -856,8 +844,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [1, 2, 3]
         """
-        return self._then(label.call("flatten"), transform.Flatten)
+        return self._then(transform.Flatten)
 
+    @named_call
     def flat_map(self, fn: Callable[[T_co], Later[R]], *, concurrency: int = 1) -> "Stream[R]":
         """The items of `fn(item)` for each item, one after the other: `map`, then `flatten`.
 
@@ -874,13 +863,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         tasks = check.integer("concurrency", concurrency, 1)
-        text = label.call("flat_map", fn, **label.options(concurrency=(tasks, 1)))
         if tasks == 1:
             flatten = partial(transform.Flatten, made=True)
-            return self._then(text, lambda _: transform.Map(fn), flatten)
+            return self._then(lambda _: transform.Map(fn), flatten)
         open_source = workers.flattened(self._recipe, fn, tasks)
-        return self._joined(open_source, text, layouts.EXPANDING, 0, tasks)
+        return self._by(open_source, layouts.EXPANDING, 0, tasks)
 
+    @named_call
     def switch_map(self, fn: Callable[[T_co], Later[R]]) -> "Stream[R]":
         """The items of `fn(item)` for the newest item: the next item cancels the inner stream.
 
@@ -898,12 +887,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         open_source = switch.switched(self._recipe, fn, switch.Streaming)
-        return self._joined(open_source, label.call("switch_map", fn), layouts.SWITCHED)
+        return self._joined(open_source, layouts.SWITCHED, 0)
 
     @overload
     def map_latest(self, fn: Callable[[T_co], Awaitable[R]]) -> "Stream[R]": ...
     @overload
     def map_latest(self, fn: Callable[[T_co], R]) -> "Stream[R]": ...
+    @named_call
     def map_latest(self, fn: Callable[[T_co], Any]) -> "Stream[Any]":
         """The result of `fn(item)` for the newest item: the next item cancels the running call.
 
@@ -918,8 +908,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         open_source = switch.switched(self._recipe, fn, switch.Calling)
-        return self._joined(open_source, label.call("map_latest", fn), layouts.CALLED)
+        return self._joined(open_source, layouts.CALLED, 0)
 
+    @named_call
     def on_close(self, fn: Callable[[], object]) -> "Stream[T_co]":
         """Call `fn()` once for each run, when this part of it closes, however it is left.
 
@@ -935,20 +926,21 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         closed
         """
         check.function("fn", fn)
-        return self._then(label.call("on_close", fn), lambda _: transform.OnClose(fn))
+        return self._then(lambda _: transform.OnClose(fn))
 
     # -- with other streams -----------------------------------------------------------------
 
     def _with(
         self,
-        call: label.Label,
         others: Iterable[Any],
         make: Callable[[list[Recipe]], OpenSource],
-        way: layouts.Layout,
-        bound: int = 0,
+        layout: layouts.Layout,
+        bound: int,
     ) -> "Stream[Any]":
-        return Stream(of_all(call.after(self._recipe.text), [self, *others], make, way, bound))
+        parts = [recipe_of(other) for other in others]
+        return self._joined(make([self._recipe, *parts]), layout, bound, *parts)
 
+    @named_call
     def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of this stream, then those of the others; each closed when it has ended.
 
@@ -959,8 +951,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['a', 'b', 'c', 'd', 0, 1]
         """
-        return self._with(label.call("chain", *others), others, combine.chained, layouts.IN_TURN)
+        return self._with(others, combine.chained, layouts.IN_TURN, 0)
 
+    @named_call
     def merge(
         self, *others: Items[R], buffer: int = 0, until: Literal["all", "any"] = "all"
     ) -> "Stream[T_co | R]":
@@ -971,10 +964,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [0, 1, 5, 6]
         """
-        make, options = concurrent.merging(buffer, until)
-        call = label.call("merge", *others, **options)
-        return self._with(call, others, make, layouts.EACH, buffer)
+        return self._with(others, concurrent.merging(buffer, until), layouts.EACH, buffer)
 
+    @named_call
     def race(self, *others: Items[R]) -> "Stream[T_co | R]":
         """The items of whichever stream gives one first; see `anystream.race`.
 
@@ -983,7 +975,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         0
         """
-        return self._with(label.call("race", *others), others, concurrent.racing, layouts.RACING)
+        return self._with(others, concurrent.racing, layouts.RACING, 0)
 
     @overload
     def zip(self, a: Items[R], /, *, strict: bool = False) -> "Stream[tuple[T_co, R]]": ...
@@ -993,6 +985,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[tuple[T_co, R, K]]": ...
     @overload
     def zip(self, *others: Items[Any], strict: bool = False) -> "Stream[tuple[Any, ...]]": ...
+    @named_call
     def zip(self, *others: Items[Any], strict: bool = False) -> "Stream[Any]":
         """Tuples of an item of each stream, asked for at the same time; see `anystream.zip`.
 
@@ -1001,8 +994,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(0, 'a'), (1, 'b'), (2, 'c')]
         """
-        call = label.call("zip", *others, **label.options(strict=(strict, False)))
-        return self._with(call, others, combine.zipping(strict), layouts.ZIPPED)
+        return self._with(others, combine.zipping(strict), layouts.ZIPPED, 0)
 
     @overload
     def combine_latest(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
@@ -1010,6 +1002,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def combine_latest(self, a: Items[R], b: Items[K], /) -> "Stream[tuple[T_co, R, K]]": ...
     @overload
     def combine_latest(self, *others: Items[Any]) -> "Stream[tuple[Any, ...]]": ...
+    @named_call
     def combine_latest(self, *others: Items[Any]) -> "Stream[Any]":
         """Tuples of the latest items, whenever there is a new one; see `anystream.combine_latest`.
 
@@ -1018,9 +1011,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [('a', 0), ('a', 1), ('a', 2)]
         """
-        call = label.call("combine_latest", *others)
-        tagged = self._with(call, others, combine.latest_of, layouts.EACH)
-        return tagged._then(None, lambda _: combine.Latest(len(others) + 1))
+        tagged = self._with(others, combine.latest_of, layouts.EACH, 0)
+        return tagged._also(lambda _: combine.Latest(len(others) + 1))
 
     @overload
     def with_latest_from(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
@@ -1028,6 +1020,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def with_latest_from(self, a: Items[R], b: Items[K], /) -> "Stream[tuple[T_co, R, K]]": ...
     @overload
     def with_latest_from(self, *others: Items[Any]) -> "Stream[tuple[Any, ...]]": ...
+    @named_call
     def with_latest_from(self, *others: Items[Any]) -> "Stream[Any]":
         """Each item, with the latest item of each of the others; ends with this stream.
 
@@ -1040,13 +1033,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(0, 'b'), (1, 'b')]
         """
-        call = label.call("with_latest_from", *others)
         way = layouts.SAMPLED if others else layouts.ALONE
-        tagged = self._with(call, others, sampled_of, way)
-        return tagged._then(None, lambda _: combine.Sampled(len(others) + 1))
+        tagged = self._with(others, sampled_of, way, 0)
+        return tagged._also(lambda _: combine.Sampled(len(others) + 1))
 
     # -- tasks ------------------------------------------------------------------------------
 
+    @named_call
     def buffer(self, size: int, overflow: Overflow = "wait") -> "Stream[T_co]":
         """Run everything up to here in a task of its own, at most `size` items ahead of the reader.
 
@@ -1069,10 +1062,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [7, 8]
         """
         size = checked_size("size", size, overflow)
-        text = label.call("buffer", size, *([] if overflow == "wait" else [overflow]))
         open_source = concurrent.merged([self._recipe], size, overflow)
-        return self._joined(open_source, text, layouts.ALONE, size)
+        return self._joined(open_source, layouts.ALONE, size)
 
+    @named_call
     def concurrently(self, background: Items[Any]) -> "Stream[T_co]":
         """This stream, with a background stream that lives and dies with it.
 
@@ -1090,22 +1083,16 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         1
         """
         other = recipe_of(background)
-        text = label.call("concurrently", background)
-        return self._joined(
-            concurrent.beside(self._recipe, other), text, layouts.BESIDE, others=[other]
-        )
+        return self._joined(concurrent.beside(self._recipe, other), layouts.BESIDE, 0, other)
 
     # -- time -------------------------------------------------------------------------------
 
     def _timed(
-        self,
-        call: label.Label,
-        make: Callable[[type[Event]], Channel],
-        way: layouts.Layout = layouts.ALONE,
-        bound: int = 0,
+        self, make: Callable[[type[Event]], Channel], layout: layouts.Layout, bound: int
     ) -> "Stream[Any]":
-        return self._joined(timing.timed(self._recipe, make), call, way, bound)
+        return self._joined(timing.timed(self._recipe, make), layout, bound)
 
+    @named_call
     def timeout(
         self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
     ) -> "Stream[T_co]":
@@ -1127,9 +1114,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         time = check.seconds("seconds", seconds, zero=False)
         check.choice("on_timeout", on_timeout, ("raise", "end"))
         fails = on_timeout == "raise"
-        text = label.call("timeout", seconds, **label.options(on_timeout=(on_timeout, "raise")))
-        return self._timed(text, lambda event: timing.Timeout(event, time, self, fails))
+        return self._timed(lambda event: timing.Timeout(event, time, self, fails), layouts.ALONE, 0)
 
+    @named_call
     def deadline(
         self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
     ) -> "Stream[T_co]":
@@ -1147,13 +1134,15 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         time = check.seconds("seconds", seconds, zero=False)
         check.choice("on_timeout", on_timeout, ("raise", "end"))
         fails = on_timeout == "raise"
-        text = label.call("deadline", seconds, **label.options(on_timeout=(on_timeout, "raise")))
-        return self._timed(text, lambda event: timing.Deadline(event, time, self, fails))
+        return self._timed(
+            lambda event: timing.Deadline(event, time, self, fails), layouts.ALONE, 0
+        )
 
     @overload
     def heartbeat(self, every: float, value: Callable[[], R]) -> "Stream[T_co | R]": ...
     @overload
     def heartbeat(self, every: float, value: R) -> "Stream[T_co | R]": ...
+    @named_call
     def heartbeat(self, every: float, value: Any) -> "Stream[Any]":
         """The items, and `value` whenever the reader has waited `every` seconds for the next one.
 
@@ -1171,9 +1160,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if inspect.iscoroutinefunction(value):
             raise TypeError(f"value must be a plain function or what comes, got {value!r}")
         beat: Callable[[], Any] = value if callable(value) else lambda: value
-        text = label.call("heartbeat", every, value)
-        return self._timed(text, lambda event: timing.Heartbeat(event, time, beat))
+        return self._timed(lambda event: timing.Heartbeat(event, time, beat), layouts.ALONE, 0)
 
+    @named_call
     def delay(self, seconds: float, *, buffer: int = 1024) -> "Stream[T_co]":
         """Every item, `seconds` after it has come; so are the end and an error.
 
@@ -1189,11 +1178,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         0.1
         """
         time, bound = check.seconds("seconds", seconds), check.integer("buffer", buffer, 1)
-        text = label.call("delay", seconds, **label.options(buffer=(bound, 1024)))
-        return self._timed(
-            text, lambda event: timing.Delay(event, time, bound), layouts.ALONE, bound
-        )
+        return self._timed(lambda event: timing.Delay(event, time, bound), layouts.ALONE, bound)
 
+    @named_call
     def spaced(self, seconds: float) -> "Stream[T_co]":
         """The items, with at least `seconds` between one and the next; none is dropped.
 
@@ -1207,8 +1194,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0.1, 0.1]
         """
         time = check.seconds("seconds", seconds, zero=False)
-        return self._then(label.call("spaced", seconds), lambda _: pacing.Paced(time))
+        return self._then(lambda _: pacing.Paced(time, burst=1, grain=0.0))
 
+    @named_call
     def rate_limit(self, n: int, *, per: float = 1.0, burst: int = 1) -> "Stream[T_co]":
         """The items, at most `n` of them in `per` seconds on the average; none is dropped.
 
@@ -1229,10 +1217,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         rate, most = check.integer("n", n, 1), check.integer("burst", burst, 1)
         interval = check.seconds("per", per, zero=False) / rate
-        text = label.call("rate_limit", n, **label.options(per=(per, 1.0), burst=(burst, 1)))
         grain = pacing.GRAIN if interval < pacing.GRAIN else 0.0
-        return self._then(text, lambda _: pacing.Paced(interval, most, grain))
+        return self._then(lambda _: pacing.Paced(interval, most, grain))
 
+    @named_call
     def throttle(
         self,
         seconds: float,
@@ -1265,17 +1253,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if edge == "leading" and keep == "first":
             raise ValueError('keep="first" needs edge="trailing" or "both", got edge="leading"')
         leading, trailing, newest = edge != "trailing", edge != "leading", keep == "last"
-        given = [] if edge == "leading" else [edge]
-        text = label.call("throttle", seconds, *given, **label.options(keep=(keep, "last")))
-        return self._timed(
-            text,
-            lambda event: timing.RateFiltered(
-                event, lambda channel: timing.Throttle(channel, time, leading, trailing, newest)
-            ),
-            layouts.NEWEST,
-            2,
+        return self._rate_filtered(
+            lambda channel: timing.Throttle(channel, time, leading, trailing, newest)
         )
 
+    @named_call
     def debounce(
         self, seconds: float | Callable[[T_co], float], *, max_wait: float | None = None
     ) -> "Stream[T_co]":
@@ -1300,16 +1282,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if not callable(seconds):
             check.seconds("seconds", seconds, zero=False)
         limit = math.inf if max_wait is None else check.seconds("max_wait", max_wait, zero=False)
-        text = label.call("debounce", seconds, **label.options(max_wait=(max_wait, None)))
-        return self._timed(
-            text,
-            lambda event: timing.RateFiltered(
-                event, lambda channel: timing.Debounce(channel, seconds, limit)
-            ),
-            layouts.NEWEST,
-            2,
-        )
+        return self._rate_filtered(lambda channel: timing.Debounce(channel, seconds, limit))
 
+    @named_call
     def sample(self, interval: float) -> "Stream[T_co]":
         """Every `interval` seconds the newest item, if one has come since the last time.
 
@@ -1327,13 +1302,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [(1, 0), (3, 0)]
         """
         time = check.seconds("interval", interval, zero=False)
-        return self._timed(
-            label.call("sample", interval),
-            lambda event: timing.RateFiltered(event, lambda channel: timing.Sample(channel, time)),
-            layouts.NEWEST,
-            2,
-        )
+        return self._rate_filtered(lambda channel: timing.Sample(channel, time))
 
+    def _rate_filtered(self, make: Callable[[Channel], timing.RateFilter]) -> "Stream[Any]":
+        return self._timed(lambda event: timing.RateFiltered(event, make), layouts.NEWEST, 2)
+
+    @named_call
     def timestamp(self) -> "Stream[tuple[float, T_co]]":
         """Pairs of the time at which the item came, by the event loop's clock, and the item.
 
@@ -1342,8 +1316,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         a
         """
-        return self._then(label.call("timestamp"), lambda _: pacing.Timestamp())
+        return self._then(lambda _: pacing.Timestamp())
 
+    @named_call
     def elapsed(self) -> "Stream[tuple[float, T_co]]":
         """Pairs of the seconds since the item before came, or since the opening, and the item.
 
@@ -1353,17 +1328,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(0.1, 0), (0.1, 1)]
         """
-        return self._then(label.call("elapsed"), lambda _: pacing.Elapsed())
+        return self._then(lambda _: pacing.Elapsed())
 
     # -- what something else decides --------------------------------------------------------
 
-    def _triggered(
-        self, name: str, trigger: Any, channel_type: type[triggers.Triggered]
-    ) -> "Stream[T_co]":
-        make = triggers.triggered(channel_type)
-        call = label.call(name, trigger)
-        return self._with(call, [triggering(trigger)], make, layouts.TRIGGERED)
+    def _triggered(self, trigger: Recipe, channel_type: type[triggers.Triggered]) -> "Stream[T_co]":
+        return self._with([trigger], triggers.triggered(channel_type), layouts.TRIGGERED, 0)
 
+    @named_call
     def take_until(self, trigger: Trigger) -> "Stream[T_co]":
         """The items that come before the trigger does.
 
@@ -1384,8 +1356,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['a', 'b']
         """
-        return self._triggered("take_until", trigger, triggers.TakeUntil)
+        return self._triggered(triggering(trigger), triggers.TakeUntil)
 
+    @named_call
     def skip_until(self, trigger: Trigger) -> "Stream[T_co]":
         """The items that come at the trigger or after it; those before it are dropped.
 
@@ -1397,8 +1370,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['c']
         """
-        return self._triggered("skip_until", trigger, triggers.SkipUntil)
+        return self._triggered(triggering(trigger), triggers.SkipUntil)
 
+    @named_call
     def pause_while(self, trigger: Items[object]) -> "Stream[T_co]":
         """The items, but none while the last item of `trigger` is true; none is dropped.
 
@@ -1413,11 +1387,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         True
         """
         check.items("trigger", trigger)
-        make = triggers.triggered(triggers.PauseWhile)
-        return self._with(label.call("pause_while", trigger), [trigger], make, layouts.TRIGGERED)
+        return self._triggered(recipe_of(trigger), triggers.PauseWhile)
 
     # -- several readers --------------------------------------------------------------------
 
+    @named_call
     def share(
         self, buffer: int = 16, overflow: Overflow = "wait", *, replay: int = 0
     ) -> "Holder[Stream[T_co]]":
@@ -1447,8 +1421,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         size = checked_size("buffer", buffer, overflow)
         last = check.integer("replay", replay, 0)
-        given = label.options(buffer=(size, 16), overflow=(overflow, "wait"), replay=(last, 0))
-        text = label.call("share", **given).after(self._recipe.text)
+        text = label.Label(self._recipe.text)
         owned = Recipe.combine(
             lambda owner: share.Share(owner, self._recipe, size, overflow, last),
             text,
@@ -1458,9 +1431,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         )
         reader = layouts.BRANCH, text, [self._recipe], size, 0
         return Holder(
-            owned, lambda distributor: Stream(Recipe.source(distributor.join, text, note=reader))
+            owned,
+            lambda distributor: Stream(Recipe.source(distributor.join, text=text, note=reader)),
         )
 
+    @named_call
     def partition(
         self, fn: Callable[[T_co], object], buffer: int = 64, overflow: Overflow = "wait"
     ) -> "Holder[tuple[Stream[T_co], Stream[T_co]]]":
@@ -1484,8 +1459,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
-        given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
-        text = label.call("partition", fn, **given).after(self._recipe.text)
+        text = label.Label(self._recipe.text)
         owned = Recipe.combine(
             lambda owner: share.Partition(owner, self._recipe, fn, size, overflow),
             text,
@@ -1497,8 +1471,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return Holder(
             owned,
             lambda distributor: (
-                Stream(Recipe.source(distributor.open_true, f"{text}[0]", note=reader)),
-                Stream(Recipe.source(distributor.open_false, f"{text}[1]", note=reader)),
+                Stream(Recipe.source(distributor.open_true, text=f"{text}[0]", note=reader)),
+                Stream(Recipe.source(distributor.open_false, text=f"{text}[1]", note=reader)),
             ),
         )
 
@@ -1510,6 +1484,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def group_by(
         self, fn: Callable[[T_co], K], buffer: int = 64, overflow: Overflow = "wait"
     ) -> "Stream[tuple[K, Stream[T_co]]]": ...
+    @named_call
     def group_by(
         self, fn: Callable[[T_co], Any], buffer: int = 64, overflow: Overflow = "wait"
     ) -> "Stream[tuple[Any, Stream[T_co]]]":
@@ -1535,13 +1510,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
-        given = label.options(buffer=(size, 64), overflow=(overflow, "wait"))
-        text = label.call("group_by", fn, **given).after(self._recipe.text)
+        text = label.Label(self._recipe.text)
         reader = layouts.BRANCH, text, [self._recipe], size, 0
 
         def stream_of(subscription: share.Subscription, key: object) -> Stream[T_co]:
             name = f"{text}[{label.value(key)}]"
-            return Stream(Recipe.source(lambda _: subscription.opened_once(), name, note=reader))
+            return Stream(
+                Recipe.source(lambda _: subscription.opened_once(), text=name, note=reader)
+            )
 
         def open_source(owner: Owner) -> Source:
             return share.Groups(owner, self._recipe, fn, size, overflow, stream_of).opened()
@@ -1568,6 +1544,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         handler: Callable[[E], Items[R] | Awaitable[Items[R] | None] | None],
         types: type[E] | tuple[type[E], ...],
     ) -> "Stream[T_co | R]": ...
+    @named_call
     def catch(
         self,
         handler: Callable[[Any], Any],
@@ -1596,9 +1573,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         check.function("handler", handler)
         exception_types("types", types)
-        text = label.call("catch", handler, *([] if types is Exception else [types]))
-        source = recover.caught(self._recipe, handler, types)
-        return self._joined(source, text, layouts.CAUGHT)
+        return self._joined(recover.caught(self._recipe, handler, types), layouts.CAUGHT, 0)
 
     @overload
     def retry(self, policy: Retry | int = 3) -> "Stream[T_co]": ...
@@ -1606,6 +1581,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def retry(
         self, policy: Retry | int = 3, *, resume: Callable[[T_co], Later[R]]
     ) -> "Stream[T_co | R]": ...
+    @named_call
     def retry(
         self, policy: Retry | int = 3, *, resume: Callable[[T_co], Any] | None = None
     ) -> "Stream[Any]":
@@ -1643,12 +1619,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
             policy = Retry(times=check.integer("policy", policy, 0))
         if resume is not None:
             check.function("resume", resume)
-        given = label.options(resume=(resume, None))
-        text = label.call("retry", *([] if policy == Retry() else [policy]), **given)
         way = layouts.REPEATED if resume is None else layouts.RESUMED
-        source = recover.retrying(self._recipe, policy, resume)
-        return self._joined(source, text, way)
+        return self._joined(recover.retrying(self._recipe, policy, resume), way, 0)
 
+    @named_call
     def repeat(self, times: int | None = None, *, pause: float = 0.0) -> "Stream[T_co]":
         """The items of this stream again and again, `times` in all, or for ever.
 
@@ -1665,10 +1639,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         count = None if times is None else check.integer("times", times, 0)
         seconds = check.seconds("pause", pause)
-        args = [] if count is None else [count]
-        text = label.call("repeat", *args, **label.options(pause=(seconds, 0)))
-        source = recover.repeated(self._recipe, count, seconds)
-        return self._joined(source, text, layouts.REPEATED)
+        return self._joined(recover.repeated(self._recipe, count, seconds), layouts.REPEATED, 0)
 
     # -- terminal calls ---------------------------------------------------------------------
 
@@ -1750,7 +1721,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         120
         """
         check.function("fn", fn)
-        totals = self._then(None, lambda _: transform.Accumulate(fn, initial))
+        totals = self._also(lambda _: transform.Accumulate(fn, initial))
         try:
             return await _terminals.last(totals, MISSING)
         except EmptyStreamError:
@@ -1849,7 +1820,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def _keyed(self, key: Callable[[T_co], Any] | None) -> "Stream[Any]":
         by: Callable[[T_co], Any] = identity if key is None else key
         check.function("key", by)
-        return self._then(None, lambda _: transform.Keyed(by))
+        return self._also(lambda _: transform.Keyed(by))
 
     async def any(self) -> bool:
         """Whether any item is true; no more items are asked for than it takes to know.
@@ -1885,7 +1856,7 @@ def checked_size(name: str, size: int, overflow: str) -> int:
 def triggering(trigger: Any) -> Recipe:
     if isinstance(trigger, AsyncIterable):
         return recipe_of(trigger)
-    return Recipe.source(triggers.signal(trigger), label.call("trigger", trigger))
+    return Recipe.source(triggers.signal(trigger), text=label.call("trigger", trigger))
 
 
 def sampled_of(parts: Sequence[Recipe]) -> Callable[[Owner], Source]:

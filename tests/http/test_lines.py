@@ -445,7 +445,7 @@ async def test_silence_is_an_error_if_it_lasts_too_long(library: Any) -> None:
 
 
 def test_what_holds_a_connection() -> None:
-    client, request = Client(None), BodyRequest("http://test/")
+    client, request = Client(None), BodyRequest("http://test/", "GET", None, None, None, None)
     openings = Openings(None, 0, cast("Any", None))
     for response in (None, RESPONSE):
         body = Body(request, client, openings, response)

@@ -290,4 +290,4 @@ def test_arguments_are_checked(read: Any, options: Any, error: type[Exception], 
 
 def test_how_it_is_written() -> None:
     stream = lines("http://test/", retry=None, max_retry_after=5)
-    assert repr(stream) == "lines('http://test/', retry=None, max_retry_after=5.0)"
+    assert repr(stream) == "lines('http://test/', retry=None, max_retry_after=5)"

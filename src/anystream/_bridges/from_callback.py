@@ -10,13 +10,13 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from anyio.lowlevel import checkpoint
 
 from .. import _args as check
-from .. import _labels as label
 from .. import _layouts as layouts
 from .._core.channel import OVERFLOWS, Channel
 from .._core.contracts import QUANTUM, Owner
 from .._core.driver import resolved
 from .._errors import StreamOverflowError
-from .._recipe import Recipe
+from .._labels import Label
+from .._recipe import Recipe, named_call
 from .._stream import Stream
 from .loop import Loop
 
@@ -69,6 +69,7 @@ class Push(Generic[T_contra]):
 Hook: TypeAlias = Callable[[], object] | None
 
 
+@named_call
 def from_callback(
     register: Callable[[Push[T]], Hook | Awaitable[Hook]],
     *,
@@ -106,11 +107,12 @@ def from_callback(
     check.function("register", register)
     bound = check.integer("buffer", buffer, 1)
     check.choice("overflow", overflow, OVERFLOWS)
-    options = label.options(overflow=(overflow, "error"))
-    text = label.call("from_callback", register, buffer=bound, **options)
-    note = layouts.CALLBACK, text, (), bound, 0
+    call = Label()
+    note = layouts.CALLBACK, call, (), bound, 0
     return Stream(
-        Recipe.source(lambda owner: Callbacks(owner, register, bound, overflow), text, note=note)
+        Recipe.source(
+            lambda owner: Callbacks(owner, register, bound, overflow), text=call, note=note
+        )
     )
 
 

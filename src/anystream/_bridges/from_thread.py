@@ -12,13 +12,13 @@ import anyio.from_thread
 import anyio.to_thread
 
 from .. import _args as check
-from .. import _labels as label
 from .. import _layouts as layouts
 from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Owner, Source, SourceDefaults
 from .._core.driver import EMPTY
 from .._core.producer import LaneProducer
-from .._recipe import Recipe
+from .._labels import Label
+from .._recipe import Recipe, named_call
 from .._sources.origins import OneShot
 from .._stream import Stream
 from .loop import Loop
@@ -29,6 +29,7 @@ READ_AHEAD = 256
 """Items that a thread may be ahead; with more the cost of its crossings hardly shows [thread]."""
 
 
+@named_call
 def from_thread(
     iterable: Iterable[T] | Callable[[], Iterable[T]], *, buffer: int = READ_AHEAD
 ) -> Stream[T]:
@@ -74,10 +75,9 @@ def from_thread(
         raise TypeError(
             f"iterable must be an iterable, or a function that returns one, got {iterable!r}"
         )
-    text = label.call("from_thread", iterable, **label.options(buffer=(buffer, READ_AHEAD)))
     return Stream(
         Recipe.combine(
-            lambda owner: threaded(owner, reader, bound), text, [], layouts.THREAD, bound
+            lambda owner: threaded(owner, reader, bound), Label(), [], layouts.THREAD, bound
         )
     )
 

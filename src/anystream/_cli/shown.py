@@ -68,7 +68,7 @@ def line(stream: Stream[T], session: Session, count: Count, noun: str) -> Stream
         return count.text(noun, elapsed)
 
     session.show = above
-    return Stream(recipe_of(stream).then(None, lambda _: Shown(text, None)))
+    return Stream(recipe_of(stream).also(lambda _: Shown(text, None)))
 
 
 def above(text: str) -> None:

@@ -162,7 +162,7 @@ def zipped(owner: Owner, streams: Sequence[Openable], strict: bool) -> Source:
 class Tag(Operator):
     """Pairs of a number and the item; after the last item, of the number and MISSING."""
 
-    def __init__(self, number: int, ends: bool = True) -> None:
+    def __init__(self, number: int, ends: bool) -> None:
         self.number = number
         self.ends = ends
 
@@ -173,14 +173,14 @@ class Tag(Operator):
         return ((self.number, MISSING),) if self.ends else ()
 
 
-def tagged(number: int, part: Recipe, ends: bool = True) -> Recipe:
+def tagged(number: int, part: Recipe, ends: bool) -> Recipe:
     """Pairs of a number and an item of `part`."""
-    return part.then(None, lambda _: Tag(number, ends))
+    return part.also(lambda _: Tag(number, ends))
 
 
 def latest_of(parts: Sequence[Recipe]) -> Callable[[Owner], Source]:
     """The tagged items of all parts."""
-    return merged([tagged(*pair) for pair in enumerate(parts)], 0)
+    return merged([tagged(number, part, True) for number, part in enumerate(parts)], 0, "wait")
 
 
 class Latest(Operator):

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .. import _args as check
-from .. import _labels as label
 from .._core.channel import Channel, Lane, NonBlocking
 from .._core.contracts import Openable, Owner, Source
 from .._core.producer import Mover
@@ -39,7 +38,7 @@ class Race(Channel):
 def merged(
     streams: Sequence[Openable],
     bound: int,
-    overflow: str = "wait",
+    overflow: str,
     channel_type: type[Channel] = Channel,
 ) -> Callable[[Owner], Channel]:
     """A channel with a lane for each stream, which runs in a task of its own."""
@@ -56,18 +55,15 @@ def merged(
 
 
 def racing(streams: Sequence[Openable]) -> Callable[[Owner], Source]:
-    return merged(streams, 0, channel_type=Race)
+    return merged(streams, 0, "wait", Race)
 
 
-def merging(
-    buffer: int, until: str
-) -> tuple[Callable[[Sequence[Openable]], Callable[[Owner], Source]], dict[str, Any]]:
-    """How to merge, and the arguments for it as somebody would have written them."""
+def merging(buffer: int, until: str) -> Callable[[Sequence[Openable]], Callable[[Owner], Source]]:
+    """How to merge, with as many items of each stream ahead, until all have ended or any has."""
     bound = check.integer("buffer", buffer, 0)
     check.choice("until", until, ("all", "any"))
     channel_type = UntilAny if until == "any" else Channel
-    options = label.options(buffer=(bound, 0), until=(until, "all"))
-    return lambda parts: merged(parts, bound, channel_type=channel_type), options
+    return lambda parts: merged(parts, bound, "wait", channel_type)
 
 
 class Drain(NonBlocking):

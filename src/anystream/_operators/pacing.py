@@ -21,7 +21,7 @@ class Paced(WaitingOperator):
     do those that come later because a timer was late.
     """
 
-    def __init__(self, interval: float, burst: int = 1, grain: float = 0.0) -> None:
+    def __init__(self, interval: float, burst: int, grain: float) -> None:
         self.interval = interval
         self.ahead = (burst - 1) * interval
         self.grain = grain

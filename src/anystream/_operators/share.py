@@ -24,6 +24,7 @@ from .._errors import (
     StreamDeadlockError,
     StreamOverflowError,
 )
+from .._recipe import Recipe
 
 T = TypeVar("T")
 PATIENCE = 1.0
@@ -239,15 +240,15 @@ class HeldOpen(SourceDefaults):
 class Holder(Generic[T]):
     """An async context manager that holds a run open for the streams that come out of it."""
 
-    def __init__(self, stream: Openable, give: Callable[[Any], T]) -> None:
-        self.stream = stream
+    def __init__(self, recipe: Recipe, give: Callable[[Any], T]) -> None:
+        self._recipe = recipe
         self.give = give
         self.run: Run[Any] | None = None
 
     async def __aenter__(self) -> T:
         if self.run is not None:
-            raise StreamBusyError(f"{self.stream!r} has been entered and not left")
-        run: Run[Any] = Run(self.stream)
+            raise StreamBusyError(f"{self._recipe!r} has been entered and not left")
+        run: Run[Any] = Run(self._recipe)
         await run.__aenter__()
         self.run = run
         return self.give(reader_of(run).top())
@@ -263,7 +264,7 @@ class Holder(Generic[T]):
         self.run = None
 
     def __repr__(self) -> str:
-        return repr(self.stream)
+        return repr(self._recipe)
 
 
 class Share(HeldOpen):

@@ -107,7 +107,7 @@ class Tap(Call):
 
 
 class Accumulate(Call):
-    def __init__(self, fn: Callable[[Any, Any], Any], initial: Any = MISSING) -> None:
+    def __init__(self, fn: Callable[[Any, Any], Any], initial: Any) -> None:
         super().__init__(fn)
         self.initial = self.total = initial
 

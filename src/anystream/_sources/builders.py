@@ -15,7 +15,7 @@ from .. import _labels as label
 from .._core.contracts import GRACE, Owner, SourceDefaults
 from .._core.driver import resolved
 from .._operators.transform import Map
-from .._recipe import Recipe
+from .._recipe import Recipe, named_call
 from .._stream import Stream
 from .origins import FromAsync, FromIterable, OneShot
 
@@ -67,7 +67,8 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
         def make(*args: Any, **kwargs: Any) -> Stream[Any]:
             signature.bind(*args, **kwargs)
             text = label.call(label.value(fn), *args, **kwargs)
-            items = Stream(Recipe.source(lambda owner: FromAsync(fn(*args, **kwargs), owner), text))
+            recipe = Recipe.source(lambda owner: FromAsync(fn(*args, **kwargs), owner), text=text)
+            items = Stream(recipe)
             return items if size is None else items.buffer(size)
 
         return make
@@ -79,6 +80,7 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
 def async_range(stop: int, /, *, delay: float = 0) -> Stream[int]: ...
 @overload
 def async_range(start: int, stop: int, step: int = 1, /, *, delay: float = 0) -> Stream[int]: ...
+@named_call
 def async_range(*args: int, delay: float = 0) -> Stream[int]:
     """The integers of `range`, as a stream.
 
@@ -92,10 +94,9 @@ def async_range(*args: int, delay: float = 0) -> Stream[int]:
     """
     numbers = range(*args)
     delay = check.seconds("delay", delay)
-    text = label.call("async_range", *args, **label.options(delay=(delay, 0)))
     if delay:
-        return Stream(Recipe.source(lambda _: Delayed(numbers, delay), text))
-    return Stream(Recipe.source(lambda _: FromIterable(numbers), text))
+        return Stream(Recipe.source(lambda _: Delayed(numbers, delay)))
+    return Stream(Recipe.source(lambda _: FromIterable(numbers)))
 
 
 class Delayed(SourceDefaults):
@@ -113,6 +114,7 @@ class Delayed(SourceDefaults):
         return iter(first)
 
 
+@named_call
 def ticker(
     interval: float, count: int | None = None, *, missed: Literal["skip", "burst"] = "skip"
 ) -> Stream[float]:
@@ -136,13 +138,7 @@ def ticker(
     interval = check.seconds("interval", interval, zero=False)
     ticks = None if count is None else check.integer("count", count, 0)
     check.choice("missed", missed, ("skip", "burst"))
-    text = label.call(
-        "ticker",
-        interval,
-        *([] if count is None else [count]),
-        **label.options(missed=(missed, "skip")),
-    )
-    return Stream(Recipe.source(lambda _: Ticks(interval, ticks, missed == "skip"), text))
+    return Stream(Recipe.source(lambda _: Ticks(interval, ticks, missed == "skip")))
 
 
 @overload
@@ -151,6 +147,7 @@ def poll(
 ) -> Stream[T]: ...
 @overload
 def poll(fn: Callable[[], T], every: float, *, count: int | None = None) -> Stream[T]: ...
+@named_call
 def poll(fn: Callable[[], Any], every: float, *, count: int | None = None) -> Stream[Any]:
     """The result of `fn()`, at once and then every `every` seconds, `count` times or for ever.
 
@@ -176,10 +173,8 @@ def poll(fn: Callable[[], Any], every: float, *, count: int | None = None) -> St
     def call(time: float) -> Any:
         return fn()
 
-    text = label.call("poll", fn, every, **label.options(count=(calls, None)))
-    return Stream(
-        Recipe.source(lambda _: Ticks(every, calls, True, first=0), text, lambda _: Map(call))
-    )
+    ticks = Recipe.source(lambda _: Ticks(every, calls, True, first=0), lambda _: Map(call))
+    return Stream(ticks)
 
 
 class Ticks(SourceDefaults):
@@ -221,6 +216,7 @@ Connection: TypeAlias = Readable[T] | Receivable[T]
 Opening: TypeAlias = Awaitable[Connection[T]] | AbstractAsyncContextManager[Connection[T]]
 
 
+@named_call
 def stream_data(
     connect: Callable[[], Opening[T]] | AbstractAsyncContextManager[Connection[T]],
     *,
@@ -262,16 +258,15 @@ def stream_data(
     closed
     """
     grace = check.seconds("grace", grace)
-    text = label.call("stream_data", connect, **label.options(grace=(grace, GRACE)))
     if callable(connect):
-        return Stream(Recipe.source(lambda _: Data(connect, grace), text))
+        return Stream(Recipe.source(lambda _: Data(connect, grace)))
     if not hasattr(connect, "__aenter__"):
         raise TypeError(
             "connect must be a function that opens a connection, or an async context manager,"
             f" got {connect!r}"
         )
     return Stream(
-        Recipe.source(OneShot(connect, lambda value, _: Data(lambda: value, grace, value)), text)
+        Recipe.source(OneShot(connect, lambda value, _: Data(lambda: value, grace, value)))
     )
 
 

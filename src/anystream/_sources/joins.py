@@ -1,11 +1,12 @@
 """The functions that make one stream of several: chain, merge, race, zip, combine_latest."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar, overload
 
-from .. import _labels as label
 from .. import _layouts as layouts
+from .._labels import Label
 from .._operators import combine, concurrent
-from .._recipe import Items, of_all
+from .._recipe import Items, OpenSource, Recipe, named_call, recipe_of
 from .._stream import Stream
 
 T = TypeVar("T")
@@ -14,6 +15,7 @@ B = TypeVar("B")
 C = TypeVar("C")
 
 
+@named_call
 def chain(*sources: Items[T]) -> Stream[T]:
     """The items of each source, one source after the other; each is closed when it has ended.
 
@@ -24,9 +26,10 @@ def chain(*sources: Items[T]) -> Stream[T]:
     >>> anyio.run(main)
     ['a', 'b', 0, 1]
     """
-    return Stream(of_all(label.call("chain", *sources), sources, combine.chained, layouts.IN_TURN))
+    return Stream(joined(sources, combine.chained, layouts.IN_TURN, 0))
 
 
+@named_call
 def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all") -> Stream[T]:
     """The items of all sources as they come, each source in a task of its own.
 
@@ -44,11 +47,10 @@ def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "a
     >>> anyio.run(main)
     ['0', '1', 'a', 'b', 'c']
     """
-    make, options = concurrent.merging(buffer, until)
-    call = label.call("merge", *sources, **options)
-    return Stream(of_all(call, sources, make, layouts.EACH, buffer))
+    return Stream(joined(sources, concurrent.merging(buffer, until), layouts.EACH, buffer))
 
 
+@named_call
 def race(*sources: Items[T]) -> Stream[T]:
     """The items of the source that is the first to give one; the others are closed then.
 
@@ -61,7 +63,7 @@ def race(*sources: Items[T]) -> Stream[T]:
     >>> anyio.run(main)
     [5, 6]
     """
-    return Stream(of_all(label.call("race", *sources), sources, concurrent.racing, layouts.RACING))
+    return Stream(joined(sources, concurrent.racing, layouts.RACING, 0))
 
 
 @overload
@@ -72,6 +74,7 @@ def zip(
 ) -> Stream[tuple[A, B, C]]: ...
 @overload
 def zip(*sources: Items[T], strict: bool = False) -> Stream[tuple[T, ...]]: ...
+@named_call
 def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its namesake
     """Tuples of an item of each source, which are asked for at the same time.
 
@@ -86,8 +89,7 @@ def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its names
     >>> anyio.run(main)
     [('a', 0), ('b', 1), ('c', 2)]
     """
-    call = label.call("zip", *sources, **label.options(strict=(strict, False)))
-    return Stream(of_all(call, sources, combine.zipping(strict), layouts.ZIPPED))
+    return Stream(joined(sources, combine.zipping(strict), layouts.ZIPPED, 0))
 
 
 @overload
@@ -96,6 +98,7 @@ def combine_latest(a: Items[A], b: Items[B], /) -> Stream[tuple[A, B]]: ...
 def combine_latest(a: Items[A], b: Items[B], c: Items[C], /) -> Stream[tuple[A, B, C]]: ...
 @overload
 def combine_latest(*sources: Items[T]) -> Stream[tuple[T, ...]]: ...
+@named_call
 def combine_latest(*sources: Items[Any]) -> Stream[Any]:
     """Tuples of the latest item of each source, whenever one of them has a new one.
 
@@ -108,6 +111,15 @@ def combine_latest(*sources: Items[Any]) -> Stream[Any]:
     >>> anyio.run(main)
     [('a', 0), ('a', 1)]
     """
-    call = label.call("combine_latest", *sources)
-    tagged = of_all(call, sources, combine.latest_of, layouts.EACH)
-    return Stream(tagged.then(None, lambda _: combine.Latest(len(sources))))
+    tagged = joined(sources, combine.latest_of, layouts.EACH, 0)
+    return Stream(tagged.also(lambda _: combine.Latest(len(sources))))
+
+
+def joined(
+    sources: Iterable[Any],
+    make: Callable[[list[Recipe]], OpenSource],
+    layout: layouts.Layout,
+    bound: int,
+) -> Recipe:
+    parts = [recipe_of(source) for source in sources]
+    return Recipe.combine(make(parts), Label(), parts, layout, bound)

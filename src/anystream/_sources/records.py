@@ -9,7 +9,7 @@ from anyio.abc import ByteReceiveStream, Process
 
 from .. import _args as check
 from .. import _labels as label
-from .._recipe import Recipe
+from .._recipe import Recipe, named_call
 from .._records.chunks import chunks
 from .._records.json import checked_loads, document_row, text_row
 from .._records.lines import MAX, Row, line_row
@@ -30,6 +30,7 @@ Bytes: TypeAlias = Chunks | Callable[[], Chunks | Awaitable[Chunks]]
 """What can be read; a function makes it anew for each opening."""
 
 
+@named_call
 def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
     """The lines of bytes, without their ends.
 
@@ -57,13 +58,14 @@ def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
     >>> anyio.run(main)
     ['one', 'two', 'three']
     """
-    return assembled("lines", source, line_row, "max_line", max_line)
+    return assembled(source, line_row, "max_line", max_line)
 
 
 @overload
 def ndjson(source: Bytes, *, max_line: int = ..., loads: None = ...) -> Stream[Any]: ...
 @overload
 def ndjson(source: Bytes, *, max_line: int = ..., loads: Callable[[bytes], T]) -> Stream[T]: ...
+@named_call
 def ndjson(
     source: Bytes, *, max_line: int = MAX, loads: Callable[[bytes], Any] | None = None
 ) -> Stream[Any]:
@@ -83,13 +85,14 @@ def ndjson(
     >>> anyio.run(main)
     [{'a': 1}, [2]]
     """
-    return assembled("ndjson", source, document_row, "max_line", max_line, loads)
+    return assembled(source, document_row, "max_line", max_line, loads)
 
 
 @overload
 def json_seq(source: Bytes, *, max_text: int = ..., loads: None = ...) -> Stream[Any]: ...
 @overload
 def json_seq(source: Bytes, *, max_text: int = ..., loads: Callable[[bytes], T]) -> Stream[T]: ...
+@named_call
 def json_seq(
     source: Bytes, *, max_text: int = MAX, loads: Callable[[bytes], Any] | None = None
 ) -> Stream[Any]:
@@ -110,20 +113,13 @@ def json_seq(
     >>> anyio.run(main)
     [{'a': 1}, [2, 3]]
     """
-    return assembled("json_seq", source, text_row, "max_text", max_text, loads)
+    return assembled(source, text_row, "max_text", max_text, loads)
 
 
 def assembled(
-    name: str,
-    source: Any,
-    row: Callable[..., Row],
-    option: str,
-    limit: int,
-    loads: Any = None,
+    source: Any, row: Callable[..., Row], option: str, limit: int, loads: Any = None
 ) -> Stream[Any]:
     most = check.integer(option, limit, 1)
     fn = checked_loads(loads)
-    options = label.options(**{option: (most, MAX)}, loads=(fn, None))
-    text = label.call(name, source, **options)
     extra = () if fn is None else (fn,)
-    return Stream(Recipe.source(chunks(source), text, *row(label.value(source), most, *extra)))
+    return Stream(Recipe.source(chunks(source), *row(label.value(source), most, *extra)))

@@ -14,9 +14,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import anyio
 
 from .. import _args as check
-from .. import _labels as label
 from .._core.contracts import SourceDefaults
-from .._recipe import Recipe
+from .._recipe import Recipe, named_call
 from .._stream import Stream
 
 Final: TypeAlias = Literal["|", "#", "!"]
@@ -75,6 +74,7 @@ class Happened(NamedTuple):
 # -- the public functions -------------------------------------------------------------------------
 
 
+@named_call
 def marbles(
     diagram: str,
     *,
@@ -109,12 +109,7 @@ def marbles(
     seconds = check.seconds("frame", frame, zero=False)
     known = checked(values)
     failure = expected_error(error)
-    text = label.call(
-        "marbles",
-        diagram,
-        **label.options(frame=(frame, 1.0), values=(known, {}), error=(error, None)),
-    )
-    return Stream(Recipe.source(lambda _: Timeline(marks, seconds, known, failure), text))
+    return Stream(Recipe.source(lambda _: Timeline(marks, seconds, known, failure)))
 
 
 async def recorded(

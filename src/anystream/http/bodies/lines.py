@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from ... import _args as check
-from ... import _labels as label
 from ..._core.contracts import Owner
 from ..._records.json import checked_loads, document_row, text_row
 from ..._records.lines import MAX, Row, line_row
@@ -13,7 +12,7 @@ from ..._stream import Stream
 from .._clients import Client, place
 from .live import Body, live
 from .openings import MAX_PAUSE, Openings, checked_policy
-from .requests import BodyRequest
+from .requests import BodyRequest, named_request
 
 if TYPE_CHECKING:
     import httpx
@@ -24,6 +23,7 @@ OPENING = Retry(times=3, first=0.5, cap=MAX_PAUSE)
 """The policy if none is given, and only for requests that may be sent again unasked."""
 
 
+@named_request
 def lines(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
@@ -105,6 +105,7 @@ def ndjson(
     max_line: int = ...,
     loads: Callable[[bytes], T],
 ) -> Stream[T]: ...
+@named_request
 def ndjson(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
@@ -166,6 +167,7 @@ def json_seq(
     max_text: int = ...,
     loads: Callable[[bytes], T],
 ) -> Stream[T]: ...
+@named_request
 def json_seq(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
@@ -214,18 +216,10 @@ def body(
     policy = checked_policy(request, given.retry, OPENING)
     longest = check.seconds("max_retry_after", given.max_retry_after)
     fn = checked_loads(given.loads)
-    options = label.options(
-        retry=(given.retry, OPENING),
-        max_retry_after=(longest, MAX_PAUSE),
-        **{option: (most, MAX)},
-        loads=(fn, None),
-    )
-    where = place(request.what)
-    text = label.call(name, where, **request.written(), **options)
 
     def open_it(response: Any, owner: Owner) -> Body:
         openings = Openings(policy, longest, owner)
         return Body(request, Client(given.client), openings, response)
 
     extra = () if fn is None else (fn,)
-    return live(open_it, request, text, *row(where, most, *extra))
+    return live(open_it, request, *row(place(request.what), most, *extra))

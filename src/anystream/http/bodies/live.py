@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ... import _labels as label
 from ... import _layouts as layouts
 from ..._core.contracts import Operator, Owner, Source, SourceDefaults
+from ..._labels import Label
 from ..._operators.concurrent import merged
 from ..._recipe import Recipe
 from ..._sources.origins import OneShot
@@ -24,16 +24,17 @@ AHEAD = 8
 def live(
     open_it: Callable[[Any, Owner], Source],
     request: BodyRequest,
-    text: label.Label,
     *row: Callable[[Owner], Operator],
 ) -> Stream[Any]:
     """A stream whose source runs in a task of its own, and is opened with the response if any."""
     open_source: Callable[[Owner], Source] = partial(open_it, None)
     if is_response(request.what):
         open_source = OneShot(request.what, open_it)
-    chunks = Recipe.source(open_source, text)
-    buffered = Recipe.combine(merged([chunks], AHEAD), text, [chunks], layouts.CHUNKS, AHEAD)
-    return Stream(buffered.then(None, *row))
+    call = Label()
+    chunks = Recipe.source(open_source, text=call)
+    open_buffer = merged([chunks], AHEAD, "wait")
+    buffered = Recipe.combine(open_buffer, call, [chunks], layouts.CHUNKS, AHEAD)
+    return Stream(buffered.also(*row))
 
 
 class Connected(ABC, SourceDefaults):

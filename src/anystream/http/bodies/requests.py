@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import _args as check
-from ... import _labels as label
+from ..._recipe import named_call_showing
 from .._clients import (
     REDIRECTS,
     Client,
@@ -21,6 +21,13 @@ from .._clients import (
 from .._errors import BodyError
 from .._urls import origin, same
 
+named_request = named_call_showing(
+    *("method", "read_timeout", "last_event_id", "retry", "max_retry_after"),
+    *("max_line", "max_text", "max_event", "loads", "comments"),
+    what=place,
+)
+"""What a `repr` shows of a request; headers and content may hold what nobody should read."""
+
 
 def is_response(what: object) -> bool:
     return hasattr(what, "aiter_bytes")
@@ -35,11 +42,11 @@ class BodyRequest:
     """What is sent for each opening: a URL with the arguments beside it, or a whole request."""
 
     what: Any
-    method: str = "GET"
-    headers: Any = None
-    content: Any = None
-    json: Any = None
-    read_timeout: float | None = None
+    method: str
+    headers: Any
+    content: Any
+    json: Any
+    read_timeout: float | None
 
     def check(self, name: str, client: object) -> None:
         """Raise unless this can be sent, or is a response that has come already."""
@@ -75,10 +82,6 @@ class BodyRequest:
         """Whether a repetition changes nothing at the server, so that nobody has to ask for it."""
         method = self.what.method if is_request(self.what) else self.method
         return method.upper() in ("GET", "HEAD")
-
-    def written(self) -> dict[str, Any]:
-        """What a `repr` shows of it; headers and content may hold what nobody should read."""
-        return label.options(method=(self.method, "GET"), read_timeout=(self.read_timeout, None))
 
     async def send(self, client: Client, change: Callable[[Any], None]) -> Any:
         """Send the request, after `change` has been at it; the response, with its body to come."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from anyio.lowlevel import checkpoint
 
 from ... import _args as check
-from ... import _labels as label
 from ..._core.contracts import QUANTUM, Owner
 from ..._core.driver import EMPTY
 from ..._operators.transform import Flatten
@@ -19,7 +18,7 @@ from .._errors import BodyDataError
 from .events import Comment, Decoder, Event
 from .live import Connected, live
 from .openings import MAX_PAUSE, SHOWN, Openings, checked_policy, other_type
-from .requests import BodyRequest
+from .requests import BodyRequest, named_request
 
 if TYPE_CHECKING:
     import httpx
@@ -37,10 +36,10 @@ def sse(
     headers: Any = ...,
     content: Any = ...,
     json: Any = ...,
+    read_timeout: float | None = ...,
     last_event_id: str = ...,
     retry: Retry | None = ...,
     max_retry_after: float = ...,
-    read_timeout: float | None = ...,
     max_event: int = ...,
     comments: Literal[False] = ...,
 ) -> Stream[Event]: ...
@@ -53,13 +52,14 @@ def sse(
     headers: Any = ...,
     content: Any = ...,
     json: Any = ...,
+    read_timeout: float | None = ...,
     last_event_id: str = ...,
     retry: Retry | None = ...,
     max_retry_after: float = ...,
-    read_timeout: float | None = ...,
     max_event: int = ...,
     comments: bool,
 ) -> Stream[Event | Comment]: ...
+@named_request
 def sse(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
@@ -68,10 +68,10 @@ def sse(
     headers: Any = None,
     content: Any = None,
     json: Any = None,
+    read_timeout: float | None = None,
     last_event_id: str = "",
     retry: Retry | None = RECONNECT,
     max_retry_after: float = MAX_PAUSE,
-    read_timeout: float | None = None,
     max_event: int = MAX,
     comments: bool = False,
 ) -> Stream[Any]:
@@ -124,21 +124,13 @@ def sse(
     request.check("sse", client)
     policy = checked_policy(request, retry, RECONNECT)
     longest = check.seconds("max_retry_after", max_retry_after)
-    given = label.options(
-        last_event_id=(last_event_id, ""),
-        retry=(retry, RECONNECT),
-        max_retry_after=(longest, MAX_PAUSE),
-        max_event=(most, MAX),
-        comments=(comments, False),
-    )
-    text = label.call("sse", place(what), **request.written(), **given)
 
     def open_it(response: Any, owner: Owner) -> EventSource:
         decoder = Decoder(place(what), most, last_event_id, comments=comments)
         openings = Openings(policy, longest, owner)
         return EventSource(request, Client(client), openings, decoder, response)
 
-    return live(open_it, request, text, Flatten)
+    return live(open_it, request, Flatten)
 
 
 class EventSource(Connected):

@@ -13,10 +13,10 @@ from ... import _layouts as layouts
 from ..._core.contracts import MISSING
 from ..._operators import concurrent, workers
 from ..._operators.transform import Tap
-from ..._recipe import Recipe
+from ..._recipe import Recipe, named_call_showing
 from ..._retry import Retry, checked_retry
 from ..._stream import Stream
-from .._clients import check_client, check_headers, is_url, need_client
+from .._clients import check_client, check_headers, is_url, need_client, place
 from .._urls import checked_origins, safe
 from .page import Asked, Page, Step, lookup
 from .reading import Finder, checked_finder
@@ -135,6 +135,11 @@ def fetch_all_pages(
     loads: Callable[[bytes], Any] | None = None,
     texts: Literal[False] = False,
 ) -> PageStream[M]: ...
+@named_call_showing(
+    *("next", "items", "method", "page_size", "max_items", "max_pages", "prefetch"),
+    *("concurrency", "ordered", "into", "texts"),
+    base_url=place,
+)
 def fetch_all_pages(
     base_url: "str | httpx.URL",
     *,
@@ -300,32 +305,19 @@ def fetch_all_pages(
         max_empty=check.integer("max_empty", max_empty, 0),
         tasks=tasks,
     )
-    given = label.options(
-        next=(scheme, None),
-        items=(items, None),
-        method=(verb, "GET"),
-        page_size=(page_size, None),
-        max_items=(limit, None),
-        max_pages=(reading.max_pages, None),
-        prefetch=(ahead, 0),
-        concurrency=(tasks, 1),
-        ordered=(ordered, True),
-        into=(into, None),
-        texts=(texts, False),
-    )
-    text = label.call("fetch_all_pages", asked.url, **given)
-    pages = in_tasks(reading, text, ahead, tasks, ordered)
+    pages = in_tasks(reading, ahead, tasks, ordered)
     key = None if dedupe is None else checked_key(dedupe)
     if key is not None or limit is not None:
-        pages = pages.then(None, lambda _: Trim(key, limit))
+        pages = pages.also(lambda _: Trim(key, limit))
     if on_page is not None:
         check.function("on_page", on_page)
-        pages = pages.then(None, lambda _: Tap(on_page))
+        pages = pages.also(lambda _: Tap(on_page))
     return PageStream(Stream[Any](pages), reading.begin, ordered or tasks == 1, maker)
 
 
-def in_tasks(reading: Reading, text: label.Label, ahead: int, tasks: int, ordered: bool) -> Recipe:
+def in_tasks(reading: Reading, ahead: int, tasks: int, ordered: bool) -> Recipe:
     """The pages, with the tasks that fetch some of them in advance."""
+    call = label.Label()
     if tasks > 1:
         if not isinstance(reading.scheme, Countable):
             raise ValueError(
@@ -333,14 +325,15 @@ def in_tasks(reading: Reading, text: label.Label, ahead: int, tasks: int, ordere
                 " next=PageNumber(total_pages=...) or next=Offset(total=...), got"
                 f" concurrency={tasks!r} and next={reading.scheme!r}"
             )
-        plan = Recipe.source(lambda _: AtATime(reading), text)
+        plan = Recipe.source(lambda _: AtATime(reading), text=call)
         open_source = workers.mapped(plan, lambda _: operator.call, tasks, ordered, ahead)
         way = layouts.PAGES_IN_ORDER if ordered else layouts.PAGES_AS_READY
-        return Recipe.combine(open_source, text, [], way, tasks + ahead, tasks)
-    pages = Recipe.source(lambda _: OneByOne(reading), text)
+        return Recipe.combine(open_source, call, [], way, tasks + ahead, tasks)
+    pages = Recipe.source(lambda _: OneByOne(reading), text=call)
     if not ahead:
         return pages
-    return Recipe.combine(concurrent.merged([pages], ahead), text, [pages], layouts.PAGES, ahead)
+    open_buffer = concurrent.merged([pages], ahead, "wait")
+    return Recipe.combine(open_buffer, call, [pages], layouts.PAGES, ahead)
 
 
 def digest(ask: Ask, scheme: Scheme | None, items: Finder) -> str:

@@ -8,7 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from ... import _args as check
@@ -92,11 +92,7 @@ class Scheme(ABC):
         return None
 
     def __repr__(self) -> str:
-        given = {
-            each.name: (getattr(self, each.name), each.default)
-            for each in fields(cast("Any", self))
-        }
-        return str(label.call(type(self).__name__, **label.options(**given)))
+        return label.instance(self)
 
 
 class Countable(Scheme):

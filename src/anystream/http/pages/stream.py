@@ -166,15 +166,15 @@ class PageStream(Stream[T_co]):
         ordered: bool,
         into: Callable[[Any], Any] | None = None,
     ) -> None:
-        super().__init__(recipe_of(pages).then(None, lambda _: Items(Position(begin), into)))
+        super().__init__(recipe_of(pages).also(lambda _: Items(Position(begin), into)))
         self._pages = pages
         self._begin = begin
         self._ordered = ordered
         self._into = into
 
-    def _run(self, *, bare: bool = False, grace: float | None = None) -> PageRun[T_co]:
+    def _run(self, *, bare: bool, grace: float | None) -> PageRun[T_co]:
         position = Position(self._begin)
-        items = recipe_of(self._pages).then(None, lambda _: Items(position, self._into))
+        items = recipe_of(self._pages).also(lambda _: Items(position, self._into))
         return PageRun(items, position, bare=bare, grace=grace, ordered=self._ordered)
 
     async def __aenter__(self) -> PageRun[T_co]:
@@ -203,4 +203,4 @@ class PageStream(Stream[T_co]):
         into = self._into
         if into is None:
             return self._pages
-        return Stream(recipe_of(self._pages).then(None, lambda _: Decode(into)))
+        return Stream(recipe_of(self._pages).also(lambda _: Decode(into)))
