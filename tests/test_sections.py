@@ -19,12 +19,13 @@ FACTS = ("Ends", "Errors", "Cancellation", "Costs")
 
 def operators() -> list[str]:
     """The methods of `Stream` that give a stream, or a block that does, and the joins."""
-    methods = [
-        name
+    returned = {
+        name: str(inspect.signature(method).return_annotation)
         for name, method in vars(Stream).items()
         if name[0] != "_"
-        and re.match(r"'?(Stream|Holder)\[", str(inspect.signature(method).return_annotation))
-    ]
+    }
+    streams = re.compile(r"'?(AbstractAsyncContextManager\[(tuple\[)?)?Stream\[")
+    methods = [name for name, annotation in returned.items() if streams.match(annotation)]
     return list(dict.fromkeys([*methods, *JOINS]))
 
 
@@ -38,7 +39,7 @@ def test_an_operator_has_its_section(name: str) -> None:
 def test_the_operators_are_found() -> None:
     found = operators()
     assert len(found) > 45
-    assert {"map", "share", "combine_latest", "with_grace"} <= {*found}
+    assert {"map", "share", "partition", "combine_latest", "with_grace"} <= {*found}
     assert not {"collect", "open", "into"} & {*found}
 
 
@@ -50,7 +51,8 @@ REFERENCE = "".join(page.read_text("utf-8") for page in DOCS.glob("reference/*.m
 )
 def test_every_public_name_is_in_the_reference(module: str) -> None:
     names = import_module(module).__all__
-    shown = re.findall(rf"^\.\. auto\w+:: {re.escape(module)}\.(\w+)$", REFERENCE, re.MULTILINE)
+    directive = rf"^\.\. auto\w+:: {re.escape(module)}\.(\w+)(?:\(\))?$"
+    shown = re.findall(directive, REFERENCE, re.MULTILINE)
     assert sorted(shown) == sorted(names)
 
 

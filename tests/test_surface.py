@@ -13,10 +13,10 @@ import operator
 import pickle
 import re
 import tomllib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_origin, get_overloads
 
 import anyio
 import pytest
@@ -203,6 +203,76 @@ def test_everything_that_streams_can_do_is_in_the_docs_and_in_the_changelog() ->
     for name in [*methods(Stream), *(function.rpartition(".")[2] for function in FUNCTIONS)]:
         assert re.search(rf"\b{name}\b", docs), name
         assert re.search(rf"\b{name}\b", changes), name
+
+
+# -- signatures -----------------------------------------------------------------------------
+
+NOT_CALLED = {
+    f"anystream.{name}"
+    for name in ("Run", "http.PageRun", "http.PageStream", "http.Page", "http.Step")
+}
+"""Classes whose instances users are given, and do not make; a `Step` is a dictionary."""
+
+CALLED: dict[str, Any] = {
+    name: value
+    for name, value in PUBLIC.items()
+    if name in FUNCTIONS or (name in CLASSES and name not in ERRORS and name not in NOT_CALLED)
+} | {
+    f"{name}.{method}": getattr(kind, method)
+    for name, kind in CLASSES.items()
+    for method in methods(kind)
+    if inspect.isfunction(getattr(kind, method))
+}
+
+
+def overloads(name: str) -> list[inspect.Signature]:
+    called = CALLED[name]
+    forms = get_overloads(called) if inspect.isfunction(called) else ()
+    return [inspect.signature(form) for form in forms]
+
+
+def test_overloads_are_found() -> None:
+    assert len(overloads("anystream.Stream.map")) == 6
+    assert len(overloads("anystream.zip")) == 3
+
+
+@pytest.mark.parametrize("name", [name for name in CALLED if overloads(name)])
+def test_an_overload_shows_the_defaults_that_the_function_has(name: str) -> None:
+    """An editor shows the overloads, and not the function."""
+    parameters = inspect.signature(CALLED[name]).parameters
+    for overloaded in overloads(name):
+        for each in overloaded.parameters.values():
+            if each.default is not each.empty and each.name in parameters:
+                assert each.default == parameters[each.name].default, each
+
+
+def types_in(annotation: Any, namespace: dict[str, Any]) -> Iterator[type]:
+    """The classes that an annotation names, whether or not it is a string."""
+    parts: Iterable[Any] = get_args(annotation)
+    if isinstance(annotation, str):
+        nodes = ast.walk(ast.parse(annotation))
+        parts = [namespace.get(node.id) for node in nodes if isinstance(node, ast.Name)]
+    elif isinstance(annotation, list):
+        parts = annotation
+    for kind in (annotation, get_origin(annotation)):
+        if isinstance(kind, type):
+            yield kind
+    for part in parts:
+        yield from types_in(part, namespace)
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_a_signature_shows_nothing_private(name: str) -> None:
+    """But protocols, which nobody has to name."""
+    called = CALLED[name]
+    namespace = vars(importlib.import_module(called.__module__))
+    for signature in (inspect.signature(called), *overloads(name)):
+        assert "<object" not in str(signature)
+        annotations = [each.annotation for each in signature.parameters.values()]
+        found = {*types_in([*annotations, signature.return_annotation], namespace)}
+        ours = {kind for kind in found if kind.__module__.startswith("anystream")}
+        private = {kind for kind in ours if not getattr(kind, "_is_protocol", False)}
+        assert private - {*CLASSES.values()} == set()
 
 
 # -- what is tested, and typed --------------------------------------------------------------

@@ -5,6 +5,7 @@ import inspect
 import math
 import operator
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
 from typing import (
@@ -668,9 +669,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     # -- several items at a time ------------------------------------------------------------
 
     @overload
-    def accumulate(
-        self: "Stream[T]", fn: Callable[[T, T], T | Awaitable[T]] = ...
-    ) -> "Stream[T]": ...
+    def accumulate(self) -> "Stream[T_co]": ...
+    @overload
+    def accumulate(self: "Stream[T]", fn: Callable[[T, T], T | Awaitable[T]]) -> "Stream[T]": ...
     @overload
     def accumulate(
         self, fn: Callable[[R, T_co], R | Awaitable[R]], *, initial: R
@@ -1394,7 +1395,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     @named_call
     def share(
         self, buffer: int = 16, overflow: Overflow = "wait", *, replay: int = 0
-    ) -> "Holder[Stream[T_co]]":
+    ) -> "AbstractAsyncContextManager[Stream[T_co]]":
         """One run of this stream for several readers: `async with stream.share() as shared`.
 
         `shared` is a stream that can be opened any number of times while the block is open, in any
@@ -1438,7 +1439,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     @named_call
     def partition(
         self, fn: Callable[[T_co], object], buffer: int = 64, overflow: Overflow = "wait"
-    ) -> "Holder[tuple[Stream[T_co], Stream[T_co]]]":
+    ) -> "AbstractAsyncContextManager[tuple[Stream[T_co], Stream[T_co]]]":
         """Two streams: of the items for which `fn(item)` is true, and of the others.
 
         `async with stream.partition(fn) as (true, false)` gives them, each for one reader. This

@@ -14,7 +14,13 @@ from typing import Any, Protocol
 
 from anyio import Event
 
-MISSING: Any = object()
+
+class Missing:
+    def __repr__(self) -> str:
+        return "<no value>"  # as numpy has it in a signature
+
+
+MISSING: Any = Missing()
 """In the place of an argument that was not given, or of an item that has not come yet."""
 
 GRACE = 1.0

@@ -1,13 +1,14 @@
 """Sources that count what is done to them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import anyio
 
 from .tasks import Task, current_task
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class TrackedSource(Generic[T]):
@@ -81,7 +82,7 @@ class TrackedSource(Generic[T]):
         finally:
             await self._close()  # noqa: ASYNC102  # to be cut short is what it is for
 
-    def iterator(self) -> "TrackedIterator[T]":
+    def iterator(self) -> "ClosableIterator[T]":
         """Make a run that is an object with ``__anext__`` and ``aclose``."""
         self.opened += 1
         return TrackedIterator(self._items, self._reach, self._close)
@@ -101,6 +102,14 @@ class TrackedSource(Generic[T]):
         self.closes_finished += 1
         if self._cleanup_error is not None:
             raise self._cleanup_error
+
+
+class ClosableIterator(Protocol[T_co]):
+    """An async iterator that `contextlib.aclosing` takes as well."""
+
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
+    async def __anext__(self) -> T_co: ...
+    async def aclose(self) -> None: ...
 
 
 class TrackedIterator(AsyncIterator[T]):
