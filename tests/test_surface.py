@@ -209,7 +209,7 @@ def test_everything_that_streams_can_do_is_in_the_docs_and_in_the_changelog() ->
 
 NOT_CALLED = {
     f"anystream.{name}"
-    for name in ("Run", "http.PageRun", "http.PageStream", "http.Page", "http.Step")
+    for name in ("Run", "Sender", "http.PageRun", "http.PageStream", "http.Page", "http.Step")
 }
 """Classes whose instances users are given, and do not make; a `Step` is a dictionary."""
 

@@ -110,7 +110,7 @@ def test_refuses_what_is_no_trigger(name: str) -> None:
 
 def test_a_pause_needs_a_stream() -> None:
     for wrong in (None, 1, Flag(1)):
-        with pytest.raises(TypeError, match=r"^source must be an async iterable, an iterable"):
+        with pytest.raises(TypeError, match=r"^trigger must be a stream, an async iterable or an"):
             with_trigger("pause_while", async_range(3), wrong)
 
 
