@@ -77,6 +77,10 @@ class Lane:
         """Whether nothing is there, and nothing more will come."""
         return self._over and not self._items
 
+    def count(self) -> int:
+        """How many items wait."""
+        return len(self._items)
+
     def room(self) -> int:
         """How many items may be put in now."""
         if self.stopped:
@@ -109,12 +113,12 @@ class Lane:
 
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
-        if not self.bound:  # there is room for one
+        room, before = self.room(), len(self._items)
+        if room == 1:
             for item in batch:
                 self.put(item)
                 return False
             return True
-        room, before = self.room(), len(self._items)
         self.extend(islice(batch, room))
         return len(self._items) - before < room
 
@@ -376,18 +380,28 @@ class Channel(SourceDefaults):
             if self.ended():
                 return None
             await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
-            self.wanted, self._news = 1, False
-            for event in self.demand:
-                event.set()
-            self.demand.clear()
+            self._news = False
+            self.ask()
             try:
                 await checkpoint()  # those who are ready have come by then
                 if not self._news:
                     self._waiting = self.new_event()
                     await self.woken(self._waiting)
             finally:
-                self.wanted, self._waiting = 0, None  # a cancelled reader withdraws its demand
+                self._waiting = None
+                self.withdraw()  # also if it is cancelled
         return self.items()
+
+    def ask(self) -> None:
+        """Somebody waits for an item: let a lane with a bound of 0 take one."""
+        self.wanted += 1
+        for event in self.demand:
+            event.set()
+        self.demand.clear()
+
+    def withdraw(self) -> None:
+        """Who has asked waits no more."""
+        self.wanted -= 1
 
     def _raise_error(self) -> None:
         if self._state is FAILING:

@@ -17,10 +17,10 @@ class FairQueue:
     def __init__(self) -> None:
         self._events: list[Event] = []
 
-    def wake(self) -> None:
-        """Wake the task that has waited longest."""
-        if self._events:
-            self._events[0].set()
+    def wake(self, tasks: int = 1) -> None:
+        """Wake the tasks that have waited longest."""
+        for event in self._events[:tasks]:
+            event.set()
 
     async def wait(self, new_event: Callable[[], Event], taken: Callable[[], bool]) -> None:
         """Wait until it is worth looking again: the turn is free, or there are items."""

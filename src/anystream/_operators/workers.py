@@ -38,14 +38,15 @@ class SharedSource:
         self._waiting = 0  # workers in the queue
         self._over = False
         self._error: BaseException | None = None
+        self._channel: Channel | None = None  # of the task that reads the source, if one does
 
     def read(self, stream: Openable) -> None:
         """Open what the workers read."""
         mover = Mover(self._owner)
         self._source = mover.read(stream)
         if not self._source.any_task:
-            self._source = channel = Channel(self._new_event)
-            mover.fill(channel.lane(0))
+            self._source = self._channel = Channel(self._new_event)
+            mover.fill(self._channel.lane(0))
 
     def now(self) -> Any:
         """The next item if it is there, or MISSING; an error is told once, and is the end."""
@@ -62,11 +63,7 @@ class SharedSource:
                 for item in self._items:
                     return item
                 if self._stepping:
-                    self._waiting += 1
-                    try:
-                        await self._queue.wait(self._new_event, self._is_stepping)
-                    finally:
-                        self._waiting -= 1
+                    await self._wait()
                 else:
                     await self._refill()
         except BaseException as exc:
@@ -78,15 +75,32 @@ class SharedSource:
         """No worker is to step the source again, also not in the batch that has failed."""
         self._over, self._error, self._items = True, error, EMPTY
 
+    async def _wait(self) -> None:
+        """Wait for what another worker gets, and ask for an item more."""
+        channel = self._channel
+        self._waiting += 1
+        if channel is not None:
+            channel.ask()
+        try:
+            await self._queue.wait(self._new_event, self._is_stepping)
+        finally:
+            self._waiting -= 1
+            if channel is not None:
+                channel.withdraw()
+
     async def _refill(self) -> None:
         self._stepping = True
         try:
             batch = await self._source.batch()
         finally:
             self._stepping = False
-            self._queue.wake()
+            self._queue.wake(self._there())
         self._over = batch is None
         self._items = EMPTY if batch is None else batch
+
+    def _there(self) -> int:
+        """How many workers it is worth to wake: one finds the end, too."""
+        return 1 if self._channel is None else max(1, self._channel.lanes[0].count())
 
     def _is_stepping(self) -> bool:
         return self._stepping
