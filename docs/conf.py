@@ -57,7 +57,7 @@ MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def add_facts(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Put behind the docstring of an operator the timelines and facts that the guides have."""
+    """Append to the docstring of an operator the timelines and facts that the guides have."""
     owner, _, short = name.rpartition(".")
     if owner not in ("anystream", "anystream.Stream") or short not in SECTIONS:
         return

@@ -69,7 +69,7 @@ async def crawl(
     host = urlsplit(start).netloc
     known = {start}
     waiting = 1  # links that have been sent, and have not come back as a page yet
-    # Whatever is in there is in `known` as well, so a bound would save nothing.
+    # Everything in there is in `known` as well, so a bound would save nothing.
     send, receive = anyio.create_memory_object_stream[Link](math.inf)
     send.send_nowait(Link(start, 0))
     pages = Stream(receive).map(

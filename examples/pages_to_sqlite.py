@@ -1,10 +1,10 @@
-"""Copy a paginated API into a SQLite database, and go on after a crash where it stopped.
+"""Copy a paginated API into a SQLite database, and continue after a crash where it stopped.
 
     python examples/pages_to_sqlite.py [asyncio | trio]
 
 copies an API that is played here, whose page 8 fails once, so that it takes two runs. The items and
-the state to go on from are written in one transaction, so nothing is lost and nothing comes twice,
-however a run ends: by an error, by Ctrl-C, or with the machine.
+the state to continue from are written in one transaction, so nothing is lost and nothing comes
+twice, however a run ends: by an error, by Ctrl-C, or with the machine.
 """
 
 import json
@@ -32,7 +32,7 @@ create table if not exists progress (url text primary key, state text not null);
 
 
 def begin(database: Path, url: str) -> Any:
-    """Make the tables, and say where to go on: None is the beginning."""
+    """Make the tables, and say where to continue: None is the beginning."""
     with closing(sqlite3.connect(database)) as connection:
         connection.executescript(TABLES)
         row = connection.execute("select state from progress where url = ?", [url]).fetchone()
@@ -40,7 +40,7 @@ def begin(database: Path, url: str) -> Any:
 
 
 def store(database: Path, url: str, pages: Sequence[Page[Any]]) -> None:
-    """Write the items of these pages, and where to go on after them: both or none."""
+    """Write the items of these pages, and where to continue after them: both or none."""
     with closing(sqlite3.connect(database)) as connection, connection:
         for page in pages:
             # Pages may shift while they are read, and then an item comes twice.

@@ -45,7 +45,7 @@ class StreamResponse(StreamingResponse):
 
 
 def relay(source: Stream[Event], heartbeat: float = 15) -> Starlette:
-    """An app that sends the events of `source` at `/events` to whoever asks for them.
+    """An app that sends the events of `source` at `/events` to every client that asks for them.
 
     The source is opened for the first client and closed with the last one. A client gets the events
     from then on, and a comment whenever none has come for `heartbeat` seconds. One that is more

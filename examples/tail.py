@@ -3,7 +3,7 @@
     python examples/tail.py [asyncio | trio] [FILE ...]
 
 Ctrl-C ends it. Without files it follows two of its own for a moment: a log that is rotated, and
-one that is cut to nothing and begins anew.
+one that is cut to nothing and begins again.
 """
 
 import os
@@ -32,7 +32,7 @@ class Follower:
             self.file.seek(0, os.SEEK_END)
 
     def new_lines(self) -> list[bytes]:
-        newer = self.newer_file()  # before the last look at the old one, lest a line be lost
+        newer = self.newer_file()  # before the last look at the old one, so no line is lost
         lines = self.read()
         if newer is not None:
             if self.unfinished:
@@ -55,7 +55,7 @@ class Follower:
     def read(self) -> list[bytes]:
         if self.file is None:
             return []
-        if os.fstat(self.file.fileno()).st_size < self.file.tell():  # it was cut, and begins anew
+        if os.fstat(self.file.fileno()).st_size < self.file.tell():  # it was cut, and begins again
             self.file.seek(0)
             self.unfinished = b""
         *lines, self.unfinished = (self.unfinished + self.file.read()).split(b"\n")

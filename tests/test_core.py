@@ -456,7 +456,9 @@ async def test_a_function_must_stay_plain_or_async_in_a_later_batch_too() -> Non
     async def one() -> int:
         return 1
 
-    with pytest.raises(TypeError, match="gave an awaitable first, and now 4"):
+    with pytest.raises(
+        TypeError, match="returned an awaitable for an earlier item but 4 for this one"
+    ):
         await async_range(9).map(lambda n: one() if n < 4 else n).drain()
 
 

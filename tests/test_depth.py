@@ -66,7 +66,9 @@ async def test_a_row_can_be_opened_or_is_refused_before_anything_is_open(name: s
 
 async def test_every_way_of_opening_refuses_it() -> None:
     deep = row([1, 2], "map", 2_000)
-    with pytest.raises(StreamDepthError, match=r"^\.\.\..*may need 6\d\d\d frames of Python"):
+    with pytest.raises(
+        StreamDepthError, match=r"^\.\.\..*may need 6\d\d\d nested frames of Python"
+    ):
         await deep.collect()
     with pytest.raises(RecursionError):
         await deep.first()
@@ -123,7 +125,7 @@ def nested(source: TrackedSource[int], name: str) -> Stream[Any]:
 )
 async def test_a_stream_that_opens_itself_is_refused_and_what_is_open_is_closed(name: str) -> None:
     source = TrackedSource([1])
-    with pytest.raises(StreamDepthError, match="put fewer streams or operators"):
+    with pytest.raises(StreamDepthError, match="chain fewer streams or operators"):
         await nested(source, name).collect()
     assert source.open_runs == 0
 

@@ -97,7 +97,7 @@ async def test_texts_in_any_chunks(chunks: list[bytes]) -> None:
     assert await net.json_seq(chunks).collect() == [json.loads(text) for text in texts]
 
 
-BEHIND = "text 1: something stands behind it, "
+BEHIND = "text 1: unexpected text after it, "
 SEQUENCES = {
     "nothing": Case(b"", []),
     "some": Case(b'\x1e{"a": 1}\n\x1e[2]\n\x1e3\n', [{"a": 1}, [2], 3]),
@@ -106,10 +106,10 @@ SEQUENCES = {
     "what ends by itself needs no end": Case(b'\x1e[1]\x1e{}\x1e"a"', [[1], {}, "a"]),
     "white space": Case(b"\r\n\x1e \t1 \n\n\x1e\n2\r\n", [1, 2]),
     "a number that may go on": Case(
-        b"\x1e1\n\x1e23", [1], "text 2: nothing stands behind '23', it may be cut short"
+        b"\x1e1\n\x1e23", [1], "text 2: nothing follows '23', so it may be cut short"
     ),
     "a number before a separator": Case(
-        b"\x1etrue\x1e2\n", [], "text 1: nothing stands behind 'true', it may be cut short"
+        b"\x1etrue\x1e2\n", [], "text 1: nothing follows 'true', so it may be cut short"
     ),
     "cut short": Case(
         b"\x1e1\n\x1e[1,",
@@ -121,7 +121,7 @@ SEQUENCES = {
         [1],
         "text 2: invalid JSON, Expecting value at column 1, in 'x\\n'",
     ),
-    "no separator": Case(b"1\n\x1e2\n", [], "text 1: no record separator (0x1E) stands before it"),
+    "no separator": Case(b"1\n\x1e2\n", [], "text 1: no record separator (0x1E) before it"),
     "no UTF-8": Case(b'\x1e1\n\x1e"\xff"\n', [1], "text 2: invalid UTF-8 at byte 2"),
     "two lines": Case(b"\x1e1\n2\n\x1e3\n", [1], BEHIND + "'2'"),
     "two in one line": Case(b"\x1e[1] x\n", [[1]], BEHIND + "'x'"),

@@ -14,7 +14,7 @@ from anystream import Retry, Stream, StreamInterruptedError, async_range, merge,
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 
-NAMED = "raised a cancellation that is not of its task"
+NAMED = "raised a cancellation, but its task was not cancelled"
 
 
 def cancelled() -> "asyncio.Future[Any]":

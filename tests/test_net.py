@@ -455,7 +455,7 @@ async def test_the_output_of_a_process() -> None:
 @pytest.mark.real_time
 async def test_a_process_that_fails() -> None:
     got: list[str] = []
-    with pytest.raises(ProcessExitError, match=r"exited with the code 3") as raised:
+    with pytest.raises(ProcessExitError, match=r"exited with code 3") as raised:
         await net.lines(lambda: python("print('one'); raise SystemExit(3)")).for_each(got.append)
     assert got == ["one"]
     assert raised.value.returncode == 3

@@ -184,7 +184,7 @@ async def test_a_weight_must_be_a_number_that_is_not_negative(within: Any, wrong
     got, error = await outcome(stream)
     assert got == ([(1, 2)] if within else [])
     assert isinstance(error, ValueError)
-    assert str(error) == f"weight() must give a number of at least 0, gave {wrong!r}"
+    assert str(error) == f"weight must return a number of at least 0, got {wrong!r}"
 
 
 @WITHIN
@@ -194,7 +194,7 @@ async def test_a_weight_must_be_a_number(within: Any, wrong: Any) -> None:
     got, error = await outcome(stream)
     assert got == ([(1, 2)] if within else [])
     assert isinstance(error, TypeError)
-    assert str(error) == f"weight() must give a number of at least 0, gave {wrong!r}"
+    assert str(error) == f"weight must return a number of at least 0, got {wrong!r}"
 
 
 @WITHIN

@@ -237,7 +237,7 @@ async def test_what_can_be_read_only_once_says_so(needs_tasks: bool) -> None:
     whole = merge(async_range(9, delay=1), numbers) if needs_tasks else numbers
     _, consumed = await outcome(whole.map(fail).retry(steady()))
     assert isinstance(consumed, StreamConsumedError)
-    assert "give a function that makes it" in str(consumed)
+    assert "pass a function that makes it" in str(consumed)
     assert consumed.__cause__ is error
 
 
@@ -351,7 +351,7 @@ async def test_nothing_is_opened_in_a_run_that_another_task_has_left(
         return raising(OSError(), 1)()
 
     async def read(items: Any) -> None:
-        with pytest.raises(StreamClosedError, match="was closed while it was read"):
+        with pytest.raises(StreamClosedError, match="was closed while it was being read"):
             async for _ in items:
                 pass
 

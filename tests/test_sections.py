@@ -87,3 +87,26 @@ def test_the_map_names_every_module() -> None:
     ]
     assert len(modules) > 90
     assert [str(path) for path in modules if not {path.stem, path.name} & named] == []
+
+
+README = DOCS.with_name("README.md")
+NO_PROSE = re.compile(
+    r"^```.*?^```|<!--.*?-->|`[^`]*`|\]\([^)]*\)|^[|#!].*?$", re.DOTALL | re.MULTILINE
+)
+"""Code, comments, the targets of links, tables, headings and images."""
+
+
+def paragraphs(page: Path) -> list[str]:
+    """Those of a page, and its list items, without what is no prose."""
+    prose = NO_PROSE.sub("", page.read_text("utf-8"))
+    return [part for part in re.split(r"\n\s*\n|\n- ", prose) if part.strip()]
+
+
+@pytest.mark.parametrize("page", [README, *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_a_page_begins_with_short_sentences(page: Path) -> None:
+    """The README has no others."""
+    read = paragraphs(page)
+    assert read
+    parts = read if page == README else read[:1]
+    sentences = [text for part in parts for text in re.split(r"\.\s", part)]
+    assert [text for text in sentences if len(re.findall(r"[\w'-]+", text)) > 30] == []

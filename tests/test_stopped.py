@@ -219,7 +219,7 @@ async def test_what_a_function_makes_after_another_task_has_closed_the_run_is_cl
         return given
 
     async def read(items: AsyncIterator[Any]) -> None:
-        with pytest.raises(StreamClosedError, match="closed while it was read"):
+        with pytest.raises(StreamClosedError, match="closed while it was being read"):
             await anext(items)
 
     stream = Stream([1]).buffer(0).flat_map(lambda _: Stream(make))

@@ -165,7 +165,9 @@ async def test_a_function_must_stay_plain_or_async() -> None:
     def changing(n: int) -> Any:
         return checkpoint() if n == 0 else n
 
-    with pytest.raises(TypeError, match="gave an awaitable first, and now 1"):
+    with pytest.raises(
+        TypeError, match="returned an awaitable for an earlier item but 1 for this one"
+    ):
         await async_range(3).map(changing).collect()
 
 

@@ -210,7 +210,7 @@ async def test_every_expression_of_a_page_is_found_and_true() -> None:
 )
 async def test_a_timeline_that_is_not_true_fails(number: int, true: str, untrue: str) -> None:
     block = list(blocks_in(PAGE.replace(true, untrue), "page.md"))[number]
-    with pytest.raises(AssertionError, match="does not give what its diagram says"):
+    with pytest.raises(AssertionError, match="differs from its diagram"):
         await block.check(block.expressions[0])
 
 

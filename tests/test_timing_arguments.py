@@ -101,7 +101,9 @@ def test_heartbeat_refuses_an_async_function() -> None:
     async def value() -> int:
         return 1
 
-    with pytest.raises(TypeError, match="value must be a plain function or what comes, got"):
+    with pytest.raises(
+        TypeError, match="value must be an item or a plain function that returns one"
+    ):
         async_range(3).heartbeat(1, value)
 
 

@@ -213,7 +213,7 @@ async def test_an_awaitable_can_be_used_once(name: str) -> None:
     for awaitable in (after(3.5), Later(3.5)):
         stream = with_trigger(name, seconds(), awaitable)
         assert await stream.collect() == wanted(name, 3)
-        with pytest.raises(StreamConsumedError, match="can be read only once, and was opened"):
+        with pytest.raises(StreamConsumedError, match="can be read only once, and has been opened"):
             await stream.collect()
         source = TrackedSource(range(3))
         with pytest.raises(StreamConsumedError):

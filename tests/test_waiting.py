@@ -30,9 +30,9 @@ from anystream.testing import TrackedSource, assert_marbles, marbles
 
 
 async def test_what_the_errors_say() -> None:
-    with pytest.raises(TimeoutError, match=r"^ticker\(60\) gave nothing for 0\.5 s$"):
+    with pytest.raises(TimeoutError, match=r"^ticker\(60\) yielded nothing for 0\.5 s$"):
         await ticker(60).timeout(0.5).collect()
-    with pytest.raises(TimeoutError, match=r"^ticker\(60\) has not ended within 90 s$"):
+    with pytest.raises(TimeoutError, match=r"^ticker\(60\) did not end within 90 s$"):
         await ticker(60).deadline(90).collect()
 
 
@@ -163,7 +163,7 @@ async def test_a_timeout_in_a_shorter_and_in_a_longer_scope() -> None:
         with pytest.raises(TimeoutError, match=r"^$"), anyio.fail_after(2):
             await anext(items)
     async with lasting(2), stream.timeout(2) as items:
-        with pytest.raises(TimeoutError, match="gave nothing for"), anyio.fail_after(5):
+        with pytest.raises(TimeoutError, match="yielded nothing for"), anyio.fail_after(5):
             await anext(items)
     async with lasting(9), stream.timeout(5) as items:
         with anyio.move_on_after(2) as scope:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ._sources.producers import Sender, producer
     from ._stream import Stream
 
-del TYPE_CHECKING  # which is no name of ours
+del TYPE_CHECKING  # which is not a name of ours
 
 __version__ = "0.1.0"
 

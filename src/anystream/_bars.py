@@ -111,7 +111,7 @@ class Display(Progress):
         return partial(self.remove, task)
 
     def remove(self, task: TaskID) -> None:
-        """Take a bar away; what it has come to stays, above those that go on."""
+        """Take a bar away; its last state stays, above those that continue."""
         with self.counting:
             count = self.counts.pop(task)
         self.update(task, completed=count())
@@ -165,7 +165,7 @@ class Bars:
         return end
 
     def drop(self, remove: Callable[[], None]) -> None:
-        """Called by the garbage collector, in whatever thread, with whatever locks it has."""
+        """Called by the garbage collector, in any thread, with any locks held."""
         Thread(target=self.remove, args=(remove,)).start()
 
     def remove(self, remove: Callable[[], None]) -> None:

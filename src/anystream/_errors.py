@@ -1,7 +1,7 @@
 """The errors that the streams themselves raise.
 
-Errors from sources and from functions given to operators come out as they are; only what the
-library finds out by itself has a name of its own::
+Errors from sources and from functions given to operators propagate unchanged. Errors that the
+library itself raises have names of their own::
 
     StreamError
     ├── StreamBusyError          two tasks in one step, or a close during a step
@@ -68,12 +68,12 @@ class StreamConsumedError(StreamError):
 class StreamInterruptedError(StreamError):
     """The previous step was cancelled and the source could not survive that.
 
-    Python finalises an async generator when a cancellation passes through it. Going on would
+    Python finalises an async generator when a cancellation passes through it. To continue would
     look like the end of the stream, with items missing, so the next step raises this error.
 
-    A step also raises it if a source or a function waited for something, such as a future of
-    asyncio, that somebody else has cancelled: that is no cancellation of the task, and an error
-    like any other.
+    A step also raises it if a source or a function awaited something that was cancelled elsewhere,
+    such as a future of asyncio. The task itself is not cancelled, so that is an error like any
+    other.
     """
 
 
@@ -98,7 +98,7 @@ class WrongOrderError(StreamError):
 
 
 class GeneratorWarning(RuntimeWarning):
-    """A stream with tasks was opened inside of an async generator that nothing sees to the end of.
+    """A stream with tasks was opened inside an async generator that nothing sees to the end of.
 
     When such a generator is left by `break`, or its reader goes away, Python ends it in another
     task, or never, and the tasks and scopes of the stream cannot be left there. Decorate the
@@ -109,17 +109,17 @@ class GeneratorWarning(RuntimeWarning):
 class NeedsTasksError(StreamError):
     """A stream that needs tasks was opened in a way that has none.
 
-    A bare `async for` has no end that somebody would be told of, so it cannot have tasks behind
-    it. `async with stream as items` and the terminal calls can.
+    A bare `async for` cannot run tasks: nothing tells the stream when the loop is left.
+    `async with stream as items` and the terminal calls can.
     """
 
 
 class StreamDeadlockError(StreamError):
     """Readers of parts of one stream wait for each other.
 
-    Somebody has waited for a second, while another part of the same source is full, and its reader
-    waits as well, or it has none and no other task could become one. `share`, `partition` and
-    `group_by` find that out.
+    A reader has waited for a second, while another part of the same source is full. The reader of
+    that part waits as well, or it has none, and no other task could become one. `share`,
+    `partition` and `group_by` raise it.
     """
 
 
@@ -142,7 +142,7 @@ class CleanupTimeoutError(StreamError, TimeoutError):
     """A source was still closing when its grace period was over, and was cancelled.
 
     It does not take the place of a `KeyboardInterrupt`, of a `SystemExit` or of a `Task.cancel()`
-    that was on its way, which have a note of it. If `complete`, the source has closed all the same,
+    that is propagating; these get a note of it. If `complete`, the source has closed all the same,
     as a process has that was killed: then it does not take the place of any cancellation.
     """
 

@@ -15,10 +15,10 @@ from ._recipe import recipe_of
 
 WIDTH = 80
 NARROWEST = 30
-"""So many columns are left for the text, however deep the tree is."""
+"""Columns that are left for the text, at least, however deep the tree is."""
 
 OPENING = ("flatten", "flat_map")
-"""The calls that open streams inside of a segment."""
+"""The calls that open streams inside a segment."""
 
 ONE, PERHAPS, NONE = (1, 1), (0, 1), (0, 0)
 """How many tasks run a segment, at the least and at the most."""
@@ -155,7 +155,7 @@ def is_of_one_call(stage: Stage) -> bool:
 
 
 def in_a_line(text: str) -> str:
-    """The text, in which somebody's `repr` may have ended a line."""
+    """The text, in which a `repr` may have ended a line."""
     return " ".join(text.splitlines())
 
 

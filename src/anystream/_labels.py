@@ -84,7 +84,7 @@ class SignatureForm(Form):
 
 
 class Label:
-    """A call as somebody would have written it; it is put into words when it is asked for."""
+    """A call as a user would have written it; its text is made when it is asked for."""
 
     __slots__ = ("before", "call")
 

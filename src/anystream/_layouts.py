@@ -15,13 +15,13 @@ class Layout(NamedTuple):
     in turn   in the task of the reader; `note` says when
     tasks     each in a task of its own, which fills a lane
     perhaps   the same, unless none of them ever waits
-    workers   several tasks call a function, and take the items from whoever has them
+    workers   several tasks call a function, and take the items from the task that has them
     newest    in a task of its own, and what the newest item has begun, `inner`, in another
     distributor       in a task that deals out its items
-    subscription    what such a task deals out, which is somebody else's
+    subscription    what such a task deals out, for other readers
     sender    a task that sends, and may start others
     thread    a thread, and a task that waits for it
-    callback  whoever calls it
+    callback  the code that calls it
     """
 
     kind: Literal[

@@ -30,11 +30,11 @@ class Retry:
         hook: called before each pause as `hook(number, error, pause)`, with the number of the
             attempt that follows, counted from 1, and the seconds before it; plain or async. It
             runs as in an `except` block, so that `logging.exception` knows the error.
-        reset: whether an error after an item begins to count anew, so that a source that gives
+        reset: whether an error after an item starts the count again, so that a source that gives
             something each time is opened without end; otherwise `times` is for the whole run.
         random: gives the numbers from 0 to 1 of the jitter.
 
-    Raises `TypeError` or `ValueError` if one of them is nothing of the kind.
+    Raises `TypeError` for an argument of another type, `ValueError` for one out of range.
 
     >>> def tell(number, error, pause):
     ...     print(f"{error!r}: attempt {number} in {pause} s")
@@ -118,7 +118,7 @@ class Backoff:
         return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
 
     def pause(self, first: float | None = None, least: float = 0.0) -> float:
-        """Seconds before this attempt, and `least` of them whatever the cap and the jitter say.
+        """Seconds before this attempt; at least `least`, even beyond the cap and the jitter.
 
         `first` takes the place of that of the policy.
         """

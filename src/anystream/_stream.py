@@ -1,4 +1,4 @@
-"""`Stream`: the fluent face. Each method is a line or two and its docstring."""
+"""`Stream`: the fluent interface. Each method is a line or two and its docstring."""
 
 import builtins
 import inspect
@@ -129,7 +129,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     An async function is awaited for one item at a time; if that is cancelled, the item is kept,
     and the next step calls the function with it once more.
 
-    Raises `TypeError` if `source` is nothing of the kind.
+    Raises `TypeError` if `source` is none of these.
 
     >>> async def main():
     ...     print(await Stream([1, 2, 3]).map(lambda n: n * n).collect())
@@ -222,7 +222,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if needs_tasks(self):
             raise NeedsTasksError(
                 f"{self!r} needs tasks, and a bare `async for` has none:"
-                " use `async with stream as items`, and `async for item in items` inside of it"
+                " use `async with stream as items`, and `async for item in items` inside it"
             )
         return self._run(bare=True, grace=None)
 
@@ -246,7 +246,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     @named_call
     def with_grace(self, seconds: float) -> "Stream[T_co]":
-        """The same stream, whose sources have so many seconds to close, however it is opened.
+        """The same stream, whose sources have `seconds` to close, however it is opened.
 
         Of several streams that are joined, the longest period holds for all. Raises `ValueError`
         if `seconds` is not positive.
@@ -373,8 +373,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         cancels the calls that run, and each has the grace period for its cleanup.
 
         With `on_error="skip"` an item for which `fn` raises an `Exception` is dropped, and the
-        stream goes on. With a function, plain or async, `on_error(error, item)` takes the place of
-        the result; what that raises ends the stream.
+        stream continues. With a function, plain or async, `on_error(error, item)` takes the place
+        of the result; what that raises ends the stream.
 
         Raises `ValueError` if `concurrency` is less than 1, `ahead` negative, or `on_error` a word
         that is none of the two.
@@ -468,12 +468,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """Show how far the stream is while it is open, and pass the items on as they are.
 
         Where standard error is a terminal, rich draws a line there: `description`, how many items
-        have passed, how many a second, and for how long; with a `total`, the number of items that
-        are expected, also a bar and how long the rest will take. A function in the place of the
-        description gives the whole line, from the number of items and the seconds since the
-        opening; it is called by another thread. Several streams share one display.
-        The line goes on until the stream is closed, and stays with what it has come to. Where
-        standard error is anything else, nothing is shown and rich is not imported.
+        have passed, how many a second, and for how long. With a `total`, the number of items that
+        are expected, it also draws a bar and how long the rest will take. A function in the place
+        of the description returns the whole line, from the number of items and the seconds since
+        the opening; it is called by another thread. Several streams share one display. The line is
+        updated until the stream is closed, and keeps its last state. Where standard error is
+        anything else, nothing is shown and rich is not imported.
 
         Items are counted as they pass, in C, and the display asks for the count five times a second
         from a thread of its own. What a bare `async for` leaves open is a `ResourceWarning`.
@@ -706,9 +706,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[tuple[T_co, ...]]":
         """Tuples of `n` items; the last one may be shorter.
 
-        `within` is the number of seconds after which a batch comes though it is not full, counted
-        from its first item; it runs the stream in a task of its own, which gathers one batch while
-        the reader is busy, and no more. Then an error comes behind what has been gathered.
+        `within` is the number of seconds, from its first item, after which a batch comes though it
+        is not full. The stream then runs in a task of its own, which gathers one batch while the
+        reader is busy, and no more. An error comes after what has been gathered.
 
         `max_weight` bounds the sum of what the plain function `weight` gives for each item. An item
         that does not fit begins the next batch; one that alone is heavier is a batch of its own.
@@ -734,13 +734,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [('a', 'b'), ('c',)]
         """
         if (weight is None) != (max_weight is None):
-            raise TypeError("weight and max_weight belong together: give both, or none of them")
+            raise TypeError("weight and max_weight belong together: give both or neither")
         if until is not None:
             check.items("until", until)
         if n is None and weight is None and until is None:
             raise TypeError("batched() needs n, weight and max_weight, or until")
         if until is not None and (within, weight) != (None, None):
-            raise TypeError("until ends a batch in the place of within, weight and max_weight")
+            raise TypeError("until cannot be combined with within or weight")
         size = math.inf if n is None else check.integer("n", n, 1)
         most = math.inf if max_weight is None else check.positive("max_weight", max_weight)
         if weight is not None:
@@ -1147,8 +1147,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def heartbeat(self, every: float, value: Any) -> "Stream[Any]":
         """The items, and `value` whenever the reader has waited `every` seconds for the next one.
 
-        The step of the source goes on meanwhile. `value` is what comes, or a plain function that
-        gives it. The source runs in a task of its own, on demand.
+        The step of the source continues meanwhile. `value` is the item, or a plain function that
+        returns it. The source runs in a task of its own, on demand.
 
         Raises `ValueError` if `every` is not positive, `TypeError` if `value` is an async function.
 
@@ -1159,7 +1159,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         time = check.seconds("every", every, zero=False)
         if inspect.iscoroutinefunction(value):
-            raise TypeError(f"value must be a plain function or what comes, got {value!r}")
+            raise TypeError(
+                f"value must be an item or a plain function that returns one, got {value!r}"
+            )
         beat: Callable[[], Any] = value if callable(value) else lambda: value
         return self._timed(lambda event: timing.Heartbeat(event, time, beat), layouts.ALONE, 0)
 
@@ -1167,9 +1169,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def delay(self, seconds: float, *, buffer: int = 1024) -> "Stream[T_co]":
         """Every item, `seconds` after it has come; so are the end and an error.
 
-        The source runs in a task of its own, at most `buffer` items ahead; when so many wait for
-        their time, the source waits. Raises `ValueError` if `seconds` is negative or `buffer` less
-        than 1.
+        The source runs in a task of its own, at most `buffer` items ahead; when `buffer` items
+        wait for their time, the source waits. Raises `ValueError` if `seconds` is negative or
+        `buffer` less than 1.
 
         >>> async def main():
         ...     start = anyio.current_time()
@@ -1233,7 +1235,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         An item that comes while the gate is open shuts it for `seconds`. With the `"leading"` edge
         that item comes through, with the `"trailing"` one the last item that came until the end of
-        that time, which shuts the gate anew, and with `"both"` the two. With `keep="first"` the
+        that time, which shuts the gate again, and with `"both"` both. With `keep="first"` the
         trailing item is the first of those that came while the gate was shut. At the end of the
         stream, and before an error, a trailing item comes through at once.
 
@@ -1264,9 +1266,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[T_co]":
         """An item when none has come after it for `seconds`; the others are dropped.
 
-        `seconds` may be a plain function, which gives the seconds for each item; 0 is none.
+        `seconds` may be a plain function, which gives the seconds for each item; 0 means at once.
 
-        With `max_wait`, something comes at least so many seconds after the first item that waits,
+        With `max_wait`, an item comes at most `max_wait` seconds after the first one that waits,
         even if there is no pause. At the end of the stream, and before an error, the last item
         comes at once.
 
@@ -1349,7 +1351,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         be awaited only once: a second opening raises `StreamConsumedError`. When the stream ends
         first the wait is cancelled, and with it an asyncio task that is waited for.
 
-        Raises `TypeError` if `trigger` is nothing of the kind, `ValueError` if it is negative.
+        Raises `TypeError` if `trigger` is none of these, `ValueError` if it is negative.
 
         >>> async def main():
         ...     endless = Stream("ab").chain(ticker(3600))
@@ -1379,7 +1381,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         `trigger` is a stream, an async iterable or an iterable. In a pause at most one item is
         taken, and waits; the source waits with it. The end of the trigger ends a pause, and so does
-        an error of the stream, which comes behind the item.
+        an error of the stream, which comes after the item.
 
         >>> async def main():
         ...     pause = Stream([True]).chain(ticker(0.1, 1).map(lambda _: False))
@@ -1400,7 +1402,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         `shared` is a stream that can be opened any number of times while the block is open, in any
         task, and each opening is a reader. This stream is opened by the first step of a reader and
-        closed with the last reader; the next one opens it anew. A reader gets the items from its
+        closed with the last reader; the next one opens it again. A reader gets the items from its
         opening on, after the last `replay` items.
 
         At most `buffer` items wait for each reader. When another one comes, `overflow` decides, as
@@ -1448,9 +1450,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         default both wait for the reader of the one that is full. When one is left, its items are
         dropped.
 
-        Read both in tasks of their own: if one is waited for while the other one is full, and that
-        has the same reader, or none and the task of the block is the only one that could read it,
-        both get a `StreamDeadlockError` after a second.
+        Read each in a task of its own. Suppose that a reader waits for one while the other is full,
+        and the full one has the same reader, or has none and only the task of the block could read
+        it. Then both get a `StreamDeadlockError` after a second.
 
         >>> async def main():
         ...     async with async_range(6).partition(lambda n: n % 2) as (odd, even):
@@ -1493,14 +1495,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         A pair comes with the first item of its key, and its stream is for one reader, while this
         one is open. At most `buffer` pairs, and as many items of each key, wait to be read, and one
-        is in hand; when another item comes, `overflow` decides, as in `Stream.buffer`: by default
-        all wait for the reader of the one that is full. When a group is left, what waits there is
-        dropped, and the next item of its key comes in a new pair. Memory grows with the number of
-        keys.
+        is in hand. When another item comes, `overflow` decides, as in `Stream.buffer`: by default
+        all wait for the reader of the full one. When a group is left, what waits there is dropped,
+        and the next item of its key comes in a new pair. Memory grows with the number of keys.
 
-        Read the groups in tasks of their own: if something is waited for while a group is full
-        whose reader waits as well, or that has none and could be read by no other task than the one
-        of the block, all get a `StreamDeadlockError` after a second.
+        Read each group in a task of its own. Suppose that a reader waits while a group is full, and
+        the reader of that waits as well, or it has none and only the task of the block could read
+        it. Then all get a `StreamDeadlockError` after a second.
 
         >>> async def main():
         ...     async with async_range(6).group_by(lambda n: n % 2) as groups:
@@ -1554,10 +1555,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """The items up to an error, and then those of `handler(error)`.
 
         `handler`, plain or async, gives what replaces the rest: a stream, an async iterable, an
-        iterable, such as `[value]` for one value, or None for the end. It is called as in an
-        `except` block, and only for errors of the class `types`, or of one of a tuple of them;
-        others, and those of the replacement, come out as they are. To try the same source again,
-        use `retry`; to skip single items, `map(fn, on_error="skip")`.
+        iterable, such as `[value]` for one value, or None for the end. Only errors
+        that match `types` are handled; others, and those of the replacement, propagate unchanged.
+        Inside `handler`, `sys.exc_info()` is set, as in an `except` block. To try the same source
+        again, use `retry`; to skip single items, `map(fn, on_error="skip")`.
 
         The failed source has closed before `handler` is called. If its cleanup fails as well, that
         and the error are raised as an `ExceptionGroup`. A `handler` that is cancelled is called
@@ -1592,17 +1593,17 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         short for `Retry(times=number)`. After the last attempt its error is raised as it is, with
         a note that says how many there were.
 
-        Items that have come before the error come again, unless `resume` is given: the stream goes
-        on with `resume(last)` after the `last` item that it has delivered, which is a stream, an
-        async iterable or an iterable, or an async function for one of these. What fails in there
-        is retried as well. As long as no item has come the source itself is opened again.
+        Items that have come before the error come again, unless `resume` is given: the stream
+        continues with `resume(last)`, where `last` is the last item that it has delivered. `resume`
+        returns a stream, an async iterable or an iterable; it may be an async function. What fails
+        in there is retried as well. As long as no item has come the source itself is opened again.
 
         The failed source has closed before the pause. If its cleanup fails as well, that and the
-        error are raised as an `ExceptionGroup`. A pause that is cancelled goes on in the next step,
-        and is over when it would have been. A source that can be read only once cannot be opened
-        again, which is a `StreamConsumedError` with the error as its cause.
+        error are raised as an `ExceptionGroup`. A pause that is cancelled continues in the next
+        step, and ends when it would have ended. A source that can be read only once cannot be
+        opened again, which is a `StreamConsumedError` with the error as its cause.
 
-        Raises `TypeError` or `ValueError` if `policy` is nothing of the kind.
+        Raises `TypeError` if `policy` is neither, `ValueError` if it is a negative number.
 
         >>> pages = {1: ["a", "b"], 3: ["c"]}
         >>> async def lines(start):
@@ -1627,9 +1628,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def repeat(self, times: int | None = None, *, pause: float = 0.0) -> "Stream[T_co]":
         """The items of this stream again and again, `times` in all, or for ever.
 
-        At its end the source is closed, and opened again after `pause` seconds; a pause that is
-        cancelled goes on in the next step. Between two rounds lies a checkpoint at least. A source
-        that can be read only once is a `StreamConsumedError` in the second round.
+        At its end the source is closed, and opened again after `pause` seconds. A pause that is
+        cancelled continues in the next step. Between two rounds lies a checkpoint at least. A
+        source that can be read only once is a `StreamConsumedError` in the second round.
 
         Raises `ValueError` if `times` or `pause` is negative.
 
@@ -1726,7 +1727,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         try:
             return await _terminals.last(totals, MISSING)
         except EmptyStreamError:
-            raise TypeError(f"reduce() of {self!r}, which is empty, and no initial value") from None
+            raise TypeError(
+                f"reduce() of an empty stream without an initial value: {self!r}"
+            ) from None
 
     @overload
     async def first(self) -> T_co: ...

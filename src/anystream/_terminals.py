@@ -135,5 +135,5 @@ def only(found: Any, stream: Openable, name: str, default: Any) -> Any:
     for item in found:
         return item
     if default is MISSING:
-        raise EmptyStreamError(f"{name}() of {stream!r}, which is empty, and no default was given")
+        raise EmptyStreamError(f"{name}() of an empty stream without a default: {stream!r}")
     return default

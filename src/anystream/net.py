@@ -1,4 +1,4 @@
-"""Lines and JSON documents out of whatever gives bytes: sockets, files, the output of processes.
+"""Lines and JSON documents out of every source of bytes: sockets, files, the output of processes.
 
 `anystream.http` has the same for the bodies of responses.
 """

@@ -74,7 +74,7 @@ def test_leaving_a_block_early_closes_with_the_cleanup_complete(form: Form, back
         assert source.opened == source.closes_started == source.closes_finished <= 1
         assert source.stepped_by in (set(), {*source.closed_by})
         if length < len(ITEMS):
-            with pytest.raises(StreamClosedError, match=r"inside of `with to_sync\("):
+            with pytest.raises(StreamClosedError, match=r"inside `with to_sync\("):
                 next(items)
 
 
@@ -265,7 +265,7 @@ def test_threads_share_the_items(backend: str) -> None:
 
 def test_an_opening_for_threads_has_one_block() -> None:
     sync: Any = to_sync(async_range(3))
-    with pytest.raises(StreamClosedError, match=r"inside of `with to_sync\(async_range\(3\)\) as"):
+    with pytest.raises(StreamClosedError, match=r"inside `with to_sync\(async_range\(3\)\) as"):
         for _ in sync:
             pass
     with sync as items:
@@ -296,7 +296,7 @@ def test_an_opening_that_fails(backend: str) -> None:
 def test_a_function_of_the_stream_cannot_iterate_it(backend: str) -> None:
     sync: list[Iterator[int]] = []
     with (
-        pytest.raises(StreamBusyError, match="what runs in it"),
+        pytest.raises(StreamBusyError, match="in its own event loop"),
         to_sync(async_range(3).map(lambda n: next(sync[0])), backend) as items,
     ):
         sync.append(items)

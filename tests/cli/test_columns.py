@@ -130,14 +130,16 @@ def test_what_has_no_column_is_an_error() -> None:
     with pytest.raises(CommandError) as raised:
         table.lines(['{"a": 1, "z": 2}'])
     assert str(raised.value) == (
-        "item 2 has 'z', for which the first item gave no column: name the columns with --select"
+        "item 2 has 'z', which the first item does not have: name the columns with --select"
     )
-    with pytest.raises(CommandError, match=r"^item 3 is not an object, and has no columns: \[1\]$"):
+    with pytest.raises(
+        CommandError, match=r"^item 3 is not an object, so it has no columns: \[1\]$"
+    ):
         table.lines(["[1]"])
 
 
 def test_what_is_nested_too_deeply() -> None:
-    with pytest.raises(CommandError, match="nested too deeply to look into"):
+    with pytest.raises(CommandError, match="an item is nested too deeply: "):
         members('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}")
 
 

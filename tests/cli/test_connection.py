@@ -142,7 +142,7 @@ def test_a_socks_proxy_may_need_a_package(capfd: Capture, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(httpx, "AsyncClient", lacks)
     assert main(["pages", "http://api.example.com/", "--proxy", "socks5://127.0.0.1:9"]) == 2
-    message = "anystream: a SOCKS proxy needs more: pip install 'httpx[socks]'\n"
+    message = "anystream: a SOCKS proxy needs another package: pip install 'httpx[socks]'\n"
     assert capfd.readouterr() == ("", message)
 
 
@@ -200,7 +200,7 @@ def test_a_key_that_is_not_text(capsys: Capture, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as raised:
         main(["sse", "http://x/", "-q", f"k=@{tmp_path / 'key'}"])
     assert raised.value.code == 2
-    assert capsys.readouterr().err.endswith(f"'{tmp_path / 'key'}' is not in UTF-8\n")
+    assert capsys.readouterr().err.endswith(f"'{tmp_path / 'key'}' is not UTF-8\n")
 
 
 def test_an_option_for_urls_is_refused_for_files(capfd: Capture) -> None:

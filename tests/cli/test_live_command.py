@@ -226,7 +226,7 @@ DEEP = "[" * 200_000
             " enclosed in double quotes: line 1 column 2 (char 1)",
         ),
         (b"NaN\n", "--ndjson", "", "line 1 of PATH is not JSON: NaN is not JSON"),
-        (DEEP.encode(), "--ndjson", "", "line 1 of PATH is nested too deeply to check"),
+        (DEEP.encode(), "--ndjson", "", "line 1 of PATH is nested too deeply"),
     ],
 )
 def test_lines_that_are_not_as_they_should_be(
@@ -263,7 +263,7 @@ def test_a_source_that_is_not_there(capfd: Capture, tmp_path: Path) -> None:
     assert capfd.readouterr() == ("", "anystream: argument --query: only for a URL\n")
     with pytest.raises(SystemExit):
         main(["lines", "http://"])
-    assert "argument URL|FILE|-: 'http://' is not a URL" in capfd.readouterr().err
+    assert "argument URL|FILE|-: 'http://' must be a URL that begins" in capfd.readouterr().err
     assert out.read_text() == "old\n"
 
 

@@ -23,7 +23,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err.splitlines()[-1].partition("error: ")[2]
 
 
-NO_URL = "argument URL: {!r} is not a URL that begins with http:// or https:// and has no spaces"
+NO_URL = (
+    "argument URL: {!r} must be a URL that begins with http:// or https:// and contains no spaces"
+)
 FORM = "argument --next: {!r} must be {}"
 
 
@@ -53,7 +55,7 @@ FORM = "argument --next: {!r} must be {}"
         ),
         (
             f"{URL} --cacert {__file__}",
-            f"argument --cacert: {__file__!r} holds no certificates in the PEM format",
+            f"argument --cacert: {__file__!r} contains no certificates in the PEM format",
         ),
         (
             f"{URL} --cacert {certifi.where()} --insecure",
@@ -61,13 +63,13 @@ FORM = "argument --next: {!r} must be {}"
         ),
         (
             f"{URL} --proxy ftp://u:pw@x",
-            "argument --proxy: 'ftp://***@x' is not a URL that begins with http://, https://,"
-            " socks5:// or socks5h:// and has no spaces",
+            "argument --proxy: 'ftp://***@x' must be a URL that begins with http://, https://,"
+            " socks5:// or socks5h:// and contains no spaces",
         ),
         (f"{URL} --select a,,b", "argument --select: 'a,,b' must be PATH or PATH,PATH,..."),
         (
             f"{URL} --template n={{}}{{}}",
-            "argument --template: 'n={}{}' must have one {}, where the number goes",
+            "argument --template: 'n={}{}' must contain {} once, where the number goes",
         ),
         (
             f"{URL} --max-page-bytes 5T",
@@ -114,13 +116,13 @@ FORM = "argument --next: {!r} must be {}"
         ),
         (
             f"{URL} --rate 5",
-            "argument --rate: '5' must be a number of requests in a second, a"
-            " minute or an hour: 5/s, 100/m or 1000/h",
+            "argument --rate: '5' must be a number of requests per second,"
+            " minute or hour: 5/s, 100/m or 1000/h",
         ),
         (
             f"{URL} --rate 0/s",
-            "argument --rate: '0/s' must be a number of requests in a second, a"
-            " minute or an hour: 5/s, 100/m or 1000/h",
+            "argument --rate: '0/s' must be a number of requests per second,"
+            " minute or hour: 5/s, 100/m or 1000/h",
         ),
         (f"{URL} --page-size =5", "argument --page-size: '=5' must be N or PARAM=N"),
         (
@@ -188,7 +190,7 @@ ONLY_MORE = "only with --next url or --next cursor or --next params or --next la
         (
             ("--concurrency", "2"),
             "argument --concurrency: needs --next page with --total-pages, or"
-            " --next offset with --total, to know all pages beforehand",
+            " --next offset with --total, to know the number of pages in advance",
         ),
         (("--page-size", "5"), "argument --page-size: without --next it must be PARAM=N"),
     ],
@@ -382,9 +384,9 @@ def test_what_other_options_say_of_a_scheme() -> None:
 )
 def test_a_scheme_in_python_is_said_in_options(call: str, form: str) -> None:
     assert schemes.form_of(call) == form
-    message = endings.as_options(f"nothing is at 'a': say next={call}, or max_pages=1")
+    message = endings.as_options(f"nothing is at 'a': pass next={call}, or max_pages=1")
     if call[0] != "<":
-        assert message == f"nothing is at 'a': say --next {form}, or --max-pages 1"
+        assert message == f"nothing is at 'a': pass --next {form}, or --max-pages 1"
 
 
 def test_every_form_is_in_the_help() -> None:

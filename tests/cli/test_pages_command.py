@@ -186,7 +186,7 @@ def test_a_file_stays_as_it_is_if_the_arguments_are_bad(server: Server, tmp_path
                 "scheme: none detected",
                 "answer: more, since 'next_cursor' is 'at+10/='",
                 "next: unknown: there are more pages, since 'next_cursor' is 'at+10/=', but nothing"
-                " says how to ask for them: say --next cursor:next_cursor=cursor, with the API's"
+                " says how to ask for them: pass --next cursor:next_cursor=cursor, with the API's"
                 " own parameter, or --max-pages 1 if this page is all there is",
             ],
         ),
@@ -360,7 +360,7 @@ FAULTS: list[tuple[str, str, int, int, str]] = [
         "",
         3,
         10,
-        "the server asks for a pause of 500 s, and --max-retry-after allows 120 s",
+        "the server asks for a pause of 500 s, but --max-retry-after allows 120 s",
     ),
     (
         "/next?fault=cut&times=0",
@@ -375,13 +375,13 @@ FAULTS: list[tuple[str, str, int, int, str]] = [
     ("/next?fault=listless", "", 1, 10, "the body has no list"),
     ("/next?fault=two&at=1", "", 1, 0, "say where the items are with --items"),
     ("/next?fault=loop", "", 1, 20, "which this run has asked for before"),
-    ("/next?fault=origin", "", 1, 20, "; --allow-origin OTHER would allow it"),
+    ("/next?fault=origin", "", 1, 20, "; pass --allow-origin OTHER to ask it"),
     (
         "/cursor",
         "",
         1,
         10,
-        "say --next cursor:next_cursor=cursor, with the API's own parameter, or --max-pages 1",
+        "pass --next cursor:next_cursor=cursor, with the API's own parameter, or --max-pages 1",
     ),
     (
         "/graphql?fault=errors",
@@ -616,7 +616,7 @@ def test_going_on_with_something_else(server: Server, capfd: Capture, tmp_path: 
     capfd.readouterr()
     for url, more, why in (
         (f"{server.url}/link", [], f"it belongs to another URL, {server.url}/next"),
-        (f"{server.url}/next", ["-q", "n=5"], "other options that change what is asked for"),
+        (f"{server.url}/next", ["-q", "n=5"], "to other options, which change the requests"),
     ):
         assert main(["pages", url, *state, *more]) == 2
         out, err = capfd.readouterr()

@@ -83,7 +83,7 @@ def test_a_file_of_the_name_of_an_unfinished_one_is_left_alone(tmp_path: Path) -
     [
         ("sse", URL, ["GET"], "it belongs to `anystream pages`"),
         ("pages", URL + "2", ["GET"], f"it belongs to another URL, {URL}"),
-        ("pages", URL, ["POST"], "with other options that change what is asked for"),
+        ("pages", URL, ["POST"], "but to other options, which change the requests"),
     ],
 )
 def test_a_state_of_something_else_is_refused(
@@ -99,10 +99,10 @@ def test_a_state_of_something_else_is_refused(
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "it is not a state that anystream has written"),
-        ("[1]", "it is not a state that anystream has written"),
-        ("[" * 100_000, "it is not a state that anystream has written"),
-        ('{"anystream": "pages"}', "it is not a state that anystream has written"),
+        ("", "it is not a state written by anystream"),
+        ("[1]", "it is not a state written by anystream"),
+        ("[" * 100_000, "it is not a state written by anystream"),
+        ('{"anystream": "pages"}', "it is not a state written by anystream"),
         (
             '{"anystream": "pages", "version": 9, "url": "", "request": "", "state": 1, "done": 0}',
             "it was written by another version, 9",

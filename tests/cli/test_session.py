@@ -233,7 +233,7 @@ def test_errors_have_a_code_and_a_line(error: Exception, code: int, text: str) -
     ("text", "expected"),
     [
         ("say it with items=", "say it with --items"),
-        ("with next=, or max_pages=1", "with --next, or --max-pages 1"),
+        ("pass next= to say how, or max_pages=1", "pass --next to say how, or --max-pages 1"),
         ("than max_retry_after allows", "than --max-retry-after allows"),
         ("at most max_page_bytes", "at most --max-page-bytes"),
         ("or max_empty=9", "or --max-empty 9"),

@@ -208,9 +208,13 @@ async def test_no_content_is_no_items() -> None:
             "'more' says that there is more, but 'c'",
         ),
         (NextURL("c"), {"c": 7}, "'c' should be a URL, got 7"),
-        (LastItem("id", "after"), {}, "there is no 'has_more'"),
-        (LastItem("id", "after"), {"has_more": True}, "there is no last item with 'id'"),
-        (LastItem("id", "after", more=None), {}, "there is no last item with 'id'"),
+        (LastItem("id", "after"), {}, "the page has no 'has_more'"),
+        (
+            LastItem("id", "after"),
+            {"has_more": True},
+            "the page has no last item with a usable 'id'",
+        ),
+        (LastItem("id", "after", more=None), {}, "the page has no last item with a usable 'id'"),
     ],
 )
 async def test_what_a_scheme_misses(scheme: Any, body: Any, problem: str) -> None:
@@ -264,7 +268,7 @@ async def test_a_function_that_gives_what_it_should_not() -> None:
     got, error = await both({"items": [1]}, next=lambda page: 7)
     assert got == [1]
     assert isinstance(error, TypeError)
-    assert "next must give the URL of the next page" in str(error)
+    assert "next must return the URL of the next page" in str(error)
 
 
 async def test_dedupe_by_a_path_that_not_every_item_has() -> None:

@@ -289,7 +289,7 @@ async def test_links_are_read_at_the_origin_of_the_first_page(prefix: str) -> No
     headers = {"Authorization": "Bearer s3cr3t"}
     async with api.client() as client:
         options = {"client": client, "headers": headers}
-        with pytest.raises(CrossOriginNext, match=r"same_origin=True would ask https://api.test"):
+        with pytest.raises(CrossOriginNext, match=r"same_origin=True to ask https://api.test"):
             await fetch_all_pages(HOME, **options).drain()
         stream = fetch_all_pages(HOME, **options, same_origin=True)
         assert await stream.map(lambda item: item["id"]).collect() == IDS
@@ -339,7 +339,7 @@ async def test_the_origin_that_an_error_proposes_can_be_given(there: str) -> Non
 async def test_a_link_to_something_else_than_http(link: str) -> None:
     api = API(lambda _: {"items": [1], "next": link})
     async with api.client() as client:
-        with pytest.raises(PageDataError, match=r"this is not a URL .*not with http: or https:"):
+        with pytest.raises(PageDataError, match=r"its URL is not valid .*not with http: or https:"):
             await fetch_all_pages("http://t/", client=client, next=http.NextURL()).drain()
     assert len(api.requests) == 1
 
@@ -417,7 +417,7 @@ async def test_another_reader_of_json() -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"retry_methods": "POST"}, "retry_methods must be a collection of methods such as"),
     ({"retry_methods": [1]}, "retry_methods must be a collection of methods"),
-    ({"client": 5}, "client must be an httpx.AsyncClient or work like one, got 5"),
+    ({"client": 5}, "client must be an httpx.AsyncClient or have the same interface, got 5"),
     ({"client": httpx.Client()}, "client must be an httpx.AsyncClient"),
     ({"headers": ["a"]}, "headers must be a mapping of str to str"),
     ({"headers": {"a": 1}}, "headers must be a mapping of str to str"),

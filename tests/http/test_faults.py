@@ -88,8 +88,8 @@ async def test_what_may_pass_is_tried_again(server: Server, client: Any, fault: 
         ("fault=loop&at=3&back=2", PaginationLoop, "which this run has asked for before"),
         ("fault=origin", CrossOriginNext, "allow_origins="),
         ("fault=redirect-origin&times=0", PageStatusError, "status 302 Found"),
-        ("fault=503&retry_after=121", RetryAfterError, "and max_retry_after allows 120 s"),
-        ("fault=403&ratelimit=9999", RetryAfterError, "and max_retry_after allows 120 s"),
+        ("fault=503&retry_after=121", RetryAfterError, "but max_retry_after allows 120 s"),
+        ("fault=403&ratelimit=9999", RetryAfterError, "but max_retry_after allows 120 s"),
     ],
 )
 async def test_what_will_not_pass_is_an_error_after_the_items_before_it(

@@ -137,7 +137,7 @@ async def test_a_parameter_that_is_ignored_is_an_error_after_the_items(items: li
     got, error = await refused(lambda request: {"items": items})
     assert got == items
     assert "it gives the same page for each number" in str(error)
-    assert "with next=, or max_pages=1 if this page is all" in str(error)
+    assert "pass next= to say how to ask for it, or max_pages=1 if this page is all" in str(error)
     assert (await read(lambda request: {"items": items}, max_pages=1))[0] == items
 
 

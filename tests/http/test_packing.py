@@ -70,7 +70,7 @@ async def test_a_packed_body_that_is_cut_anywhere(library: Any, name: str) -> No
     whole = len(gzip.compress(PLAIN[:100])) if name == "two parts" else None
     for length in {0, 1, 2, 15, len(packed) // 2, len(packed) - 5, len(packed) - 1} - {whole}:
         reply = text(packed[:length], content_encoding=coding)
-        with pytest.raises(BodyCutError, match="http://test/: it ends before its packing does"):
+        with pytest.raises(BodyCutError, match="http://test/: the packed body is cut short"):
             await from_reply(library, reply).drain()
 
 
@@ -97,7 +97,9 @@ async def test_the_lines_before_the_cut_come(library: Any) -> None:
 @pytest.mark.parametrize("extra", [b"x", b"\0\0xyz"])
 async def test_a_body_that_is_not_what_it_says(library: Any, extra: bytes) -> None:
     for packed in (extra * 20, gzip.compress(PLAIN) + extra * 20):
-        with pytest.raises(BodyDataError, match="http://test/: it cannot be unpacked, Error -3"):
+        with pytest.raises(
+            BodyDataError, match="http://test/: the body cannot be unpacked: Error -3"
+        ):
             await from_reply(library, text(packed, content_encoding="gzip")).drain()
 
 
@@ -159,13 +161,15 @@ async def test_each_layer_is_known_to_be_whole(library: Any, codings: str) -> No
     outer, _, rest = codings.rpartition(", ")
     inner = several(outer, PLAIN)[:-1]
     for packed in (several(codings, PLAIN)[:-1], several(rest, inner)):
-        with pytest.raises(BodyCutError, match="http://test/: it ends before its packing does"):
+        with pytest.raises(BodyCutError, match="http://test/: the packed body is cut short"):
             await from_reply(library, text(packed, content_encoding=codings)).drain()
 
 
 async def test_the_layers_are_limited(library: Any) -> None:
     server = Server(library, [text(b"x", content_encoding=", ".join(["gzip"] * 6))])
-    with pytest.raises(BodyDataError, match="it is packed 6 times, and 5 is the most"):
+    with pytest.raises(
+        BodyDataError, match="the body is packed 6 times, and at most 5 are unpacked"
+    ):
         await lines("http://test/", client=server.client).drain()
     assert server.open == 0
 

@@ -15,7 +15,11 @@ from anystream.http import Cursor, LinkHeader, NextURL, Offset, PageNumber, fetc
         ({"next": LinkHeader}, TypeError, "next must be a scheme such as"),
         ({"items": 7}, TypeError, "items must be a function, plain or async, got 7"),
         ({"method": "GET /"}, ValueError, "method must be an HTTP method .* got 'GET /'"),
-        ({"page_size": 10}, ValueError, r"page_size needs next=.* params=\{'per_page': 10\}"),
+        (
+            {"page_size": 10},
+            ValueError,
+            r"page_size needs .* pass next=.* params=\{'per_page': 10\}",
+        ),
         ({"page_size": 10, "next": NextURL()}, ValueError, "page_size needs a scheme that knows"),
         ({"page_size": 0, "next": Offset()}, ValueError, "page_size must be at least 1, got 0"),
         ({"max_items": -1}, ValueError, "max_items must be at least 0, got -1"),
@@ -47,7 +51,7 @@ def test_bad_arguments(options: dict[str, Any], kind: type[Exception], problem: 
 
 @pytest.mark.parametrize("options", [{}, {"param": "a", "body": "b"}])
 def test_a_cursor_is_sent_in_one_place(options: dict[str, str]) -> None:
-    with pytest.raises(TypeError, match="Cursor needs param="):
+    with pytest.raises(TypeError, match="Cursor needs exactly one of param="):
         Cursor("c", **options)
 
 

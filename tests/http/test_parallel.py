@@ -51,7 +51,7 @@ async def test_not_in_order_pages_come_as_they_are_ready() -> None:
         )
         numbers = [page.number for page in await stream.by_page().collect()]
         async with stream as items:
-            with pytest.raises(StreamError, match="no state, since it is not ordered"):
+            with pytest.raises(StreamError, match="no state, since its pages come in any order"):
                 _ = items.state
     assert sorted(numbers) == list(range(1, 11))
     assert numbers[:4] == [1, 3, 4, 5]

@@ -60,7 +60,7 @@ async def test_a_link_that_is_no_url(link: str, params: dict[str, str]) -> None:
     api = API(lambda request: {"items": [1], "next": link})
     got: list[int] = []
     async with api.client(params=params) as client:
-        with pytest.raises(PageDataError, match=f"page 2 of {link}: this is not a URL"):
+        with pytest.raises(PageDataError, match=f"page 2 of {link}: its URL is not valid"):
             async for item in fetch_all_pages("http://t/", client=client, next=NextURL()):
                 got.append(item)
     assert got == [1]
@@ -68,7 +68,7 @@ async def test_a_link_that_is_no_url(link: str, params: dict[str, str]) -> None:
 
 async def test_a_first_url_that_is_none() -> None:
     async with API(lambda request: []).client() as client:
-        with pytest.raises(PageDataError, match="page 1 of http://t:port/: this is not a URL"):
+        with pytest.raises(PageDataError, match="page 1 of http://t:port/: its URL is not valid"):
             await fetch_all_pages("http://t:port/", client=client).drain()
 
 

@@ -166,8 +166,16 @@ async def test_the_links_of_confluence_with_and_without_the_path_of_their_base()
         (NextURL("next"), around(next={"rel": "next"}), "'next' should be a URL, got {'rel'"),
         (NextParams("next"), around(next=[1]), r"'next' should hold parameters, got \[1\]"),
         (NextParams("next"), around(next={"a": [1]}), "'next' should hold parameters"),
-        (LastItem("uid", "after"), around(has_more=True), "there is no last item with 'uid'"),
-        (LastItem("id", "after", add=1), {"items": [{"id": "a"}], "has_more": True}, "with 'id'"),
+        (
+            LastItem("uid", "after"),
+            around(has_more=True),
+            "the page has no last item with a usable 'uid'",
+        ),
+        (
+            LastItem("id", "after", add=1),
+            {"items": [{"id": "a"}], "has_more": True},
+            "a usable 'id'",
+        ),
     ],
 )
 async def test_a_place_that_holds_something_else(scheme: Any, body: Any, problem: str) -> None:
@@ -296,7 +304,7 @@ async def test_a_total_that_is_more_than_what_came(tasks: int) -> None:
     scheme = PageNumber(total_pages="pages", total="total")
     async with API(answer).client() as client:
         stream = fetch_all_pages(HOME, client=client, next=scheme, concurrency=tasks)
-        with pytest.warns(IncompleteWarning, match="tells of 5000 items in all, and 8 have come"):
+        with pytest.warns(IncompleteWarning, match="tells of 5000 items in total, but 8 came"):
             assert await stream.count() == 8
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -401,7 +409,7 @@ async def test_a_link_of_a_search_by_post_is_asked_for_as_the_error_says() -> No
 
     api = API(answer)
     async with api.client() as client:
-        with pytest.raises(SchemeNotFound, match=r"which is for GET, .* say next=") as caught:
+        with pytest.raises(SchemeNotFound, match=r"which is for GET, .* pass next=") as caught:
             await fetch_all_pages(HOME, client=client, json={}).drain()
         assert "next=NextURL(path='links.next', method='GET')" in str(caught.value)
         scheme = NextURL("links.next", method="get")
@@ -416,6 +424,6 @@ async def test_a_link_of_a_search_by_post_is_asked_for_as_the_error_says() -> No
 async def test_a_link_header_of_a_search_by_post_is_not_followed() -> None:
     api = API(lambda _: (around(), {"Link": '</2>; rel="next"'}))
     async with api.client() as client:
-        with pytest.raises(SchemeNotFound, match=r"which is for GET, .* say next=LinkHeader\(\)"):
+        with pytest.raises(SchemeNotFound, match=r"which is for GET, .* pass next=LinkHeader\(\)"):
             await fetch_all_pages(HOME, client=client, json={}).drain()
     assert len(api.requests) == 1

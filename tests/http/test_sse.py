@@ -261,7 +261,7 @@ async def test_any_other_status_ends_it(library: Any, status: int) -> None:
 @pytest.mark.parametrize("kind", ["text/plain", "", "text/event-streams"])
 async def test_another_content_type_ends_it(library: Any, kind: str) -> None:
     server = Server(library, [Reply(one(1), kind=kind)])
-    with pytest.raises(BodyTypeError, match=f"the content type is '{kind}', and not text/event"):
+    with pytest.raises(BodyTypeError, match=f"the content type is '{kind}', not text/event"):
         await sse("http://test/", client=server.client).drain()
 
 
@@ -465,7 +465,7 @@ async def test_a_response_that_breaks(library: Any) -> None:
     ("options", "error", "text"),
     [
         ({"last_event_id": None}, TypeError, "last_event_id must be a str, got None"),
-        ({"last_event_id": "a\r\nX: y"}, ValueError, "last_event_id must not hold control char"),
+        ({"last_event_id": "a\r\nX: y"}, ValueError, "last_event_id must not contain control "),
         ({"comments": 1}, TypeError, "comments must be True or False, got 1"),
         ({"retry": 3}, TypeError, "retry must be a Retry or None, got 3"),
         ({"max_event": 0}, ValueError, "max_event must be at least 1, got 0"),

@@ -67,22 +67,22 @@ def test_what_is_parsed_is_what_has_been_drawn(drawing: Drawing) -> None:
     ("diagram", "place", "fault"),
     [
         ("a-(b(c))", 4, "a group in a group; it holds items, and | or # as the last one"),
-        ("a-(b-)", 4, "a frame in a group, in which no time passes; it holds items"),
-        ("(a!)", 2, "! in a group, but a reader leaves before all else of that instant"),
+        ("a-(b-)", 4, "a frame in a group, but no time passes there; it holds items"),
+        ("(a!)", 2, "! in a group; a reader leaves before anything else in that instant"),
         ("a)", 1, "no group to close; ( opens one"),
         ("a-()", 3, "an empty group"),
         ("a ( )", 4, "an empty group"),
-        ("a-(b", 2, "a group without its ) at the end"),
-        ("a-(b|", 2, "a group without its ) at the end"),
-        ("a|-", 2, "something behind |; only spaces may follow"),
-        ("a# b", 3, "something behind #; only spaces may follow"),
-        ("a!|", 2, "something behind !; only spaces may follow"),
-        ("(a|)-", 4, "something behind |; only spaces may follow"),
-        ("(a#b)", 3, "something behind #; only the ) of the group may follow"),
-        ("a|)", 2, "something behind |; only spaces may follow"),
+        ("a-(b", 2, "a group that is not closed; it ends with )"),
+        ("a-(b|", 2, "a group that is not closed; it ends with )"),
+        ("a|-", 2, "only spaces may follow |"),
+        ("a# b", 3, "only spaces may follow #"),
+        ("a!|", 2, "only spaces may follow !"),
+        ("(a|)-", 4, "only spaces may follow |"),
+        ("(a#b)", 3, "only the ) of the group may follow #"),
+        ("a|)", 2, "only spaces may follow |"),
         ("-\tb", 1, "'\\t' cannot be printed; an item is one printable character"),
-        ("", 0, "no frames; - is one in which nothing happens"),
-        ("  ", 0, "no frames; - is one in which nothing happens"),
+        ("", 0, "no frames; - is a frame in which nothing happens"),
+        ("  ", 0, "no frames; - is a frame in which nothing happens"),
     ],
 )
 async def test_a_wrong_diagram_says_where(diagram: str, place: int, fault: str) -> None:
@@ -99,18 +99,22 @@ async def test_a_wrong_diagram_says_where(diagram: str, place: int, fault: str) 
 
 @pytest.mark.parametrize(("diagram", "place"), [("a-!", 2), ("!", 0), ("(a!)", 2)])
 def test_a_source_knows_of_no_leaving(diagram: str, place: int) -> None:
-    with pytest.raises(ValueError, match="! is where a reader leaves, so a source has") as error:
+    with pytest.raises(
+        ValueError, match="! is where a reader leaves, and a source has none"
+    ) as error:
         marbles(diagram)
     assert str(error.value).endswith(f"\n  {diagram}\n  {' ' * place}^")
 
 
 @pytest.mark.parametrize("symbol", ["", "ab", "-", "|", "#", "!", "(", ")", " ", "\n"])
 async def test_a_symbol_is_one_printable_character(symbol: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"values has {symbol!r}, which is no symbol")):
+    rule = "each symbol in values must be one printable character, and none of - ( ) | # !"
+    fault = f"{rule}, got {symbol!r}"
+    with pytest.raises(ValueError, match=re.escape(fault)):
         marbles("a", values={symbol: 1})
-    with pytest.raises(ValueError, match=re.escape(f"values has {symbol!r}, which is no symbol")):
+    with pytest.raises(ValueError, match=re.escape(fault)):
         await recorded(Stream("a"), values={symbol: 1})
-    with pytest.raises(ValueError, match=re.escape(f"values has {symbol!r}, which is no symbol")):
+    with pytest.raises(ValueError, match=re.escape(fault)):
         await assert_marbles(Stream("a"), "(a|)", values={symbol: 1})
 
 
@@ -305,13 +309,15 @@ async def test_items_are_named() -> None:
 @pytest.mark.parametrize("item", ["ab", "", "-", "!", " ", "a", None])
 async def test_an_item_without_a_symbol(item: object) -> None:
     """`a` is one already, of something else."""
-    fault = f"{item!r} came at frame 2 (1 s), and has no symbol; values={{'x': {item!r}}} gives"
+    fault = (
+        f"{item!r} came at frame 2 (1 s), and has no symbol; pass values={{'x': {item!r}}} to give"
+    )
     with pytest.raises(ValueError, match=re.escape(fault)):
         await recorded(marbles("--o|", frame=0.5).map(lambda _: item), frame=0.5, values={"a": 1})
 
 
 async def test_something_between_two_frames() -> None:
-    fault = "'b' came at frame 1.5 (1.5 s), between two frames; a smaller frame may fit"
+    fault = "'b' came at frame 1.5 (1.5 s), between two frames; pass a smaller frame"
     with pytest.raises(ValueError, match=re.escape(fault)):
         await recorded(marbles("a--b|", frame=0.5))
     fault = "the end came at frame 1.25 (2.5 s), between two frames"
@@ -344,12 +350,12 @@ async def test_what_is_too_dense_to_draw_says_which_frame_has_room(
     try:
         text = drawn(dense, density)
     except ValueError as error:
-        found = re.search(r"covers frame \d+, .* with frame=(\S+) there is room", str(error))
+        found = re.search(r"covers frame \d+, .* pass frame=(\S+) to make room", str(error))
         assert found
         parts = round(density / float(found[1]))
         wider = [Mark(frame * parts, symbol) for frame, symbol in dense]
         assert parsed(drawn(wider, 1.0))[0] == wider
-        with pytest.raises(ValueError, match="there is room"):
+        with pytest.raises(ValueError, match="to make room"):
             drawn([Mark(frame * (parts - 1), symbol) for frame, symbol in dense], 1.0)
     else:
         assert parsed(text)[0] == dense
@@ -357,7 +363,7 @@ async def test_what_is_too_dense_to_draw_says_which_frame_has_room(
 
 async def test_what_is_behind_a_group() -> None:
     dense = Stream("ab").chain(marbles("-c|"))
-    fault = "(ab) at frame 0 covers frame 1, in which something happens as well; with frame=0.25"
+    fault = "(ab) at frame 0 covers frame 1, in which something else happens; pass frame=0.25"
     with pytest.raises(ValueError, match=re.escape(fault)):
         await recorded(dense)
     assert await recorded(dense, frame=0.25) == "(ab)c---|"
@@ -462,16 +468,16 @@ async def test_a_failure_shows_both_diagrams_and_the_first_difference(
     with pytest.raises(AssertionError) as failure:
         await assert_marbles(marbles(source, frame=0.5), diagram, frame=0.5)
     assert str(failure.value) == (
-        f"marbles('{source}', frame=0.5) does not give what its diagram says,"
+        f"marbles('{source}', frame=0.5) differs from its diagram,"
         " with frames of 0.5 s\n"
         f"  expected  {diagram}\n"
-        f"  came      {came}\n"
+        f"  got       {came}\n"
         f"{difference}"
     )
 
 
 async def test_the_expected_diagram_is_drawn_as_the_other_one() -> None:
-    with pytest.raises(AssertionError, match=re.escape("  expected  a--b!\n  came      a--|\n")):
+    with pytest.raises(AssertionError, match=re.escape("  expected  a--b!\n  got       a--|\n")):
         await assert_marbles(marbles("a--|"), "(a) b")
 
 
@@ -479,7 +485,7 @@ async def test_a_failure_shows_items_without_a_symbol() -> None:
     pairs = marbles("a-bc-|").pairwise()
     with pytest.raises(AssertionError) as failure:
         await assert_marbles(pairs, "--xy-|", values={"x": ("a", "b"), "y": ("b", "b")})
-    assert "\n  expected  --xy-|\n  came      --x?-|\n" in str(failure.value)
+    assert "\n  expected  --xy-|\n  got       --x?-|\n" in str(failure.value)
     wanted = "expected ('b', 'b') at frame 3 (3 s), but ('b', 'c') came at frame 3 (3 s)"
     assert str(failure.value).endswith(wanted)
 
@@ -488,7 +494,7 @@ async def test_a_failure_shows_in_words_what_cannot_be_drawn() -> None:
     with pytest.raises(AssertionError) as failure:
         await assert_marbles(marbles("a--b|", frame=0.5), "a-b|")
     came = (
-        "  came      'a' came at frame 0 (0 s), 'b' came at frame 1.5 (1.5 s),"
+        "  got       'a' came at frame 0 (0 s), 'b' came at frame 1.5 (1.5 s),"
         " the end came at frame 2 (2 s)\n"
     )
     assert came in str(failure.value)
@@ -510,7 +516,7 @@ async def test_it_is_the_events_that_are_compared() -> None:
 async def test_an_item_that_looks_like_syntax_is_an_item(item: str) -> None:
     with pytest.raises(AssertionError, match="came at frame 0") as failure:
         await assert_marbles(Stream([item]), item)
-    assert "\n  came      (?|)\n" in str(failure.value)
+    assert "\n  got       (?|)\n" in str(failure.value)
     await assert_marbles(Stream([item]), "(x|)", values={"x": item})
 
 

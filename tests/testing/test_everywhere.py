@@ -85,7 +85,7 @@ def test_each_bad_point_is_named_with_its_line_and_its_error() -> None:
     with pytest.raises(AssertionError) as raised:
         cancel_everywhere(closes_only_if_it_comes_to_the_end, backends=["asyncio"])
     title, first, *others = complaints(raised)
-    assert title == "6 of 8 runs went wrong"
+    assert title == "6 of 8 runs failed"
     line = closes_only_if_it_comes_to_the_end.__code__.co_firstlineno + 4
     function = "closes_only_if_it_comes_to_the_end"
     place = f"{__file__}, line {line}, in {function}, waits in TrackedIterator.__anext__"

@@ -74,8 +74,8 @@ forgotten: list[Any] = []
     ("operator", "message"),
     [
         (careless, "left after 1 items, over an async generator on asyncio: .* was left open"),
-        (deaf, "source that fails after 0, .*: nothing came out in the place of the error of the"),
-        (wrapping, r"source that fails after 0, .*RuntimeError\('wrapped'\) came out in the place"),
+        (deaf, "source that fails after 0, .*: nothing was raised instead of the error of the"),
+        (wrapping, r"source that fails after 0, .*RuntimeError\('wrapped'\) was raised instead"),
         (impatient, "with each step cancelled first, over an async iterator on asyncio"),
         (Once(), r"read to its end, .* it gave \[\] when it was opened again, not \[1, 2\]"),
         (lambda s: s.map(str), r"read to its end, .* it gave \['1', '2'\], not \[1, 2\]"),

@@ -29,7 +29,7 @@ class Push(Generic[T_contra]):
 
     `push(item)` returns whether the stream takes the item: False if it is dropped, or comes after
     the end or after the stream was closed, when nothing is taken any more. `push.end()` ends the
-    stream behind the items that wait, and `push.fail(error)` makes it raise `error` there; the
+    stream after the items that wait, and `push.fail(error)` makes it raise `error` there; the
     first of these counts. None of them waits for the event loop.
 
     >>> def register(push):
@@ -76,7 +76,7 @@ def from_callback(
     buffer: int,
     overflow: Literal["wait", "drop_oldest", "drop_newest", "error"] = "error",
 ) -> Stream[T]:
-    """The items that an API gives to a callback, from whatever thread.
+    """The items that an API gives to a callback, from any thread.
 
     `register`, a plain or async function, is called with a `Push` at the first step, in the task
     that makes it. It hands that, or a callback that calls it, over to the API. It may return a
@@ -84,15 +84,15 @@ def from_callback(
     left, shielded from cancellation and for as long as any cleanup may take. An async `register`
     that is cancelled is called again by the next step.
 
-    At most `buffer` items wait to be read. `overflow` says what becomes of one for which there is
-    no room: with `"error"` the stream raises `StreamOverflowError` after those that wait;
-    `"drop_oldest"` drops the first of them, `"drop_newest"` the item itself; `"wait"` blocks the
-    thread that pushes, until there is room or the stream is closed. The event loop's own thread
+    At most `buffer` items wait to be read. `overflow` says what happens to an item for which there
+    is no room. With `"error"` the stream raises `StreamOverflowError` after those that wait.
+    `"drop_oldest"` drops the first of them, and `"drop_newest"` the item itself. `"wait"` blocks
+    the thread that pushes until there is room or the stream is closed. The event loop's own thread
     cannot be blocked: a push there that finds no room is itself a `StreamOverflowError`.
 
     A cancelled step loses nothing. Many pushes cost one wake-up of the event loop. Raises
-    `TypeError` if `register` is no function, or, at the first step, if it returns something else,
-    and `ValueError` if `buffer` is less than 1 or `overflow` is none of these.
+    `TypeError` if `register` is not a function, or, at the first step, if it returns something
+    else, and `ValueError` if `buffer` is less than 1 or `overflow` is none of these.
 
     >>> import threading
     >>> def register(push):
@@ -212,7 +212,12 @@ class Callbacks(Channel):
         if self.over or not self.full() or self.overflow == "drop_oldest":
             return not self.over
         if self.overflow == "error":
-            self.finish(StreamOverflowError(f"an item came while {self.bound} waited to be read"))
+            self.finish(
+                StreamOverflowError(
+                    f"an item arrived while the buffer was full ({self.bound} items); read faster,"
+                    " or choose a larger buffer or another overflow policy"
+                )
+            )
         return False
 
     def full(self) -> bool:
@@ -221,8 +226,8 @@ class Callbacks(Channel):
     def wait_for_room(self) -> None:
         if self.loop.here:
             raise StreamOverflowError(
-                f"{self.bound} items wait to be read, and the event loop cannot wait for itself:"
-                ' overflow="wait" is for pushes from other threads'
+                f"the buffer is full ({self.bound} items), and the event loop cannot wait for"
+                ' itself to read them; overflow="wait" is for pushes from other threads'
             )
         self.blocked += 1
         try:

@@ -47,13 +47,13 @@ def from_thread(
     items before it, and a `StopIteration` that is not the end is a `RuntimeError`.
 
     A cancelled step loses nothing. Closing asks the thread to stop after the item that it is
-    waiting for, and waits for that as long as for any cleanup; a blocked `next()` cannot be killed,
-    so after that it raises `CleanupTimeoutError` and leaves the thread alone, which ends when its
-    item has come. (On asyncio, Python does not exit before.)
+    waiting for, and waits for that as long as for any cleanup. A blocked `next()` cannot be killed.
+    So after that time `CleanupTimeoutError` is raised, and the thread ends when its item has come.
+    (On asyncio, Python does not exit before.)
 
     The stream needs a task that waits for the thread: it is opened by `async with` or by a terminal
-    call. Raises `TypeError` if `iterable` is nothing of the kind, and `ValueError` if `buffer` is
-    negative.
+    call. Raises `TypeError` if `iterable` is neither an iterable nor a function, and `ValueError`
+    if `buffer` is negative.
 
     >>> import os
     >>> def lines():
@@ -112,8 +112,8 @@ class Waiter(LaneProducer):
 class ThreadReader(SourceDefaults):
     """Reads an iterable in a worker thread, into a lane.
 
-    The thread is told how many items there is room for, and asks again when it has read so many. It
-    puts them where the event loop finds them, and wakes it unless it has done so already.
+    The thread is told how many items there is room for, and asks again when it has read that many.
+    It puts them where the event loop finds them, and wakes it unless it has done so already.
     """
 
     closes = True

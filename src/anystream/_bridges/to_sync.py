@@ -90,8 +90,8 @@ class SyncRun(Generic[T_co]):
         self.stack: ExitStack | None = None
         self.items: deque[T_co] = deque()
         self.lock = threading.Lock()  # of those who need more
-        self.last: Reply | None = None  # behind which there is nothing
-        self.over = False  # and somebody knows that
+        self.last: Reply | None = None  # after which there is nothing
+        self.over = False  # and a thread knows that
         self.left = True
         self.asked = False
         self.replies: SimpleQueue[Reply] = SimpleQueue()
@@ -160,7 +160,7 @@ class SyncRun(Generic[T_co]):
 
     def refill(self) -> None:
         if self.loop is not None and self.loop.here:
-            raise StreamBusyError(f"{self!r} cannot be iterated by what runs in it")
+            raise StreamBusyError(f"{self!r} cannot be iterated in its own event loop")
         with self.lock:
             while not self.items:
                 self.more()
@@ -170,7 +170,7 @@ class SyncRun(Generic[T_co]):
             raise StopIteration
         if self.left or self.loop is None:
             raise StreamClosedError(
-                f"{self!r} can be iterated only inside of `with {self!r} as items`"
+                f"{self!r} can be iterated only inside `with {self!r} as items`"
             )
         if self.last is not None:
             error, self.last, self.over = self.last.error, None, True
@@ -215,7 +215,7 @@ class SyncRun(Generic[T_co]):
             self.failure = exc
         finally:
             self.replies.put(
-                Reply([], True, StreamClosedError(f"{self!r} has lost its event loop"))
+                Reply([], True, StreamClosedError(f"the event loop of {self!r} has stopped"))
             )
 
     async def answer(self, reader: Reader) -> None:
@@ -241,7 +241,7 @@ class SyncRun(Generic[T_co]):
         """A cancellation would be nothing to a thread that has no event loop."""
         if not isinstance(error, anyio.get_cancelled_exc_class()):
             return error
-        lost = StreamInterruptedError(f"something cancelled a step of {self!r}")
+        lost = StreamInterruptedError(f"a step of {self!r} was cancelled in its event loop")
         lost.__cause__ = error
         return lost
 

@@ -41,7 +41,9 @@ async def client(options: Namespace) -> AsyncGenerator[httpx.AsyncClient, None]:
                 proxy=options.proxy,
             )
         except ImportError:
-            raise UsageError("a SOCKS proxy needs more: pip install 'httpx[socks]'") from None
+            raise UsageError(
+                "a SOCKS proxy needs another package: pip install 'httpx[socks]'"
+            ) from None
 
     async with await anyio.to_thread.run_sync(make) as made:
         yield made

@@ -61,7 +61,7 @@ class Table:
         for key in found:
             if key not in self.header:
                 raise CommandError(
-                    f"item {self.number} has {key!r}, for which the first item gave no column:"
+                    f"item {self.number} has {key!r}, which the first item does not have:"
                     " name the columns with --select"
                 )
         yield row(cell(found.get(key, "")) for key in self.header)
@@ -72,7 +72,7 @@ class Table:
             return {path: value_at(found, path) for path in self.paths}
         if not item.lstrip().startswith("{"):
             raise CommandError(
-                f"item {self.number} is not an object, and has no columns: {item:.50}"
+                f"item {self.number} is not an object, so it has no columns: {item:.50}"
             )
         return found
 
@@ -135,7 +135,7 @@ def decoded(text: str, at: int) -> tuple[Any, int]:
     try:
         return DECODER.raw_decode(text, at)
     except RecursionError:
-        raise CommandError(f"an item is nested too deeply to look into: {text:.50}") from None
+        raise CommandError(f"an item is nested too deeply: {text:.50}") from None
 
 
 def after_space(text: str, at: int) -> int:

@@ -159,7 +159,7 @@ def watching(server: Server) -> Generator[Callable[[], Awaitable[list[str]]], No
 def reading(
     source: Callable[[Server], Stream[Any]], until: object = None, within: float = math.inf
 ) -> Play:
-    """Read that stream, to its end or up to an item, within so many seconds."""
+    """Read that stream, to its end or up to an item, for at most `within` seconds."""
 
     async def play(server: Server, log: Log) -> Ending:
         with anyio.fail_after(within):

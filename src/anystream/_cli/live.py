@@ -209,5 +209,5 @@ def checked(number: int, line: str, name: str) -> str:
     except ValueError as exc:
         raise CommandError(f"line {number} of {name} is not JSON: {exc}") from None
     except RecursionError:
-        raise CommandError(f"line {number} of {name} is nested too deeply to check") from None
+        raise CommandError(f"line {number} of {name} is nested too deeply") from None
     return line

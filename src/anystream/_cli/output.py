@@ -31,7 +31,7 @@ class LineOutput:
     """Standard output, or the file at `path`; to be used in a `with` block.
 
     With `append` lines are added to the file, behind its last whole line: the rest of a line that
-    a kill has cut is dropped if the line is `ours`, and refused if it may be somebody else's.
+    a kill has cut is dropped if the line is `ours`, and refused if it may be of another program.
     Raises `UsageError` if it cannot be opened.
     """
 
@@ -127,8 +127,8 @@ def open_file(path: str, *, append: bool, ours: bool) -> int:
         if cut:
             os.close(fd)
             raise UsageError(
-                f"argument -o/--output: {path!r} ends in the middle of a line, where nothing can"
-                " be added"
+                f"argument -o/--output: {path!r} ends in the middle of a line, so nothing can be"
+                " appended"
             )
     return fd
 

@@ -58,7 +58,7 @@ class PagesCommand(Command):
         if options.concurrency > 1 and not countable:
             raise UsageError(
                 "argument --concurrency: needs --next page with --total-pages, or --next offset"
-                " with --total, to know all pages beforehand"
+                " with --total, to know the number of pages in advance"
             )
         if options.page_size and options.page_size[0] is None and kind is None:
             raise UsageError("argument --page-size: without --next it must be PARAM=N")
@@ -168,7 +168,7 @@ class PagesCommand(Command):
         if page.scheme is None:
             return "none detected"
         form = schemes.form_of(repr(page.scheme))
-        return "page, since nothing says how to go on" if form == "page" else f"{form}, detected"
+        return "page, since nothing says how to continue" if form == "page" else f"{form}, detected"
 
     def answer(self, page: Page[str]) -> str:
         """Whether there is more, and what says so."""

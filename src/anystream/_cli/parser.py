@@ -103,7 +103,7 @@ def add_pages(commands: Any) -> None:
         "--resume",
         metavar="FILE",
         action=FileOption,
-        help="keep the place in FILE after each page, and go on from there if it exists;"
+        help="keep the place in FILE after each page, and continue from there if it exists;"
         " -o appends then. Items of the last page may be repeated after a crash, none is left out",
     )
     text = "fetch one page and say what was detected"

@@ -1,4 +1,4 @@
-"""The file of `--resume`: where to go on, replaced as a whole after each write.
+"""The file of `--resume`: where to continue, replaced as a whole after each write.
 
 It holds what was asked for, so that it is not used for something else, and may hold tokens in a
 next URL, so only its owner may read it. It is not forced to the disk: a crash of the machine, other
@@ -44,14 +44,14 @@ class Resume:
         except OSError as exc:
             raise self.unusable(str(exc.strerror)) from None
         except (ValueError, RecursionError):
-            raise self.unusable("it is not a state that anystream has written") from None
+            raise self.unusable("it is not a state written by anystream") from None
         self.check(found)
         self.state, self.done = found["state"], found["done"]
         return True
 
     def check(self, found: Any) -> None:
         if not isinstance(found, dict) or not {*self.head, "state", "done"} <= {*found}:
-            raise self.unusable("it is not a state that anystream has written")
+            raise self.unusable("it is not a state written by anystream")
         command, version, url, request = self.head
         if found[version] != VERSION:
             raise self.unusable(f"it was written by another version, {found[version]!r}")
@@ -61,7 +61,7 @@ class Resume:
             raise self.unusable(f"it belongs to another URL, {found[url]}")
         if found[request] != self.head[request]:
             raise self.unusable(
-                "it belongs to this URL with other options that change what is asked for"
+                "it belongs to this URL, but to other options, which change the requests"
             )
 
     def save(self, state: Any, *, done: bool = False) -> None:
@@ -94,7 +94,7 @@ def at_once(path: str, flags: int) -> int:
 
 
 def open_output(stack: ExitStack, path: str | None, resume: Resume | None) -> LineOutput:
-    """Standard output or the file at `path`, to go on behind what a run before has written."""
+    """Standard output or the file at `path`, to continue after what an earlier run has written."""
     output = LineOutput(path, append=resume is not None, ours=resume is not None and resume.exists)
     stack.enter_context(output)
     if resume is not None and not resume.exists:

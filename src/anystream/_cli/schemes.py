@@ -173,7 +173,7 @@ def build(given: Given, options: Namespace, size: str | None = None) -> Any:
 def form_of(call: str) -> str:
     """A scheme as it is written in Python, `Cursor('a', param='b')`, as options: `cursor:a=b`."""
     name = call.partition("(")[0]
-    if name == "Numbering":  # what is tried where nothing says how to go on
+    if name == "Numbering":  # what is tried where nothing says how to continue
         return "page"
     kind = next((kind for kind, each in CLASSES.items() if each == name), None)
     if kind is None:

@@ -19,7 +19,7 @@ PASSWORD_VARIABLE = "ANYSTREAM_PASSWORD"  # the name of a variable, no password
 
 
 class Secrets:
-    """Knows the credentials of this run, and takes them out of whatever is to be shown."""
+    """Knows the credentials of this run, and takes them out of everything that is shown."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -122,7 +122,7 @@ def credentials(options: Namespace, url: str, secrets: Secrets) -> list[Pair]:
 def token(variable: str, secrets: Secrets) -> str:
     value = os.environ.get(variable, "").strip()
     if not re.fullmatch(r"[\x21-\x7e]+", value):
-        problem = "holds more than printable ASCII" if value else "is not set, or empty"
+        problem = "must be printable ASCII without spaces" if value else "is not set or is empty"
         raise UsageError(f"argument --bearer-env: the variable {variable} {problem}")
     secrets.add(value)
     return value
@@ -163,7 +163,7 @@ def from_netrc(options: Namespace, host: str, name: str | None) -> Pair | None:
         raise UsageError(f"{path}: {exc.strerror}") from None
     except netrc.NetrcParseError as exc:
         # Its message may quote the token that it stumbled over.
-        raise UsageError(f"{path}: line {exc.lineno} is not a line of a netrc file") from None
+        raise UsageError(f"{path}: line {exc.lineno} is not valid in a netrc file") from None
     if found is None or (name is not None and found[0] != name):
         return None
     return found[0], found[2] or ""

@@ -134,5 +134,5 @@ class Session:
 
 def to_stderr(line: str) -> None:
     if sys.stderr is not None:
-        with suppress(OSError):  # whoever has closed it does not want to know
+        with suppress(OSError):  # its reader has closed it, and needs no message
             print(line, file=sys.stderr, flush=True)

@@ -34,7 +34,7 @@ PROXIES = ("http", "https", "socks5", "socks5h")
 
 
 class FromFile(str):
-    """A value that stands in a file: a secret, whatever the name of its parameter is."""
+    """A value that stands in a file: a secret, even if the name of its parameter is harmless."""
 
     __slots__ = ()
 
@@ -49,8 +49,8 @@ def web_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
     if not usable or re.search(r"[\x00-\x20\x7f]", text):
         *others, last = (f"{scheme}://" for scheme in schemes)
         raise ArgumentTypeError(
-            f"{hidden(text)!r} is not a URL that begins with {', '.join(others)} or {last}"
-            " and has no spaces"
+            f"{hidden(text)!r} must be a URL that begins with {', '.join(others)} or {last}"
+            " and contains no spaces"
         )
     return text
 
@@ -66,7 +66,7 @@ def ca_file(text: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=text)
     except ssl.SSLError:
-        raise ArgumentTypeError(f"{text!r} holds no certificates in the PEM format") from None
+        raise ArgumentTypeError(f"{text!r} contains no certificates in the PEM format") from None
     except OSError as exc:
         raise ArgumentTypeError(f"{text!r} cannot be read: {exc.strerror}") from None
 
@@ -77,7 +77,7 @@ def as_option(name: str) -> str:
 
 
 def hidden(url: str) -> str:
-    """A URL without its user and password, for messages; whatever it is, it may hold them."""
+    """A URL without its user and password, for messages; another text may hold these, too."""
     return re.sub(r"^([^/?#]*//)?[^/?#]*@", r"\1***@", url)
 
 
@@ -136,7 +136,7 @@ def query(text: str) -> Pair:
     try:
         return name, FromFile(re.sub(r"\r?\n\Z", "", read(value[1:]).decode()))
     except UnicodeDecodeError:
-        raise ArgumentTypeError(f"{value[1:]!r} is not in UTF-8") from None
+        raise ArgumentTypeError(f"{value[1:]!r} is not UTF-8") from None
 
 
 def body(text: str) -> Any:
@@ -178,7 +178,7 @@ def integer(least: int) -> Callable[[str], int]:
 def port(text: str) -> int:
     number = integer(0)(text)
     if number >= 2**16:
-        raise ArgumentTypeError(f"{text!r} is not a port: those end at 65535")
+        raise ArgumentTypeError(f"{text!r} is not a port: the highest is 65535")
     return number
 
 
@@ -212,7 +212,7 @@ def paths(text: str) -> list[str]:
 
 def template(text: str) -> str:
     if text.count("{}") != 1:
-        raise ArgumentTypeError(f"{text!r} must have one {{}}, where the number goes")
+        raise ArgumentTypeError(f"{text!r} must contain {{}} once, where the number goes")
     return text
 
 
@@ -223,11 +223,11 @@ def status(text: str) -> int:
 
 
 def rate(text: str) -> tuple[int, int]:
-    """So many requests in so many seconds."""
+    """A number of requests, and in how many seconds."""
     match = re.fullmatch(r"([0-9]{1,9})/([smh])", text)
     if not match or not int(match[1]):
         raise ArgumentTypeError(
-            f"{text!r} must be a number of requests in a second, a minute or an hour:"
+            f"{text!r} must be a number of requests per second, minute or hour:"
             " 5/s, 100/m or 1000/h"
         )
     return int(match[1]), UNITS[match[2]]

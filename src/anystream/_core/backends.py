@@ -104,8 +104,8 @@ def named(error: BaseException, where: object) -> BaseException:
     if not is_foreign(error):
         return error
     interrupted = StreamInterruptedError(
-        f"{label.value(where)} raised a cancellation that is not of its task; something that it"
-        " awaited was cancelled"
+        f"{label.value(where)} raised a cancellation, but its task was not cancelled;"
+        " something that it awaited was"
     )
     interrupted.__cause__ = error
     return interrupted

@@ -1,7 +1,7 @@
 """Where a block is entered: Python ends an async generator in another task, or never.
 
-So a block inside of one may be left by whoever ends the generator. A cancel scope that was entered
-in it stays in the task that has read it, and corrupts the stack of scopes there.
+So a block inside one may be left by the task that ends the generator. A cancel scope that was
+entered in it stays in the task that has read it, and corrupts the stack of scopes there.
 """
 
 import inspect
@@ -28,7 +28,7 @@ def holders() -> Iterator[FrameType]:
     has made a context manager.
     """
     frame = caller()
-    while frame is not None:  # pragma: no branch  # who runs the event loop is no generator
+    while frame is not None:  # pragma: no branch  # what runs the event loop is not a generator
         stepper = frame.f_back
         if module(frame) != "contextlib":
             yield frame

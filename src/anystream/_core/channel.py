@@ -3,7 +3,7 @@
 Items wait in lanes, in bounded queues, and are taken out by the reader itself, in turn from every
 lane that has some: a wake-up only says that it is worth looking. So neither a timed-out nor a
 natively cancelled reader can lose an item. One wake-up serves all items that have gathered since,
-and a batch goes on for as long as there are more.
+and a batch continues for as long as there are more.
 
 The states of a channel, and what each of them holds:
 
@@ -88,7 +88,7 @@ class Lane:
         return (self.bound or self._channel.wanted) - len(self._items) - self._promised
 
     def takes(self) -> bool:
-        """Whether the producer may go on now."""
+        """Whether the producer may continue now."""
         used = len(self._items) + self._promised
         return used < (self.bound or self._channel.wanted) and not self.stopped
 
@@ -213,7 +213,10 @@ class Fail(NonBlocking):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         if not super().fill(batch) and next(batch, MISSING) is not MISSING:
-            raise StreamOverflowError(f"an item came while {self.bound} waited to be read")
+            raise StreamOverflowError(
+                f"an item arrived while the buffer was full ({self.bound} items); read faster, or"
+                " choose a larger buffer or another overflow policy"
+            )
         return True
 
 
@@ -313,7 +316,7 @@ class Channel(SourceDefaults):
             self._ready = deque(self._ready)
 
     def add_silent(self, lane: Lane) -> None:
-        """Stop `lane` with the others; it brings no items, and its end is no end."""
+        """Stop `lane` with the others; it brings no items, and its end does not count."""
         self._lanes.append(lane)
 
     def filled_by(self, task: Task) -> None:
@@ -351,7 +354,7 @@ class Channel(SourceDefaults):
         self.stop()
 
     def cut(self) -> None:
-        """Let what has come be read, and no end after it: somebody else has stopped the tasks."""
+        """Let what has come be read, and no end after it: the tasks were stopped from outside."""
         if self._state is not FAILING:
             self._state = CUT
 
@@ -408,7 +411,7 @@ class Channel(SourceDefaults):
             self._state = FAILED
             assert self._error is not None
             raise self._error
-        raise StreamClosedError("the stream was closed while it was read")
+        raise StreamClosedError("the stream was closed while it was being read")
 
     def woken(self, wake: Event) -> Awaitable[object]:
         """Wait until something has changed."""

@@ -24,7 +24,7 @@ MISSING: Any = Missing()
 """In the place of an argument that was not given, or of an item that has not come yet."""
 
 GRACE = 1.0
-"""Seconds that a source may take to close, if nobody has said how many: the cleanup timeout."""
+"""Seconds that a source may take to close, by default: the cleanup timeout."""
 
 OPERATOR = 3
 """Frames of Python that an operator of a row takes, at most."""
@@ -46,7 +46,7 @@ class Source(Protocol):
 
     @property
     def holds(self) -> bool:
-        """Whether it holds something of the kind now."""
+        """Whether it holds something of that kind now."""
         ...
 
     @property
@@ -239,11 +239,11 @@ class Owner(ABC):
 
     @abstractmethod
     async def stop(self, tasks: Iterable[Task]) -> None:
-        """Stop tasks and wait until they have closed what they hold, whatever comes."""
+        """Stop tasks and wait until they have closed what they hold, despite any cancellation."""
 
     @abstractmethod
     async def wait_for(self, tasks: Iterable[Task]) -> None:
-        """Wait until stopped tasks have closed what they hold, whatever comes."""
+        """Wait until stopped tasks have closed what they hold, despite any cancellation."""
 
     # -- errors and cancellations -------------------------------------------------------------
 
@@ -280,9 +280,9 @@ class Owner(ABC):
 
     @abstractmethod
     def stands(self, cancelled: BaseException) -> bool:
-        """Whether something that is not the user's, and waits here, may go on in spite of that.
+        """Whether a wait of the library's own here may continue in spite of this cancellation.
 
-        So it is in a task behind a channel if the cancellation is of a scope that a generator holds
+        It may in a task behind a channel, if the cancellation is of a scope that a generator holds
         across its yields: it is the generator's, and hits it when it waits itself.
         """
 
@@ -341,8 +341,8 @@ class Operator(ABC):
     """One entry of an open row: a function from batch to batch, with a memory between batches.
 
     `__call__` gets each batch of what is before it, and gives an iterator over what comes of it.
-    It may hold an item across a `yield`: the iterator is kept until it is exhausted, whatever is
-    cancelled meanwhile. It must not ask for the next item before that is asked of it. The end of a
+    It may hold an item across a `yield`: the iterator is kept until it is exhausted, despite
+    any cancellation. It must not ask for the next item before that is asked of it. The end of a
     batch is not the end: `tail` is asked for that once, after the last batch, and `head` once,
     before the first. An operator that raises ends the run. `close` gives back what the operator
     has opened, whether or not it was ever called.
@@ -387,7 +387,7 @@ class Operator(ABC):
         return ()
 
     def ended(self) -> None:
-        """Say that nothing more will come out, whatever the source still has."""
+        """Say that nothing more will come out, even if the source has more items."""
         self._row.end(self._place + 1)
 
     async def close(self, owner: Owner) -> None:  # noqa: B027  # most hold nothing

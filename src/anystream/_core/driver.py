@@ -28,7 +28,7 @@ class SyncDriver:
     """A generator of items that may also yield what its awaits yield to the event loop.
 
     The two are told apart by `_in_await`, which the generator sets around each await, and which is
-    false whenever the generator has come to its end in whatever way. A generator
+    false whenever the generator has ended, in any way. A generator
     inside a generator is what CPython runs fastest here: the values of the awaits never travel in
     exceptions, which driving each awaitable from outside would cost [generator, map-async].
     """

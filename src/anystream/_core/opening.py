@@ -55,14 +55,14 @@ def unless_too_deep(stream: Openable) -> None:
     try:
         if left > 0:
             sys._getframe(left)  # pyright: ignore[reportPrivateUsage]  # documented; walks in C
-    except ValueError:  # so many are not in use
+    except ValueError:  # fewer are in use
         return
     text = repr(stream)
     raise StreamDepthError(
-        f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} frames of"
-        f" Python, one inside the other, and its recursion limit of {limit} leaves"
-        f" {max(0, limit - weight * taken() - RESERVE)}: put fewer streams or operators one behind"
-        " the other, or raise the limit with sys.setrecursionlimit()"
+        f"{text if len(text) < SHOWN else '...' + text[-SHOWN:]} may need {depth} nested frames of"
+        f" Python, but the recursion limit of {limit} leaves"
+        f" {max(0, limit - weight * taken() - RESERVE)}: chain fewer streams or operators,"
+        " or raise the limit with sys.setrecursionlimit()"
     )
 
 
@@ -162,7 +162,9 @@ class Opening(TaskOwner):
 
     def refused(self) -> StreamClosedError:
         if self._refusal is None:
-            self._refusal = StreamClosedError(f"{self._stream!r} was closed while it was read")
+            self._refusal = StreamClosedError(
+                f"{self._stream!r} was closed while it was being read"
+            )
         return self._refusal
 
     # -- opening ------------------------------------------------------------------------------
@@ -227,9 +229,9 @@ class Opening(TaskOwner):
         if tasks and not self._opens and self._group is None:
             self._lost += (source,)
             raise NeedsTasksError(
-                f"{self._stream!r} came to a stream that needs tasks, which the bare `async for`"
-                " and a function given to Stream do not have; use `async with stream as items` and"
-                " flat_map"
+                f"{self._stream!r} had to open a stream that needs tasks, which a bare `async for`"
+                " and a function given to Stream cannot start; use `async with stream as items`"
+                " and flat_map"
             )
         for task in tasks:
             self.start(task)
@@ -293,7 +295,8 @@ class Opening(TaskOwner):
     def unless_abroad(self) -> None:
         if self._home is not None and not self._home.is_here():
             raise WrongTaskError(
-                f"{self._stream!r} has tasks, and is read in another event loop than they run in"
+                f"{self._stream!r} has tasks in another event loop; read it in the event loop that"
+                " opened it"
             )
 
     # -- closing ------------------------------------------------------------------------------
@@ -328,7 +331,7 @@ class Opening(TaskOwner):
     def shelter(self) -> Callable[[], None] | None:
         """Raise the shield of the scope that was entered before the first step.
 
-        It is of no use if the cancellation comes from inside of it, such as from a scope around
+        It is of no use if the cancellation comes from inside it, such as from a scope around
         that one step, and against a native one none is needed.
         """
         scope = self._scope
@@ -361,7 +364,7 @@ class Opening(TaskOwner):
         return bottom is not None and bottom.ends_waits and not self.busy
 
     async def leave(self, *, busy: bool) -> None:
-        """Close what is still open, unless somebody is `busy` with it, and leave the scope."""
+        """Close what is still open, unless a task is `busy` with it, and leave the scope."""
         scope = self._scope
         group = self._group  # into which a task may start another one until all have ended
         self._shield: CancelScope | None = scope
@@ -392,8 +395,8 @@ class Opening(TaskOwner):
     def _out_of_order(self) -> WrongOrderError:
         return WrongOrderError(
             f"{self._stream!r} was left before something that was entered after it, such as another"
-            " run or a cancel scope; it is closed, and can be left after that. `aclose()` closes"
-            " in any order, and each run may have a task of its own"
+            " run or a cancel scope. It is closed; leave it again after the other."
+            " To close runs in any order, call `aclose()`, or give each run a task of its own"
         )
 
     async def _leave_group(self, group: "TaskGroup") -> None:
@@ -410,7 +413,7 @@ class Opening(TaskOwner):
             await super().wait_for(tasks)
 
     async def close_cancelled(self) -> None:
-        """Close while a cancellation is on its way, which must not come to the cleanup."""
+        """Close while a cancellation propagates, which must not reach the cleanup."""
         with CancelScope(shield=True) as self._shield:
             await self.close()
         self._shield = None

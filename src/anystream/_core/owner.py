@@ -39,7 +39,7 @@ async def until(time: float, wait: Callable[[], Awaitable[object]], shield: bool
 
 
 async def shielded(close: Callable[[], Awaitable[object]]) -> None:
-    """Await `close()` whatever is cancelled meanwhile, for as long as a cleanup may take."""
+    """Await `close()` despite any cancellation, for as long as a cleanup may take."""
     await until(current_time() + GRACE, close, shield=True)
 
 
@@ -249,7 +249,7 @@ class TaskOwner(Owner):
             del error, late, failure  # which refer to this frame, once raised
 
     def _give_way(self, error: BaseException) -> None:
-        """Let what propagates come out as it is, if cleanup has left no more than a delay.
+        """Let what propagates do so unchanged, if cleanup has left no more than a delay.
 
         Ctrl-C comes to asyncio as a native cancellation.
         """

@@ -84,7 +84,7 @@ class Producer(TaskOwner):
         self._opening: Opening = opening_of(reader)
         self._outer: CancelScope = backend().new_scope(shield=True)
         self._inner: CancelScope | None = None
-        self._joined: Event | None = None  # set when it is done, if somebody waits for that
+        self._joined: Event | None = None  # set when it is done, if a task waits for that
         self._awaits: bool = awaits  # something of the user's
         self._state: ProducerState = NEW
         self._wake: Event | None = None  # what PARKED holds
@@ -340,7 +340,7 @@ class Producer(TaskOwner):
         if is_foreign(error):
             return named(error, self.stream)
         lost = StreamInterruptedError(
-            f"something cancelled a task behind {self.stream!r} between two items"
+            f"a task behind {self.stream!r} was cancelled from outside, between two items"
         )
         lost.__cause__ = error
         return lost
@@ -373,7 +373,7 @@ class Producer(TaskOwner):
 
         It wraps the whole body, which costs one generator and two tests for each suspension. On
         asyncio the shield goes up when the interrupted code suspends again, not before it is told:
-        a scope inside of ours that is cancelled as well would take our cancellation for its own if
+        a scope inside ours that is cancelled as well would take our cancellation for its own if
         ours were shielded already. On trio it goes up at once, since code that is told of a
         cancellation and does not find it at its next look comes to an assertion of trio's; and
         `Unwinding` sees to the scopes.
@@ -420,7 +420,7 @@ class Producer(TaskOwner):
             inner.deadline = current_time() + self.grace
 
     def _unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
-        """Let an interrupted body on trio go on until it suspends again; what it waits for."""
+        """Resume an interrupted body on trio until it suspends again; what it waits for."""
         if not are_known():
             return self._unwind_late(send, outcome, inner)
         unwinding = self._unwinding

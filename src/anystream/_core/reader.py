@@ -27,8 +27,8 @@ from .turns import FairQueue
 def entered_elsewhere(what: object) -> WrongTaskError:
     """The error of who leaves what another task has entered."""
     return WrongTaskError(
-        f"{what!r} was entered in another task, which has to leave it; a block inside of a"
-        " generator stays in one task if that is decorated with @stream(buffer=0)"
+        f"{what!r} was entered in another task, and only that task can leave it. If the block is"
+        " in an async generator, decorate that with @stream(buffer=0) to keep it in one task"
     )
 
 
@@ -83,8 +83,8 @@ class Reader:
         if self._inside_of is not None and opening.has_tasks:
             self._inside_of = None
             warn(
-                f"{opening.stream!r} has tasks, and was opened inside of an async generator,"
-                " which may be ended in another task, or never; decorate that with"
+                f"{opening.stream!r} has tasks, and was opened inside an async generator,"
+                " which may be closed in another task or never; decorate the generator with"
                 " @stream(buffer=0)",
                 GeneratorWarning,
             )
@@ -180,7 +180,7 @@ class Reader:
             raise self._busy() from None
         self._over = True
         if not isinstance(error, Exception) and not is_foreign(error):
-            self._lost = f"a step of {self._opening.stream!r} lost its item to {error!r}"
+            self._lost = f"{error!r} ended a step of {self._opening.stream!r}, and its item is lost"
         try:
             await self._fail(error)
         finally:
@@ -198,8 +198,8 @@ class Reader:
         if self._bare and (self._over or opening.holds):
             if not self._over:
                 self._lost = (
-                    f"a step of {opening.stream!r} was cancelled, and in a bare `async for`"
-                    " that closes the stream; `async with stream as items` can go on"
+                    f"a step of {opening.stream!r} was cancelled, which closes the stream in a"
+                    " bare `async for`; to continue after it, use `async with stream as items`"
                 )
             if self._over:
                 await opening.close()
@@ -225,8 +225,8 @@ class Reader:
 
     def _busy(self) -> StreamBusyError:
         return StreamBusyError(
-            f"{self!r} is in the middle of a step, here or in another task; with .buffer(n) behind"
-            " the stream several tasks may read one run"
+            f"{self!r} is in the middle of a step, in this or another task; add .buffer(n) to"
+            " the stream to let several tasks read one run"
         )
 
     def __repr__(self) -> str:
@@ -236,7 +236,7 @@ class Reader:
         """Warn that `handle` was dropped, if something was open."""
         if not self._opening.closed and self._opening.holds:
             warnings.warn(
-                f"{self._opening.stream!r} was dropped while it still held something open; use"
+                f"{self._opening.stream!r} was dropped before it was closed; use"
                 " `async with stream as items`, or a terminal call such as `collect()`",
                 ResourceWarning,
                 source=handle,

@@ -8,7 +8,7 @@ the first one. An error that comes after its task was interrupted is one of the 
 `catch` and `retry` look at all of them, and act only if each is one of theirs.
 
 An error that was read ahead, and that the reader has never come to, is dropped as the items are,
-unless another error is on its way: then it is attached to that one. One of a cleanup is never
+unless another error is propagating: then it is attached to that one. One of a cleanup is never
 dropped: it is raised when the stream is left.
 """
 
@@ -38,7 +38,7 @@ def mark_as_of_cleanup(error: BaseException) -> None:
 
 
 def is_of_cleanup(error: BaseException) -> bool:
-    """Whether somebody has to hear of `error`, also if nobody reads as far as to it."""
+    """Whether `error` has to be reported, even if no reader gets to it."""
     return getattr(error, CLEANUP, False)
 
 

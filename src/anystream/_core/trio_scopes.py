@@ -36,8 +36,8 @@ def are_known() -> bool:
                 private(owner, name)
     except AttributeError as exc:
         warnings.warn(
-            f"this version of trio has changed inside ({exc}): a scope that a source holds across"
-            " its yields may cut its cleanup short when the stream is left",
+            f"this version of trio has other internals ({exc}): when the stream is left, a cancel"
+            " scope that a source holds across a yield may cut its cleanup short",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -91,9 +91,9 @@ def open_in(task: Any) -> list[Any]:
 
 
 def is_told(outcome: Any, kind: type[BaseException]) -> bool:
-    """Whether this task is about to see our interruption, now that it goes on with this outcome.
+    """Whether this task is about to see our interruption, now that it resumes with this outcome.
 
-    Behind a shield it does not: a cancellation there is of a scope inside of it, such as trio's
+    Behind a shield it does not: a cancellation there is of a scope inside it, such as trio's
     `sleep` has to end itself. And nothing is thrown into a task while it waits for the children of
     a nursery. It leaves that with their cancellation.
     """
@@ -138,7 +138,7 @@ class Unwinding:
             nursery.cancel_scope = CancelScope()
 
     def goes_on(self) -> None:
-        """The task is about to go on, and may leave scopes: let none of them catch.
+        """The task is about to resume, and may leave scopes: let none of them catch.
 
         One with children in it stays as it is, for their sake. It cannot be left before they end.
         """
@@ -147,7 +147,7 @@ class Unwinding:
             if nursery is not None and nursery.child_tasks:
                 break
             free.append(status)
-        for status in reversed(free):  # each gives what it is to those inside of it
+        for status in reversed(free):  # each gives what it is to those inside it
             if status.effectively_cancelled:
                 status.effectively_cancelled = False
                 for child in status.children:

@@ -62,9 +62,9 @@ def checked(weight: float) -> float:
     try:
         valid = weight >= 0
     except TypeError:
-        raise TypeError(f"weight() must give a number of at least 0, gave {weight!r}") from None
+        raise TypeError(f"weight must return a number of at least 0, got {weight!r}") from None
     if not valid:  # nor is NaN
-        raise ValueError(f"weight() must give a number of at least 0, gave {weight!r}")
+        raise ValueError(f"weight must return a number of at least 0, got {weight!r}")
     return weight
 
 
@@ -132,7 +132,7 @@ class BatchQueue(Lane):
 
 
 class BatchChannel(Clocked):
-    """Gives what has gathered when it is full, or has waited for so many seconds."""
+    """Gives what has gathered when it is full, or has waited for `within` seconds."""
 
     def __init__(self, new_event: type[Event], batch: Batch, within: float) -> None:
         super().__init__(new_event)

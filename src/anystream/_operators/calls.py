@@ -1,4 +1,4 @@
-"""What all operators share that call a function of the user's, be it plain or async."""
+"""What all operators share that call a function of the user's, plain or async."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -83,7 +83,10 @@ class Call(WaitingOperator, SyncDriver):
                 steps: Generator[Any, Any, Any] = made
                 if type(made) is not CoroutineType:
                     if not is_awaitable(made):
-                        raise TypeError(f"{self.fn!r} gave an awaitable first, and now {made!r}")
+                        raise TypeError(
+                            f"{self.fn!r} returned an awaitable for an earlier item but {made!r}"
+                            " for this one"
+                        )
                     steps = iterate(made)
                 self._in_await = True
                 result: Any = yield from steps

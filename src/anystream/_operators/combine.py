@@ -139,7 +139,7 @@ class Zipped(SourceDefaults):
 
 
 def uneven(short: int, longer: int) -> ValueError:
-    return ValueError(f"zip(strict=True): source {short} ended before source {longer} did")
+    return ValueError(f"zip(strict=True): source {short} ended before source {longer}")
 
 
 def zipping(strict: bool) -> Callable[[Sequence[Openable]], Callable[[Owner], Source]]:

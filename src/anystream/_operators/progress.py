@@ -16,7 +16,7 @@ Description: TypeAlias = str | Callable[[int, float], str]
 
 def shown() -> bool:
     """Whether there is a terminal to show something on. It needs rich."""
-    # While another bar is shown rich has something else there, which says it is no terminal.
+    # While another bar is shown rich has something else there, which says it is not a terminal.
     stderr = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
     if stderr is None or stderr.closed or not stderr.isatty():
         return False

@@ -53,7 +53,7 @@ class Replaceable(Wrapper):
 
 
 async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Call `fn`, plain or async, as if somebody had written that in an `except` block."""
+    """Call `fn`, plain or async, as if it were called in an `except` block."""
     assert error is not None
     try:
         raise error

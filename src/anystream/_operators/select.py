@@ -79,7 +79,7 @@ class SetMemory:
 
 
 class LruMemory:
-    """A memory of so many keys, those that were seen last."""
+    """A memory of a number of keys, those that were seen last."""
 
     def __init__(self, bound: int) -> None:
         self.bound = bound

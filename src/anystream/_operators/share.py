@@ -34,7 +34,7 @@ LONGEST = 3600.0
 """Seconds after which this is not looked at again, so that virtual time comes to an end."""
 
 OWN = f"{Producer.__module__}.{Producer.run.__qualname__}"
-"""The name of a task of the library's, which reads what somebody else has opened."""
+"""The name of a task of the library's, which reads what another task has opened."""
 
 
 class Subscription(Channel):
@@ -58,7 +58,7 @@ class Subscription(Channel):
     def opened_once(self) -> "Subscription":
         if self.task is not None:
             raise StreamConsumedError(
-                f"a part of {self.distributor.stream!r} can be read only once"
+                f"each part of {self.distributor.stream!r} can be opened only once"
             )
         return self.opened()
 
@@ -165,9 +165,9 @@ class Distributor(ABC):
             reader = entered
         if reader is not None and reader in waiting:
             raise StreamDeadlockError(
-                f"a part of {self.stream!r} is full ({self.size} items) and has no reader, or one"
-                " that waits for another part; read the parts in tasks of their own, or choose a"
-                " larger buffer or another overflow policy"
+                f"a part of {self.stream!r} is full ({self.size} items), and it has no reader or"
+                " its reader waits for another part; read each part in a task of its own, or choose"
+                " a larger buffer or another overflow policy"
             )
 
     def entered_by(self) -> int | None:
@@ -247,7 +247,7 @@ class Holder(Generic[T]):
 
     async def __aenter__(self) -> T:
         if self.run is not None:
-            raise StreamBusyError(f"{self._recipe!r} has been entered and not left")
+            raise StreamBusyError(f"{self._recipe!r} has been entered already; leave it first")
         run: Run[Any] = Run(self._recipe)
         await run.__aenter__()
         self.run = run
@@ -279,7 +279,9 @@ class Share(HeldOpen):
 
     def join(self, owner: Owner) -> Source:
         if self.closed:
-            raise StreamClosedError("the block of share() that this stream belongs to was left")
+            raise StreamClosedError(
+                "this stream can be read only inside the `async with` block of its share()"
+            )
         if self.distributor.started and not self.distributor.subscriptions:
             self.distributor = self.make()
         return self.distributor.join()
@@ -408,7 +410,7 @@ class Groups(Sorter):
 
     async def subscription_for(self, key: Any) -> Subscription:
         group = self.groups.get(key)
-        if group is None or group.closed:  # its reader has left: this one starts anew
+        if group is None or group.closed:  # its reader has left: this is a new one
             group = self.groups[key] = self.subscription()
             await self.put(self.outer.way, (key, self.stream_of(group, key)))
         return group

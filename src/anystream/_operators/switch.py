@@ -12,7 +12,7 @@ from .concurrent import merged
 
 
 class Newest(LaneProducer):
-    """What is done for one item: it may be replaced, and the lane goes on without it."""
+    """What is done for one item: it may be replaced, and the lane continues without it."""
 
     def __init__(self, reader: Owner, lane: Lane, fn: Callable[[Any], Any], item: Any) -> None:
         super().__init__(reader)

@@ -92,7 +92,7 @@ class IdleClock(Clocked):
 class Timeout(IdleClock):
     """Fails, or ends, when the reader has waited too long."""
 
-    what = "gave nothing for"
+    what = "yielded nothing for"
 
     def __init__(
         self, new_event: type[Event], seconds: float, stream: Openable, fails: bool
@@ -116,7 +116,7 @@ class Timeout(IdleClock):
 class Deadline(Timeout):
     """The same, when too much time has passed since the opening."""
 
-    what = "has not ended within"
+    what = "did not end within"
 
     def __init__(
         self, new_event: type[Event], seconds: float, stream: Openable, fails: bool

@@ -232,7 +232,7 @@ class SplitWhen(Call):
 
 
 class Window(Operator):
-    """Tuples of the last `size` items, when there are so many and then every `step` items."""
+    """Tuples of the last `size` items, once there are `size`, and then every `step` items."""
 
     def __init__(self, size: int, step: int, partial: bool) -> None:
         self.size = size

@@ -133,7 +133,7 @@ class Worker(LaneProducer):
 class Crew(ABC):
     """The workers: each is there before its item, and only if the others are busy.
 
-    So many allowed workers cost no more than those that are needed.
+    Workers that are allowed but not needed cost nothing.
     """
 
     def __init__(self, owner: Owner, size: int) -> None:

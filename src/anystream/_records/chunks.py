@@ -1,4 +1,4 @@
-"""What gives bytes: files, processes, and whatever else items may come from."""
+"""What gives bytes: files, processes, and everything else that items may come from."""
 
 import os
 import stat
@@ -30,7 +30,7 @@ class ProcessExitError(StreamError):
     __module__ = "anystream.net"
 
     def __init__(self, process: Process, returncode: int) -> None:
-        super().__init__(f"process {process.pid} exited with the code {returncode}")
+        super().__init__(f"process {process.pid} exited with code {returncode}")
         self.returncode = returncode
 
 

@@ -34,11 +34,11 @@ scan: Callable[[str, int], tuple[Any, int]] = vars(decoder)["scan_once"]
 
 
 def loads(text: str) -> Any:
-    """A JSON document; `ValueError` whatever is wrong with it."""
+    """A JSON document; `ValueError` for every fault in it."""
     try:
         return document(text)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("nested too deeply") from None
 
 
 def document(text: str) -> Any:
@@ -61,7 +61,7 @@ def invalid(what: str, number: int, source: str, text: str, error: Exception) ->
     """What is wrong with a JSON text, with the place and what stands there."""
     if isinstance(error, json.JSONDecodeError):
         problem, at = error.msg, error.pos
-    else:  # too many digits, nested too deep, or whatever another function finds
+    else:  # too many digits, nested too deeply, or an error of the user's function
         problem, at = " ".join(str(error).split()) or repr(error), 0
     excerpt = text[max(0, at - AROUND) : at + AROUND]
     problem = f"invalid JSON, {problem} at column {at + 1}, in {excerpt!r}"
@@ -90,7 +90,7 @@ class Documents(LineSplitter):
         try:
             values.extend(map(self.fn, lines))
             if len(values) < len(lines):
-                raise RuntimeError("the function raised StopIteration")
+                raise RuntimeError("loads raised StopIteration")
         except Exception as exc:
             # What has come before the error is in the list, so nothing is read twice.
             yield values
@@ -198,7 +198,7 @@ class Texts(Operator):
         if start == len(text):
             return
         if not self.begun:
-            raise self.bad("no record separator (0x1E) stands before it", 1)
+            raise self.bad("no record separator (0x1E) before it", 1)
         if given:
             raise self.excess(text, given)
         try:
@@ -207,7 +207,7 @@ class Texts(Operator):
             raise invalid("text", self.number + 1, self.source, text, exc) from exc
         rest = text[end:]
         if not rest and not isinstance(value, (dict, list, str)):
-            problem = f"nothing stands behind {text[start:][:AROUND]!r}, it may be cut short"
+            problem = f"nothing follows {text[start:][:AROUND]!r}, so it may be cut short"
             raise self.bad(problem, end + 1)
         self.number += 1
         yield value
@@ -215,7 +215,7 @@ class Texts(Operator):
             raise self.excess(rest, end)
 
     def excess(self, rest: str, before: int) -> RecordDataError:
-        problem = f"something stands behind it, {rest.strip(BLANK)[:AROUND]!r}"
+        problem = f"unexpected text after it, {rest.strip(BLANK)[:AROUND]!r}"
         position = before + self.start(rest) + 1
         return RecordDataError("text", self.number, self.source, problem, position)
 

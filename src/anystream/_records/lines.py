@@ -1,7 +1,7 @@
 """Chunks of bytes cut into lines, and what can be wrong with a line or another record.
 
 Lines end at a line feed and at nothing else. `str.splitlines` and what is built on it also split at
-characters that may stand inside of a line, such as U+2028, and a decoder that replaces bad bytes
+characters that may stand inside a line, such as U+2028, and a decoder that replaces bad bytes
 loses them without a word.
 """
 
@@ -14,7 +14,7 @@ from .._errors import StreamError
 from .._operators.transform import Flatten
 
 MAX = 1_048_576
-"""Bytes of a line or a text, if nobody has said how many."""
+"""Bytes of a line or a text by default."""
 
 BUFFERS: Any = (bytearray, memoryview)
 
@@ -158,7 +158,7 @@ class LineSplitter(Operator):
             return ()
         pieces, self.pieces = self.pieces, []
         last = b"".join(pieces)
-        # A carriage return without a line feed is no part of an end: give it one of its own.
+        # A carriage return without a line feed is not part of an end: give it one of its own.
         return self.lines(last + (b"\r\n" if last.endswith(b"\r") else b"\n"))
 
 

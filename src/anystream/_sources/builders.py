@@ -33,12 +33,12 @@ def stream(
 def stream(fn: Callable[..., Any] | None = None, /, *, buffer: int | None = None) -> Any:
     """Make an async generator function return a `Stream` with everything that one can do.
 
-    Each opening calls the function anew, with the arguments of the call. It runs in the caller's
+    Each opening calls the function again, with the arguments of the call. It runs in the caller's
     task; with `@stream(buffer=n)` it has one of its own, as `Stream.buffer` gives it, and may hold
     cancel scopes and task groups across its yields.
 
-    Raises `TypeError` if `fn` is no async generator function, `ValueError` if `buffer` is negative,
-    and at a call what a wrong call of the function raises.
+    Raises `TypeError` if `fn` is not an async generator function, `ValueError` if `buffer` is
+    negative, and at a call what a wrong call of the function raises.
 
     >>> @stream
     ... async def countdown(n):
@@ -58,8 +58,8 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
         if not inspect.isasyncgenfunction(fn):
             raise TypeError(
-                f"@stream needs an async generator function, got {fn!r}; if calling it gives an"
-                " async generator, as a decorated one does, use Stream(lambda: fn(...))"
+                f"@stream needs an async generator function, got {fn!r}; for another function that"
+                " returns an async generator, such as a decorated one, use Stream(lambda: fn(...))"
             )
         signature = inspect.signature(fn)
 
@@ -155,7 +155,7 @@ def poll(fn: Callable[[], Any], every: float, *, count: int | None = None) -> St
     overlap: one that takes longer, or a consumer that does, lets the calls fall out that it has
     missed but for the latest one, which is made at once; this is `ticker(missed="skip")`.
 
-    An error of `fn` ends the stream; `poll(fn, every).retry(policy)` begins anew after one. A call
+    An error of `fn` ends the stream; `poll(fn, every).retry(policy)` starts again after one. A call
     that is cancelled is made again by the next step.
 
     Raises `ValueError` if `every` is not positive, or `count` is negative.
@@ -234,8 +234,8 @@ def stream_data(
     shielded from cancellation, for at most `grace` seconds; a close that takes longer is cancelled
     and a `CleanupTimeoutError` raised. A cancelled read is made again by the next step.
 
-    Raises `TypeError` if `connect` is nothing of the kind, or, at the first step, if the
-    connection has none of these methods.
+    Raises `TypeError` if `connect` is neither a callable nor an async context manager, or, at the
+    first step, if the connection has none of these methods.
 
     >>> class Connection:
     ...     def __init__(self):

@@ -79,10 +79,10 @@ def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its names
     """Tuples of an item of each source, which are asked for at the same time.
 
     The sources are streams, async iterables or iterables. Each runs in a task of its own, and is
-    asked for an item only while a reader waits; if none of them ever waits, as plain iterables do
-    not, no task is started, and they are asked in their order. Ends when one of them ends: the
-    others are stopped then, and what they have given for the tuple that is not complete is dropped.
-    With `strict` all have to end together, or `ValueError` is raised, as by the builtin `zip`.
+    asked for an item only while a reader waits. If none of them ever waits, as plain iterables do
+    not, no task is started, and they are asked in their order. The stream ends when one of them
+    ends. The others are stopped then, and their items for the incomplete tuple are dropped. With
+    `strict` all have to end together, or `ValueError` is raised, as by the builtin `zip`.
 
     >>> async def main():
     ...     print(await zip("abc", async_range(10)).collect())

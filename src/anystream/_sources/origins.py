@@ -256,8 +256,8 @@ class OneShot:
     def __call__(self, owner: Owner) -> Source:
         if self.taken:
             raise StreamConsumedError(
-                f"{self.value!r} can be read only once, and was opened before;"
-                " give a function that makes it, to open the stream again"
+                f"{self.value!r} can be read only once, and has been opened before;"
+                " to open the stream again, pass a function that makes it"
             )
         self.taken = True
         source = self.open_it(self.value, owner)

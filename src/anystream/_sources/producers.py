@@ -82,13 +82,13 @@ def producer(fn: Callable[..., Any] | None = None, /, *, buffer: int = 0) -> Any
     opening calls the function in a task of its own. `await sender.send(item)` waits for room: at
     most `buffer` items of each task wait for the reader, and with 0 it waits until the reader asks.
     `sender.start_soon(fn, *args)` calls another function that sends, in one more task. The stream
-    ends when all of them have returned. An error of one comes out behind the items that were sent,
+    ends when all of them have returned. An error of one comes out after the items that were sent,
     and stops the others.
 
     When the stream is closed early, each function is cancelled where it waits. Its cleanup may
     await, shielded from the cancellation, for as long as the grace period.
 
-    Raises `TypeError` if `fn` is no function or an async generator function, `ValueError` if
+    Raises `TypeError` if `fn` is not a function or is an async generator function, `ValueError` if
     `buffer` is negative, and at a call what a wrong call of the function raises.
 
     >>> @producer
@@ -160,7 +160,7 @@ class Sending(LaneProducer):
         self.lane.put(item)
 
     async def _woken(self) -> None:
-        """Wait for room, of which somebody else may hear first."""
+        """Wait for room, which another task may take first."""
         lane = self.lane
         event = lane.gate()
         try:

@@ -27,29 +27,29 @@ Chunks: TypeAlias = (
     | os.PathLike[str]
 )
 Bytes: TypeAlias = Chunks | Callable[[], Chunks | Awaitable[Chunks]]
-"""What can be read; a function makes it anew for each opening."""
+"""What can be read; a function makes it again for each opening."""
 
 
 @named_call
 def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
     """The lines of bytes, without their ends.
 
-    `source` is an anyio byte stream (a socket, the `stdout` of a process), an anyio `Process`, of
-    which it is the output, an anyio file in binary mode, the path of a file, or any iterable or
-    async iterable of bytes. Or it is a function that returns one of these, plain or async: then the
-    stream can be opened again and again. What the function makes or what is handed over, the stream
-    closes, however it is left. A process that still runs then is terminated.
+    `source` is an anyio byte stream (a socket, the `stdout` of a process), an anyio `Process`,
+    whose output is read, or an anyio file in binary mode. It may also be the path of a file, or any
+    iterable or async iterable of bytes. Or it is a function that returns one of these, plain or
+    async: then the stream can be opened again and again. The stream closes what the function makes
+    or what is handed over, however it is left. A process that still runs then is terminated.
 
     A line ends at a line feed, with or without a carriage return before it, and at nothing else.
-    What stands behind the last line feed is a line as well. Each line must be UTF-8.
+    What stands after the last line feed is a line as well. Each line must be UTF-8.
 
     It holds at most `max_line` bytes of a line that has not ended, and one chunk. A cancelled step
     may be repeated and loses nothing, unless the source is an async generator.
 
-    Raises `TypeError` if `source` is nothing of the kind, `ValueError` if `max_line` is less than
-    1. A step raises, after the lines before, `RecordDataError` for a line that is not UTF-8,
-    `RecordSizeError` for one of more than `max_line` bytes without its end, and `ProcessExitError`
-    at the end of the output of a process that has failed.
+    Raises `TypeError` if `source` is none of these, `ValueError` if `max_line` is less than 1.
+    After the lines before it, a step raises `RecordDataError` for a line that is not UTF-8, and
+    `RecordSizeError` for one of more than `max_line` bytes without its end. At the end of the
+    output of a process that has failed, it raises `ProcessExitError`.
 
     >>> from anystream.net import lines
     >>> async def main():
@@ -75,9 +75,9 @@ def ndjson(
     `RecordDataError` with its number, the column and what stands there, after the documents before.
 
     `loads` is a function that makes a document of the bytes of a line, such as `orjson.loads` or
-    `msgspec.json.decode`; whatever it raises is the cause of a `RecordDataError`. It is called for
-    up to 64 lines at a time, once for each. Without it `NaN` and `Infinity`, which are not JSON,
-    are errors; `json.loads` takes them. Raises `TypeError` if it is not a function.
+    `msgspec.json.decode`; an error that it raises is the cause of a `RecordDataError`. It is called
+    for up to 64 lines at a time, once for each. Without it `NaN` and `Infinity`, which are not
+    JSON, are errors; `json.loads` takes them. Raises `TypeError` if it is not a function.
 
     >>> from anystream.net import ndjson
     >>> async def main():
@@ -98,14 +98,14 @@ def json_seq(
 ) -> Stream[Any]:
     """The texts of a JSON text sequence (RFC 7464, `application/json-seq`).
 
-    Before each text stands a record separator, 0x1E, and behind it a line feed, at which it is
-    delivered; there may be further ones inside of it. Takes what `lines` takes, and `loads` as
+    Before each text stands a record separator, 0x1E, and after it a line feed, at which it is
+    delivered; there may be further ones inside it. Takes what `lines` takes, and `loads` as
     `ndjson` does; it is also called for what may not be all of a text yet.
 
-    Raises `ValueError` if `max_text` is less than 1. A step raises, after the texts before,
-    `RecordSizeError` for a text of more than `max_text` bytes, and `RecordDataError` with the
-    number of the text for one that is not UTF-8 or not JSON, or is cut short: that is also a
-    number, `true`, `false` or `null` with nothing behind it, since more of it may be missing.
+    Raises `ValueError` if `max_text` is less than 1. After the texts before it, a step raises
+    `RecordSizeError` for a text of more than `max_text` bytes, and `RecordDataError` with its
+    number for one that is not UTF-8, not JSON or cut short. A number, `true`, `false` or `null`
+    with nothing after it counts as cut short, since more of it may be missing.
 
     >>> from anystream.net import json_seq
     >>> async def main():

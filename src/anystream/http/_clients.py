@@ -29,7 +29,7 @@ def need_client(name: str, client: object) -> None:
     """`name` can only be called with a client, or if one can be made."""
     if client is None and not find_spec("httpx"):
         raise ImportError(
-            f"{name} needs httpx, or a client of yours: pip install 'anystream[http]'"
+            f"{name} needs httpx (pip install 'anystream[http]') or a client of yours as client="
         )
 
 
@@ -61,7 +61,7 @@ def place(what: Any) -> str:
     """Where a request goes or a response comes from, for people to read."""
     try:
         return safe(str(getattr(what, "url", what)))
-    except RuntimeError:  # a response that somebody has made by hand
+    except RuntimeError:  # a response that was made by hand
         return repr(what)
 
 
@@ -116,7 +116,9 @@ def check_client(client: object) -> None:
         return
     is_sync = hasattr(client, "close") and not hasattr(client, "aclose")
     if is_sync or not (hasattr(client, "build_request") and hasattr(client, "send")):
-        raise TypeError(f"client must be an httpx.AsyncClient or work like one, got {client!r}")
+        raise TypeError(
+            f"client must be an httpx.AsyncClient or have the same interface, got {client!r}"
+        )
 
 
 def check_headers(headers: Any) -> None:
@@ -129,7 +131,7 @@ def check_headers(headers: Any) -> None:
     if not isinstance(headers, (Mapping, list, tuple)) or not all(map(is_pair, pairs)):
         raise TypeError(
             "headers must be a mapping of str to str, or a list of such pairs,"
-            f" got a {kind} that is not"
+            f" got a {kind} that is neither"
         )
 
 

@@ -271,10 +271,10 @@ def shortened(url: str, most: int = 500) -> str:
 def told(error: Exception, url: object, page: int) -> Exception:
     """An error of the client, with the page that it is about."""
     if is_named(error, "InvalidURL"):
-        return PageDataError(f"this is not a URL ({error})", url, page)
+        return PageDataError(f"its URL is not valid ({error})", url, page)
     if isinstance(error, UnicodeEncodeError):  # a cursor with half of a surrogate pair, say
         part = error.object[error.start : error.end]
-        return PageDataError(f"what asks for it cannot be sent: {part!a} in it", url, page)
+        return PageDataError(f"its request cannot be sent, since it contains {part!a}", url, page)
     if is_named(error, "RequestError"):
         error.add_note(f"while fetching page {page} of {safe(str(url))}")
     return error

@@ -53,7 +53,7 @@ class Unpacker:
                 if not data and len(piece) < PIECE:
                     return
         except zlib.error as exc:
-            raise BodyDataError(f"it cannot be unpacked, {exc}", self.url) from None
+            raise BodyDataError(f"the body cannot be unpacked: {exc}", self.url) from None
 
     def begin(self, data: bytes) -> Any:
         bare = self.form == zlib.MAX_WBITS and (
@@ -63,7 +63,7 @@ class Unpacker:
 
     def end(self) -> None:
         if self.zlib is None or not self.zlib.eof:
-            raise BodyCutError("it ends before its packing does, so a part is missing", self.url)
+            raise BodyCutError("the packed body is cut short, so a part is missing", self.url)
 
 
 class Packing:
@@ -71,7 +71,7 @@ class Packing:
 
     def __init__(self, forms: list[int], url: str) -> None:
         if len(forms) > LAYERS:
-            problem = f"it is packed {len(forms)} times, and {LAYERS} is the most that is unpacked"
+            problem = f"the body is packed {len(forms)} times, and at most {LAYERS} are unpacked"
             raise BodyDataError(problem, url)
         self.layers: list[Unpacker] = [Unpacker(form, url) for form in reversed(forms)]
 

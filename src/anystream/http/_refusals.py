@@ -36,7 +36,7 @@ async def read_refusal(response: Any) -> ErrorResponse:
     """What there is of a response, which is closed then."""
     body = bytearray()
     if response.is_stream_consumed:
-        with suppress(Exception):  # somebody has read the stream and kept nothing
+        with suppress(Exception):  # the stream was read, and its bytes were not kept
             body += response.content[:LIMIT]
     else:
         await read_into(body, response)
@@ -51,7 +51,7 @@ async def read_into(body: bytearray, response: Any) -> None:
             chunks, packing = chunks_of(response, place(response))
             await until(current_time() + PATIENCE, partial(fill, body, chunks, packing))
     finally:
-        with suppress(Exception):  # an error is on its way already
+        with suppress(Exception):  # an error is propagating already
             await shielded(response.aclose)
         if chunks is not None:
             await shielded(partial(leave, chunks))
@@ -83,7 +83,7 @@ def reason(response: ErrorResponse, request: Any) -> str:
 
     `request` is the one that was sent, whose credentials the server may have repeated.
     """
-    with suppress(Exception):  # an error is on its way, and no text of a server may replace it
+    with suppress(Exception):  # an error is propagating, and no text of a server may replace it
         said = raw_reason(response)
         for secret in sorted(secrets(request), key=len, reverse=True):
             said = said.replace(secret, "***")

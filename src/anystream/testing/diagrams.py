@@ -27,8 +27,8 @@ SYNTAX = "-()" + FINAL
 IN_A_GROUP = "it holds items, and | or # as the last one"
 GROUP_FAULTS = {
     "(": f"a group in a group; {IN_A_GROUP}",
-    "-": f"a frame in a group, in which no time passes; {IN_A_GROUP}",
-    "!": "! in a group, but a reader leaves before all else of that instant; it stands alone",
+    "-": f"a frame in a group, but no time passes there; {IN_A_GROUP}",
+    "!": "! in a group; a reader leaves before anything else in that instant, so ! stands alone",
 }
 
 TOLERANCE = 0.1
@@ -91,7 +91,7 @@ def marbles(
     - `#` an error: `error`, or else a `MarbleError`;
     - `(ab|)` all of these at the instant of the `(`; a group takes as many frames as it has
       characters, so that diagrams below each other stay aligned;
-    - a space is no frame: it is ignored;
+    - a space is not a frame: it is ignored;
     - any other character is an item: `values[character]`, or the character itself.
 
     A diagram without `|` and `#` never ends. Each opening starts at frame 0 with its first step.
@@ -125,8 +125,8 @@ async def recorded(
 
     An item is drawn as the first symbol of `values` whose value equals it, or as its `str` if that
     is a single character. `#` is drawn for `error`, or one of the same type and arguments; without
-    `error` for any `MarbleError`. Any other error comes out as it is, and so does what the cleanup
-    of the stream raises.
+    `error` for any `MarbleError`. Any other error propagates unchanged, and so does what the
+    cleanup of the stream raises.
 
     The reader spends `busy` seconds on each item, and after `until` seconds it leaves by a
     cancellation, before anything else of that instant: this is drawn as `!`. A stream that never
@@ -136,7 +136,7 @@ async def recorded(
     frame.
 
     Raises `ValueError` if something cannot be drawn: an item that has no symbol, an event between
-    two frames, or one behind a group of which the text takes more frames than the time between
+    two frames, or one after a group of which the text takes more frames than the time between
     them. Also if `frame` is not positive, or `busy` or `until` is negative.
 
     >>> async def main():
@@ -169,13 +169,13 @@ async def assert_marbles(
 
     The diagram is that of `marbles`, the other arguments are those of `recorded`. Behind it may
     stand a `!`, where the reader leaves by a cancellation, before anything else of that instant. A
-    diagram without `|`, `#` and `!` is read as if a `!` stood behind it.
+    diagram without `|`, `#` and `!` is read as if a `!` stood after it.
 
     It is the events that are compared, and not the text: `(a)--` is `a----`. An item without an
     entry in `values` is compared by its `str`, so that `1` stands for the number as well.
 
     Raises `AssertionError` with both diagrams and the first difference. Errors that the diagram
-    does not mean come out as they are. Raises `ValueError` as `marbles` does.
+    does not mean propagate unchanged. Raises `ValueError` as `marbles` does.
 
     >>> async def main():
     ...     await assert_marbles(Stream([1, 2]).chain("ab"), "(12ab|)")
@@ -193,15 +193,15 @@ async def assert_marbles(
         seconds,
         expected_error(error),
         check.seconds("busy", busy),
-        # A stream that goes on behind its end is left, too: it may do so for ever.
+        # A stream that continues after its end is left, too: it may do so for ever.
         seconds * (last.frame if last.symbol == "!" else length),
     )
     wrong = difference(marks, events, seconds, known)
     if wrong is not None:
         raise AssertionError(
-            f"{stream!r} does not give what its diagram says, with frames of {seconds:g} s\n"
+            f"{stream!r} differs from its diagram, with frames of {seconds:g} s\n"
             f"  expected  {drawn(marks, seconds)}\n"
-            f"  came      {sketched(events, seconds, known)}\n"
+            f"  got       {sketched(events, seconds, known)}\n"
             f"{wrong}"
         )
 
@@ -228,19 +228,19 @@ def parsed(diagram: str, *, source: bool = False) -> tuple[list[Mark], int]:
             marks.append(Mark(frame if group is None else group.frame, char))
         frame += 1
     if group is not None:
-        raise misdrawn(diagram, group.place, "a group without its ) at the end")
+        raise misdrawn(diagram, group.place, "a group that is not closed; it ends with )")
     if not frame:
-        raise misdrawn(diagram, 0, "no frames; - is one in which nothing happens")
+        raise misdrawn(diagram, 0, "no frames; - is a frame in which nothing happens")
     return marks, frame
 
 
 def objection(char: str, marks: Sequence[Mark], group: Group | None, source: bool) -> str | None:
-    """What is wrong with this character behind these marks."""
+    """What is wrong with this character after these marks."""
     if ended(marks) and (group is None or char != ")"):
         allowed = "spaces" if group is None else "the ) of the group"
-        return f"something behind {marks[-1].symbol}; only {allowed} may follow"
+        return f"only {allowed} may follow {marks[-1].symbol}"
     if char == "!" and source:
-        return "! is where a reader leaves, so a source has none; it has items, groups, - | #"
+        return "! is where a reader leaves, and a source has none; it has items, groups, - | #"
     if group is None:
         fault = "no group to close; ( opens one" if char == ")" else None
     elif char == ")" and len(marks) == group.marks:
@@ -271,8 +271,8 @@ def drawn(marks: Sequence[Mark], frame: float) -> str:
     for (at, text), (then, _) in pairwise(pieces):
         if at + len(text) > then:
             raise ValueError(
-                f"{text} at frame {at} covers frame {then}, in which something happens as well;"
-                f" with frame={frame / room(pieces):g} there is room"
+                f"{text} at frame {at} covers frame {then}, in which something else happens;"
+                f" pass frame={frame / room(pieces):g} to make room"
             )
     diagram = ""
     for at, text in pieces:
@@ -296,8 +296,8 @@ def checked(values: Values | None) -> Values:
     for symbol in values or {}:
         if not is_symbol(symbol):
             raise ValueError(
-                f"values has {symbol!r}, which is no symbol of an item: one printable character,"
-                f" and none of {' '.join(SYNTAX)}"
+                "each symbol in values must be one printable character, and none of"
+                f" {' '.join(SYNTAX)}, got {symbol!r}"
             )
     return dict(values or {})
 
@@ -407,13 +407,13 @@ def marks_of(
         if abs(event.frame - nearest) > TOLERANCE:
             raise ValueError(
                 f"{words(event)} at {moment(event.frame, frame)}, between two frames;"
-                " a smaller frame may fit"
+                " pass a smaller frame"
             )
         symbol = event.final or symbol_of(event.item, values) or unknown
         if symbol is None:
             raise ValueError(
                 f"{words(event)} at {moment(event.frame, frame)}, and has no symbol;"
-                f" values={{'x': {event.item!r}}} gives it one"
+                f" pass values={{'x': {event.item!r}}} to give it one"
             )
         marks.append(Mark(nearest, symbol))
     return marks

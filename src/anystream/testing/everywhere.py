@@ -27,12 +27,12 @@ def cancel_everywhere(
 ) -> int:
     """Run a program once for each point at which it can be cancelled, and cancel it there.
 
-    The points are the suspensions of the program, from the first to the last. Each run begins anew,
-    in an event loop of its own and in virtual time. The program should open what it reads, read it
-    to its end, and assert in a ``finally`` what must hold even if it was cancelled: that it has
-    received what it should, and that its sources are closed. Besides, nothing may be left behind
-    (tasks, generators, coroutines, logged errors), nothing may hang, and no cancellation may stay
-    pending. The last run of each kind is not cancelled.
+    The points are the suspensions of the program, from the first to the last. Each run is a new
+    one, in an event loop of its own and in virtual time. The program should open what it reads,
+    read it to its end, and assert in a ``finally`` what must hold even if it was cancelled: that it
+    has received what it should, and that its sources are closed. Besides, nothing may be left
+    behind (tasks, generators, coroutines, logged errors), nothing may hang, and no cancellation may
+    stay pending. The last run of each kind is not cancelled.
 
     It runs event loops, so call it from a test that is not async.
 
@@ -50,7 +50,7 @@ def cancel_everywhere(
         How many points were swept.
 
     Raises:
-        AssertionError: if a run went wrong in whatever way. It names each bad point, by the line
+        AssertionError: if a run failed in any way. It names each bad point, by the line
             that waited there, and its error; its cause is the first of these errors.
         RuntimeError: in an event loop.
 
@@ -79,7 +79,7 @@ def cancel_everywhere(
     points = sum(run.cut.hit for run in runs)
     bad = [run for run in runs if run.error is not None]
     if bad:
-        lines = [f"{len(bad)} of {len(runs)} runs went wrong", *map(str, bad)]
+        lines = [f"{len(bad)} of {len(runs)} runs failed", *map(str, bad)]
         raise AssertionError("\n  ".join(lines)) from bad[0].error
     return points
 

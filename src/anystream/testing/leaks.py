@@ -97,7 +97,7 @@ class LeakWatch:
     async def leaks(self) -> list[Leak]:
         """Return what has been left behind so far.
 
-        Coroutines among it are closed, lest Python warns of them as well.
+        Coroutines among it are closed, so that Python does not warn of them as well.
         """
         if self._new_task_names():
             await _settle()
@@ -149,7 +149,7 @@ class LeakWatch:
 
 
 def _close_unawaited() -> list[str]:
-    """Return the names of new coroutines that were never started; close them, lest Python warns."""
+    """Close new coroutines that were never started, so Python does not warn; return their names."""
     of_tasks = {id(coroutine_of(task)) for task in all_tasks()}
     names: list[str] = []
     for thing in gc.get_objects():

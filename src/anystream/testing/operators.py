@@ -44,8 +44,8 @@ def check_operator(
 
     - Over ``items`` it gives ``expected``, and again when the stream is opened again.
     - The reader may leave after any number of items, and its block may fail: the error of the block
-      comes out as it is.
-    - An error of the source, in the place of any item or after the last one, comes out as it is.
+      propagates unchanged.
+    - An error of the source, in the place of any item or after the last one, propagates unchanged.
     - A step that is cancelled loses no item.
     - It may be cancelled at each point at which it waits, as ``cancel_everywhere`` does.
 
@@ -202,7 +202,7 @@ class Case:
             seen = exc
         wanted = error if raised() else None
         came = "nothing" if seen is None else repr(seen)
-        assert seen is wanted, f"{came} came out in the place of the error of the {what}"
+        assert seen is wanted, f"{came} was raised instead of the error of the {what}"
 
     async def cancelled_steps(self) -> None:
         source = self.source()

@@ -27,12 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if "anyio.pytest_plugin" not in names[: names.index(__name__)]:  # whose fixture would stay
         raise pytest.UsageError(
             f"{__name__} must be loaded after anyio's plugin:"
-            " name it in pytest_plugins in conftest.py, and not behind -p"
+            " name it in pytest_plugins in conftest.py, not with -p"
         )
     if is_auto(config):
         raise pytest.UsageError(
-            f"{__name__} and pytest-asyncio, in its mode auto, run the same async tests and"
-            " fixtures, each in event loops of its own: set asyncio_mode = strict"
+            f"{__name__} and pytest-asyncio in auto mode run the same async tests and fixtures,"
+            " each in event loops of its own: set asyncio_mode = strict"
         )
     for marker in (
         "real_time: run on the backends' real clocks, as sockets and processes need.",
@@ -51,7 +51,7 @@ def is_auto(config: pytest.Config) -> bool:
 
 
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: Any) -> None:
-    """Let each async test use the fixtures, be it a property of hypothesis or not."""
+    """Let each async test use the fixtures, also one with a property of hypothesis."""
     if collector.istestfunction(obj, name):
         function = obj.hypothesis.inner_test if hasattr(obj, "hypothesis") else obj
         marks = [*collector.iter_markers(), *getattr(obj, "pytestmark", [])]

@@ -169,7 +169,7 @@ class Cut:
         hit: whether the program got that far.
         on_hit: what to call then, just before the cancellation.
         cancelled: whether the cancellation took effect, that is, the program or the step did
-            not go on as if nothing had happened.
+            not continue as if nothing had happened.
 
     Example:
         >>> async def main() -> None:

@@ -41,7 +41,7 @@ def all_tasks() -> set[Task]:
 
 
 def running_tasks() -> set[Task]:
-    """Return the tasks that have not ended and are somebody's own.
+    """Return the tasks that have not ended and are not the runtime's.
 
     That is, neither those of the test runner, nor those that the backend starts to close a
     generator which was left to the garbage collector.

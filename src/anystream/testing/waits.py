@@ -34,7 +34,7 @@ RUNTIME = ("TestRunner.", "EntryQueue.", "Runner.")
 """Classes of the backends that have tasks of their own."""
 
 SHOWN = 30
-"""How many tasks are named; behind these it is only said how many more there are."""
+"""How many tasks are named; after these it is only said how many more there are."""
 
 
 class Deadlock(BaseException):

@@ -46,7 +46,7 @@ class Server:
             with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
                 await talk(client)
         finally:
-            # Some releases of anyio, cancelled here, would go on sending what is not yet read.
+            # Some releases of anyio, cancelled here, would continue to send what is not yet read.
             with anyio.CancelScope(shield=True):
                 await client.aclose()
             self.open_connections -= 1

@@ -39,9 +39,9 @@ class Event(NamedTuple):
 
         An event without an id keeps that of the event before it, and is sent without one.
 
-        Raises `TypeError` if a field is not a str, and `ValueError` if it holds what no event can:
-        a line end in `type` or `id`, a carriage return in `data` (encode that as JSON), NUL in
-        `id`, a lone surrogate anywhere, or if `type` is empty.
+        Raises `TypeError` if a field is not a str, and `ValueError` if `type` is empty or a field
+        holds what no event can: a line end in `type` or `id`, a carriage return in `data` (encode
+        that as JSON), NUL in `id`, or a lone surrogate anywhere.
 
         >>> from anystream.http import Event
         >>> Event("delta", "two\\nlines", "7").encode()
@@ -61,7 +61,7 @@ class Comment(NamedTuple):
     """A comment in a stream of server-sent events, which servers send to keep it open.
 
     Attributes:
-        text: what stands behind the colon, but for one space.
+        text: what stands after the colon, but for one space.
 
     >>> from anystream.http import Comment
     >>> Comment("still there").encode()
@@ -80,12 +80,12 @@ def encoded(name: str, value: Any, banned: str) -> bytes:
     check.text(name, value)
     for char in banned:
         if char in value:
-            raise ValueError(f"{name} must not hold {char!r}, got {label.value(value)}")
+            raise ValueError(f"{name} must not contain {char!r}, got {label.value(value)}")
     try:
         return bytes(value, "utf-8")
     except UnicodeEncodeError as exc:
         char = value[exc.start]
-        raise ValueError(f"{name} must not hold {char!r}, which is not a character") from None
+        raise ValueError(f"{name} must not contain {char!r}, a lone surrogate") from None
 
 
 FIELDS = frozenset(("data", "event", "id", "retry"))
@@ -122,7 +122,7 @@ class Decoder:
         self.held: int = 0  # characters, with a line feed for each
 
     def feed(self, chunk: bytes) -> list[Event | Comment]:
-        """The events that are complete now; what is wrong behind them is `failed`."""
+        """The events that are complete now; what is wrong after them is `failed`."""
         text = self.decode(chunk)
         if text and self.at_start:
             self.at_start = False

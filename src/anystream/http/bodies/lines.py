@@ -56,13 +56,14 @@ def lines(
     the opening on and up to eight chunks ahead, so a cancelled step may be repeated and loses
     nothing; the stream needs `async with` or a terminal call.
 
-    Raises `TypeError` or `ValueError` if an argument is nothing of the kind or does not go with
-    `what`, and `ImportError` if there is no client and httpx is not installed. A step raises
-    `BodyStatusError` for a status that is not one of success, with what the server says; after the
-    lines before, `RecordDataError` and `RecordSizeError` as `anystream.net.lines` does, and
-    `BodyCutError` or `BodyDataError` if the body is packed and cannot be unpacked; and whatever the
-    client raises.
-    A body without a length that is not packed may end too early unnoticed: that is how HTTP is.
+    Raises `TypeError` or `ValueError` if an argument is of another type, out of range, or not
+    allowed with `what`, and `ImportError` if there is no client and httpx is not installed.
+
+    A step raises `BodyStatusError` for a status that is not one of success, with what the server
+    says. After the lines before, it raises `RecordDataError` and `RecordSizeError` as
+    `anystream.net.lines` does, and `BodyCutError` or `BodyDataError` if the body is packed and
+    cannot be unpacked. Errors of the client propagate unchanged. A body without a length that is
+    not packed may end too early unnoticed: that is how HTTP is.
 
     >>> from anystream.http import lines
     >>> async def main():

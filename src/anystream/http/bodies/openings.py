@@ -22,7 +22,7 @@ from .chunks import BodyChunks
 from .requests import BodyRequest, is_response
 
 MAX_PAUSE = 120.0
-"""Seconds of the longest pause that a server may ask for, if nobody has said how many."""
+"""Seconds of the longest pause that a server may ask for by default."""
 
 SHOWN = 200
 """Characters of where a redirect leads to, or of a content type."""
@@ -76,7 +76,7 @@ class Openings:
         if self.policy is not None and passes(answer) and (pause or 0.0) > self.longest:
             hint = (
                 f"the server asks for a pause of {pause:g} s,"
-                f" and max_retry_after allows {self.longest:g} s"
+                f" but max_retry_after allows {self.longest:g} s"
             )
         return BodyStatusError(
             answer.status,
@@ -93,7 +93,7 @@ async def other_type(response: Any, wanted: str) -> BodyTypeError:
     """The error for a response of another content type, which is read and closed."""
     answer = await read_refusal(response)
     kind, said = answer.headers.get("content-type", ""), reason(answer, request_of(response))
-    problem = f"the content type is {kind[:SHOWN]!r}, and not {wanted}"
+    problem = f"the content type is {kind[:SHOWN]!r}, not {wanted}"
     text = f"{problem}: {said}" if said else problem
     return BodyTypeError(text, place(response), response=answer)
 
@@ -115,7 +115,7 @@ def passes(answer: ErrorResponse | None) -> bool:
 
 
 def request_of(response: Any) -> Any:
-    """The request that was answered; None for a response that somebody has made by hand."""
+    """The request that was answered; None for a response that was made by hand."""
     try:
         return response.request
     except RuntimeError:
@@ -127,4 +127,4 @@ def leads_to(response: Any) -> str:
     if response.next_request is None:
         return ""
     there = visible(place(response.next_request))[:SHOWN]
-    return f"it leads to {there}, where a client with follow_redirects=True goes"
+    return f"it redirects to {there}; a client with follow_redirects=True would follow it"

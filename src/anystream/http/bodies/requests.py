@@ -56,7 +56,7 @@ class BodyRequest:
         check.text("method", self.method)
         check_headers(self.headers)
         if self.content is not None and self.json is not None:
-            raise ValueError("content and json are both given, and a request has one body")
+            raise ValueError("give content or json, not both: a request has one body")
         if self.read_timeout is not None:
             check.seconds("read_timeout", self.read_timeout, zero=False)
         if is_url(self.what):
@@ -73,9 +73,9 @@ class BodyRequest:
         }
         for argument, is_given in given.items():
             if is_given:
-                raise TypeError(f"{argument} is for a URL, and a {kind} has its own")
+                raise TypeError(f"{argument} can be given only with a URL: a {kind} has its own")
         if kind == "request" and client is None:
-            raise TypeError("client is needed to send a request")
+            raise TypeError("client must be given to send a request")
 
     @property
     def repeatable(self) -> bool:

@@ -102,11 +102,11 @@ def sse(
     A status that may pass is a failure as well: 429, 503, and any with `Retry-After`, which the
     pause keeps to. If the server asks for more than `max_retry_after` seconds, that is an error.
 
-    Raises as `lines` does, and `TypeError` if `last_event_id` is no text or `retry` no `Retry`,
-    `ValueError` if `max_event` is less than 1 or no header can hold `last_event_id`. A step raises
-    `BodyStatusError` for any other status than 200 and 204, `BodyTypeError` for another content
-    type than `text/event-stream`, and `RecordSizeError` for an event whose data, or a line of
-    which, has more than `max_event` characters. None of these is tried again.
+    Raises as `lines` does, and `TypeError` if `last_event_id` is not a `str` or `retry` not a
+    `Retry`, `ValueError` if `max_event` is less than 1 or no header can hold `last_event_id`. A
+    step raises `BodyStatusError` for any other status than 200 and 204, `BodyTypeError` for another
+    content type than `text/event-stream`, and `RecordSizeError` for an event whose data, or a line
+    of which, has more than `max_event` characters. None of these is tried again.
 
     >>> from anystream.http import sse
     >>> async def main():
@@ -117,7 +117,9 @@ def sse(
     most = check.integer("max_event", max_event, 1)
     check.text("last_event_id", last_event_id)
     if not is_sendable(last_event_id):
-        raise ValueError(f"last_event_id must not hold control characters, got {last_event_id!r}")
+        raise ValueError(
+            f"last_event_id must not contain control characters, got {last_event_id!r}"
+        )
     if not isinstance(cast("Any", comments), bool):
         raise TypeError(f"comments must be True or False, got {comments!r}")
     request = BodyRequest(what, method, headers, content, json, read_timeout)
@@ -232,7 +234,7 @@ class EventSource(Connected):
             backoff.reset()
         if error is not None:
             least = max(least, self.openings.granted(error))
-        elif self.delivered:  # this is no failure, so the next pause is the first one again
+        elif self.delivered:  # this is not a failure, so the next pause is the first one again
             backoff.reset()
         else:
             backoff.number += 1

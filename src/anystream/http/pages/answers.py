@@ -22,9 +22,9 @@ class Said(NamedTuple):
 
     answer: Answer
     sign: str = ""  # in words
-    scheme: Scheme | None = None  # by which to go on, if that is known beyond doubt
+    scheme: Scheme | None = None  # by which to continue, if that is known beyond doubt
     step: Step | None = None  # how, by the scheme
-    advice: str = ""  # the argument that says how to go on
+    advice: str = ""  # the argument that says how to continue
     echo: str | None = None  # where the page repeats the number that it was asked for with
 
 
@@ -196,7 +196,7 @@ def told_all(page: Page[Any], signs: Signs, first: bool) -> Sign | None:
 
 
 def undoubted(page: Page[Any], signs: Signs, more: str) -> Said:
-    """There is more; go on where it is known how."""
+    """There is more; continue where it is known how."""
     if (found := by_kind(page, more)) is not None:
         return found
     if (echoed := in_echo(page, [signs])) is not None:

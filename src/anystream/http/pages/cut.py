@@ -1,4 +1,4 @@
-"""Whether a text that is no JSON would be if only there were more of it."""
+"""Whether a text that is not JSON could be if there were more of it."""
 
 import re
 

@@ -10,12 +10,12 @@ from .cut import after_space, is_cut
 
 _COMMA = re.compile(r"[ \t\r\n]*+,[ \t\r\n]*+")
 _BETWEEN = re.compile(r"\}[ \t\r\n]*+,[ \t\r\n]*+\{")
-# It starts where white space does, lest each blank of a long row begins another search.
+# It starts where white space does, or each blank of a long row would begin another search.
 _BREAK = re.compile(r"(?<![ \t])[ \t]*+[\r\n][ \t\r\n]*+")
 
 
 class NotJSON(ValueError):
-    """The body is no JSON. It is `truncated` if more of it could have made it JSON."""
+    """The body is not JSON. It is `truncated` if more of it could have made it JSON."""
 
     def __init__(self, problem: str, *, truncated: bool = False) -> None:
         super().__init__(problem)
@@ -40,7 +40,7 @@ class Document:
         except JSONDecodeError as error:
             raise NotJSON(str(error), truncated=is_cut(self._text)) from None
         except RecursionError:
-            raise NotJSON("it is nested too deeply to be read") from None
+            raise NotJSON("it is nested too deeply") from None
 
     def texts(self, items: list[Any]) -> list[str]:
         """The text of each item, as it stands in the body, but in one line.
@@ -49,7 +49,7 @@ class Document:
         be a list in `data` itself, and one that no other list holds.
         """
         if id(items) not in self._lists:
-            raise ValueError("items must be a list of this document, which no other list holds")
+            raise ValueError("items must be a list of this document that is in no other list")
         if not items:
             return []
         _, start, end = self._lists[id(items)]
@@ -128,7 +128,7 @@ class Document:
 
 
 def _flat(inner: str, count: int) -> list[str] | None:
-    """The texts of so many objects, if there are no other braces and all commas look the same."""
+    """The texts of `count` objects, if there are no other braces and all commas look the same."""
     if inner.count("{") != count or not (first := _BETWEEN.search(inner)):
         return None
     texts = inner.replace(first[0], "}\n{").split("\n")

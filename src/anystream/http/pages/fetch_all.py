@@ -33,10 +33,10 @@ M = TypeVar("M")
 RETRY = Retry(times=4, first=0.5, cap=60.0)
 
 MAX_BYTES = 64 * 2**20
-"""Bytes of a page, unpacked, if nobody has said how many."""
+"""Bytes of an unpacked page by default."""
 
 MAX_EMPTY = 30
-"""Pages without items in a row, if nobody has said how many."""
+"""Pages without items in a row by default."""
 
 
 @overload
@@ -171,7 +171,7 @@ def fetch_all_pages(
     loads: Callable[[bytes], Any] | None = None,
     texts: bool = False,
 ) -> PageStream[Any]:
-    """Every item of a paginated API, whatever the way from one page to the next.
+    """Every item of a paginated API, for every way from one page to the next.
 
     Without `next` each response is read for what it says itself:
 
@@ -186,10 +186,10 @@ def fetch_all_pages(
 
     So a run ends complete or with an error.
 
-    `next` says how a page leads to the next one: a scheme (`LinkHeader`, `NextURL`, `PageNumber`,
-    `Offset`, `Cursor`, `HeaderCursor`, `NextParams`, `LastItem`, `GraphQL`, or a `Scheme` of
-    yours), or a function, plain or async, that is given the `Page` and gives the URL of the next
-    one, a dictionary of parameters, a `Step`, or None at the end.
+    `next` says how a page leads to the next one. It is a scheme (`LinkHeader`, `NextURL`,
+    `PageNumber`, `Offset`, `Cursor`, `HeaderCursor`, `NextParams`, `LastItem`, `GraphQL`, or a
+    `Scheme` of yours), or a function of the `Page`, plain or async. The function returns the URL of
+    the next one, a dictionary of parameters, a `Step`, or None at the end.
 
     `items` says where in the JSON body the list of items is: a path of keys joined by dots, "" for
     the body itself, or a function of the body. Without it the body must be a list, or have just
@@ -228,20 +228,20 @@ def fetch_all_pages(
             may be at. No headers but harmless ones, no cookies and no auth are sent there.
         same_origin: reads the path and the query of each link at the origin of the first page,
             for APIs behind a proxy that name another one.
-        resume_from: the `state` of a run, or of a page, to go on from.
+        resume_from: the `state` of a run, or of a page, to continue from.
         into: makes of each item what the stream gives: a model of pydantic, a function such as
             `partial(msgspec.convert, type=User)`, or any other plain function.
         loads: reads the body in the place of `json.loads`, such as `orjson.loads`. By default NaN
             and Infinity, which are not JSON, are a `PageDataError`.
         texts: gives each item as its JSON text, character for character but in one line.
 
-    The steps raise a `PaginationError` after the items before it: `PageStatusError` for a status
-    that is not one of success, `PageDataError` (`TruncatedPage`, `PageSizeError`, `ItemsNotFound`,
-    `GraphQLError`) for a body that is not as it should be, `SchemeNotFound`, `PaginationLoop` for a
-    page that was asked for before or has the same items as the one before it, `CrossOriginNext` for
-    one at an origin that is not allowed; and what the client raises, with a note that names the
-    page. If the server has told of more items than have come, the end of the run is an
-    `IncompleteWarning`.
+    A step raises a `PaginationError` after the items before it. It is a `PageStatusError` for a
+    status that is not one of success, and a `PageDataError` (`TruncatedPage`, `PageSizeError`,
+    `ItemsNotFound`, `GraphQLError`) for a body that is not as it should be. It is a
+    `PaginationLoop` for a page that was asked for before or has the same items as the one before
+    it, and a `CrossOriginNext` for one at an origin that is not allowed. `SchemeNotFound` is
+    described above. Errors of the client propagate with a note that names the page. If the server
+    has told of more items than have come, the end of the run is an `IncompleteWarning`.
 
     A step that is cancelled may be repeated: it asks for the same page again, or waits on until the
     pause is over. Pages in a task of their own survive the cancellation. A page is in memory as a
@@ -263,8 +263,8 @@ def fetch_all_pages(
         page_size = check.integer("page_size", page_size, 1)
         if scheme is None:
             raise ValueError(
-                "page_size needs next=, a scheme that knows the parameter for it; to detect one,"
-                f" write it as params={{'per_page': {page_size}}}, or as the API calls it"
+                "page_size needs a scheme that knows the parameter for it; pass next=, or put the"
+                f" API's own parameter in params=, such as params={{'per_page': {page_size}}}"
             )
     need_client("fetch_all_pages", client)
     check_client(client)

@@ -31,7 +31,7 @@ from .reading import PageReader
 from .requests import Requests
 
 SLICE = 4
-"""Requests, or so many times `PIECE` bytes, after which other tasks have their turn."""
+"""Requests, or pieces of `PIECE` bytes, after which other tasks have their turn."""
 
 PIECE = 16_384
 
@@ -197,7 +197,7 @@ class Fetch:
                 self.number,
                 retry_after=pause,
                 limited=True,
-                more=f", and nothing is left of the rate limit{longer(pause, limit)}",
+                more=f"; the rate limit is used up{longer(pause, limit)}",
             )
             return None
         return pause
@@ -221,7 +221,7 @@ class Fetch:
         more = f": {said}" if (said := reason(given, response.request)) else ""
         if response.next_request is not None:
             target = safe(str(response.next_request.url))
-            more = f"{more}, to {target}; a client with follow_redirects=True would go there"
+            more = f"{more}, to {target}; a client with follow_redirects=True would follow it"
         kind = PageStatusError
         if after is not None and after > limit and may_pass(status, limited):
             kind, more = RetryAfterError, more + longer(after, limit)
@@ -253,11 +253,11 @@ class Fetch:
 
     @property
     def attempts(self) -> int:
-        """How many were made, all told."""
+        """How many were made in total."""
         return self.backoff.number + self.quota.number
 
     def later(self, error: Exception, limit: float) -> None:
-        """Pause the whole run, since the server wants it; that is no failure of this page."""
+        """Pause the whole run, since the server wants it; that is not a failure of this page."""
         try:
             if self.quota.policy.times == 0 or not self.quota.wants(error):
                 raise error
@@ -274,13 +274,13 @@ class Fetch:
             del error
 
     def rest(self, error: Exception, pause: float) -> None:
-        """Begin a pause of so many seconds, of which the hook is told."""
+        """Begin a pause of `pause` seconds, and tell the hook."""
         self.failed = error, self.attempts, pause
         self.due = current_time() + pause
 
 
 def longer(pause: float, limit: float) -> str:
-    return f"; the server asks for a pause of {pause:g} s, and max_retry_after allows {limit:g} s"
+    return f"; the server asks for a pause of {pause:g} s, but max_retry_after allows {limit:g} s"
 
 
 LEAST = 0.05

@@ -61,7 +61,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Kind:
-    """How an API of one kind goes on, and what its responses are known by."""
+    """How an API of one kind continues, and what its responses are known by."""
 
     name: str
     method: str
@@ -300,7 +300,7 @@ ENDINGS = (
     ),
     ("Airtable gives an offset", Shape(has=("records",), items=("id", "createdTime", "fields"))),
     (
-        "HubSpot says how to go on in paging",
+        "HubSpot says how to continue in paging",
         Shape(has=("results",), items=("id", "properties", "archived")),
     ),
 )
@@ -308,7 +308,7 @@ ENDINGS = (
 
 
 def ended(page: Page[Any]) -> str | None:
-    """Why a page that does not say how to go on is the last one, if its kind says so."""
+    """Why a page that does not say how to continue is the last one, if its kind says so."""
     if not page.records:
         return None
     return next((why for why, shape in ENDINGS if shape.fits(page)), None)

@@ -29,7 +29,7 @@ class Pacer:
         self._quota = 0.0  # seconds between two requests, as the server has shown
         self._width = tasks if interval or tasks == 1 else 1  # requests at a time
         self._flying = 0
-        self._landed: Event | None = None  # that somebody waits for
+        self._landed: Event | None = None  # that a task waits for
         self._begun: float | None = None  # when the first request after a pause was sent
         self._answered = 0  # how many were since then
         self._grown = 0  # of these when the width has grown last

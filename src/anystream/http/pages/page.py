@@ -1,4 +1,4 @@
-"""One page: what has come, where in it something is, and where to go on after it."""
+"""One page: what has come, where in it something is, and where to continue after it."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ class Step(TypedDict, total=False):
 
 
 class State(TypedDict):
-    """Where to go on; JSON."""
+    """Where to continue; JSON."""
 
     version: int
     url: str  # as it may be shown
@@ -92,8 +92,8 @@ class Asked(NamedTuple):
             raise ValueError(f"resume_from must be of version {VERSION}, got {given['version']!r}")
         if given["digest"] != self.digest:
             raise ValueError(
-                f"resume_from is the state of {given['url']!r}, and this is {self.url!r}, or its"
-                " parameters, body, next= or items= are others"
+                f"resume_from must be a state of this request, {self.url!r}, with the same"
+                f" parameters, body, next= and items=; it was saved for {given['url']!r}"
             )
         step: Any = given["step"]
         if step is not None:
@@ -117,7 +117,7 @@ def is_step(value: Any) -> bool:
 
 def checked_step(name: str, value: Any) -> Step:
     if not isinstance(value, Mapping) or (value and not is_step(value)):
-        raise ValueError(f"{name} must have no keys but {', '.join(KEYS)}, got {value!r}")
+        raise ValueError(f"{name} may have only the keys {', '.join(KEYS)}, got {value!r}")
     return cast("Step", {**value})
 
 
@@ -155,7 +155,7 @@ class Page(Generic[T_co]):
 
     Attributes:
         items: its items, without those that `dedupe` and `max_items` have dropped.
-        number: counted from 1 over the run, and over those that it goes on from.
+        number: counted from 1 over the run, and over those that it continues.
         response: the response of the client, read to its end.
         data: its body, out of JSON; None if the status is 204.
         records: all its items out of JSON, also those that were dropped.
@@ -200,12 +200,12 @@ class Page(Generic[T_co]):
 
     @property
     def state(self) -> State:
-        """Where to go on after this page, as JSON for `resume_from`."""
+        """Where to continue after this page, as JSON for `resume_from`."""
         return state_after(self, len(self.items))
 
 
 def state_after(page: Page[Any], count: int) -> State:
-    """Where to go on after this many items of a page."""
+    """Where to continue after this many items of a page."""
     asked, step, places, _ = page.origin
     done = places[count] if count < len(places) else len(page.records)
     if done < len(page.records) or page.error is not None or is_first_of_numbered(page):
@@ -228,7 +228,7 @@ def only(page: Page[T_co], kept: Sequence[int]) -> Page[T_co]:
 
 
 def cut(page: Page[T_co], count: int) -> Page[T_co]:
-    """The page with its first items; where to go on after them is known of the others."""
+    """The page with its first items; the others tell where to continue after these."""
     return replace(page, items=page.items[:count])
 
 

@@ -140,7 +140,7 @@ class PageReader:
             return []
         where = f"the value at {items!r}" if items else "the body itself"
         if callable(items):
-            where = f"what {items!r} has found"
+            where = f"what {items!r} returned"
         problem = f"the body has no list of items: {where} is not a list, but {in_words(found)}"
         raise ItemsNotFound(problem, response, number)
 
@@ -211,13 +211,13 @@ class PageReader:
             instead = said.advice or f"next={said.scheme!r}"
             raise SchemeNotFound(
                 f"nothing is at {missing}, but there are more pages, since {said.sign}:"
-                f" say {instead}, or {JUST_THIS}",
+                f" pass {instead}, or {JUST_THIS}",
                 page.response,
                 page.number,
             )
 
     def detected(self, page: Page[Any], said: answers.Said) -> tuple[answers.Said, Step | None]:
-        """What the page says itself, all told, and the step that follows from it."""
+        """What the page as a whole says, and the step that follows from it."""
         before = self.scheme
         if not page.records and said.answer == "unknown":
             return answers.Said("end", "there are no items", before), None
@@ -227,7 +227,7 @@ class PageReader:
         if said.answer == "more":
             raise SchemeNotFound(
                 f"there are more pages, since {said.sign}, but nothing says how to ask for them:"
-                f" say {said.advice}, with the API's own parameter{and_start(said.advice)},"
+                f" pass {said.advice}, with the API's own parameter{and_start(said.advice)},"
                 f" or {JUST_THIS}",
                 page.response,
                 page.number,
@@ -236,7 +236,7 @@ class PageReader:
         if said.answer == "end" or not self.counts(page, numbering):
             return answers.Said("end", said.sign or "nothing leads on", before or said.scheme), None
         if page.response.request.method != "GET":
-            problem = f"nothing says whether there are more pages: say next=, or {JUST_THIS}"
+            problem = f"nothing says whether there are more pages: pass next=, or {JUST_THIS}"
             raise SchemeNotFound(problem, page.response, page.number)
         self.scheme = numbering
         return answers.Said("unknown", "", numbering), numbering.next(page)
@@ -254,9 +254,9 @@ class PageReader:
         wanted = page.origin.step.get("params", {})
         if said is not MISSING and wanted and str(said) not in map(str, wanted.values()):
             raise SchemeNotFound(
-                f"the API has no parameter as in {wanted}, since its response"
-                f" says that {self.echo!r} is {in_words(said)}: say how to ask for the next page"
-                f" with next=, or {JUST_THIS}",
+                f"the API ignores the parameter in {wanted}, since its response says that"
+                f" {self.echo!r} is {in_words(said)}: pass next= to say how to ask for the next"
+                f" page, or {JUST_THIS}",
                 page.response,
                 page.number - 1,
             )

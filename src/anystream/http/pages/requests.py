@@ -150,7 +150,7 @@ class Requests:
             request.headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
 
     def is_trusted(self, step: Step, url: str) -> bool:
-        """Whether credentials may go with a request; what is no link is at home."""
+        """Whether credentials may go with a request; a step that is not a link is at home."""
         return "url" not in step or url.startswith(self.prefix)
 
     def at_home(self, request: "httpx.Request", number: int) -> bool:
@@ -161,9 +161,9 @@ class Requests:
         if there in self.ask.allowed:
             return False
         raise CrossOriginNext(
-            f"this is not at {in_words(home)}; allow_origins={[in_words(there)]!r} would allow"
-            " it, without the headers, cookies and auth of the client, and same_origin=True would"
-            f" ask {in_words(home)} for its path",
+            f"this is not at {in_words(home)}; pass allow_origins={[in_words(there)]!r} to ask it"
+            " without the headers, cookies and auth of the client, or same_origin=True to ask"
+            f" {in_words(home)} for its path",
             request.url,
             number,
         )

@@ -1,7 +1,7 @@
 """How one page leads to the next: the schemes that `next=` takes, each a small table of names.
 
 A scheme has no memory: it works the next step out from a page and the step that led to it, so a run
-can go on from any step.
+can continue from any step.
 """
 
 import json
@@ -40,7 +40,7 @@ class Scheme(ABC):
     """How one page of an API leads to the next. Subclass it where none of the others fits.
 
     `next` is all that a scheme needs. It must work the step out from the page alone, so that a run
-    can go on from its `state`. A frozen dataclass gives it a `repr`, which the state remembers.
+    can continue from its `state`. A frozen dataclass gives it a `repr`, which the state remembers.
 
     Attributes:
         size: the name of the parameter for `page_size`, or None.
@@ -88,7 +88,7 @@ class Scheme(ABC):
         """Raise what is wrong with a body that has come with a status of success."""
 
     def missing(self, page: Page[Any]) -> str | None:
-        """The place, in words, that says how to go on, if it is not in the page at all."""
+        """The place, in words, that says how to continue, if it is not in the page at all."""
         return None
 
     def __repr__(self) -> str:
@@ -131,7 +131,7 @@ class Countable(Scheme):
             place_or_none(self, name)
         check.integer("start", self.start)
         if self.template is not None and self.template.count("{}") != 1:
-            raise ValueError(f"template must hold {{}} once, got {self.template!r}")
+            raise ValueError(f"template must contain {{}} exactly once, got {self.template!r}")
 
     @abstractmethod
     def count(self, page: Page[Any]) -> int | None:
@@ -197,7 +197,7 @@ class PageNumber(Countable):
 
 @dataclass(frozen=True, repr=False)
 class Numbering(PageNumber):
-    """`?page=1`, `?page=2`, ... up to an empty page, where nothing says how to go on.
+    """`?page=1`, `?page=2`, ... up to an empty page, where nothing says how to continue.
 
     The first page was asked for without a number, and the API may count from 0 or from 1. So the
     first number is 1, whose page is either the first one again or the second one. A number in the
@@ -268,7 +268,7 @@ class Cursor(Scheme):
     `path` is where it is. It is sent as the parameter `param` or the header `header`, or put into
     the JSON body of the request at the path `body`. With `url` the following pages are asked for
     there, and a `body` holds nothing else. The end is an empty, null or absent cursor, or a false
-    value at `more`, which is a path in the body, with `!` before it where true is the end, a
+    value at `more`. `more` is a path in the body, with `!` before it where true is the end, a
     `Header`, or a function of the `Page`. `size` is the name of the parameter for `page_size`.
 
     Raises `TypeError` unless just one of `param`, `body` and `header` is given, or if one of these
@@ -295,8 +295,8 @@ class Cursor(Scheme):
         place_or_none(self, "more")
         if [self.param, self.body, self.header].count(None) != 2:
             raise TypeError(
-                "Cursor needs param=, the parameter that sends the cursor, or body=, its path in"
-                " the JSON of the request, or header=, and just one of them; got"
+                "Cursor needs exactly one of param= (the parameter that sends the cursor), body="
+                " (its path in the JSON of the request) and header=, got"
                 f" param={self.param!r}, body={self.body!r} and header={self.header!r}"
             )
 
@@ -351,8 +351,8 @@ class HeaderCursor(Scheme):
             text_or_none(self, name)
         if (self.param is None) == (self.to_header is None):
             raise TypeError(
-                "HeaderCursor needs param=, the parameter that sends the cursor, or to_header=, the"
-                f" header that does, and not both; got param={self.param!r} and"
+                "HeaderCursor needs exactly one of param= (the parameter that sends the cursor) and"
+                f" to_header= (the header that does), got param={self.param!r} and"
                 f" to_header={self.to_header!r}"
             )
 
@@ -528,8 +528,8 @@ class LastItem(Scheme):
         check.integer("add", self.add)
         if (self.param is None) == (self.body is None):
             raise TypeError(
-                "LastItem needs param=, the parameter that sends the key, or body=, its path in the"
-                f" JSON of the request, and not both; got param={self.param!r} and"
+                "LastItem needs exactly one of param= (the parameter that sends the key) and body="
+                f" (its path in the JSON of the request), got param={self.param!r} and"
                 f" body={self.body!r}"
             )
 
@@ -538,7 +538,7 @@ class LastItem(Scheme):
             return self.after_last(page) if page.records else None
         more = wanted(page, self.more)
         if more is None:
-            problem = f"there is no {self.more!r}, which says whether there are more items"
+            problem = f"the page has no {self.more!r}, which says whether there are more items"
             raise PageDataError(problem, page.response, page.number)
         return self.after_last(page) if more else None
 
@@ -546,7 +546,7 @@ class LastItem(Scheme):
         last: Any = lookup(page.records[-1], self.key) if page.records else MISSING
         kinds = (str, int) if self.body is None else (str, int, float, list, dict)
         if type(last) not in kinds or (self.add and type(last) is not int):
-            problem = f"there is no last item with {self.key!r}, to ask for those after it"
+            problem = f"the page has no last item with a usable {self.key!r} to continue after"
             raise PageDataError(problem, page.response, page.number)
         return sending(last + self.add if self.add else last, self.param, self.body)
 
@@ -613,7 +613,7 @@ class Function(Scheme):
         if isinstance(said, str) or hasattr(said, "copy_with"):
             return {"url": str(said)}
         raise TypeError(
-            "next must give the URL of the next page, a dictionary of parameters, a Step, or None,"
+            "next must return the URL of the next page, a dictionary of parameters, a Step or None,"
             f" got {said!r}"
         )
 

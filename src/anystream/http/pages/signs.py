@@ -30,7 +30,7 @@ MOST = 1000
 
 
 class Meaning(NamedTuple):
-    """What the name of a member says, whatever its value."""
+    """What the name of a member says, without its value."""
 
     name: str  # in lower case, without what stands between words
     yes: bool
@@ -373,7 +373,7 @@ def looks_like_url(value: Any) -> bool:
 
 
 def leads_on(value: str, url: str) -> bool:
-    """Whether it is a URL of the same path, whatever its name says beside next."""
+    """Whether it is a URL of the same path, even if its name says more than next."""
     path = re.sub(r"^https?://[^/?#]*|[?#].*$", "", url)
     return looks_like_url(value) and re.sub(r"^https?://[^/?#]*|[?#].*$", "", value) in (path, "")
 

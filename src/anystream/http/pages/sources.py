@@ -89,8 +89,8 @@ class Fetching(SourceDefaults):
         came, self.came = self.came, None
         url = cast("Page[Any]", last).url
         warnings.warn(
-            f"{url} tells of {total} items in all, and {came} have come: the API may not give all"
-            " of them, or not count the same",
+            f"{url} tells of {total} items in total, but {came} came: the API may give only a part"
+            " of them, or count something else",
             IncompleteWarning,
             stacklevel=2,
         )
@@ -178,7 +178,7 @@ class OneByOne(Fetching):
                 page.number,
             )
 
-    # -- where nothing says how to go on ------------------------------------------------------
+    # -- where nothing says how to continue ---------------------------------------------------
 
     def is_first_again(self, first: Page[Any], page: Page[Any]) -> bool:
         """Whether the page with the number 1 is the first one again, and not the second one."""
@@ -203,7 +203,8 @@ class OneByOne(Fetching):
         first = cast("Page[Any]", self.probed)
         return SchemeNotFound(
             "nothing says whether there is another page, and the API has no parameter"
-            f" {Numbering.param!r}, since {why}: say how to ask for it with next=, or {JUST_THIS}",
+            f" {Numbering.param!r}, since {why}: pass next= to say how to ask for it,"
+            f" or {JUST_THIS}",
             first.response,
             first.number,
         )
@@ -246,8 +247,8 @@ class AtATime(Fetching):
     def check(self, first: Page[Any]) -> None:
         self.learn(first)
         if first.next is not None and not self.count:
-            problem = f"concurrency needs to know how many pages there are, and {self.scheme!r}"
-            raise PageDataError(f"{problem} finds no number", first.response, first.number)
+            problem = f"concurrency needs to know how many pages there are, but {self.scheme!r}"
+            raise PageDataError(f"{problem} finds no number here", first.response, first.number)
 
     def learn(self, page: Page[Any]) -> None:
         """Pages come in any order, so one that tells of fewer may be older than the last one."""

@@ -131,16 +131,16 @@ class PageRun(Run[T_co]):
 
     @property
     def state(self) -> State:
-        """Where to go on after the items that were delivered, as JSON for `resume_from`.
+        """Where to continue after the items that were delivered, as JSON for `resume_from`.
 
         It is exact also in the middle of a page, and may be asked for at any time, after the end
         and after an error too. It holds the URLs or cursors that the server has given.
 
-        Raises `StreamError` with `ordered=False`: there is no single place to go on from then.
+        Raises `StreamError` with `ordered=False`: there is no single place to continue from then.
         """
         if not self.ordered:
             raise StreamError(
-                f"{self._reader.opening.stream!r} has no state, since it is not ordered"
+                f"{self._reader.opening.stream!r} has no state, since its pages come in any order"
             )
         return self.position.state
 
