@@ -1,5 +1,6 @@
 """Several tasks that fail at one instant: one error, bare, which tells of the others."""
 
+import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from contract import ON_ASYNCIO
 
 import anystream
 from anystream import Retry, Stream, combine_latest, merge, net, race
@@ -150,9 +152,13 @@ async def test_an_outage_is_survived(way: str) -> None:
     assert line.repaired
 
 
+IN_A_TASK = pytest.mark.parametrize("task", [False, True], ids=["in the reader", "in a task"])
+
+
+@IN_A_TASK
 @pytest.mark.parametrize("bug", [0, 3, 7])
 @pytest.mark.parametrize("way", ["merge", "map", "map unordered", "flat_map", "zip", "nested"])
-async def test_a_bug_does_not_hide_behind_an_outage(way: str, bug: int) -> None:
+async def test_a_bug_does_not_hide_behind_an_outage(way: str, bug: int, task: bool) -> None:
     line = Line({bug: TypeError})
     for stream in (
         WAYS[way](line).catch(lambda error: [], ConnectionError),
@@ -160,9 +166,26 @@ async def test_a_bug_does_not_hide_behind_an_outage(way: str, bug: int) -> None:
         WAYS[way](line).retry(Retry(on=lambda error: isinstance(error, ConnectionError))),
     ):
         line.cut = anyio.Event()
-        error = await in_an_outage(line, stream.drain)
+        error = await in_an_outage(line, (stream.buffer(0) if task else stream).drain)
         assert type(error) is TypeError
         assert ConnectionError in {type(other) for other in error.__siblings__}
+
+
+@IN_A_TASK
+async def test_a_bug_does_not_hide_behind_an_outage_that_waits_for_its_turn(task: bool) -> None:
+    """The first call to fail waits for the one before it."""
+
+    line = Line({3: TypeError})
+
+    async def call(number: int) -> int:
+        if number == 0:
+            await anyio.sleep(3)
+            return 0
+        return await line.fetch(number)
+
+    stream = Stream(range(4)).map(call, concurrency=4).catch(lambda error: [], ConnectionError)
+    error = await in_an_outage(line, (stream.buffer(0) if task else stream).drain)
+    assert type(error) is TypeError
 
 
 async def test_timeouts_at_one_instant() -> None:
@@ -174,6 +197,22 @@ async def test_timeouts_at_one_instant() -> None:
         stream = Stream(range(8)).map(fetch, concurrency=8, ordered=ordered)
         with pytest.raises(TimeoutError):
             await stream.drain()
+        assert await stream.catch(lambda error: [1], TimeoutError).collect() == [1]
+
+
+@ON_ASYNCIO
+async def test_timeouts_of_asyncio_at_one_instant() -> None:
+    """The task of the second one is interrupted when the timeout has cancelled it already."""
+
+    async def fetch(number: int) -> None:
+        async with asyncio.timeout(1):
+            await anyio.sleep(10)
+
+    for ordered in (True, False):
+        stream = Stream(range(8)).map(fetch, concurrency=8, ordered=ordered)
+        with pytest.raises(TimeoutError) as caught:
+            await stream.drain()
+        assert len(caught.value.__siblings__) == 7  # type: ignore[attr-defined]
         assert await stream.catch(lambda error: [1], TimeoutError).collect() == [1]
 
 
