@@ -190,6 +190,28 @@ async def test_what_is_held_comes_before_the_end_and_before_an_error_at_once() -
         assert error is gone
 
 
+async def test_a_signal_while_the_reader_is_busy_ends_what_has_come_since_the_last() -> None:
+    """Both signals come while the reader holds an earlier batch."""
+    signals = Stream([1.5, 1, 0.5]).tap(anyio.sleep)
+    items = Stream([1, 0, 0, 0.5, 1.5, 0]).tap(anyio.sleep).enumerate().map(lambda pair: pair[0])
+    got: list[tuple[int, ...]] = []
+    async with items.batched(until=signals) as batches:
+        async for batch in batches:
+            got.append(batch)
+            await anyio.sleep(10)
+    assert [item for batch in got for item in batch] == [0, 1, 2, 3, 4, 5]
+
+
+async def test_what_comes_at_the_instant_of_a_signal_is_for_the_next_one() -> None:
+    """If the signal is heard first, the source waits with its item until the reader is back."""
+    signals = Stream([0.75, 0.25, 1]).tap(anyio.sleep)
+    items = Stream([0.5, 0.5, 8]).tap(anyio.sleep).enumerate().map(lambda pair: pair[0])
+    async with items.batched(until=signals) as batches:
+        await anyio.sleep(3)
+        got = [batch async for batch in batches]
+    assert got in ([(0,), (1,), (2,)], [(0,), (1, 2)])
+
+
 async def test_a_sample_is_taken_at_ticks_that_count_from_the_opening() -> None:
     await assert_marbles(marbles("-a---b---|").sample(3), "---a--b--|")
     await assert_marbles(marbles("-ab---c----d|").sample(3), "---b-----c--(d|)")

@@ -84,6 +84,29 @@ def test_refuses_bad_weights() -> None:
             Stream("ab").batched(**given_within)
 
 
+def test_refuses_signals_with_another_end_of_a_batch() -> None:
+    others: list[dict[str, Any]] = [{"within": 1}, {"weight": len, "max_weight": 1}]
+    for other in others:
+        with pytest.raises(TypeError, match=r"^until cannot be combined with within or weight$"):
+            Stream("ab").batched(2, until=[1], **other)
+    for wrong in (1, len, object()):
+        with pytest.raises(TypeError, match=r"^until must be a stream, an async iterable or an"):
+            Stream("ab").batched(until=wrong)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def test_refuses_to_keep_what_does_not_come() -> None:
+    with pytest.raises(ValueError, match=r'^keep="first" needs edge="trailing" or "both"'):
+        async_range(3).throttle(1, keep="first")
+    with pytest.raises(ValueError, match=r"^keep must be one of 'last', 'first', got 'middle'$"):
+        async_range(3).throttle(1, "both", keep="middle")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("wrong", ["1", None, -1, float("nan"), True])
+async def test_seconds_that_a_function_gives_are_checked(wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^what seconds\(item\) gives must be "):
+        await async_range(3).debounce(lambda _: wrong).collect()
+
+
 WRITTEN = [text for row in CLOCKED for text in row.written]
 
 

@@ -96,6 +96,10 @@ def test_an_operator_that_keeps_it_passes(pause: float | None) -> None:
     assert cases > 40
 
 
+def test_an_operator_in_the_task_of_the_reader_passes() -> None:
+    assert check_operator(lambda s: s.map(str), [1, 2, 3], ["1", "2", "3"]) > 60
+
+
 def test_it_can_be_asked_for_one_backend() -> None:
     every = check_operator(lambda s: s.map(str), [1], ["1"])
     one = check_operator(lambda s: s.map(str), [1], ["1"], backends=["trio"])
