@@ -208,9 +208,11 @@ class Case:
         source = self.source()
         got: list[Any] = []
         async with self.over(source) as items:
-            for step in itertools.count():
+            cancelled = False
+            while True:
+                cancelled = not cancelled
                 with anyio.CancelScope() as scope:
-                    if step % 2 == 0:
+                    if cancelled:
                         scope.cancel()
                     try:
                         got.append(await anext(items))
