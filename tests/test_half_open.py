@@ -113,6 +113,30 @@ async def test_a_stream_that_comes_to_one_without_tasks() -> None:
     assert pool.log == ["open", "close"]
 
 
+BEFORE: dict[str, Callable[[Stream[Any]], Stream[Any]]] = {
+    "source": lambda s: s,
+    "buffer": lambda s: s.buffer(1),
+    "group_by": lambda s: s.group_by(str),
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+async def test_what_is_before_an_operator_that_cannot_be_made(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was no terminal when it was called."""
+
+    def shown() -> bool:
+        raise ImportError("progress on a terminal needs rich")
+
+    pool = Pool()
+    stream = BEFORE[before](Stream(pool)).progress()
+    monkeypatch.setattr("anystream._operators.progress.shown", shown)
+    with pytest.raises(ImportError):
+        await stream.drain()
+    assert pool.log == ["open", "close"]
+
+
 async def test_each_attempt_is_closed_before_the_next_one() -> None:
     pool = Pool()
     used = await used_up()

@@ -180,6 +180,25 @@ async def test_a_hub_that_has_waited_long_is_woken_at_once() -> None:
         assert source.steps == steps + 1
 
 
+async def test_a_scope_of_the_source_does_not_cancel_the_wait_of_a_hub() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        with anyio.CancelScope() as scope:
+            yield 1
+            scope.cancel()
+            for n in range(2, 9):
+                yield n
+            await anyio.sleep(1)
+            yield 9
+        yield 10
+
+    got: list[int] = []
+    async with Stream(numbers).share(2) as reader, reader as items:
+        async for item in items:
+            got.append(item)
+            await anyio.sleep(0.1)
+    assert got == [*range(1, 9), 10]
+
+
 class Hanging:
     """An iterator with one item, whose `aclose` never returns, and awaits in scopes of its own."""
 
@@ -345,7 +364,8 @@ async def test_calls_behind_a_failed_one_are_stopped_at_once() -> None:
     assert stopped_at == [1]
 
 
-async def test_a_function_is_not_called_after_a_failure_at_the_same_instant() -> None:
+@pytest.mark.parametrize("name", ["map", "filter", "flat_map"])
+async def test_a_function_is_not_called_after_a_failure_at_the_same_instant(name: str) -> None:
     """A worker that has got an item is not interrupted before it runs again."""
     for _ in range(20):
         called: list[int] = []
@@ -361,7 +381,7 @@ async def test_a_function_is_not_called_after_a_failure_at_the_same_instant() ->
             yield 1
 
         with pytest.raises(EOFError):
-            await Stream(numbers).map(call, concurrency=2).collect()
+            await getattr(Stream(numbers), name)(call, concurrency=2).collect()
         assert called == [0]
 
 

@@ -94,6 +94,29 @@ async def test_it_may_await(form: str, how: Callable[..., Awaitable[None]], afte
     assert anyio.current_time() - start == pytest.approx(after + 0.5)
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+@pytest.mark.parametrize("form", FORMS)
+async def test_it_may_begin_with_a_look_for_a_cancellation(form: str) -> None:
+    """Code that trio has cancelled, and that finds itself not to be, comes to an assertion."""
+
+    class Looking(Rows):
+        async def __call__(self) -> AsyncIterator[int]:
+            self.held += 1
+            try:
+                await anyio.sleep(1)
+                yield 0
+            finally:
+                await anyio.lowlevel.checkpoint_if_cancelled()
+                await anyio.sleep(self.cleanup)
+                self.held -= 1
+
+    rows = Looking()
+    start = anyio.current_time()
+    await timeout(lambda: FORMS[form](rows), 0.5)
+    assert rows.held == 0
+    assert anyio.current_time() - start == pytest.approx(1)
+
+
 @pytest.mark.parametrize("form", ["collect", "block", "operators", "flat_map", "with tasks"])
 async def test_it_has_the_grace_period(form: str) -> None:
     rows = Rows(cleanup=10)

@@ -230,6 +230,48 @@ async def test_what_a_function_makes_after_another_task_has_closed_the_run_is_cl
     assert given.seen == ["close"]
 
 
+async def test_a_refusal_to_go_on_is_no_error_of_the_cleanup() -> None:
+    async def hook(*_: object) -> None:
+        try:
+            await anyio.sleep(10)
+        except anyio.get_cancelled_exc_class():
+            pass
+
+    async with Stream(Reset).retry(Retry(first=5, hook=hook)).buffer(0) as items:
+        with anyio.move_on_after(1):
+            await anext(items)
+
+
+async def test_a_refusal_to_go_on_is_not_told_of() -> None:
+    with pytest.raises(KeyError) as caught:
+        async with Stream(Reset).catch(Calls().handler).buffer(0) as items:
+            with anyio.move_on_after(0.2):
+                await anext(items)
+            raise KeyError
+    assert not hasattr(caught.value, "__siblings__")
+
+
+class Over(Reset):
+    """Ends at its first step, and takes its time to close."""
+
+    async def __anext__(self) -> Any:
+        raise StopAsyncIteration
+
+
+async def test_there_is_no_pause_after_another_task_has_closed_the_run() -> None:
+    async def read(items: AsyncIterator[Any]) -> None:
+        with pytest.raises(StreamClosedError, match="closed while it was read"):
+            await anext(items)
+        assert anyio.current_time() - start == pytest.approx(SLOW), "it waited for a pause"
+
+    start = anyio.current_time()
+    stream = Stream([1]).buffer(0).flat_map(lambda _: Stream(Over).repeat(pause=5))
+    async with stream as items, anyio.create_task_group() as group:
+        group.start_soon(read, items)
+        await anyio.sleep(0.1)
+        await items.aclose()
+
+
 @pytest.mark.parametrize("action", ["skip", "handler"])
 async def test_an_error_of_an_interrupted_function_is_not_mended(action: str) -> None:
     calls = Calls()

@@ -78,6 +78,32 @@ def test_a_cleanup_is_complete_all_the_same(taken_away: str) -> None:
     assert taken_away in texts[0]
 
 
+@pytest.mark.usefixtures("taken_away")
+def test_a_scope_that_is_cancelled_itself_does_not_catch_the_stop() -> None:
+    went_on = False
+
+    async def main() -> None:
+        scope = anyio.CancelScope()
+
+        async def numbers() -> AsyncIterator[int]:
+            nonlocal went_on
+            yield 1
+            with scope:
+                await anyio.sleep_forever()
+            went_on = True
+            await anyio.sleep_forever()
+
+        async with Stream(numbers).buffer(2) as items:
+            await anext(items)
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        anyio.run(main, backend="trio")
+    assert not went_on
+
+
 def test_they_are_all_there_today() -> None:
     async def main() -> bool:
         seen: list[bool] = []
