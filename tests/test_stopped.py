@@ -295,10 +295,10 @@ async def test_an_error_of_an_interrupted_function_is_not_mended(action: str) ->
     assert calls == []
 
 
-@pytest.mark.parametrize("seconds", [1, 2, 3])
+@pytest.mark.parametrize("seconds", [1, 1.25, 1.5, 2, 2.25, 3.5])
 @pytest.mark.parametrize("cleanup", [0, 0.5])
 async def test_a_close_after_the_stop_is_complete_although_the_interruption_is_on_its_way(
-    seconds: int, cleanup: float
+    seconds: float, cleanup: float
 ) -> None:
     """At one instant the inner stream has an item, and the outermost scope is cancelled."""
 
