@@ -260,7 +260,7 @@ class Over(Reset):
 
 async def test_there_is_no_pause_after_another_task_has_closed_the_run() -> None:
     async def read(items: AsyncIterator[Any]) -> None:
-        with pytest.raises(StreamClosedError, match="closed while it was read"):
+        with pytest.raises(StreamClosedError, match="closed while it was being read"):
             await anext(items)
         assert anyio.current_time() - start == pytest.approx(SLOW), "it waited for a pause"
 
