@@ -4,18 +4,22 @@
 
 Mutants are drawn by chance from all those of the core and of the operators, the same ones for the
 same seed, and each is tried in a copy of the package. A survivor is a test that is missing, or the
-same program in other words, which only a reader can tell: the exit code is 0 in both cases.
+same program in other words, which only a reader can tell: the exit code is 0 in both cases. The
+last line counts those that were tried, also after Ctrl-C.
 """
 
 import argparse
 import ast
 import os
 import random
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +35,9 @@ REST = (
 LIMIT = 900
 """Seconds for one run of the tests."""
 
+MEMORY = 4 * 2**30
+"""Bytes that one run may take."""
+
 PAIRS = ((ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn), (ast.Lt, ast.LtE))
 SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     old: new for a, b in (*PAIRS, (ast.Gt, ast.GtE)) for old, new in ((a, b), (b, a))
@@ -45,6 +52,7 @@ Found = tuple[ast.AST, ast.AST, str, str]
 @dataclass(frozen=True)
 class Mutant:
     path: Path
+    source: bytes
     line: int
     start: int
     end: int
@@ -55,8 +63,7 @@ class Mutant:
         return f"{self.path.relative_to(PACKAGE)}:{self.line} {self.what}"
 
     def applied(self) -> bytes:
-        whole = self.path.read_bytes()
-        return whole[: self.start] + self.text.encode() + whole[self.end :]
+        return self.source[: self.start] + self.text.encode() + self.source[self.end :]
 
 
 def changes(node: ast.AST) -> Iterator[Found]:
@@ -117,25 +124,56 @@ def mutants(path: Path) -> Iterator[Mutant]:
         if (start, end, text) not in seen:  # a `finally` may hold one statement
             seen.add((start, end, text))
             old = " ".join(source[start:end].decode().split())
-            yield Mutant(path, first.lineno, start, end, text, f"{what}: {old[:60]}")
+            yield Mutant(path, source, first.lineno, start, end, text, f"{what}: {old[:60]}")
+
+
+def limit_memory() -> None:
+    """In the process of the tests, of which a mutant may fill the memory of the machine."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def outcome(command: list[str], environment: dict[str, str]) -> tuple[int | None, list[str]]:
+    """The exit code, or None after `LIMIT` seconds, and the output.
+
+    It has a session of its own, so that no signal that it sends to its group comes here, and that
+    what it has left is killed with it. The output goes to a file, which nobody has to close.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=limit_memory,
+        )
+        code: int | None = None
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(LIMIT)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        return code, output.read().decode(errors="replace").splitlines()
 
 
 def first_failure(package: Path, tests: list[str]) -> str | None:
-    """The first test that fails, or that they hang; None if all of them pass."""
+    """The first test that fails, or how else they end; None if all of them pass."""
     options = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly", "--timeout=30")
     environment = os.environ | {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", *options, *tests]
-    try:
-        run = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT
-        )
-    except subprocess.TimeoutExpired:
+    code, lines = outcome([sys.executable, "-m", "pytest", *options, *tests], environment)
+    if code is None:
         return f"nothing ends within {LIMIT} s"
-    if run.returncode == 0:
+    if code == 0:
         return None
-    lines = run.stdout.splitlines()
-    failed = [line.split(" - ")[0] for line in lines if line.startswith(("FAILED", "ERROR"))]
-    return failed[0].split(maxsplit=1)[1] if failed else " ".join(lines[-2:]) or "it crashes"
+    for line in lines:
+        if line.startswith(("FAILED ", "ERROR ")):
+            return line.partition(" ")[2].partition(" - ")[0]
+    return f"they end with {code}: {' '.join(lines[-2:])}"
 
 
 def files(names: tuple[str, ...]) -> list[str]:
@@ -153,7 +191,7 @@ def killer(mutant: Mutant, package: Path) -> str | None:
     try:
         return first_failure(package, files(own + SMOKE)) or first_failure(package, files(REST))
     finally:
-        path.write_bytes(mutant.path.read_bytes())
+        path.write_bytes(mutant.source)
 
 
 def chosen(seed: int, count: int, words: list[str]) -> list[Mutant]:
@@ -163,24 +201,39 @@ def chosen(seed: int, count: int, words: list[str]) -> list[Mutant]:
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
-def main() -> None:
+def tried(mutants: list[Mutant], package: Path) -> Iterator[bool]:
+    """Try them one by one, and say of each whether a test has noticed it."""
+    for mutant in mutants:
+        test = killer(mutant, package)
+        print("KILLED" if test else "SURVIVED", mutant, test or "", flush=True)
+        yield test is not None
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seed", type=int, default=0, help="what is drawn (default: %(default)s)")
     parser.add_argument("--count", type=int, default=200, help="how many (default: %(default)s)")
     parser.add_argument("--modules", nargs="*", default=[], help="words of the paths to change")
     parser.add_argument("--list", action="store_true", help="only show what would be changed")
     given = parser.parse_args()
-    survived, tried = 0, chosen(given.seed, given.count, given.modules)
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(shutil.copytree(PACKAGE, Path(folder) / "anystream"))
-        for mutant in tried:
-            test = None if given.list else killer(mutant, package)
-            survived += test is None
-            print(*(() if given.list else ("KILLED" if test else "SURVIVED",)), mutant, test or "")
-            sys.stdout.flush()
-    if not given.list:
-        print(f"{len(tried) - survived} killed, {survived} survived (seed {given.seed})")
+    drawn = chosen(given.seed, given.count, given.modules)
+    if given.list:
+        print(*drawn, sep="\n")
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # there is a summary all the same
+    noticed: list[bool] = []
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            package = Path(shutil.copytree(PACKAGE, Path(folder) / "anystream"))
+            noticed.extend(tried(drawn, package))
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        killed, left = sum(noticed), len(drawn) - len(noticed)
+        survived = len(noticed) - killed
+        print(f"{killed} killed, {survived} survived, {left} not tried (seed {given.seed})")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
