@@ -289,9 +289,6 @@ class Producer(TaskOwner):
             with self._outer:
                 if self._state is NEW:
                     self._state = RUNNING
-                elif self._awaits:  # it was stopped before it has begun
-                    self._state = INTERRUPTED
-                    self._outer.cancel()
                 if self._awaits:
                     with CancelScope() as self._inner:
                         await self._interruptible(self._body(), self._inner)

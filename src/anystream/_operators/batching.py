@@ -86,10 +86,7 @@ class Batched(Operator):
                 self.batch.items.extend(items)
 
     def tail(self) -> Iterable[Any]:
-        rest: list[tuple[Any, ...]] = []
-        while self.batch.items:
-            rest.append(self.batch.empty())
-        return rest
+        return (self.batch.empty(),) if self.batch.items else ()
 
 
 class BatchQueue(Lane):

@@ -195,8 +195,6 @@ class Distributor(ABC):
         if self.started:
             await owner.stop([self.dealer])
             return
-        for task in self.behind:  # which close what they were given, and nothing more
-            task.interrupt()
         await self.source.close(owner)
 
 
