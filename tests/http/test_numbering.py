@@ -87,6 +87,19 @@ async def test_a_cancelled_step_doubles_nothing_and_loses_nothing(first: int) ->
     assert got == USERS
 
 
+async def test_what_one_page_repeats_is_counted_on() -> None:
+    """The first page shows that its API takes an offset, and the others show nothing."""
+
+    def answer(request: httpx.Request) -> Any:
+        start = int(query(request).get("offset", 0))
+        shown = {} if start else {"offset": 0, "total": len(USERS)}
+        return {"items": USERS[start : start + 3], **shown}
+
+    got, asked = await read(answer)
+    assert got == USERS
+    assert asked == ["/users", *(f"/users?offset={start}" for start in (3, 6, 7))]
+
+
 async def test_a_number_in_the_url_is_where_it_begins() -> None:
     got, asked = await read(lesson(USERS), "http://t/users?page=2&q=x")
     assert got == USERS[3:]

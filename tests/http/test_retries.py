@@ -113,6 +113,7 @@ async def test_a_pause_beyond_the_limit_is_refused_and_never_shortened() -> None
         with pytest.raises(RetryAfterError, match="status 429 Too Many Requests; ") as caught:
             await fetch_all_pages("http://test/", client=client).drain()
     assert caught.value.retry_after == 121
+    assert not hasattr(caught.value, "__notes__"), "it has answered, and once"
     assert len(api.requests) == 1
     assert await pauses([refusal(429, Retry_After="121")], max_retry_after=121) == [121]
 

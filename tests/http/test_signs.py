@@ -86,6 +86,7 @@ NOTHING: list[Any] = [
     around(next_steps=None),
     around(next_steps="call us"),
     around(nextSyncToken="x"),
+    around(nextSyncLink=f"{HOME}?syncToken=x"),
     around(cursor=True),
     around(cursor=["x"]),
     around(cursor={"a": 1}),
