@@ -36,11 +36,7 @@ PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
 ADDING_NO_LINE = [
     *MECHANICAL,
     "tests/examples",
-    "tests/http/test_shapes.py",
-    *(
-        f"tests/test_{name}.py"
-        for name in ("clock_references", "depth", "examples", "programs", "properties", "sinks")
-    ),
+    *(f"tests/test_{name}.py" for name in ("examples", "programs", "properties")),
 ]
 # What asks something of anyio, trio, httpx and the other packages that is not plain.
 ASKING_OTHERS = [

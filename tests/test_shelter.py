@@ -7,8 +7,17 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from contract import ON_ASYNCIO
 
-from anystream import CleanupTimeoutError, Stream, StreamInterruptedError, chain, stream
+from anystream import (
+    CleanupTimeoutError,
+    Stream,
+    StreamInterruptedError,
+    async_range,
+    chain,
+    merge,
+    stream,
+)
 
 
 class Rows:
@@ -220,3 +229,74 @@ async def test_a_step_may_answer_a_cancellation_with_an_item() -> None:
     async with Stream(Stubborn()) as items:
         with anyio.move_on_after(1):
             assert await anext(items) == "in spite of it"
+
+
+async def in_a_lock() -> None:
+    async with anyio.Lock():
+        await anyio.sleep(0.1)
+
+
+async def in_a_semaphore() -> None:
+    async with anyio.Semaphore(1):
+        await anyio.sleep(0.1)
+
+
+async def over_a_memory_stream() -> None:
+    send, receive = anyio.create_memory_object_stream[int](1)
+    with send, receive:
+        await send.send(1)
+        await receive.receive()
+
+
+CLEANUPS = pytest.mark.parametrize(
+    "cleanup",
+    [in_a_lock, in_a_semaphore, over_a_memory_stream, anyio.lowlevel.checkpoint_if_cancelled],
+)
+PLACES: dict[str, Callable[[Callable[[], AsyncIterator[int]]], Stream[int]]] = {
+    "reader": Stream,
+    "buffer": lambda rows: Stream(rows).buffer(0),
+    "workers": lambda rows: Stream(rows).map(lambda n: n, concurrency=2),
+    "merge": lambda rows: merge(Stream(rows), async_range(3, delay=1)),
+}
+
+
+class Looking:
+    """A source whose cleanup begins with a look for a cancellation, as locks and streams do."""
+
+    def __init__(self, cleanup: Callable[[], Awaitable[None]]) -> None:
+        self.cleanup = cleanup
+        self.closed = False
+
+    async def __call__(self) -> AsyncIterator[int]:
+        try:
+            await anyio.sleep(5)
+            yield 1
+        finally:
+            await self.cleanup()
+            self.closed = True
+
+
+@CLEANUPS
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_cleanup_may_begin_with_a_look_for_a_cancellation(
+    cleanup: Callable[[], Awaitable[None]], place: str
+) -> None:
+    """On asyncio that lasts until the cancellation comes, which a shield keeps away."""
+    rows = Looking(cleanup)
+    with anyio.move_on_after(0.1):
+        await PLACES[place](rows).drain()
+    assert rows.closed
+    assert anyio.current_time() < 1
+
+
+@ON_ASYNCIO
+@CLEANUPS
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_same_after_a_native_cancellation(
+    cleanup: Callable[[], Awaitable[None]], place: str
+) -> None:
+    rows = Looking(cleanup)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await PLACES[place](rows).drain()
+    assert rows.closed

@@ -1,7 +1,7 @@
 """What the operators with a clock have in common, and those that drop items."""
 
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -204,9 +204,16 @@ async def test_a_signal_while_the_reader_is_busy_ends_what_has_come_since_the_la
 
 async def test_what_comes_at_the_instant_of_a_signal_is_for_the_next_one() -> None:
     """If the signal is heard first, the source waits with its item until the reader is back."""
-    signals = Stream([0.75, 0.25, 1]).tap(anyio.sleep)
+
+    async def signals() -> AsyncIterator[None]:
+        await anyio.sleep(0.75)
+        await anyio.sleep(0.25)  # begins after that of the item, which asyncio wakes first
+        yield
+        await anyio.sleep(1)
+        yield
+
     items = Stream([0.5, 0.5, 8]).tap(anyio.sleep).enumerate().map(lambda pair: pair[0])
-    async with items.batched(until=signals) as batches:
+    async with items.batched(until=Stream(signals)) as batches:
         await anyio.sleep(3)
         got = [batch async for batch in batches]
     assert got in ([(0,), (1,), (2,)], [(0,), (1, 2)])

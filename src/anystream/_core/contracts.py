@@ -272,10 +272,12 @@ class Owner(ABC):
         """Remember that a step here was told of a cancellation."""
 
     @abstractmethod
-    def shelter(self) -> Callable[[], None] | None:
+    def shelter(self, early: bool) -> Callable[[], None] | None:
         """A step here was cancelled: let it await, until what this returns is called.
 
-        None if it cannot; a task behind a channel sees to that by itself.
+        `early` says that the step has not heard of it yet: then no scope of the user's may be open
+        in it, which would take the cancellation for its own. None if it cannot; a task behind a
+        channel sees to that by itself.
         """
 
     @abstractmethod

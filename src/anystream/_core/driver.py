@@ -85,6 +85,7 @@ class SyncDriver:
                     answer = yield out
                 except BaseException as exc:
                     self._note(exc)
+                    expose = expose or self._shelter(exc, early=True)
                     out = generator.throw(exc)
                     expose = expose or self._shelter(exc)
                 else:
@@ -108,7 +109,7 @@ class SyncDriver:
         if self.owner is not None and isinstance(error, get_cancelled_exc_class()):
             self.owner.step_is_cancelled()
 
-    def _shelter(self, error: BaseException) -> Callable[[], None] | None:
+    def _shelter(self, error: BaseException, early: bool = False) -> Callable[[], None] | None:
         """Let a step that has been cancelled by `error` await; None if it was not, or is over."""
         if (
             not self._in_await
@@ -116,7 +117,7 @@ class SyncDriver:
             or not isinstance(error, get_cancelled_exc_class())
         ):
             return None
-        return self.owner.shelter()
+        return self.owner.shelter(early)
 
     def after(self, item: Any) -> Iterator[Any]:
         """The batch that begins with an item that was awaited."""

@@ -328,7 +328,7 @@ class Opening(TaskOwner):
         sheltered = self._scope is not None and self._scope.shield
         return not sheltered and super().recovers()
 
-    def shelter(self) -> Callable[[], None] | None:
+    def shelter(self, early: bool) -> Callable[[], None] | None:
         """Raise the shield of the scope that was entered before the first step.
 
         It is of no use if the cancellation comes from inside it, such as from a scope around
@@ -337,7 +337,7 @@ class Opening(TaskOwner):
         scope = self._scope
         if scope is None or scope.shield or scope.cancel_called or self._elsewhere():
             return None
-        if current_effective_deadline() > -inf:
+        if current_effective_deadline() > -inf or (early and not is_innermost(scope)):
             return None
         scope.shield = True
         if current_effective_deadline() == -inf:

@@ -126,7 +126,7 @@ class TaskOwner(Owner):
     def step_is_cancelled(self) -> None:
         self._step_cancelled = True
 
-    def shelter(self) -> Callable[[], None] | None:
+    def shelter(self, early: bool) -> Callable[[], None] | None:
         return None
 
     def stands(self, cancelled: BaseException) -> bool:

@@ -33,7 +33,7 @@ from .contracts import Openable, Owner, Source, Task
 from .driver import EMPTY
 from .opening import Opening
 from .owner import TaskOwner
-from .trio_scopes import Unwinding, are_known, is_told, parted
+from .trio_scopes import Unwinding, are_known, is_innermost, is_told, parted
 
 LONG = 8
 """From this many places in a lane on it pays to look twice before parking [buffer-64]."""
@@ -369,11 +369,13 @@ class Producer(TaskOwner):
         """Await `body`, and raise the shield behind the first interruption.
 
         It wraps the whole body, which costs one generator and two tests for each suspension. On
-        asyncio the shield goes up when the interrupted code suspends again, not before it is told:
-        a scope inside ours that is cancelled as well would take our cancellation for its own if
-        ours were shielded already. On trio it goes up at once, since code that is told of a
-        cancellation and does not find it at its next look comes to an assertion of trio's; and
-        `Unwinding` sees to the scopes.
+        asyncio the shield goes up before the interrupted code hears of it, since anyio's
+        `checkpoint_if_cancelled`, in which a lock or a memory stream begins, looks for the scope
+        that is cancelled until it is cancelled for that. If a scope of the user's is open inside
+        ours, the shield goes up when the code suspends again: a scope that is cancelled as well
+        would take our cancellation for its own behind it. On trio the shield goes up at once, since
+        code that is told of a cancellation and does not find it at its next look comes to an
+        assertion of trio's; and `Unwinding` sees to the scopes.
         """
         send = body.send
         try:
@@ -385,6 +387,7 @@ class Producer(TaskOwner):
                     hit = self._is_interrupted() and isinstance(exc, get_cancelled_exc_class())
                     if hit:
                         self._state = UNWINDING if is_from(exc, self._outer) else STOPPED
+                        inner.shield = is_innermost(inner)
                     trap = body.throw(exc)
                     if hit:
                         inner.shield = True
