@@ -42,9 +42,9 @@ class Sender(Generic[T]):
     async def send(self, item: T, /) -> None:
         """Hand an item over to the reader, as soon as there is room.
 
-        It is a checkpoint. A call that is cancelled has not handed the item over. Several tasks
-        may wait in it. Raises `StreamClosedError` where the stream is closed and the task is
-        shielded from being cancelled for that.
+        A cancellation is looked for even where there is room. A call that is cancelled has not
+        handed the item over. Several tasks may wait in it. Raises `StreamClosedError` where the
+        stream is closed and the task is shielded from being cancelled for that.
         """
         await self._task.send(item)
 
