@@ -36,7 +36,7 @@ PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
 ADDING_NO_LINE = [
     *MECHANICAL,
     "tests/examples",
-    *(f"tests/test_{name}.py" for name in ("examples", "programs", "properties")),
+    *(f"tests/test_{name}.py" for name in ("examples", "mutate", "programs", "properties")),
 ]
 # What asks something of anyio, trio, httpx and the other packages that is not plain.
 ASKING_OTHERS = [
