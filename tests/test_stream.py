@@ -226,3 +226,27 @@ async def test_what_a_stream_is_made_of_is_read_like_a_stream() -> None:
 async def test_a_run_says_of_what_it_is() -> None:
     async with async_range(3) as items:
         assert repr(items) == "<run of async_range(3)>"
+
+
+@pytest.mark.parametrize("first", [1, 5])
+async def test_what_comes_behind_the_first_item_that_is_not_skipped_is_not_asked_about(
+    first: int,
+) -> None:
+    asked: list[int] = []
+
+    def small(number: int) -> bool:
+        asked.append(number)
+        return number < 3
+
+    async def slowly(number: int) -> bool:
+        return small(number)
+
+    for fn in (small, slowly):
+        asked.clear()
+        assert await Stream([first, 5, 0, 1]).skip_while(fn).collect() == [
+            *([5] if first == 5 else []),
+            5,
+            0,
+            1,
+        ]
+        assert asked == [5] if first == 5 else [1, 5]
