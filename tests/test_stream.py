@@ -243,10 +243,6 @@ async def test_what_comes_behind_the_first_item_that_is_not_skipped_is_not_asked
 
     for fn in (small, slowly):
         asked.clear()
-        assert await Stream([first, 5, 0, 1]).skip_while(fn).collect() == [
-            *([5] if first == 5 else []),
-            5,
-            0,
-            1,
-        ]
-        assert asked == [5] if first == 5 else [1, 5]
+        rest = [5, 0, 1] if first == 1 else [5, 5, 0, 1]
+        assert await Stream([first, 5, 0, 1]).skip_while(fn).collect() == rest
+        assert asked == ([1, 5] if first == 1 else [5])
