@@ -36,7 +36,8 @@ PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
 ADDING_NO_LINE = [
     *MECHANICAL,
     "tests/examples",
-    *(f"tests/test_{name}.py" for name in ("examples", "mutate", "programs", "properties")),
+    "tests/test_examples.py",
+    "tests/test_mutate.py",
 ]
 # What asks something of anyio, trio, httpx and the other packages that is not plain.
 ASKING_OTHERS = [

@@ -57,6 +57,18 @@ async def test_what_came_before_the_end_of_the_first_source_is_read() -> None:
         assert sorted([item async for item in items]) in ([1, 2, 3], [1, 2, 3, 4])
 
 
+async def test_an_error_ends_a_merge_until_any_after_what_came_before_it() -> None:
+    source = TrackedSource(range(9), pause=1)
+    failing = timed((0.5, 10), (1.5, 11)).tap(lambda n: 1 / (11 - n))
+    got: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        async with merge(Stream(source.generator), failing, until="any") as items:
+            async for item in items:
+                got.append(item)
+    assert got == [10, 0]
+    assert source.open_runs == 0
+
+
 async def test_an_empty_merge_until_any() -> None:
     assert await anystream.merge(until="any").collect() == []
     assert await merge([], ticker(1), until="any").collect() == []
