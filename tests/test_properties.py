@@ -15,7 +15,7 @@ from anystream.testing import TrackedSource
 Reader = Callable[[Stream[Any], list[bool]], Any]
 
 # What these make is no integer, so that only the last operator of a row may be one of them.
-OPAQUE = {"enumerate", "batched", "pairwise"}
+OPAQUE = {"enumerate", "batched", "chunk_by", "pairwise", "split_when"}
 INNER = [row for row in IN_A_SEGMENT if row.name not in OPAQUE]
 
 items = st.lists(st.integers(-3, 9), max_size=12)
