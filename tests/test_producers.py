@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from anystream import Sender, Stream, StreamClosedError, StreamError, producer
+from anystream._core.channel import Lane
 from anystream.testing import TrackedSource, check_operator
 
 
@@ -72,13 +73,20 @@ async def test_the_stream_ends_when_all_of_its_functions_have_returned() -> None
     assert await later().collect() == [4, 3, 2, 1, 0]
 
 
+def lane_of(sender: Sender[Any]) -> Lane:
+    """That of the task which sends with it."""
+    send: Any = sender._send  # pyright: ignore[reportPrivateUsage]  # what is kept
+    lane: Lane = send.__self__.lane
+    return lane
+
+
 async def test_many_tasks_that_are_over_are_not_kept() -> None:
     kept: list[int] = []
 
     @producer
     async def chained(sender: Sender[int], left: int) -> None:
         async def once(sender: Sender[int], left: int) -> None:
-            channel = sender._task.lane.channel  # pyright: ignore[reportPrivateUsage]  # what is kept
+            channel = lane_of(sender).channel
             kept.append(len(channel.tasks) + len(channel.lanes))
             await sender.send(left)
             if left:

@@ -34,10 +34,15 @@ class Sender(Generic[T]):
     [1, 2]
     """
 
-    __slots__ = ("_task",)
+    __slots__ = ("_send", "_start")
 
-    def __init__(self, task: "Sending") -> None:
-        self._task = task
+    def __init__(
+        self,
+        send: Callable[[T], Awaitable[None]],
+        start: "Callable[[Callable[[Sender[T]], Awaitable[object]]], None]",
+    ) -> None:
+        self._send: Callable[[T], Awaitable[None]] = send
+        self._start: Callable[[Callable[[Sender[T]], Awaitable[object]]], None] = start
 
     async def send(self, item: T, /) -> None:
         """Hand an item over to the reader, as soon as there is room.
@@ -46,7 +51,7 @@ class Sender(Generic[T]):
         handed the item over. Several tasks may wait in it. Raises `StreamClosedError` where the
         stream is closed and the task is shielded from being cancelled for that.
         """
-        await self._task.send(item)
+        await self._send(item)
 
     def start_soon(
         self,
@@ -61,7 +66,7 @@ class Sender(Generic[T]):
         others, and its error is that of the stream. Once the stream is closed, nothing is started.
         """
         check.function("fn", fn)
-        self._task.start_another(lambda sender: fn(sender, *args, **kwargs))
+        self._start(lambda sender: fn(sender, *args, **kwargs))
 
 
 Call = Callable[[Sender[Any]], Awaitable[object]]
@@ -145,7 +150,7 @@ class Sending(LaneProducer):
             Sending(self._reader, call).begin(self.lane.channel, self.lane.bound)
 
     async def produce(self) -> None:
-        await self.call(Sender(self))
+        await self.call(Sender(self.send, self.start_another))
 
     def ended(self, reported: bool) -> None:
         super().ended(reported)

@@ -195,10 +195,10 @@ class Case:
     ) -> Generator[None, None, None]:
         """The block raises `error`, unless that was not `raised`."""
         __tracebackhide__ = True
-        seen: BaseException | None = None
+        seen: Exception | None = None
         try:
             yield
-        except BaseException as exc:
+        except Exception as exc:
             seen = exc
         wanted = error if raised() else None
         came = "nothing" if seen is None else repr(seen)
