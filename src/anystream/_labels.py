@@ -89,7 +89,7 @@ class Label:
     __slots__ = ("before", "call")
 
     def __init__(self, before: object = None) -> None:
-        self.before = before  # what the method was called on
+        self.before: object = before  # what the method was called on
         self.call: tuple[Form, Args, Kwargs]  # set when the call has returned
 
     @property

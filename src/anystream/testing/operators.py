@@ -118,7 +118,7 @@ class Case:
         self.kind = kind
         self.pause = pause
         self.number = number
-        self.began = False
+        self.began: bool = False
 
     def run(self, check: Callable[[], Awaitable[None]], name: str, text: str) -> None:
         __tracebackhide__ = True

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ... import _args as check
 from ..._recipe import named_call_showing
@@ -21,12 +21,16 @@ from .._clients import (
 from .._errors import BodyError
 from .._urls import origin, same
 
-named_request = named_call_showing(
-    *("method", "read_timeout", "last_event_id", "retry", "max_retry_after"),
-    *("max_line", "max_text", "max_event", "loads", "comments"),
-    what=place,
-)
-"""What a `repr` shows of a request; headers and content may hold what nobody should read."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def named_request(fn: F) -> F:
+    """Let `fn` show this much of a request; headers and content may hold secrets."""
+    return named_call_showing(
+        *("method", "read_timeout", "last_event_id", "retry", "max_retry_after"),
+        *("max_line", "max_text", "max_event", "loads", "comments"),
+        what=place,
+    )(fn)
 
 
 def is_response(what: object) -> bool:
