@@ -1282,10 +1282,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(1, 0), (3, 0)]
         """
-        if not callable(seconds):
-            check.seconds("seconds", seconds, zero=False)
         limit = math.inf if max_wait is None else check.seconds("max_wait", max_wait, zero=False)
-        return self._rate_filtered(lambda channel: timing.Debounce(channel, seconds, limit))
+        if callable(seconds):
+            return self._rate_filtered(lambda channel: timing.DebounceEach(channel, seconds, limit))
+        time = check.seconds("seconds", seconds, zero=False)
+        return self._rate_filtered(lambda channel: timing.Debounce(channel, time, limit))
 
     @named_call
     def sample(self, interval: float) -> "Stream[T_co]":

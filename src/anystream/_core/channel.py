@@ -396,14 +396,14 @@ class Channel(SourceDefaults):
         return self.items()
 
     def ask(self) -> None:
-        """Somebody waits for an item: let a lane with a bound of 0 take one."""
+        """A reader waits for an item: let a lane with a bound of 0 take one."""
         self.wanted += 1
         for event in self.demand:
             event.set()
         self.demand.clear()
 
     def withdraw(self) -> None:
-        """Who has asked waits no more."""
+        """A reader that has asked waits no more."""
         self.wanted -= 1
 
     def _raise_error(self) -> None:

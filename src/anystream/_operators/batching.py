@@ -7,7 +7,7 @@ from typing import Any
 
 from anyio import Event, current_time
 
-from .._core.channel import Lane
+from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Operator
 from .timing import Clocked
 from .triggers import Triggered
@@ -89,21 +89,32 @@ class Batched(Operator):
         return (self.batch.empty(),) if self.batch.items else ()
 
 
-class BatchQueue(Lane):
+class BatchLane(Lane):
     """A lane in which one batch gathers; its producer waits while that is full."""
 
-    def __init__(self, channel: "BatchChannel", batch: Batch, within: float) -> None:
+    def __init__(self, channel: Channel, batch: Batch) -> None:
         super().__init__(channel, 1 if batch.size == inf else int(batch.size))
         self.batch = batch
+
+    def takes(self) -> bool:
+        return not (self.batch.full or self.stopped)
+
+    def complete(self) -> bool:
+        """Whether there is a batch, and no more fits in or comes."""
+        return bool(self.batch.items) and (self.batch.full or self.over)
+
+
+class BatchQueue(BatchLane):
+    """One that is due a time after its first item, even if it is not full."""
+
+    def __init__(self, channel: Channel, batch: Batch, within: float) -> None:
+        super().__init__(channel, batch)
         self.within = within
         self.since = 0.0  # when the first item of the batch came
         self.full_since = 0.0  # when the last one came, or what did not fit
 
     def due(self) -> float:
         return self.since + self.within if self.batch.items else inf
-
-    def takes(self) -> bool:
-        return not (self.batch.full or self.stopped)
 
     def fill(self, batch: Iterator[Any]) -> bool:
         begun = bool(self.batch.items)
@@ -141,28 +152,22 @@ class BatchChannel(Clocked):
 
     def available(self) -> bool:
         lane = self.gathering
-        return bool(lane.batch.items) and (
-            lane.batch.full or lane.over or current_time() >= lane.due()
-        )
+        return bool(lane.batch.items) and (lane.complete() or current_time() >= lane.due())
 
     def items(self) -> Iterator[Any]:
         while self.available():
             yield self.gathering.empty()
 
 
-class UntilQueue(Lane):
-    """A lane in which one batch gathers until it is full or a signal comes."""
+class UntilQueue(BatchLane):
+    """One that is full when a signal comes, too."""
 
-    def __init__(self, channel: "UntilChannel", batch: Batch) -> None:
-        super().__init__(channel, 1 if batch.size == inf else int(batch.size))
-        self.batch = batch
+    def __init__(self, channel: Channel, batch: Batch) -> None:
+        super().__init__(channel, batch)
         self.late: list[Any] = []  # what came at the very instant of the signal
         self.late_full = False  # whether a signal has come since
         self.instant = -inf  # at which the last item came
         self.before = 0  # how many came before that
-
-    def takes(self) -> bool:
-        return not (self.batch.full or self.stopped)
 
     def fill(self, batch: Iterator[Any]) -> bool:
         now = current_time()
@@ -211,8 +216,7 @@ class UntilChannel(Triggered):
         self.gathering.cut()
 
     def available(self) -> bool:
-        lane = self.gathering
-        return bool(lane.batch.items) and (lane.batch.full or lane.over)
+        return self.gathering.complete()
 
     def items(self) -> Iterator[Any]:
         while self.available():

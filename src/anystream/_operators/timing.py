@@ -221,8 +221,9 @@ class RateFilter(NonBlocking):
     gone through before: so two can come through before the reader has had a chance to read.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel, 2)
+        self.seconds = seconds
         self.held: Any = MISSING
         self.due = inf
 
@@ -264,31 +265,27 @@ class RateFilter(NonBlocking):
 class Debounce(RateFilter):
     """Holds each item until nothing has come for so long, or the first one has waited enough."""
 
-    def __init__(
-        self, channel: Channel, seconds: float | Callable[[Any], float], max_wait: float
-    ) -> None:
-        super().__init__(channel)
-        self.wait: Callable[[Any], float]  # seconds, for an item
-        if callable(seconds):
-            self.wait = checked(seconds)
-        else:
-            self.wait = constantly(seconds)
+    def __init__(self, channel: Channel, seconds: float, max_wait: float) -> None:
+        super().__init__(channel, seconds)
         self.max_wait = max_wait
         self.limit = inf
 
     def arrive(self, item: Any, now: float) -> None:
         if self.held is MISSING:
             self.limit = now + self.max_wait
-        self.hold(item, min(now + self.wait(item), self.limit))
+        self.hold(item, min(now + self.seconds, self.limit))
 
 
-def checked(seconds: Callable[[Any], Any]) -> Callable[[Any], float]:
-    """`seconds(item)`, which must give a number of seconds."""
-    return lambda item: check.seconds("what seconds(item) gives", seconds(item))
+class DebounceEach(Debounce):
+    """The same, with the seconds of each item from a function."""
 
+    def __init__(self, channel: Channel, fn: Callable[[Any], Any], max_wait: float) -> None:
+        super().__init__(channel, 0, max_wait)
+        self.fn = fn
 
-def constantly(seconds: float) -> Callable[[Any], float]:
-    return lambda _: seconds
+    def arrive(self, item: Any, now: float) -> None:
+        self.seconds = check.seconds("what seconds(item) gives", self.fn(item))
+        super().arrive(item, now)
 
 
 class Throttle(RateFilter):
@@ -297,8 +294,7 @@ class Throttle(RateFilter):
     def __init__(
         self, channel: Channel, seconds: float, leading: bool, trailing: bool, newest: bool
     ) -> None:
-        super().__init__(channel)
-        self.seconds = seconds
+        super().__init__(channel, seconds)
         self.leading = leading
         self.trailing = trailing
         self.newest = newest  # whether it is the last of those, and not the first
@@ -322,8 +318,7 @@ class Sample(RateFilter):
     """Holds the newest item until the next tick."""
 
     def __init__(self, channel: Channel, seconds: float) -> None:
-        super().__init__(channel)
-        self.seconds = seconds
+        super().__init__(channel, seconds)
         self.start = current_time()
 
     def arrive(self, item: Any, now: float) -> None:

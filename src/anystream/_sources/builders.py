@@ -61,19 +61,35 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
                 f"@stream needs an async generator function, got {fn!r}; for another function that"
                 " returns an async generator, such as a decorated one, use Stream(lambda: fn(...))"
             )
-        signature = inspect.signature(fn)
 
-        @wraps(fn)
-        def make(*args: Any, **kwargs: Any) -> Stream[Any]:
-            signature.bind(*args, **kwargs)
-            text = label.call(label.value(fn), *args, **kwargs)
-            recipe = Recipe.source(lambda owner: FromAsync(fn(*args, **kwargs), owner), text=text)
-            items = Stream(recipe)
+        def make(text: label.Label, call: Callable[[], Any]) -> Stream[Any]:
+            items = Stream(Recipe.source(lambda owner: FromAsync(call(), owner), text=text))
             return items if size is None else items.buffer(size)
 
-        return make
+        return returning_stream(fn, make)
 
     return decorate
+
+
+def returning_stream(
+    fn: Callable[..., Any],
+    make: Callable[[label.Label, Callable[..., Any]], Stream[Any]],
+    *given: Any,
+) -> Callable[..., Stream[Any]]:
+    """A function with the arguments of `fn`, after those `given`, which returns a stream.
+
+    That is what `make` makes of the text of the call and of `fn` with its arguments. A wrong call
+    is an error at once.
+    """
+    signature = inspect.signature(fn)
+
+    @wraps(fn)
+    def function(*args: Any, **kwargs: Any) -> Stream[Any]:
+        signature.bind(*given, *args, **kwargs)
+        text = label.call(label.value(fn), *args, **kwargs)
+        return make(text, lambda *first: fn(*first, *args, **kwargs))
+
+    return function
 
 
 @overload

@@ -2,8 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, final, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, final, overload
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
@@ -15,6 +14,7 @@ from .._core.contracts import Owner, Source
 from .._core.producer import LaneProducer
 from .._recipe import Recipe
 from .._stream import Stream
+from .builders import returning_stream
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Sender(Generic[T]):
         self._start(lambda sender: fn(sender, *args, **kwargs))
 
 
-Call = Callable[[Sender[Any]], Awaitable[object]]
+SendingFunction: TypeAlias = Callable[[Sender[Any]], Awaitable[object]]
 
 
 @overload
@@ -116,21 +116,16 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
                 f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
                 " @stream is for async generator functions"
             )
-        signature = inspect.signature(fn)
 
-        @wraps(fn)
-        def make(*args: Any, **kwargs: Any) -> Stream[Any]:
-            signature.bind(None, *args, **kwargs)
-            text = label.call(label.value(fn), *args, **kwargs)
-
+        def make(text: label.Label, call: SendingFunction) -> Stream[Any]:
             def open_source(owner: Owner) -> Source:
                 channel = Channel(owner.new_event)
-                Sending(owner, lambda sender: fn(sender, *args, **kwargs)).begin(channel, size)
+                Sending(owner, call).begin(channel, size)
                 return channel
 
             return Stream(Recipe.combine(open_source, text, [], layouts.SENDING, size))
 
-        return make
+        return returning_stream(fn, make, None)
 
     return decorate
 
@@ -138,14 +133,14 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
 class Sending(LaneProducer):
     """A task that calls a function, which sends the items."""
 
-    def __init__(self, reader: Owner, call: Call) -> None:
+    def __init__(self, reader: Owner, call: SendingFunction) -> None:
         super().__init__(reader)
         self.call = call
 
     def begin(self, channel: Channel, size: int) -> None:
         self.fill(channel.lane(size))
 
-    def start_another(self, call: Call) -> None:
+    def start_another(self, call: SendingFunction) -> None:
         if not self.lane.stopped:  # what stops the lane stops the tasks of this moment
             Sending(self._reader, call).begin(self.lane.channel, self.lane.bound)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from .clock import backend
-from .leaks import LeakWatch
+from .leaks import leaving_nothing
 from .sweep import MODES, SEEDS, Cut, Mode
 from .waits import place_of
 
@@ -101,17 +101,14 @@ class _Run:
         __tracebackhide__ = True
         name, options = backend(self.kind.backend)
 
-        async def watched() -> None:
-            with LeakWatch() as watch:
-                awaitable = program()
-                self.cut.on_hit = partial(self.note_place, awaitable)
-                await self.cut.run(awaitable, self.kind.mode)
-                leaks = [str(leak) for leak in await watch.leaks()]
-            assert not leaks, f"it left behind {', '.join(leaks)}"
+        async def cut() -> None:
+            awaitable = program()
+            self.cut.on_hit = partial(self.note_place, awaitable)
+            await self.cut.run(awaitable, self.kind.mode)
 
         try:
             with self.kind.schedule():
-                anyio.run(watched, backend=name, backend_options=options)
+                anyio.run(leaving_nothing, cut, backend=name, backend_options=options)
         except BaseException as error:  # noqa: ASYNC103  # the loop has ended
             if BaseExceptionGroup("", [error]).subgroup(no_verdicts()) or not self.cut.used:
                 raise

@@ -17,7 +17,7 @@ import logging
 import sys
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import AsyncGeneratorType
 from typing import Any, Self
@@ -167,6 +167,15 @@ async def _settle() -> None:
     """Let those end that need no more than a few steps."""
     for _ in range(10):
         await anyio.lowlevel.checkpoint()
+
+
+async def leaving_nothing(work: Callable[[], Awaitable[object]]) -> None:
+    """Await `work()`, which must leave nothing behind."""
+    __tracebackhide__ = True
+    with LeakWatch() as watch:
+        await work()
+        leaks = [str(leak) for leak in await watch.leaks()]
+    assert not leaks, f"it left behind {', '.join(leaks)}"
 
 
 class _ErrorLog(logging.Handler):

@@ -12,7 +12,7 @@ from .._core.backends import is_native
 from .._stream import Stream
 from .clock import backend
 from .everywhere import cancel_everywhere
-from .leaks import LeakWatch
+from .leaks import leaving_nothing
 from .sources import TrackedSource
 from .tasks import current_task
 
@@ -135,10 +135,7 @@ class Case:
     async def watched(self, check: Callable[[], Awaitable[None]]) -> None:
         __tracebackhide__ = True
         self.began = True
-        with LeakWatch() as watch:
-            await check()
-            leaks = [str(leak) for leak in await watch.leaks()]
-        assert not leaks, f"it left behind {', '.join(leaks)}"
+        await leaving_nothing(check)
 
     def source(self, error: BaseException | None = None) -> TrackedSource[Any]:
         errors = {} if error is None else {self.number: error}
