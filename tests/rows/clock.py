@@ -106,6 +106,31 @@ async def on_and_off(changes: list[float]) -> AsyncIterator[bool]:
         yield number % 2 == 0
 
 
+def sieve(
+    name: str,
+    call: Callable[[Stream[Any], Any], Stream[Any]],
+    written: tuple[str, ...],
+    reference: Reference,
+    *,
+    argument: str = "seconds",
+    first: bool = False,
+) -> ClockRow:
+    """An operator that drops what comes too fast, but for the last item or the first."""
+    return ClockRow(
+        name,
+        lambda s, f: call(s, 0.03),
+        tasks=True,
+        check=some(first=first, last=not first),
+        ahead=None,
+        passing=lambda s: call(s, 0.005),
+        seconds=Seconds(argument, call),
+        written=written,
+        reference=reference,
+        keeps=False,
+        sieve=True,
+    )
+
+
 CLOCKED = (
     ClockRow(
         "timeout",
@@ -182,72 +207,37 @@ CLOCKED = (
             (st.integers(1, 4), SECONDS, st.integers(1, 4)),
         ),
     ),
-    ClockRow(
+    sieve(
         "throttle",
-        lambda s, f: s.throttle(0.03),
-        tasks=True,
-        check=some(first=True),
-        ahead=None,
-        passing=lambda s: s.throttle(0.005),
-        seconds=Seconds("seconds", lambda s, value: s.throttle(value)),
-        written=("throttle(1)",),
-        reference=Reference(lambda s, value: s.throttle(value), throttled),
-        keeps=False,
-        sieve=True,
+        lambda s, value: s.throttle(value),
+        ("throttle(1)",),
+        Reference(lambda s, value: s.throttle(value), throttled),
+        first=True,
     ),
-    ClockRow(
+    sieve(
         "throttle trailing",
-        lambda s, f: s.throttle(0.03, "trailing"),
-        tasks=True,
-        check=some(last=True),
-        ahead=None,
-        passing=lambda s: s.throttle(0.005, "trailing"),
-        seconds=Seconds("seconds", lambda s, value: s.throttle(value, "trailing")),
-        written=("throttle(1, 'trailing')",),
-        reference=Reference(lambda s, value: s.throttle(value, "trailing"), trailing),
-        keeps=False,
-        sieve=True,
+        lambda s, value: s.throttle(value, "trailing"),
+        ("throttle(1, 'trailing')",),
+        Reference(lambda s, value: s.throttle(value, "trailing"), trailing),
     ),
-    ClockRow(
+    sieve(
         "throttle both",
-        lambda s, f: s.throttle(0.03, "both"),
-        tasks=True,
-        check=some(last=True),
-        ahead=None,
-        passing=lambda s: s.throttle(0.005, "both"),
-        seconds=Seconds("seconds", lambda s, value: s.throttle(value, "both")),
-        written=("throttle(1, 'both')",),
-        reference=Reference(lambda s, value: s.throttle(value, "both"), on_both_edges),
-        keeps=False,
-        sieve=True,
+        lambda s, value: s.throttle(value, "both"),
+        ("throttle(1, 'both')",),
+        Reference(lambda s, value: s.throttle(value, "both"), on_both_edges),
     ),
-    ClockRow(
+    sieve(
         "throttle first",
-        lambda s, f: s.throttle(0.03, "both", keep="first"),
-        tasks=True,
-        check=some(first=True),
-        ahead=None,
-        passing=lambda s: s.throttle(0.005, "both", keep="first"),
-        seconds=Seconds("seconds", lambda s, value: s.throttle(value, "both", keep="first")),
-        written=("throttle(1, 'trailing', keep='first')", "throttle(1, 'both', keep='first')"),
-        reference=Reference(
-            lambda s, value: s.throttle(value, "trailing", keep="first"), trailing_first
-        ),
-        keeps=False,
-        sieve=True,
+        lambda s, value: s.throttle(value, "both", keep="first"),
+        ("throttle(1, 'trailing', keep='first')", "throttle(1, 'both', keep='first')"),
+        Reference(lambda s, value: s.throttle(value, "trailing", keep="first"), trailing_first),
+        first=True,
     ),
-    ClockRow(
+    sieve(
         "debounce",
-        lambda s, f: s.debounce(0.03),
-        tasks=True,
-        check=some(last=True),
-        ahead=None,
-        passing=lambda s: s.debounce(0.005),
-        seconds=Seconds("seconds", lambda s, value: s.debounce(value)),
-        written=("debounce(1)",),
-        reference=Reference(lambda s, value: s.debounce(value), debounced),
-        keeps=False,
-        sieve=True,
+        lambda s, value: s.debounce(value),
+        ("debounce(1)",),
+        Reference(lambda s, value: s.debounce(value), debounced),
     ),
     ClockRow(
         "debounce each",
@@ -280,18 +270,12 @@ CLOCKED = (
         keeps=False,
         sieve=True,
     ),
-    ClockRow(
+    sieve(
         "sample",
-        lambda s, f: s.sample(0.03),
-        tasks=True,
-        check=some(last=True),
-        ahead=None,
-        passing=lambda s: s.sample(0.005),
-        seconds=Seconds("interval", lambda s, value: s.sample(value)),
-        written=("sample(1)",),
-        reference=Reference(lambda s, value: s.sample(value), sampled),
-        keeps=False,
-        sieve=True,
+        lambda s, value: s.sample(value),
+        ("sample(1)",),
+        Reference(lambda s, value: s.sample(value), sampled),
+        argument="interval",
     ),
     ClockRow(
         "batched weight",
