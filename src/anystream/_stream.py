@@ -20,16 +20,16 @@ from typing import (
     overload,
 )
 
-from anyio import Event, get_current_task
-
 from . import _args as check
 from . import _labels as label
 from . import _layouts as layouts
 from . import _terminals
+from ._core.backends import backend
 from ._core.callers import holders
 from ._core.channel import OVERFLOWS, Channel
 from ._core.contracts import (
     MISSING,
+    Backend,
     Openable,
     Owner,
     Source,
@@ -195,7 +195,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        key = get_current_task().id
+        key = backend().task_id()
         if self._runs is not None and any(known is not None and known < 0 for known in self._runs):
             key = self._of_generator(key)
         runs = None if self._runs is None else self._runs.get(key)
@@ -1089,7 +1089,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     # -- time -------------------------------------------------------------------------------
 
     def _timed(
-        self, make: Callable[[type[Event]], Channel], layout: layouts.Layout, bound: int
+        self, make: Callable[[Backend], Channel], layout: layouts.Layout, bound: int
     ) -> "Stream[Any]":
         return self._joined(timing.timed(self._recipe, make), layout, bound)
 

@@ -124,7 +124,7 @@ class Callbacks(Channel):
     def __init__(
         self, owner: Owner, register: Callable[[Push[Any]], object], bound: int, overflow: str
     ) -> None:
-        super().__init__(owner.new_event)
+        super().__init__(owner.backend)
         self.register: Callable[[Push[Any]], object] | None = register
         self.hook: Callable[[], object] | None = None
         self.bound = bound

@@ -88,7 +88,7 @@ def reads(given: Any, _: Owner) -> Source:
 
 def threaded(owner: Owner, open_reader: Callable[[Owner], Any], bound: int) -> Source:
     """A channel with a lane that a thread fills, and a task that waits for the thread."""
-    channel = Channel(owner.new_event)
+    channel = Channel(owner.backend)
     reader: ThreadReader = open_reader(owner)
     reader.lane = channel.lane(bound)
     Waiter(owner, reader).fill(reader.lane)

@@ -2,43 +2,33 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple
 
-from anyio import CancelScope, Event, current_effective_deadline, get_cancelled_exc_class
+from anyio import CancelScope, current_effective_deadline, get_cancelled_exc_class
 
 from .. import _labels as label
 from .._errors import StreamInterruptedError
-
-
-class Backend(NamedTuple):
-    """What is the backend's own: to ask anyio for it asks which it is, every time."""
-
-    new_event: type[Event]
-    new_scope: type[CancelScope]
-    event_loop: Callable[[], object]
-    """The one that is running; RuntimeError where none of this backend is."""
-
+from .contracts import Backend
 
 BACKENDS: dict[type[BaseException], Backend] = {}
 
 
 def backend() -> Backend:
     """That of this moment."""
-    known = BACKENDS.get(get_cancelled_exc_class())
+    kind = get_cancelled_exc_class()
+    known = BACKENDS.get(kind)
     if known is None:
-        known = Backend(type(Event()), type(CancelScope()), loops())
-        BACKENDS[get_cancelled_exc_class()] = known
+        known = BACKENDS[kind] = ours(kind.__module__.startswith("trio"))
     return known
 
 
-def loops() -> Callable[[], object]:
-    if get_cancelled_exc_class().__module__.startswith("asyncio"):
-        from asyncio import get_running_loop
+def ours(trio: bool) -> Backend:
+    if trio:
+        from .on_trio import TRIO
 
-        return get_running_loop
-    from trio.lowlevel import current_trio_token
+        return TRIO
+    from .on_asyncio import ASYNCIO
 
-    return current_trio_token
+    return ASYNCIO
 
 
 class Home:

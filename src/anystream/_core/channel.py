@@ -24,11 +24,10 @@ from itertools import islice
 from time import perf_counter as clock
 from typing import Any
 
-from anyio import Event
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from .._errors import StreamClosedError, StreamOverflowError
-from .contracts import MISSING, QUANTUM, Owner, SourceDefaults, Task
+from .contracts import MISSING, QUANTUM, AsyncEvent, Backend, Owner, SourceDefaults, Task
 
 SHORT = 64
 """Up to this many items a list is as fast as a deque [buffer-64], and smaller [open-memory]."""
@@ -57,7 +56,7 @@ class Lane:
             False  # nothing more is wanted; a plain attribute, since it is asked so often
         )
         self._over = False  # nothing more will come
-        self._parked: list[Event] = [] if bound else channel.demand
+        self._parked: list[AsyncEvent] = [] if bound else channel.demand
 
     @property
     def channel(self) -> "Channel":
@@ -92,7 +91,7 @@ class Lane:
         used = len(self._items) + self._promised
         return used < (self.bound or self._channel.wanted) and not self.stopped
 
-    def gate(self) -> Event:
+    def gate(self) -> AsyncEvent:
         """An event to wait for room: of one's own, or with a bound of 0 the same for all."""
         if not self.bound and self._parked and not self._parked[-1].is_set():
             return self._parked[-1]
@@ -100,7 +99,7 @@ class Lane:
         self._parked.append(event)
         return event
 
-    def leave_gate(self, event: Event) -> None:
+    def leave_gate(self, event: AsyncEvent) -> None:
         """Wait for room no longer."""
         if event in self._parked:
             self._parked.remove(event)
@@ -249,6 +248,7 @@ class Channel(SourceDefaults):
         "_state",
         "_tasks",
         "_waiting",
+        "backend",
         "demand",
         "new_event",
         "wanted",
@@ -256,9 +256,10 @@ class Channel(SourceDefaults):
     closes = True
     ends_waits = True
 
-    def __init__(self, new_event: type[Event]) -> None:
-        self.new_event = new_event
-        self.demand: list[Event] = []  # for which the producers of lanes with a bound of 0 wait
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.new_event = backend.new_event
+        self.demand: list[AsyncEvent] = []  # of producers whose lane has a bound of 0
         self.wanted = 0  # how many items a reader waits for
         self._state = OPEN
         self._error: BaseException | None = None
@@ -266,7 +267,7 @@ class Channel(SourceDefaults):
         self._lanes: list[Lane] = []
         self._ready: list[Lane] | deque[Lane] = []  # lanes with items, in turn
         self._tasks: list[Task] = []  # that fill the lanes
-        self._waiting: Event | None = None  # the reader, if it waits
+        self._waiting: AsyncEvent | None = None  # the reader, if it waits
         self._news = False  # whether something has changed since the reader has looked
 
     @property
@@ -281,6 +282,11 @@ class Channel(SourceDefaults):
     def tasks(self) -> Sequence[Task]:
         """The tasks that fill it."""
         return self._tasks
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has neither failed nor been closed."""
+        return self._state is OPEN
 
     @property
     def closed(self) -> bool:
@@ -376,17 +382,15 @@ class Channel(SourceDefaults):
 
     async def batch(self) -> Iterator[Any] | None:
         if self.available():
-            await checkpoint()  # before the take; waiting is a checkpoint, too
+            await self.backend.checkpoint()  # before the take; waiting is a checkpoint, too
         while not self.available():
-            if self._state is not OPEN:
-                self._raise_error()
-            if self.ended():
+            if self.is_over():
                 return None
             await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
             self._news = False
             self.ask()
             try:
-                await checkpoint()  # those who are ready have come by then
+                await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
                     self._waiting = self.new_event()
                     await self.woken(self._waiting)
@@ -406,14 +410,17 @@ class Channel(SourceDefaults):
         """A reader that has asked waits no more."""
         self.wanted -= 1
 
-    def _raise_error(self) -> None:
+    def is_over(self) -> bool:
+        """Whether nothing more comes, if nothing is there; an error is raised here, once."""
+        if self._state is OPEN:
+            return self.ended()
         if self._state is FAILING:
             self._state = FAILED
             assert self._error is not None
             raise self._error
         raise StreamClosedError("the stream was closed while it was being read")
 
-    def woken(self, wake: Event) -> Awaitable[object]:
+    def woken(self, wake: AsyncEvent) -> Awaitable[object]:
         """Wait until something has changed."""
         return wake.wait()
 

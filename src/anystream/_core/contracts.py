@@ -9,10 +9,11 @@ done      the task is over
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from anyio import Event
+from anyio import CancelScope
 
 
 class Missing:
@@ -34,6 +35,60 @@ SOURCE = 4
 
 QUANTUM = 0.001
 """Seconds of work between two checkpoints, as near as the items allow."""
+
+
+class AsyncEvent(Protocol):
+    """What tasks wait for; it is set once."""
+
+    def set(self) -> object: ...
+
+    def is_set(self) -> bool: ...
+
+    def wait(self) -> Awaitable[object]:
+        """Wait until it is set, or until this is cancelled."""
+        ...
+
+
+NewEvent: TypeAlias = Callable[[], AsyncEvent]
+
+
+class TaskGroup(Protocol):
+    """Tasks of which none raises, and a scope around the block that waits for them."""
+
+    cancel_scope: CancelScope
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> bool | None: ...
+
+    def start_soon(self, function: Callable[[], Coroutine[Any, Any, None]], /) -> object: ...
+
+
+class Backend(NamedTuple):
+    """What asyncio and trio have of their own, where anyio's layer costs several times as much.
+
+    All of it is public there. Scopes are anyio's everywhere, since those of users are.
+    """
+
+    new_event: Callable[[], AsyncEvent]
+    new_scope: type[CancelScope]
+    new_group: Callable[[], TaskGroup]
+    checkpoint: Callable[[], Awaitable[object]]
+    current_time: Callable[[], float]
+    task_id: Callable[[], int]
+    """As `anyio.get_current_task().id`."""
+    cancelled: type[BaseException]
+    """What a cancellation is."""
+    is_innermost: Callable[[CancelScope], bool]
+    """Whether no scope is open in this task that was entered after this one."""
+    event_loop: Callable[[], object]
+    """The one that is running; RuntimeError where none of this backend is."""
 
 
 class Source(Protocol):
@@ -150,8 +205,8 @@ class Owner(ABC):
 
     @property
     @abstractmethod
-    def new_event(self) -> type[Event]:
-        """What makes an event of the backend that runs."""
+    def backend(self) -> Backend:
+        """The one that runs."""
 
     # -- opening ------------------------------------------------------------------------------
 

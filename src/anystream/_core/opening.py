@@ -9,16 +9,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import currentframe
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from anyio import (
     CancelScope,
-    Event,
-    create_task_group,
     current_effective_deadline,
-    current_time,
-    get_cancelled_exc_class,
-    get_current_task,
 )
 
 from .._errors import (
@@ -31,13 +26,8 @@ from .._errors import (
 from .backends import Home, backend
 from .batches import Segment
 from .channel import Channel
-from .contracts import Openable, Owner, Source, Task, depth_of
+from .contracts import Backend, Openable, Owner, Source, Task, TaskGroup, depth_of
 from .owner import TaskOwner
-from .trio_scopes import is_innermost
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
 
 RESERVE = 100
 """Frames that functions of the user's, and the backend, may take beyond those of the pipeline."""
@@ -90,6 +80,7 @@ class Opening(TaskOwner):
     """What one opening of a stream holds, and how it is closed: the owner in the caller's task."""
 
     __slots__ = (
+        "_backend",
         "_closed",
         "_finished",
         "_grace",
@@ -114,6 +105,7 @@ class Opening(TaskOwner):
         super().__init__()
         self._stream: Openable = stream
         self._grace: float = grace
+        self._backend: Backend | None = None  # known when there is an event loop
         self._segment: Source | None = None
         self._owned: list[Source] = []  # sources that were handed over, started or not
         self._finished: int = 0  # parts that have ended since these were looked through
@@ -157,8 +149,10 @@ class Opening(TaskOwner):
         return self._group is not None
 
     @property
-    def new_event(self) -> type[Event]:
-        return backend().new_event
+    def backend(self) -> Backend:
+        if self._backend is None:
+            self._backend = backend()
+        return self._backend
 
     def refused(self) -> StreamClosedError:
         if self._refusal is None:
@@ -211,13 +205,13 @@ class Opening(TaskOwner):
         self._segment = segment
         if tasks or self._opens_more:
             self._home = Home()
-            self._group = create_task_group()
+            self._group = self.backend.new_group()
             await self._group.__aenter__()
             self._scope = self._group.cancel_scope
             for task in tasks:
                 self.start(task)
         elif segment.closes and scoped:
-            self._scope = CancelScope()
+            self._scope = self.backend.new_scope()
             self._scope.__enter__()
 
     def is_entered_by(self, task: int) -> None:
@@ -285,11 +279,12 @@ class Opening(TaskOwner):
         return task in self._tasks
 
     def is_done(
-        self, task: Startable, errors: Iterable[BaseException], unread: Iterable[BaseException]
+        self, task: Startable, errors: Sequence[BaseException], unread: Sequence[BaseException]
     ) -> None:
         """A task is over; collect its errors, but for those of what has begun too late."""
-        self._errors += tuple(error for error in errors if error is not self._refusal)
-        self._unread += tuple(error for error in unread if error is not self._refusal)
+        if errors or unread:
+            self._errors += tuple(error for error in errors if error is not self._refusal)
+            self._unread += tuple(error for error in unread if error is not self._refusal)
         self._tasks.discard(task)
 
     def unless_abroad(self) -> None:
@@ -337,13 +332,13 @@ class Opening(TaskOwner):
         scope = self._scope
         if scope is None or scope.shield or scope.cancel_called or self._elsewhere():
             return None
-        if current_effective_deadline() > -inf or (early and not is_innermost(scope)):
+        if current_effective_deadline() > -inf or (early and not self.backend.is_innermost(scope)):
             return None
         scope.shield = True
         if current_effective_deadline() == -inf:
             scope.shield = False
             return None
-        scope.deadline = current_time() + self._grace
+        scope.deadline = self.backend.current_time() + self._grace
         return self._expose
 
     def _expose(self) -> None:
@@ -355,7 +350,7 @@ class Opening(TaskOwner):
 
     def _elsewhere(self) -> bool:
         """Whether this is another task than the one that has entered the scope."""
-        return self._task is not None and self._task != get_current_task().id
+        return self._task is not None and self._task != self.backend.task_id()
 
     @property
     def ends_waits(self) -> bool:
@@ -381,7 +376,7 @@ class Opening(TaskOwner):
                 await self.stop([*self._tasks])
         finally:
             self.clear_deadline()
-            if scope is not None and not is_innermost(scope):
+            if scope is not None and not self.backend.is_innermost(scope):
                 await self.wait_for([*self._last])  # for which the group cannot wait now
                 scope.shield, self._shield = False, None
                 raise self._out_of_order()
@@ -399,11 +394,11 @@ class Opening(TaskOwner):
             " To close runs in any order, call `aclose()`, or give each run a task of its own"
         )
 
-    async def _leave_group(self, group: "TaskGroup") -> None:
+    async def _leave_group(self, group: TaskGroup) -> None:
         """Wait for the tasks, none of which can fail."""
         try:
             await group.__aexit__(None, None, None)
-        except get_cancelled_exc_class() as exc:
+        except self.backend.cancelled as exc:
             self._late: BaseException | None = exc
         self._group = self._refusal = None
 

@@ -1,14 +1,17 @@
 """How a task closes what its segments hold: under a shield, in time, with errors collected."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from math import inf
+from types import coroutine
+from typing import Any
 
-from anyio import CancelScope, current_time, get_cancelled_exc_class
+from anyio import CancelScope, current_time
 
 from .._errors import CleanupTimeoutError, StreamClosedError
 from .backends import is_cancelled, is_native, named
 from .contracts import GRACE, Openable, Owner, Source, Task
+from .driver import iterate
 from .siblings import attach, is_of_cleanup, mark_as_of_cleanup
 from .trio_scopes import parted
 
@@ -165,7 +168,7 @@ class TaskOwner(Owner):
         if shield is None and scopes:
             await self._attempt(close, None, grace)
         elif shield is None or shield.cancel_called:  # by a close that hung
-            with CancelScope(shield=True) as fresh:
+            with self.backend.new_scope(shield=True) as fresh:
                 await self._attempt(close, fresh, grace)
         else:
             await self._attempt(close, shield, grace)
@@ -173,13 +176,33 @@ class TaskOwner(Owner):
     async def _attempt(
         self, close: Callable[[], Awaitable[object]], shield: CancelScope | None, grace: float
     ) -> None:
-        if shield is not None:
-            shield.deadline = current_time() + grace
         try:
-            await close()
+            if shield is None:
+                await close()
+            else:
+                await self._in_time(close(), shield, grace)
         except BaseException as exc:
             cut = shield is not None and shield.cancel_called
             self._collect(named(exc, self.stream), grace if cut else None)
+
+    @coroutine
+    def _in_time(
+        self, close: Awaitable[object], shield: CancelScope, grace: float
+    ) -> Generator[Any, Any, None]:
+        """Await `close`; its time begins when it has to wait, which most never do."""
+        steps = iterate(close)
+        try:
+            trap = steps.send(None)
+            shield.deadline = self.backend.current_time() + grace
+            while True:
+                try:
+                    answer = yield trap
+                except BaseException as exc:
+                    trap = steps.throw(exc)
+                else:
+                    trap = steps.send(answer)
+        except StopIteration:
+            return
 
     def _collect(self, error: BaseException, exceeded: float | None) -> None:
         """Collect what a close has raised, which was cut off if it `exceeded` its time.
@@ -187,7 +210,7 @@ class TaskOwner(Owner):
         A generator that holds a task group across its yields gives back in a group its own
         GeneratorExit, and on trio a cancellation.
         """
-        cancelled, rest = parted(error, get_cancelled_exc_class())
+        cancelled, rest = parted(error, self.backend.cancelled)
         if rest is not None and not isinstance(rest, GeneratorExit):
             rest = parted(rest, GeneratorExit)[1]
         if rest is not None:
@@ -228,7 +251,7 @@ class TaskOwner(Owner):
         """
         if error is not None and self._errors:
             self._give_way(error)
-        if isinstance(error, (get_cancelled_exc_class(), GeneratorExit)):
+        if error is not None and isinstance(error, (self.backend.cancelled, GeneratorExit)):
             error = None
         if not self._errors and self._late is None:
             if error is not None and self._unread:
@@ -257,7 +280,7 @@ class TaskOwner(Owner):
         if hung and (isinstance(error, (KeyboardInterrupt, SystemExit)) or is_native(error)):
             attach(error, self._errors, "its cleanup")
             self._errors = ()
-        elif isinstance(error, get_cancelled_exc_class()):
+        elif isinstance(error, self.backend.cancelled):
             self._errors = tuple(each for each in self._errors if not is_complete(each))
 
     def tell(self, error: BaseException) -> None:
@@ -272,7 +295,7 @@ class TaskOwner(Owner):
 
     def clear_deadline(self) -> None:
         """No close is in progress; clear the cleanup deadline."""
-        if self._shield is not None:
+        if self._shield is not None and self._shield.deadline != inf:
             self._shield.deadline = inf
 
     async def stop(self, tasks: Iterable[Task]) -> None:
@@ -289,5 +312,5 @@ class TaskOwner(Owner):
                 while not task.done:
                     try:
                         await task.join()
-                    except get_cancelled_exc_class() as exc:
+                    except self.backend.cancelled as exc:
                         self._late = exc

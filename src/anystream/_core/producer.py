@@ -6,7 +6,7 @@ The states of a producer, what each means, and what `interrupt` does in it:
 |---|---|---|---|
 | NEW | has made no step yet | | STOPPED |
 | RUNNING | may await anything | | INTERRUPTED: its scope is cancelled |
-| PARKED | waits for room and nothing else | the event that wakes it | STOPPED: it is woken |
+| PARKED | waits for one event and nothing else | that event | STOPPED: it is set |
 | STOPPED | was told to stop, and comes to its end undisturbed | | nothing |
 | INTERRUPTED | was cancelled, and what it awaits has not heard yet | | nothing |
 | UNWINDING | what it awaits was told, and cleans up behind a shield | scopes, on trio | nothing |
@@ -23,17 +23,16 @@ from enum import IntEnum
 from types import coroutine
 from typing import Any
 
-from anyio import CancelScope, Event, current_time, get_cancelled_exc_class
-from anyio.lowlevel import checkpoint
+from anyio import CancelScope
 
 from .._errors import StreamClosedError, StreamInterruptedError
-from .backends import backend, is_foreign, is_from, is_native, named
+from .backends import is_foreign, is_from, is_native, named
 from .channel import Lane
-from .contracts import Openable, Owner, Source, Task
+from .contracts import AsyncEvent, Backend, Openable, Owner, Source, Task
 from .driver import EMPTY
 from .opening import Opening
 from .owner import TaskOwner
-from .trio_scopes import Unwinding, are_known, is_innermost, is_told, parted
+from .trio_scopes import Unwinding, are_known, is_told, parted
 
 LONG = 8
 """From this many places in a lane on it pays to look twice before parking [buffer-64]."""
@@ -82,12 +81,12 @@ class Producer(TaskOwner):
         super().__init__()
         self._reader: Owner = reader
         self._opening: Opening = opening_of(reader)
-        self._outer: CancelScope = backend().new_scope(shield=True)
+        self._outer: CancelScope = self._opening.backend.new_scope(shield=True)
         self._inner: CancelScope | None = None
-        self._joined: Event | None = None  # set when it is done, if a task waits for that
+        self._joined: AsyncEvent | None = None  # set when it is done, if a task waits for that
         self._awaits: bool = awaits  # something of the user's
         self._state: ProducerState = NEW
-        self._wake: Event | None = None  # what PARKED holds
+        self._wake: AsyncEvent | None = None  # what PARKED holds
         self._unwinding: Unwinding | None = None  # what UNWINDING holds
 
     # -- what the kinds of producers differ in ------------------------------------------------
@@ -172,7 +171,7 @@ class Producer(TaskOwner):
             self._finish()
         while self._state is not DONE:
             if self._joined is None:
-                self._joined = self.new_event()
+                self._joined = self.backend.new_event()
             await self._joined.wait()
 
     async def wait_for_room(self, lane: Lane, timed: bool = False) -> bool:
@@ -183,30 +182,36 @@ class Producer(TaskOwner):
         """
         try:
             if lane.bound >= LONG and not lane.stopped:
-                await checkpoint()  # a reader that is ready empties the lane meanwhile
+                await self.backend.checkpoint()  # a reader that is ready empties the lane meanwhile
                 if lane.takes():
                     return True
             while not lane.stopped and self._state < STOPPED:
-                self._wake = event = lane.gate()
-                self._state = PARKED
+                event = lane.gate()
                 try:
-                    await event.wait()
+                    await self.park(event)
                 finally:
-                    self._wake = None
-                    if self._state is PARKED:
-                        self._state = RUNNING
                     if lane.bound:
                         lane.leave_gate(event)
                 if lane.takes():
                     return self._state < STOPPED
             return False
-        except get_cancelled_exc_class() as exc:
+        except self.backend.cancelled as exc:
             if timed or not self.stands(exc):
                 raise
         if not lane.takes():
             with CancelScope(shield=True):  # which only something of the library's own may do
                 await self.wait_for_room(lane)
         return lane.takes() and self._state < STOPPED
+
+    async def park(self, event: AsyncEvent) -> None:
+        """Wait for `event` and for nothing else; to stop this sets it."""
+        self._wake, self._state = event, PARKED
+        try:
+            await event.wait()
+        finally:
+            self._wake = None
+            if self._state is PARKED:
+                self._state = RUNNING
 
     def stands(self, cancelled: BaseException) -> bool:
         return not (self.stopped or is_native(cancelled))
@@ -245,8 +250,8 @@ class Producer(TaskOwner):
         return self._opening.grace
 
     @property
-    def new_event(self) -> type[Event]:
-        return self._opening.new_event
+    def backend(self) -> Backend:
+        return self._opening.backend
 
     def refused(self) -> StreamClosedError:
         return self._opening.refused()
@@ -290,7 +295,7 @@ class Producer(TaskOwner):
                 if self._state is NEW:
                     self._state = RUNNING
                 if self._awaits:
-                    with CancelScope() as self._inner:
+                    with self.backend.new_scope() as self._inner:
                         await self._interruptible(self._body(), self._inner)
                 else:
                     await self._body()
@@ -325,7 +330,7 @@ class Producer(TaskOwner):
         that is not ours comes from a scope that a generator holds across a `yield`, or from an
         event loop that shuts down.
         """
-        cancelled, rest = parted(error, get_cancelled_exc_class())
+        cancelled, rest = parted(error, self.backend.cancelled)
         if cancelled is None:
             return rest
         if self.stopped and self._inner is not None and self._inner.cancel_called:
@@ -384,10 +389,10 @@ class Producer(TaskOwner):
                 try:
                     value = yield trap
                 except BaseException as exc:  # asyncio throws
-                    hit = self._is_interrupted() and isinstance(exc, get_cancelled_exc_class())
+                    hit = self._is_interrupted() and isinstance(exc, self.backend.cancelled)
                     if hit:
                         self._state = UNWINDING if is_from(exc, self._outer) else STOPPED
-                        inner.shield = is_innermost(inner)
+                        inner.shield = self.backend.is_innermost(inner)
                     trap = body.throw(exc)
                     if hit:
                         inner.shield = True
@@ -406,7 +411,7 @@ class Producer(TaskOwner):
 
     def _unwind_late(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """The same in the order of asyncio, which needs no private names."""
-        if not isinstance(getattr(outcome, "error", None), get_cancelled_exc_class()):
+        if not isinstance(getattr(outcome, "error", None), self.backend.cancelled):
             return send(outcome)
         self._state = UNWINDING
         trap = send(outcome)
@@ -417,7 +422,7 @@ class Producer(TaskOwner):
     def _begin_grace(self, inner: CancelScope) -> None:
         """The interrupted body has suspended again, and not for a close."""
         if self._shield is None:
-            inner.deadline = current_time() + self.grace
+            inner.deadline = self.backend.current_time() + self.grace
 
     def _unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """Resume an interrupted body on trio until it suspends again; what it waits for."""
@@ -426,7 +431,7 @@ class Producer(TaskOwner):
         unwinding = self._unwinding
         first = unwinding is None
         if unwinding is None:
-            if not is_told(outcome, get_cancelled_exc_class()):
+            if not is_told(outcome, self.backend.cancelled):
                 return send(outcome)
             unwinding = self._unwinding = Unwinding()
             self._state = UNWINDING

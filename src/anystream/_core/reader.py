@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from anyio import get_cancelled_exc_class, get_current_task
-
 from .._errors import (
     GeneratorWarning,
     StreamBusyError,
@@ -79,7 +77,7 @@ class Reader:
             raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
         self._inside_of = abandonable()
         await opening.enter(scoped=self._inside_of is None)
-        opening.is_entered_by(get_current_task().id)
+        opening.is_entered_by(opening.backend.task_id())
         if self._inside_of is not None and opening.has_tasks:
             self._inside_of = None
             warn(
@@ -99,13 +97,16 @@ class Reader:
         """The same in what is the same task for certain."""
         busy = self._stepping and not self._opening.ends_waits
         self.items = EMPTY
-        ended = isinstance(error, (get_cancelled_exc_class(), GeneratorExit))
-        if self._inside_of is not None and ended and not busy:
+        if self._inside_of is not None and not busy and self._is_ended(error):
             await self._opening.close_cancelled()
         await self._opening.leave(busy=busy)
         if busy:
             raise self._busy()
         self._opening.raise_collected(error)
+
+    def _is_ended(self, error: BaseException | None) -> bool:
+        """Whether the task is cancelled, or the generator around this is."""
+        return isinstance(error, (self._opening.backend.cancelled, GeneratorExit))
 
     async def aclose(self) -> None:
         """Close every source, downstream first; a second call does nothing."""
@@ -147,7 +148,7 @@ class Reader:
                 raise self._busy()
             if self._queue is None:
                 self._queue = FairQueue()
-            await self._queue.wait(opening.new_event, lambda: self._stepping)
+            await self._queue.wait(opening.backend.new_event, lambda: self._stepping)
             return self.items  # what the others have left
         self.items = EMPTY
         self._stepping = True
@@ -221,7 +222,7 @@ class Reader:
 
     def _elsewhere(self) -> bool:
         """Whether this is a task that may not leave."""
-        return self._inside_of is None and self._opening.task != get_current_task().id
+        return self._inside_of is None and self._opening.task != self._opening.backend.task_id()
 
     def _busy(self) -> StreamBusyError:
         return StreamBusyError(

@@ -62,22 +62,14 @@ def parted(
 
 
 def is_innermost(scope: Any) -> bool:
-    """Whether no scope is open in this task that was entered after this one of anyio's."""
-    inner: Any = getattr(scope, "_CancelScope__original", None)
-    if inner is not None:
-        from trio import lowlevel
+    """Whether no scope is open in this task that was entered after this one."""
+    from trio.lowlevel import current_task
 
-        task: Any = lowlevel.current_task()
-        try:
-            return bool(private(task, *TASK) is private(inner, *TASK))
-        except AttributeError:
-            return True  # as it nearly always is
-    from asyncio import current_task
-
-    from anyio._backends import _asyncio
-
-    backend: Any = _asyncio
-    return backend._task_states[current_task()].cancel_scope is scope
+    inner: Any = getattr(scope, "_CancelScope__original", scope)  # that of a nursery is trio's own
+    try:
+        return bool(private(current_task(), *TASK) is private(inner, *TASK))
+    except AttributeError:
+        return True  # as it nearly always is
 
 
 def open_in(task: Any) -> list[Any]:

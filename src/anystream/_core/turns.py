@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from anyio import Event
+from .contracts import AsyncEvent, NewEvent
 
 
 class FairQueue:
@@ -15,14 +15,14 @@ class FairQueue:
     __slots__ = ("_events",)
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
+        self._events: list[AsyncEvent] = []
 
     def wake(self, tasks: int = 1) -> None:
         """Wake the tasks that have waited longest."""
         for event in self._events[:tasks]:
             event.set()
 
-    async def wait(self, new_event: Callable[[], Event], taken: Callable[[], bool]) -> None:
+    async def wait(self, new_event: NewEvent, taken: Callable[[], bool]) -> None:
         """Wait until it is worth looking again: the turn is free, or there are items."""
         event = new_event()
         self._events.append(event)

@@ -5,10 +5,10 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from anyio import Event, current_time
+from anyio import current_time
 
 from .._core.channel import Channel, Lane
-from .._core.contracts import MISSING, Operator
+from .._core.contracts import MISSING, Backend, Operator
 from .timing import Clocked
 from .triggers import Triggered
 
@@ -142,8 +142,8 @@ class BatchQueue(BatchLane):
 class BatchChannel(Clocked):
     """Gives what has gathered when it is full, or has waited for `within` seconds."""
 
-    def __init__(self, new_event: type[Event], batch: Batch, within: float) -> None:
-        super().__init__(new_event)
+    def __init__(self, backend: Backend, batch: Batch, within: float) -> None:
+        super().__init__(backend)
         self.gathering = BatchQueue(self, batch, within)
         self.add(self.gathering)
 
@@ -204,8 +204,8 @@ class UntilQueue(BatchLane):
 class UntilChannel(Triggered):
     """Gives what has gathered when it is full, or a signal has come."""
 
-    def __init__(self, new_event: type[Event], batch: Batch) -> None:
-        super().__init__(new_event)
+    def __init__(self, backend: Backend, batch: Batch) -> None:
+        super().__init__(backend)
         self.gathering = UntilQueue(self, batch)
         self.add(self.gathering)
 

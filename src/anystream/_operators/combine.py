@@ -153,7 +153,7 @@ def zipped(owner: Owner, streams: Sequence[Openable], strict: bool) -> Source:
         mover.read(stream)
     if movers and not any(mover.source.waits for mover in movers):
         return Zipped([mover.source for mover in movers], strict)
-    channel = (StrictRows if strict else Rows)(owner.new_event)
+    channel = (StrictRows if strict else Rows)(owner.backend)
     for mover in movers:
         mover.fill(channel.lane(0))
     return channel
@@ -221,7 +221,7 @@ def sampled(lead: Openable, others: Sequence[Openable]) -> Callable[[Owner], Sou
     """The tagged items of `lead`, on demand, and the newest ones of the others at any time."""
 
     def open_source(owner: Owner) -> Source:
-        channel = Channel(owner.new_event)
+        channel = Channel(owner.backend)
         mover = Mover(owner)
         mover.read(lead)
         mover.fill(channel.lane(0))

@@ -44,7 +44,7 @@ def merged(
     """A channel with a lane for each stream, which runs in a task of its own."""
 
     def open_source(owner: Owner) -> Channel:
-        channel = channel_type(owner.new_event)
+        channel = channel_type(owner.backend)
         for stream in streams:
             mover = Mover(owner)
             mover.read(stream)
@@ -82,7 +82,7 @@ def beside(stream: Openable, background: Openable) -> Callable[[Owner], Channel]
     """A channel for `stream`, with a `background` that runs for as long as it does."""
 
     def open_source(owner: Owner) -> Channel:
-        channel = UntilAny(owner.new_event)
+        channel = UntilAny(owner.backend)
         mover = Mover(owner)
         mover.read(stream)
         mover.fill(channel.lane(0))

@@ -9,7 +9,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from anyio import current_time, get_current_task, get_running_tasks
+from anyio import current_time, get_running_tasks
 
 from .._core.channel import Channel, Lane
 from .._core.contracts import Openable, Owner, Source, SourceDefaults
@@ -41,7 +41,7 @@ class Subscription(Channel):
     """One reader's channel, which the task of a distributor fills."""
 
     def __init__(self, distributor: "Distributor", size: int, overflow: str) -> None:
-        super().__init__(distributor.owner.new_event)
+        super().__init__(distributor.owner.backend)
         self.distributor = distributor
         self.way = self.lane(size, overflow, low=size - 1)  # since others wait for room here
         self.task: int | None = None  # that reads here
@@ -52,7 +52,7 @@ class Subscription(Channel):
 
     def opened(self) -> "Subscription":
         self.distributor.owner.unless_abroad()
-        self.task = get_current_task().id
+        self.task = self.backend.task_id()
         return self
 
     def opened_once(self) -> "Subscription":
@@ -63,7 +63,7 @@ class Subscription(Channel):
         return self.opened()
 
     async def batch(self) -> Iterator[Any] | None:
-        self.task = get_current_task().id
+        self.task = self.backend.task_id()
         self.distributor.start()
         return await super().batch()
 
@@ -348,7 +348,7 @@ class Sorter(Distributor):
     ) -> None:
         super().__init__(owner, stream, size, overflow)
         self.fn = fn
-        self.opener = get_current_task().id
+        self.opener = owner.backend.task_id()
         self.before = {task.id for task in get_running_tasks() if task.parent_id is None}
 
     async def deal(self, batch: Iterator[Any]) -> None:

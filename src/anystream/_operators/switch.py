@@ -98,7 +98,7 @@ def switched(
     """
 
     def open_source(owner: Owner) -> Source:
-        channel = Channel(owner.new_event)
+        channel = Channel(owner.backend)
         switch = Switch(owner, fn, latest)
         switch.read(stream)
         switch.fill(channel.lane(0))

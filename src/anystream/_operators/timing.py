@@ -11,21 +11,21 @@ from itertools import islice
 from math import floor, inf
 from typing import Any
 
-from anyio import Event, current_time
+from anyio import current_time
 from anyio.lowlevel import checkpoint
 
 from .. import _args as check
 from .._core.channel import Channel, Lane, NonBlocking
-from .._core.contracts import MISSING, Openable, Owner, Source
+from .._core.contracts import MISSING, AsyncEvent, Backend, Openable, Owner, Source
 from .._core.owner import until
 from .._core.producer import Mover
 
 
-def timed(stream: Openable, make: Callable[[type[Event]], Channel]) -> Callable[[Owner], Source]:
+def timed(stream: Openable, make: Callable[[Backend], Channel]) -> Callable[[Owner], Source]:
     """The channel that `make` gives, with a lane, which `stream` fills in a task of its own."""
 
     def open_source(owner: Owner) -> Source:
-        channel = make(owner.new_event)
+        channel = make(owner.backend)
         mover = Mover(owner)
         mover.read(stream)
         mover.fill(channel.lanes[0])
@@ -41,10 +41,10 @@ class Clocked(Channel):
     def due(self) -> float:
         """The time at which the reader has something to do; infinite if it has not."""
 
-    def woken(self, wake: Event) -> Awaitable[object]:
+    def woken(self, wake: AsyncEvent) -> Awaitable[object]:
         return wake.wait() if self.due() == inf else self.woken_in_time(wake)
 
-    async def woken_in_time(self, wake: Event) -> None:
+    async def woken_in_time(self, wake: AsyncEvent) -> None:
         await checkpoint()  # a look costs less than a scope [clock-timeout]; on trio it finds more
         if not wake.is_set() and not await until(self.due(), wake.wait):
             await checkpoint()  # what comes at this very instant has come in time
@@ -60,8 +60,8 @@ class IdleClock(Clocked):
     the source, which gives it only to who waits. So it is `late` when it has waited in vain.
     """
 
-    def __init__(self, new_event: type[Event], seconds: float) -> None:
-        super().__init__(new_event)
+    def __init__(self, backend: Backend, seconds: float) -> None:
+        super().__init__(backend)
         self.seconds = seconds
         self.answered()
         self.add(Lane(self, 0))
@@ -79,12 +79,12 @@ class IdleClock(Clocked):
     def due(self) -> float:
         return self.asked + self.seconds
 
-    def woken(self, wake: Event) -> Awaitable[object]:
+    def woken(self, wake: AsyncEvent) -> Awaitable[object]:
         if self.asked == inf:
             self.asked = current_time()
         return super().woken(wake)
 
-    async def woken_in_time(self, wake: Event) -> None:
+    async def woken_in_time(self, wake: AsyncEvent) -> None:
         await super().woken_in_time(wake)
         self.late = current_time() >= self.due()
 
@@ -94,10 +94,8 @@ class Timeout(IdleClock):
 
     what = "yielded nothing for"
 
-    def __init__(
-        self, new_event: type[Event], seconds: float, stream: Openable, fails: bool
-    ) -> None:
-        super().__init__(new_event, seconds)
+    def __init__(self, backend: Backend, seconds: float, stream: Openable, fails: bool) -> None:
+        super().__init__(backend, seconds)
         self.stream = stream
         self.fatal = fails
 
@@ -118,10 +116,8 @@ class Deadline(Timeout):
 
     what = "did not end within"
 
-    def __init__(
-        self, new_event: type[Event], seconds: float, stream: Openable, fails: bool
-    ) -> None:
-        super().__init__(new_event, seconds, stream, fails)
+    def __init__(self, backend: Backend, seconds: float, stream: Openable, fails: bool) -> None:
+        super().__init__(backend, seconds, stream, fails)
         self.time = current_time() + seconds
 
     def due(self) -> float:
@@ -131,8 +127,8 @@ class Deadline(Timeout):
 class Heartbeat(IdleClock):
     """Gives a value when the reader has waited too long."""
 
-    def __init__(self, new_event: type[Event], seconds: float, beat: Callable[[], Any]) -> None:
-        super().__init__(new_event, seconds)
+    def __init__(self, backend: Backend, seconds: float, beat: Callable[[], Any]) -> None:
+        super().__init__(backend, seconds)
         self.beat = beat
 
     def available(self) -> bool:
@@ -184,8 +180,8 @@ class Later(Lane):
 class Delay(Clocked):
     """Gives each item when it is due."""
 
-    def __init__(self, new_event: type[Event], seconds: float, bound: int) -> None:
-        super().__init__(new_event)
+    def __init__(self, backend: Backend, seconds: float, bound: int) -> None:
+        super().__init__(backend)
         self.later = Later(self, bound, seconds)
         self.add(self.later)
 
@@ -332,8 +328,8 @@ class Sample(RateFilter):
 class RateFiltered(Clocked):
     """Gives what a sieve lets through, as soon as it does."""
 
-    def __init__(self, new_event: type[Event], make: Callable[[Channel], RateFilter]) -> None:
-        super().__init__(new_event)
+    def __init__(self, backend: Backend, make: Callable[[Channel], RateFilter]) -> None:
+        super().__init__(backend)
         self.sieve = make(self)
         self.add(self.sieve)
 

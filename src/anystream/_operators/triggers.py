@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Any
 
-from anyio import Event, current_time, sleep_until
+from anyio import current_time, sleep_until
 
 from .. import _args as check
 from .._core.channel import Channel, Lane, NonBlocking
-from .._core.contracts import Openable, Owner, Source, SourceDefaults
+from .._core.contracts import Backend, Openable, Owner, Source, SourceDefaults
 from .._core.driver import is_awaitable
 from .._core.producer import Mover
 from .._sources.origins import OneShot
@@ -73,8 +73,8 @@ def timer(time: float) -> Signal:
 class Triggered(Channel):
     """A channel whose items come through or not as a trigger says."""
 
-    def __init__(self, new_event: type[Event]) -> None:
-        super().__init__(new_event)
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
         self.came = -inf  # when the item came that waits to be read
         self.heard_at = inf  # when the trigger came
         self.signals = Signals(self)
@@ -156,13 +156,13 @@ class PauseWhile(Triggered):
 
 
 def triggered(
-    make: Callable[[type[Event]], Triggered],
+    make: Callable[[Backend], Triggered],
 ) -> Callable[[Sequence[Openable]], Callable[[Owner], Source]]:
     def opens(parts: Sequence[Openable]) -> Callable[[Owner], Source]:
         stream, trigger = parts
 
         def open_source(owner: Owner) -> Source:
-            channel = make(owner.new_event)
+            channel = make(owner.backend)
             items = channel.input()
             trigger_mover = Mover(owner)
             source = trigger_mover.read(trigger)

@@ -119,7 +119,7 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
 
         def make(text: label.Label, call: SendingFunction) -> Stream[Any]:
             def open_source(owner: Owner) -> Source:
-                channel = Channel(owner.new_event)
+                channel = Channel(owner.backend)
                 Sending(owner, call).begin(channel, size)
                 return channel
 

@@ -1,0 +1,160 @@
+"""What asyncio has of its own: tasks, events, a clock and a checkpoint."""
+
+import asyncio
+from asyncio import CancelledError, Future, Task, current_task, get_running_loop
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from types import TracebackType, coroutine
+from typing import Any
+
+from anyio import CancelScope, create_task_group
+from anyio._backends import _asyncio
+
+from .contracts import Backend, TaskGroup
+
+new_scope = type(CancelScope())
+
+
+class FutureEvent:
+    """As asyncio's, for the one task that usually waits; its own has a queue for several."""
+
+    __slots__ = ("_first", "_others", "_set")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._first: Future[None] | None = None  # of the tasks that wait
+        self._others: tuple[Future[None], ...] = ()
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        first = self._first
+        if first is not None:
+            self._first = None
+            for future in (first, *self._others) if self._others else (first,):
+                if not future.done():
+                    future.set_result(None)
+
+    def wait(self) -> Future[None]:
+        future = get_running_loop().create_future()
+        if self._set:
+            future.set_result(None)
+        elif self._first is None:
+            self._first = future
+        else:
+            self._others += (future,)
+        return future
+
+
+@coroutine
+def checkpoint() -> Generator[None, None, None]:
+    yield
+
+
+def current_time() -> float:
+    return get_running_loop().time()
+
+
+def task_id() -> int:
+    return id(current_task())
+
+
+states: Mapping[Any, Any] = getattr(_asyncio, "_task_states", {})
+"""What anyio knows of each task. It is private there, and nothing public tells of the scopes."""
+
+
+def is_innermost(scope: CancelScope) -> bool:
+    state = states.get(current_task())
+    return getattr(state, "cancel_scope", scope) is scope  # as it nearly always is
+
+
+def not_linked(task: Future[Any], waiter: Future[Any]) -> None:
+    """Before CPython 3.14 nothing shows who waits for a task."""
+
+
+link: Callable[..., None] = getattr(asyncio, "future_add_to_awaited_by", not_linked)
+unlink: Callable[..., None] = getattr(asyncio, "future_discard_from_awaited_by", not_linked)
+
+
+class AsyncioTasks:
+    """Tasks without the handle, scope and event that each has in a group of anyio's.
+
+    The outermost scope in each of them is the one that it opens itself.
+    """
+
+    __slots__ = ("_ended", "_errors", "_host", "_running", "cancel_scope")
+
+    def __init__(self) -> None:
+        self.cancel_scope: CancelScope = new_scope()
+        self._host: Any = current_task()
+        self._running: set[Task[None]] = set()
+        self._errors: list[BaseException] = []
+        self._ended: Future[None] | None = None  # for which the block waits
+
+    async def __aenter__(self) -> None:
+        self.cancel_scope.__enter__()
+
+    def start_soon(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        name = f"{function.__module__}.{function.__qualname__}"
+        task = get_running_loop().create_task(function(), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._task_ended)
+        link(task, self._host)
+
+    def _task_ended(self, task: Task[None]) -> None:
+        unlink(task, self._host)
+        self._running.remove(task)
+        if not self._running and self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._errors.append(error)
+        if error is not None or task.cancelled():  # before its first step
+            self.cancel_scope.cancel()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        error = await self._wait() or error
+        if self._errors:
+            error = BaseExceptionGroup("unhandled errors behind a stream", self._errors)
+        if error is None:
+            return self.cancel_scope.__exit__(None, None, None)
+        if self.cancel_scope.__exit__(type(error), error, error.__traceback__):
+            return True
+        raise error
+
+    async def _wait(self) -> CancelledError | None:
+        """Wait for all tasks; a cancellation that has come meanwhile."""
+        late: CancelledError | None = None
+        while self._running:
+            self._ended = get_running_loop().create_future()
+            try:
+                await self._ended
+            except CancelledError as exc:
+                late = exc
+        return late
+
+
+def new_group() -> TaskGroup:
+    """anyio's where a task factory is set: it knows how to start a task that is not eager."""
+    if get_running_loop().get_task_factory() is None:
+        return AsyncioTasks()
+    return create_task_group()
+
+
+ASYNCIO = Backend(
+    new_event=FutureEvent,
+    new_scope=new_scope,
+    new_group=new_group,
+    checkpoint=checkpoint,
+    current_time=current_time,
+    task_id=task_id,
+    cancelled=CancelledError,
+    is_innermost=is_innermost,
+    event_loop=get_running_loop,
+)

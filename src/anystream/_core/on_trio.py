@@ -1,0 +1,68 @@
+"""What trio has of its own: nurseries, events, a clock and a checkpoint."""
+
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, cast
+
+import trio
+from anyio import CancelScope
+from trio.lowlevel import checkpoint, current_task, current_trio_token
+
+from .contracts import Backend
+from .trio_scopes import is_innermost, parted
+
+
+def task_id() -> int:
+    return id(current_task())
+
+
+class TrioTasks:
+    """A nursery, whose own scope is the group's."""
+
+    __slots__ = ("_manager", "_nursery", "cancel_scope")
+
+    cancel_scope: CancelScope
+
+    def __init__(self) -> None:
+        self._manager = trio.open_nursery(strict_exception_groups=True)
+
+    async def __aenter__(self) -> None:
+        self._nursery = await self._manager.__aenter__()
+        self.cancel_scope = cast("CancelScope", self._nursery.cancel_scope)  # no other names
+
+    def start_soon(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._nursery.start_soon(function)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        try:
+            await self._manager.__aexit__(kind, error, traceback)
+        except BaseExceptionGroup as exc:
+            cancelled, rest = parted(exc, trio.Cancelled)
+            raise (rest or first_of(cancelled)) from None
+        return None
+
+
+def first_of(error: BaseException | None) -> BaseException:
+    """The first error in a group of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    assert error is not None
+    return error
+
+
+TRIO = Backend(
+    new_event=trio.Event,
+    new_scope=type(CancelScope()),
+    new_group=TrioTasks,
+    checkpoint=checkpoint,
+    current_time=trio.current_time,
+    task_id=task_id,
+    cancelled=trio.Cancelled,
+    is_innermost=is_innermost,
+    event_loop=current_trio_token,
+)

@@ -1,0 +1,312 @@
+"""A crew of workers, and what they take items from: each item goes to one of them.
+
+A source of which nothing stays suspended between two batches is stepped by the workers themselves,
+in turn: `SteppedInTurn`. Any other one keeps a task of its own, which hands each item to the worker
+that has waited longest: `HandedOut`. Either way an item is asked for only when a worker waits for
+it and there is room for what comes of it, and its place among all items is known as it is taken:
+trio resumes tasks in any order.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
+from sys import maxsize
+from typing import Any
+
+from .._core.channel import Channel, Lane
+from .._core.contracts import MISSING, AsyncEvent, Openable, Owner, Source
+from .._core.driver import EMPTY
+from .._core.producer import LaneProducer, Mover
+from .._core.turns import FairQueue
+
+IDLE = maxsize
+"""In the place of a place: a worker that has no item."""
+
+
+class Worker(LaneProducer):
+    """One of several tasks that take items from one supply."""
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__(owner)
+        self.place = IDLE  # of its item among all that were taken
+        self.item: Any = MISSING  # that was handed to it
+        self.told: AsyncEvent  # set when it was, or when there are no more
+
+
+class Crew(ABC):
+    """The workers: each is there before its item, and only if the others are busy.
+
+    Workers that are allowed but not needed cost nothing.
+    """
+
+    supply: "Supply"
+
+    def __init__(self, owner: Owner, size: int) -> None:
+        self.owner = owner
+        self.channel = Channel(owner.backend)
+        self._vacant = size
+        self._newest: Worker | None = None
+
+    def open(self, stream: Openable) -> Source:
+        """Begin to read `stream`; what comes of it."""
+        self.supply = supply(stream, self)
+        self._hire()
+        return self.channel
+
+    @abstractmethod
+    def results(self) -> Lane | None:
+        """The lane that the workers share, if they do."""
+
+    @abstractmethod
+    def worker(self) -> Worker:
+        """Another one, which begins."""
+
+    def _hire(self) -> None:
+        self._vacant -= 1
+        self.supply.joined()
+        self._newest = self.worker()
+
+    def all_are_busy(self) -> None:
+        """No worker waits for the next item: hire one, unless one is about to begin."""
+        if not self._vacant or self._newest is None or not self._newest.begun:
+            return
+        if self.channel.is_open:
+            self._hire()
+
+
+class Supply(ABC):
+    """The items of a stream, each for one worker."""
+
+    def __init__(self, source: Source, crew: Crew) -> None:
+        self._source = source
+        self._crew = crew
+        self._workers = 0  # that are there
+        self._over = False
+        self._error: BaseException | None = None
+
+    @abstractmethod
+    def promise(self, results: Lane) -> bool:
+        """Keep a place for what comes of the next item, unless that is kept with the item."""
+
+    @abstractmethod
+    def now(self, worker: Worker) -> Any:
+        """The next item if it is there, or MISSING; an error is told once, and is the end."""
+
+    @abstractmethod
+    async def next(self, worker: Worker) -> Any:
+        """The next item, or MISSING at the end and if `worker` is stopped; an error as by `now`."""
+
+    def _fail(self, error: BaseException) -> None:
+        """Nobody is to take any more."""
+        self._over, self._error = True, error
+
+    def has_raised(self, error: BaseException) -> bool:
+        return error is self._error
+
+    def joined(self) -> None:
+        """A worker reads from here."""
+        self._workers += 1
+
+    def left(self) -> list[Source]:
+        """A worker leaves; the last one has to close what this returns."""
+        self._workers -= 1
+        return [] if self._workers else [self._source]
+
+
+def supply(stream: Openable, crew: Crew) -> Supply:
+    """Open what a crew reads."""
+    mover = Mover(crew.owner)
+    source = mover.read(stream)
+    if source.any_task:
+        return SteppedInTurn(source, crew)
+    hands = Hands(crew)
+    mover.fill(hands)
+    return HandedOut(hands, crew)
+
+
+class SteppedInTurn(Supply):
+    """The workers step the source themselves, one at a time."""
+
+    def __init__(self, source: Source, crew: Crew) -> None:
+        super().__init__(source, crew)
+        self._new_event = crew.owner.backend.new_event
+        self._items: Iterator[Any] = EMPTY
+        self._taken = 0  # items
+        self._stepping = False  # whether a worker waits for a batch
+        self._queue = FairQueue()
+        self._waiting = 0  # workers in the queue
+
+    def promise(self, results: Lane) -> bool:
+        return results.promise()
+
+    def now(self, worker: Worker) -> Any:
+        try:
+            for item in self._items:
+                worker.place = self._taken
+                self._taken += 1
+                if not (self._stepping or self._waiting):
+                    self._crew.all_are_busy()
+                return item
+        except BaseException as exc:
+            self._fail(exc)
+            raise
+        worker.place = IDLE
+        return MISSING
+
+    async def next(self, worker: Worker) -> Any:
+        try:
+            while not self._over:
+                item = self.now(worker)
+                if item is not MISSING:
+                    return item
+                if self._stepping:
+                    await self._wait()
+                else:
+                    await self._refill()
+        except BaseException as exc:
+            self._fail(exc)
+            raise
+        return MISSING
+
+    def _fail(self, error: BaseException) -> None:
+        super()._fail(error)
+        self._items = EMPTY  # also not in the batch that has failed
+
+    async def _wait(self) -> None:
+        """Wait for what another worker gets."""
+        self._waiting += 1
+        try:
+            await self._queue.wait(self._new_event, self._is_stepping)
+        finally:
+            self._waiting -= 1
+
+    async def _refill(self) -> None:
+        self._stepping = True
+        try:
+            batch = await self._source.batch()
+        finally:
+            self._stepping = False
+            self._queue.wake()
+        self._over = batch is None
+        self._items = EMPTY if batch is None else batch
+
+    def _is_stepping(self) -> bool:
+        return self._stepping
+
+
+class Hands(Lane):
+    """A lane that keeps nothing: an item goes to the worker that has waited longest.
+
+    With the item a place is promised in the lane of the results, if they share one.
+    """
+
+    __slots__ = ("_crew", "_gate", "_results", "_taken", "_waiting")
+
+    def __init__(self, crew: Crew) -> None:
+        channel = Channel(crew.owner.backend)
+        super().__init__(channel, 0)
+        channel.add(self)
+        self._crew = crew
+        self._results = crew.results()
+        self._taken = 0  # items
+        self._waiting: deque[Worker] = deque()
+        self._gate: AsyncEvent | None = None  # at which who brings the items waits
+
+    def ask(self, worker: Worker) -> None:
+        """A worker waits for an item, until it is told."""
+        self._waiting.append(worker)
+        if self._gate is not None:
+            self._gate.set()
+
+    def withdraw(self, worker: Worker) -> None:
+        """It waits no more."""
+        if worker in self._waiting:
+            self._waiting.remove(worker)
+
+    def takes(self) -> bool:
+        waiting = self._waiting
+        while waiting and waiting[0].stopped:  # and has not run since
+            waiting.popleft()
+        if not waiting or self.stopped:
+            return False
+        return self._results is None or self._results.takes()
+
+    def fill(self, batch: Iterator[Any]) -> bool:
+        waiting, results = self._waiting, self._results
+        for item in batch:
+            if results is not None:
+                results.promise()
+            worker = waiting.popleft()
+            worker.item, worker.place = item, self._taken
+            self._taken += 1
+            worker.told.set()
+            if not waiting:
+                self._crew.all_are_busy()
+                return False
+            if not self.takes():
+                return False
+        return True
+
+    def gate(self) -> AsyncEvent:
+        if self._results is None:
+            self._gate = self._channel.new_event()
+        else:
+            if self._gate is not None:
+                self._results.leave_gate(self._gate)
+            self._gate = self._results.gate()
+        return self._gate
+
+    def stop(self) -> None:
+        super().stop()
+        if self._gate is not None:
+            self._gate.set()
+        self._dismiss()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        super().finish(error)
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Tell those who wait that there is nothing for them."""
+        for worker in self._waiting:
+            worker.told.set()
+        self._waiting.clear()
+
+
+class HandedOut(Supply):
+    """A task of its own reads the source, and hands out the items."""
+
+    def __init__(self, hands: Hands, crew: Crew) -> None:
+        super().__init__(hands.channel, crew)
+        self._channel = hands.channel
+        self._hands = hands
+
+    def promise(self, results: Lane) -> bool:
+        return True
+
+    def now(self, worker: Worker) -> Any:
+        return MISSING
+
+    async def next(self, worker: Worker) -> Any:
+        hands = self._hands
+        worker.place, worker.item = IDLE, MISSING
+        if not (hands.stopped or hands.over or worker.stopped):
+            worker.told = told = self._channel.new_event()
+            hands.ask(worker)
+            try:
+                await worker.park(told)
+            finally:
+                if worker.item is MISSING:
+                    hands.withdraw(worker)
+        if worker.item is MISSING and not (self._over or worker.stopped):
+            self._see_the_end()
+        return worker.item
+
+    def _see_the_end(self) -> None:
+        """There are no more items: the first worker that sees it is told why."""
+        self._over = True
+        try:
+            self._channel.is_over()
+        except BaseException as exc:
+            self._fail(exc)
+            raise
