@@ -22,6 +22,15 @@ class NotJSON(ValueError):
         self.truncated = truncated
 
 
+def cut_short(content: bytes) -> bool:
+    """Whether a body is not JSON, but could be if there were more of it."""
+    try:
+        Document(content)
+    except NotJSON as error:
+        return error.truncated
+    return False
+
+
 class Document:
     """A JSON body: its `data`, as `json.loads` gives it, and the texts of the items in it.
 
