@@ -9,6 +9,7 @@ from typing import Any
 from .._core.contracts import Operator
 from .._operators.transform import Flatten
 from .lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, as_bytes
+from .strict import decode, document
 
 SEPARATOR = b"\x1e"
 
@@ -22,32 +23,6 @@ AT_ONCE = 64
 """Documents that are read before the first of them is asked for, at most."""
 
 Loads = Callable[[bytes], Any]
-
-
-def no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-decoder = json.JSONDecoder(parse_constant=no_constant)
-decode = decoder.raw_decode
-scan: Callable[[str, int], tuple[Any, int]] = vars(decoder)["scan_once"]
-
-
-def loads(text: str) -> Any:
-    """A JSON document; `ValueError` for every fault in it."""
-    try:
-        return document(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def document(text: str) -> Any:
-    """A document, read three times as fast where no white space stands around it [ndjson]."""
-    try:
-        value, end = scan(text, 0)
-    except StopIteration:
-        return decoder.decode(text)
-    return value if end == len(text) else decoder.decode(text)
 
 
 def checked_loads(value: Any) -> Loads | None:
