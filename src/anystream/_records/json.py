@@ -34,6 +34,9 @@ def checked_loads(value: Any) -> Loads | None:
 
 def invalid(what: str, number: int, source: str, text: str, error: Exception) -> RecordDataError:
     """What is wrong with a JSON text, with the place and what stands there."""
+    if isinstance(error, UnicodeDecodeError):  # of a function that was given bytes
+        at = error.start + 1
+        return RecordDataError(what, number, source, f"invalid UTF-8 at byte {at}", at)
     if isinstance(error, json.JSONDecodeError):
         problem, at = error.msg, error.pos
     else:  # too many digits, nested too deeply, or an error of the user's function
