@@ -278,6 +278,9 @@ async def test_an_error_of_the_function_is_one_of_the_line(error: Exception) -> 
 
 
 async def test_what_is_no_utf_8_is_shown() -> None:
+    with pytest.raises(RecordDataError, match=r"line 2 of .*: invalid UTF-8 at byte 2$") as raised:
+        await net.ndjson([b'1\n"\xff"\n'], loads=json.loads).drain()
+    assert raised.value.position == 2
     with pytest.raises(RecordDataError, match=r"""line 1 of .* in '"\ufffd"'"""):
         await net.ndjson([b'"\xff"\n'], loads=orjson.loads).drain()
 

@@ -64,6 +64,23 @@ assert "anystream.testing" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("sse", "pages"), ("fetch_all_pages", "bodies"), ("PageStatusError", "pages")],
+)
+def test_a_name_of_http_is_imported_when_it_is_asked_for(name: str, other: str) -> None:
+    code = f"""
+import sys
+from anystream.http import {name}
+assert "anystream.http.{other}" not in sys.modules
+import anystream.http
+assert anystream.http.{name} is {name}
+assert {{*anystream.http.__all__}} <= {{*dir(anystream.http)}}
+assert not hasattr(anystream.http, "nothing")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_import_of_the_module_for_tests_loads_neither_trio_nor_pytest() -> None:
     """The demo looks for what is left open without a pytest."""
     code = """

@@ -1,6 +1,8 @@
 """How a stream is written down: by the call that the user has made."""
 
 import inspect
+import reprlib
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -98,3 +100,19 @@ def test_a_call_is_documented_and_has_a_signature() -> None:
 def test_a_wrong_call_names_the_method(wrong: tuple[int, ...]) -> None:
     with pytest.raises(TypeError, match=r"^Stream\.take\(\) (missing|takes) "):
         async_range(3).take(*wrong)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+@pytest.mark.parametrize("data", [b"", b"a" * 60, b"\x00" * 60, b"ab" * 61, b"\r\n" * 500])
+def test_bytes_are_shown_as_everything_else(kind: Any, data: bytes) -> None:
+    short = reprlib.Repr()
+    short.maxother = 60
+    assert repr(Stream([kind(data)])) == f"Stream({short.repr([kind(data)])})"
+
+
+def test_the_text_of_all_of_the_bytes_is_never_made() -> None:
+    data = [bytes(1_000_000)]
+    tracemalloc.start()
+    assert "\\x00" in repr(Stream(data))
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""The way of one item and of one cancellation, traced, against what ARCHITECTURE.md says of it."""
+"""The ways of an item, a page and a cancellation, traced, against what ARCHITECTURE.md says."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
@@ -9,10 +9,12 @@ from types import FrameType
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 import anystream
 from anystream import Stream
+from anystream.http import PageNumber, fetch_all_pages
 
 PACKAGE = Path(anystream.__file__).parent
 ROOT = PACKAGE.parent.parent
@@ -92,6 +94,23 @@ async def one_item(walk: Walk) -> None:
         walk.recording = False
 
 
+def answer(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json=[{"id": request.url.params.get("page")}])
+
+
+async def one_page(walk: Walk) -> None:
+    """The third: the first two may have to find things out that hold for all."""
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client,
+        fetch_all_pages("http://test/", client=client, next=PageNumber()) as items,
+    ):
+        await anext(items)
+        await anext(items)
+        walk.recording = True
+        assert await anext(items) == {"id": "3"}
+        walk.recording = False
+
+
 async def one_cancellation(walk: Walk) -> None:
     async def cancel() -> None:
         await anyio.sleep(1)
@@ -108,6 +127,7 @@ async def one_cancellation(walk: Walk) -> None:
 
 PROGRAMS: dict[str, Callable[[Walk], Coroutine[Any, Any, None]]] = {
     "One item, from its source to the user": one_item,
+    "One page, from the server to the user": one_page,
     "One cancellation, from the user to the source": one_cancellation,
 }
 
@@ -120,7 +140,10 @@ def written(heading: str) -> str:
 
 
 @pytest.mark.parametrize("heading", PROGRAMS)
-async def test_it_goes_the_way_that_is_written(heading: str, anyio_backend_name: str) -> None:
+async def test_it_goes_the_way_that_is_written(
+    heading: str, anyio_backend_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anystream._core.batches.clock", lambda: 0.0)  # no batch takes too long
     walk = Walk()
     if sys.getprofile() is not None:
         pytest.skip("a profiler runs")

@@ -9,8 +9,24 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-short = reprlib.Repr()
-short.maxstring = short.maxother = 60
+
+class Short(reprlib.Repr):
+    """Short texts of values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 60
+
+    def repr_bytes(self, value: bytes | bytearray, level: int) -> str:
+        """The ends are enough: the text of all of it may take longer than reading it."""
+        most = self.maxother
+        ends = value if len(value) <= 2 * most else value[:most] + value[-most:]
+        return super().repr_instance(ends, level)
+
+    repr_bytearray = repr_bytes
+
+
+short = Short()
 
 Args: TypeAlias = Sequence[Any]
 Kwargs: TypeAlias = Mapping[str, Any]

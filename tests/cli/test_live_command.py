@@ -210,9 +210,6 @@ def test_lines_of_a_file(capfd: Capture, tmp_path: Path) -> None:
     assert "3 lines, " in err
 
 
-DEEP = "[" * 200_000
-
-
 @pytest.mark.parametrize(
     ("content", "options", "written", "problem"),
     [
@@ -222,11 +219,16 @@ DEEP = "[" * 200_000
             b"{}\n\n{\n",
             "--ndjson",
             "{}\n",
-            "line 3 of PATH is not JSON: Expecting property name"
-            " enclosed in double quotes: line 1 column 2 (char 1)",
+            "line 3 of PATH: invalid JSON, Expecting property name"
+            " enclosed in double quotes at column 2, in '{'",
         ),
-        (b"NaN\n", "--ndjson", "", "line 1 of PATH is not JSON: NaN is not JSON"),
-        (DEEP.encode(), "--ndjson", "", "line 1 of PATH is nested too deeply"),
+        (
+            b"NaN\n",
+            "--ndjson",
+            "",
+            "line 1 of PATH: invalid JSON, NaN is not JSON at column 1, in 'NaN'",
+        ),
+        (b'{}\n"\xff"\n', "--ndjson", "{}\n", "line 2 of PATH: invalid UTF-8 at byte 2"),
     ],
 )
 def test_lines_that_are_not_as_they_should_be(
@@ -238,6 +240,16 @@ def test_lines_that_are_not_as_they_should_be(
     out, err = capfd.readouterr()
     assert out == written
     assert err.replace(str(path), "PATH") == f"anystream: {problem}\n"
+
+
+def test_a_line_that_is_nested_too_deeply(capfd: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(b"{}\n" + b"[" * 200_000)
+    assert main(["lines", str(path), "--ndjson"]) == 1
+    out, err = capfd.readouterr()
+    assert out == "{}\n"
+    assert err.startswith(f"anystream: line 2 of {path}: invalid JSON, ")
+    assert len(err.splitlines()) == 1
 
 
 VERBATIM = f'{{"a": 1.10,  "b": 1e400, "a": -0.0, "c": "\\ud800\\u00e9", "d": {"9" * 5000}}}'

@@ -95,6 +95,37 @@ def test_the_shell_takes_what_is_printed(shell: str) -> None:
     subprocess.run([shell, "-n"], input=out, check=True)
 
 
+# -- what is imported ---------------------------------------------------------------------------
+
+IMPORTED = """
+import sys
+from anystream._cli import main
+code = main(sys.argv[1:])
+print(code, *(name for name in %r if name in sys.modules))
+"""
+HEAVY = ("asyncio", "trio", "httpcore", "rich", "anystream.http.pages", "anystream.http.bodies")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("command", ["pages", "sse"])
+def test_a_command_imports_what_it_needs(command: str, backend: str) -> None:
+    """The client alone would import the other backend as well."""
+    words = [command, "http://127.0.0.1:9", "--retries", "0", "--backend", backend]
+    code = [sys.executable, "-c", IMPORTED % (HEAVY,), *words]
+    done = subprocess.run(code, capture_output=True, text=True, check=True)
+    status, *imported = done.stdout.split()
+    assert status == "4"
+    reader = "anystream.http.pages" if command == "pages" else "anystream.http.bodies"
+    assert {*imported} - {"asyncio"} == {"httpcore", reader} | ({backend} - {"asyncio"})
+    assert ("asyncio" in imported) or backend == "trio"
+
+
+def test_the_parser_imports_no_stream() -> None:
+    code = [sys.executable, "-c", IMPORTED % (("anyio", "anystream._core", "inspect"),)]
+    done = subprocess.run(code, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0"
+
+
 # -- Ctrl-C -------------------------------------------------------------------------------------
 
 INTERRUPTED = """
@@ -118,7 +149,7 @@ sys.exit(main(sys.argv[2:]))
         ("shtab", "completion bash"),
         ("anyio", "lines -"),
         ("anystream._cli.pages", "pages http://127.0.0.1:9"),
-        ("anystream.http.pages.fetch_all", "sse http://127.0.0.1:9"),
+        ("anystream.http.bodies.sse", "sse http://127.0.0.1:9"),
         ("rich", "demo"),
     ],
 )

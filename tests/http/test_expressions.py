@@ -412,7 +412,30 @@ async def test_another_reader_of_json() -> None:
         assert nan != nan
 
 
+READERS = {
+    "none": None,
+    "json": json.loads,
+    "orjson": orjson.loads,
+    "msgspec": msgspec.json.decode,
+}
+
+
+@pytest.mark.parametrize("loads", READERS.values(), ids=READERS)
+async def test_a_body_that_is_cut_is_asked_for_again_with_any_reader(loads: Any) -> None:
+    bodies = [b'{"items": [1, 2', b'{"items": [1, 2], "next": null}']
+    async with API(lambda _: bodies.pop(0)).client() as client:
+        assert await fetch_all_pages(HOME, client=client, loads=loads).collect() == [1, 2]
+    async with API(lambda _: b'{"items": [1, x').client() as client:
+        with pytest.raises(PageDataError, match="is not JSON") as raised:
+            await fetch_all_pages(HOME, client=client, loads=loads).drain()
+    assert type(raised.value) is PageDataError
+
+
 # -- what is refused at the call ------------------------------------------------------------------
+
+
+async def later(body: bytes) -> None: ...
+
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"retry_methods": "POST"}, "retry_methods must be a collection of methods such as"),
@@ -424,7 +447,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"headers": "a: b"}, "headers must be a mapping of str to str"),
     ({"params": [("a", 1)]}, "params must be a mapping of names to values"),
     ({"into": 5}, "into must be a function"),
-    ({"loads": 5}, "loads must be a function"),
+    ({"loads": 5}, "loads must be a plain function from bytes to a value, got 5"),
+    ({"loads": later}, "loads must be a plain function from bytes to a value, got <function"),
     ({"into": int, "texts": True}, "texts=True gives the texts as they are, so into must not"),
     ({"loads": int, "texts": True}, "so loads must not be given"),
     ({"max_page_bytes": 0}, "max_page_bytes must be at least 1, got 0"),

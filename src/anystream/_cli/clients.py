@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import anyio.to_thread
@@ -14,7 +15,7 @@ from .values import hidden
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     import httpx
 
@@ -32,14 +33,16 @@ async def client(options: Namespace) -> AsyncGenerator[httpx.AsyncClient, None]:
         """Takes a tenth of a second or more, most of it for the certificates."""
         import httpx
 
+        verify = options.cacert or httpx.create_ssl_context(verify=not options.insecure)
         try:
-            return httpx.AsyncClient(
-                timeout=options.timeout,
-                follow_redirects=True,
-                headers={"User-Agent": f"anystream/{__version__}"},
-                verify=not options.insecure if options.cacert is None else options.cacert,
-                proxy=options.proxy,
-            )
+            with importing_for(options.backend):
+                return httpx.AsyncClient(
+                    timeout=options.timeout,
+                    follow_redirects=True,
+                    headers={"User-Agent": f"anystream/{__version__}"},
+                    verify=verify,  # one context, also for every proxy in the environment
+                    proxy=options.proxy,
+                )
         except ImportError:
             raise UsageError(
                 "a SOCKS proxy needs another package: pip install 'httpx[socks]'"
@@ -47,6 +50,23 @@ async def client(options: Namespace) -> AsyncGenerator[httpx.AsyncClient, None]:
 
     async with await anyio.to_thread.run_sync(make) as made:
         yield made
+
+
+@contextmanager
+def importing_for(backend: str) -> Generator[None, None, None]:
+    """While this is open, trio looks as if it were not installed, unless it is the backend.
+
+    httpx's transport imports it wherever it is installed, and that takes longer than all of ours.
+    """
+    modules: dict[str, Any] = sys.modules
+    if backend == "trio" or "trio" in modules:
+        yield
+        return
+    modules["trio"] = None
+    try:
+        yield
+    finally:
+        del modules["trio"]
 
 
 def proxy_for(options: Namespace, url: str) -> str:

@@ -8,7 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._records.json import no_constant
+from .._records.strict import no_constant
 from .endings import CommandError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from .. import http, net
 from . import clients
 from .columns import DECODER, lines_of
 from .command import Command
-from .endings import UNPRINTABLE, CommandError, UsageError
+from .endings import UNPRINTABLE, UsageError
 from .values import as_option, hidden, is_url
 
 if TYPE_CHECKING:
@@ -139,28 +139,26 @@ class LinesCommand(LiveCommand[str]):
 
     def stream(self, client: Any) -> Stream[str]:
         options = self.options
-        name = "standard input" if options.source == "-" else hidden(options.source)
-        if not self.url:
-
-            def source() -> AsyncGenerator[bytes, None]:
-                return chunks(self.fd)
-
-            source.__qualname__ = name  # which errors call it by
-            lines = net.lines(source, max_line=options.max_line)
-        else:
-            lines = http.lines(
+        given: dict[str, Any] = {"max_line": options.max_line}
+        if options.ndjson:
+            given["loads"] = document
+        if self.url:
+            return (http.ndjson if options.ndjson else http.lines)(
                 self.url,
                 client=client,
                 method=options.method,
                 headers=self.headers,
                 json=options.data,
                 read_timeout=options.read_timeout,
-                max_line=options.max_line,
+                **given,
             )
-        if not options.ndjson:
-            return lines
-        documents = lines.enumerate(1).starmap(lambda number, line: checked(number, line, name))
-        return documents.filter(None)
+
+        def source() -> AsyncGenerator[bytes, None]:
+            return chunks(self.fd)
+
+        # Errors call it by this name.
+        source.__qualname__ = "standard input" if options.source == "-" else hidden(options.source)
+        return (net.ndjson if options.ndjson else net.lines)(source, **given)
 
     def lines(self, items: Sequence[str]) -> Sequence[str]:
         return self.lines_of(items)
@@ -200,14 +198,8 @@ async def chunks(fd: int) -> AsyncGenerator[bytes, None]:
         yield data
 
 
-def checked(number: int, line: str, name: str) -> str:
-    """The line if it is a JSON document, nothing if it is blank."""
-    if not line.strip(" \t\r"):
-        return ""
-    try:
-        DECODER.decode(line)
-    except ValueError as exc:
-        raise CommandError(f"line {number} of {name} is not JSON: {exc}") from None
-    except RecursionError:
-        raise CommandError(f"line {number} of {name} is nested too deeply") from None
-    return line
+def document(line: bytes) -> str:
+    """The line itself, if it is a JSON document."""
+    text = line.decode()
+    DECODER.decode(text)
+    return text

@@ -6,14 +6,14 @@ import ast
 import re
 import shlex
 from argparse import ArgumentTypeError
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .values import as_option, integer
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 FORMS = """\
 link[:REL]            the Link header, the link with rel="next" or that REL
@@ -69,14 +69,13 @@ OTHERS = {
 """Other options that say something of a scheme: its argument, and the kinds that have it."""
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """A scheme, but for what other options say about it. `text` is what was given."""
 
     text: str
     kind: str
     place: str = ""
-    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    arguments: Mapping[str, Any] = MappingProxyType({})
 
 
 def scheme(text: str) -> Given:

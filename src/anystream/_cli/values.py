@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from .._records.json import no_constant
+from .._records.strict import no_constant
 
 if TYPE_CHECKING:
     import ssl

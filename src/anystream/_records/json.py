@@ -9,6 +9,7 @@ from typing import Any
 from .._core.contracts import Operator
 from .._operators.transform import Flatten
 from .lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, as_bytes
+from .strict import decode, document
 
 SEPARATOR = b"\x1e"
 
@@ -24,32 +25,6 @@ AT_ONCE = 64
 Loads = Callable[[bytes], Any]
 
 
-def no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-decoder = json.JSONDecoder(parse_constant=no_constant)
-decode = decoder.raw_decode
-scan: Callable[[str, int], tuple[Any, int]] = vars(decoder)["scan_once"]
-
-
-def loads(text: str) -> Any:
-    """A JSON document; `ValueError` for every fault in it."""
-    try:
-        return document(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def document(text: str) -> Any:
-    """A document, read three times as fast where no white space stands around it [ndjson]."""
-    try:
-        value, end = scan(text, 0)
-    except StopIteration:
-        return decoder.decode(text)
-    return value if end == len(text) else decoder.decode(text)
-
-
 def checked_loads(value: Any) -> Loads | None:
     if value is not None and (not callable(value) or iscoroutinefunction(value)):
         raise TypeError(f"loads must be a plain function from bytes to a value, got {value!r}")
@@ -59,6 +34,9 @@ def checked_loads(value: Any) -> Loads | None:
 
 def invalid(what: str, number: int, source: str, text: str, error: Exception) -> RecordDataError:
     """What is wrong with a JSON text, with the place and what stands there."""
+    if isinstance(error, UnicodeDecodeError):  # of a function that was given bytes
+        at = error.start + 1
+        return RecordDataError(what, number, source, f"invalid UTF-8 at byte {at}", at)
     if isinstance(error, json.JSONDecodeError):
         problem, at = error.msg, error.pos
     else:  # too many digits, nested too deeply, or an error of the user's function

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ... import _args as check
 from ... import _labels as label
-from ..._records.json import loads
 from ..._records.lines import RecordSizeError
+from ..._records.strict import loads
 
 
 class Event(NamedTuple):

@@ -1,8 +1,7 @@
 """Paginated APIs: one file for each step that a page takes.
 
 `sources` asks for one page after the other, or for several at a time; `fetcher` gets one of them
-over its attempts, as fast as `pacing` allows; `requests` says what is sent for it, and `reading`
-makes a `Page` of the response. `signs` and `kinds` say what a response tells by itself, `schemes`
-what the user says instead, and `stream` gives the items. What reads bytes that come in bit by bit
-is in `bodies`.
+over its attempts; `requests` says what is sent for it, and when; `reading` makes a `Page` of the
+response. `signs` and `kinds` say what a response tells by itself, `schemes` what the user says
+instead, and `stream` gives the items. What reads bytes that come in bit by bit is in `bodies`.
 """

@@ -14,6 +14,7 @@ from ..._core.contracts import MISSING
 from ..._operators import concurrent, workers
 from ..._operators.transform import Tap
 from ..._recipe import Recipe, named_call_showing
+from ..._records.json import checked_loads
 from ..._retry import Retry, checked_retry
 from ..._stream import Stream
 from .._clients import check_client, check_headers, is_url, need_client, place
@@ -384,8 +385,7 @@ def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | N
     if texts and (into is not None or loads is not None):
         name = "into" if into is not None else "loads"
         raise ValueError(f"texts=True gives the texts as they are, so {name} must not be given")
-    if loads is not None:
-        check.function("loads", loads)
+    checked_loads(loads)
     if into is not None:
         check.function("into", into)
     made: Callable[[Any], Any] | None = getattr(into, "model_validate", into)

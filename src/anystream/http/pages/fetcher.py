@@ -1,6 +1,6 @@
 """Getting one page: its request, its attempts, and what is worth another one."""
 
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from anyio import current_time, sleep_until
@@ -25,10 +25,9 @@ from .._packing import chunks_of, leave
 from .._pauses import is_spent, wanted_pause
 from .._refusals import is_certificate_error, read_refusal, reason
 from .._urls import safe
-from .pacing import Pacer
 from .page import Page, Step
 from .reading import PageReader
-from .requests import Requests
+from .requests import Pacer, Requests
 
 SLICE = 4
 """Requests, or pieces of `PIECE` bytes, after which other tasks have their turn."""
@@ -148,10 +147,17 @@ class Fetch:
             raise told(exc, step.get("url", requests.ask.url), number) from exc.__cause__
         self.key: int = requests.key(step, self.url)
         self.number = number
-        self.backoff: Backoff = Backoff(requests.ask.retry)
-        self.quota: Backoff = Backoff(requests.ask.retry)  # of refusals, which use up no attempt
         self.due: float | None = None  # when the pause is over
         self.failed: tuple[Exception, int, float] | None = None  # what the hook has to hear of
+
+    @cached_property
+    def backoff(self) -> Backoff:
+        return Backoff(self.fetcher.requests.ask.retry)
+
+    @cached_property
+    def quota(self) -> Backoff:
+        """Of refusals, which use up no attempt."""
+        return Backoff(self.fetcher.requests.ask.retry)
 
     async def page(self) -> Page[Any]:
         while True:

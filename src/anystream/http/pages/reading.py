@@ -12,7 +12,7 @@ from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPag
 from .._refusals import said_in
 from .._urls import origin, same
 from . import answers, listing
-from .document import STRICT, Document, NotJSON
+from .document import STRICT, Document, NotJSON, cut_short
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
 from .schemes import Countable, Function, Numbering, Scheme
 
@@ -86,7 +86,7 @@ class PageReader:
         try:
             document = Document(response.content, texts=True) if self.with_texts else None
             data = self.data(response.content) if document is None else document.data
-        except (NotJSON, ValueError) as exc:
+        except ValueError as exc:
             raise self.unreadable(exc, response, number) from exc
         if self.given is not None:
             self.given.check(data, response, number)
@@ -107,8 +107,9 @@ class PageReader:
             return Document(content).data  # or what is wrong with it
 
     def unreadable(self, exc: ValueError, response: Any, number: int) -> PageDataError:
-        truncated = isinstance(exc, NotJSON) and exc.truncated
-        if truncated and response.headers.get("content-length") != "0":
+        # What a function of the user's raises does not tell, so the body is looked at once more.
+        cut = exc.truncated if isinstance(exc, NotJSON) else cut_short(response.content)
+        if cut and response.headers.get("content-length") != "0":
             return TruncatedPage(f"the body was cut short ({exc})", response, number)
         kind = response.headers.get("content-type", "").partition(";")[0].strip()
         beginning = in_words(response.content[:60].decode("utf-8", "replace"))
