@@ -59,7 +59,7 @@ def as_chunks(value: Any, owner: Owner) -> Source:
         return File(lambda: open(given, "rb"))
     if isinstance(value, AsyncFile):
         return File(lambda: None, given.wrapped)
-    return Output(value)
+    return Output(value, owner)
 
 
 class Made(Wrapper):
@@ -79,9 +79,9 @@ class Made(Wrapper):
 class Output(FromAsync):
     """What a process writes to its standard output."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, owner: Owner) -> None:
         assert process.stdout is not None
-        super().__init__(process.stdout)
+        super().__init__(process.stdout, owner)
         self.process = process
         self._aclose = self.end
 

@@ -112,7 +112,7 @@ def async_range(*args: int, delay: float = 0) -> Stream[int]:
     delay = check.seconds("delay", delay)
     if delay:
         return Stream(Recipe.source(lambda _: Delayed(numbers, delay)))
-    return Stream(Recipe.source(lambda _: FromIterable(numbers)))
+    return Stream(Recipe.source(lambda owner: FromIterable(numbers, owner)))
 
 
 class Delayed(SourceDefaults):

@@ -13,9 +13,6 @@ from collections.abc import (
 from itertools import chain
 from typing import Any, TypeAlias, cast
 
-from anyio import get_cancelled_exc_class
-from anyio.lowlevel import checkpoint
-
 from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
 from .._core.contracts import Openable, Owner, Source, SourceDefaults
@@ -27,10 +24,11 @@ from .._errors import StreamConsumedError, StreamInterruptedError
 class FromIterable(SourceDefaults):
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
-    __slots__ = ("_given", "_items", "_over", "_slicer")
+    __slots__ = ("_checkpoint", "_given", "_items", "_over", "_slicer")
     waits = False
 
-    def __init__(self, iterable: Iterable[Any], made: bool = False) -> None:
+    def __init__(self, iterable: Iterable[Any], owner: Owner, made: bool = False) -> None:
+        self._checkpoint = owner.backend.checkpoint
         self._items = iter(iterable)
         self._given = iterable if made else None  # which is ours to close
         self._slicer = TimeSlicer()
@@ -39,7 +37,7 @@ class FromIterable(SourceDefaults):
     async def batch(self) -> Iterator[Any] | None:
         if self._over:
             return None
-        await checkpoint()
+        await self._checkpoint()
         self._slicer.start()
         return chain.from_iterable(self.pieces())
 
@@ -67,9 +65,7 @@ class FromAsync(SyncDriver, SourceDefaults):
 
     any_task = False
 
-    def __init__(
-        self, iterable: AsyncIterable[Any], owner: Owner | None = None, made: bool = False
-    ) -> None:
+    def __init__(self, iterable: AsyncIterable[Any], owner: Owner, made: bool = False) -> None:
         super().__init__()
         self._within = owner
         self._iterator = aiter(iterable)
@@ -83,7 +79,7 @@ class FromAsync(SyncDriver, SourceDefaults):
         self._killed = False
 
     @property
-    def owner(self) -> Owner | None:
+    def owner(self) -> Owner:
         return self._within
 
     @property
@@ -114,9 +110,9 @@ class FromAsync(SyncDriver, SourceDefaults):
         if self._over:
             return None
         try:
-            await checkpoint()
-        except get_cancelled_exc_class() as exc:
-            if self._within is None or not self._within.stands(exc):
+            await self._within.backend.checkpoint()
+        except self._within.backend.cancelled as exc:
+            if not self._within.stands(exc):
                 raise
         return self.paced(self.run(self.steps()) if self._generator is None else self.ready())
 
@@ -241,7 +237,7 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
         owner.has_opened(source)
         return source
     if issubclass(type(value), Iterable):
-        return FromIterable(value, made)
+        return FromIterable(value, owner, made)
     raise TypeError(f"expected a stream, an async iterable or an iterable, got {value!r}")
 
 
