@@ -17,18 +17,16 @@ def backend() -> Backend:
     kind = get_cancelled_exc_class()
     known = BACKENDS.get(kind)
     if known is None:
-        known = BACKENDS[kind] = ours(kind.__module__.startswith("trio"))
+        known = BACKENDS[kind] = found(kind.__module__.startswith("trio"))
     return known
 
 
-def ours(trio: bool) -> Backend:
-    if trio:
-        from .on_trio import TRIO
-
-        return TRIO
-    from .on_asyncio import ASYNCIO
-
-    return ASYNCIO
+def found(on_trio: bool) -> Backend:
+    if on_trio:
+        from .on_trio import ours
+    else:
+        from .on_asyncio import ours
+    return ours()
 
 
 class Home:

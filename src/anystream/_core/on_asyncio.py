@@ -11,8 +11,6 @@ from anyio._backends import _asyncio
 
 from .contracts import Backend, TaskGroup
 
-new_scope = type(CancelScope())
-
 
 class FutureEvent:
     """As asyncio's, for the one task that usually waits; its own has a queue for several."""
@@ -85,8 +83,8 @@ class AsyncioTasks:
 
     __slots__ = ("_ended", "_errors", "_host", "_running", "cancel_scope")
 
-    def __init__(self) -> None:
-        self.cancel_scope: CancelScope = new_scope()
+    def __init__(self, scope: CancelScope) -> None:
+        self.cancel_scope: CancelScope = scope
         self._host: Any = current_task()
         self._running: set[Task[None]] = set()
         self._errors: list[BaseException] = []
@@ -129,7 +127,7 @@ class AsyncioTasks:
         raise error
 
     async def _wait(self) -> CancelledError | None:
-        """Wait for all tasks; a cancellation that has come meanwhile."""
+        """Wait for all tasks; a cancellation that has come meanwhile, which is told once."""
         late: CancelledError | None = None
         while self._running:
             self._ended = get_running_loop().create_future()
@@ -137,24 +135,28 @@ class AsyncioTasks:
                 await self._ended
             except CancelledError as exc:
                 late = exc
+                self.cancel_scope.shield = True
         return late
 
 
-def new_group() -> TaskGroup:
-    """anyio's where a task factory is set: it knows how to start a task that is not eager."""
-    if get_running_loop().get_task_factory() is None:
-        return AsyncioTasks()
-    return create_task_group()
+def ours() -> Backend:
+    """What the core takes from here, in a running event loop."""
+    new_scope = type(CancelScope())
 
+    def new_group() -> TaskGroup:
+        """anyio's where a task factory is set: it knows how to start a task that is not eager."""
+        if get_running_loop().get_task_factory() is None:
+            return AsyncioTasks(new_scope())
+        return create_task_group()
 
-ASYNCIO = Backend(
-    new_event=FutureEvent,
-    new_scope=new_scope,
-    new_group=new_group,
-    checkpoint=checkpoint,
-    current_time=current_time,
-    task_id=task_id,
-    cancelled=CancelledError,
-    is_innermost=is_innermost,
-    event_loop=get_running_loop,
-)
+    return Backend(
+        new_event=FutureEvent,
+        new_scope=new_scope,
+        new_group=new_group,
+        checkpoint=checkpoint,
+        current_time=current_time,
+        task_id=task_id,
+        cancelled=CancelledError,
+        is_innermost=is_innermost,
+        event_loop=get_running_loop,
+    )

@@ -9,7 +9,7 @@ from anyio import CancelScope
 from trio.lowlevel import checkpoint, current_task, current_trio_token
 
 from .contracts import Backend
-from .trio_scopes import is_innermost, parted
+from .trio_scopes import is_innermost
 
 
 def task_id() -> int:
@@ -39,30 +39,19 @@ class TrioTasks:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        try:
-            await self._manager.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup as exc:
-            cancelled, rest = parted(exc, trio.Cancelled)
-            raise (rest or first_of(cancelled)) from None
-        return None
+        return await self._manager.__aexit__(kind, error, traceback)
 
 
-def first_of(error: BaseException | None) -> BaseException:
-    """The first error in a group of groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    assert error is not None
-    return error
-
-
-TRIO = Backend(
-    new_event=trio.Event,
-    new_scope=type(CancelScope()),
-    new_group=TrioTasks,
-    checkpoint=checkpoint,
-    current_time=trio.current_time,
-    task_id=task_id,
-    cancelled=trio.Cancelled,
-    is_innermost=is_innermost,
-    event_loop=current_trio_token,
-)
+def ours() -> Backend:
+    """What the core takes from here, in a running event loop."""
+    return Backend(
+        new_event=trio.Event,
+        new_scope=type(CancelScope()),
+        new_group=TrioTasks,
+        checkpoint=checkpoint,
+        current_time=trio.current_time,
+        task_id=task_id,
+        cancelled=trio.Cancelled,
+        is_innermost=is_innermost,
+        event_loop=current_trio_token,
+    )

@@ -464,10 +464,12 @@ class LaneProducer(Producer):
         lane.channel.filled_by(self)
         self.start()
 
-    async def transfer(self, source: Source) -> None:
-        """Move what `source` gives into the lane, as far as there is room, to its end."""
+    async def transfer(self, source: Source, batch: Iterator[Any] = EMPTY) -> None:
+        """Move what `source` gives into the lane, as far as there is room, to its end.
+
+        A `batch` that is there comes first.
+        """
         lane = self.lane
-        batch: Iterator[Any] = EMPTY
         while self._state < STOPPED and (lane.takes() or await self.wait_for_room(lane)):
             if lane.fill(batch):
                 following = await source.batch()

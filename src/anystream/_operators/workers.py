@@ -10,9 +10,9 @@ from anyio import current_time
 from .._core.backends import unless_foreign
 from .._core.channel import Lane
 from .._core.contracts import MISSING, Openable, Owner, Source
-from .._core.driver import is_awaitable, resolved
+from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.siblings import attach
-from .._sources.origins import as_source
+from .._sources.origins import FromIterable, as_source
 from .crew import IDLE, Crew, Worker
 
 COROUTINE: type = CoroutineType
@@ -236,7 +236,8 @@ class Expander(Worker):
                 return
             inner = as_source(await resolved(self.expansion.fn(item)), self, made=True)
             self.inner.append(inner)
-            await self.transfer(inner)
+            there = inner.at_once() if isinstance(inner, FromIterable) else EMPTY
+            await self.transfer(inner, there)
             await self.finish(self.inner.pop())
 
     def reading(self) -> Iterable[Source]:

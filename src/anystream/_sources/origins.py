@@ -38,6 +38,10 @@ class FromIterable(SourceDefaults):
         if self._over:
             return None
         await self._checkpoint()
+        return self.at_once()
+
+    def at_once(self) -> Iterator[Any]:
+        """A batch for who has passed a checkpoint."""
         self._slicer.start()
         return chain.from_iterable(self.pieces())
 

@@ -1,0 +1,157 @@
+"""What the core takes from asyncio and from trio in the place of anyio's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from anystream import Stream, merge
+from anystream._core import on_asyncio
+from anystream._core.backends import backend
+
+ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
+
+async def test_the_clock_and_the_task_are_those_of_anyio() -> None:
+    assert backend().current_time() == anyio.current_time()
+    await anyio.sleep(3)
+    assert backend().current_time() == anyio.current_time()
+    assert backend().task_id() == anyio.get_current_task().id
+    assert backend().cancelled is anyio.get_cancelled_exc_class()
+
+
+async def test_a_checkpoint_is_a_turn_of_the_event_loop_and_cancellable() -> None:
+    turns = []
+
+    async def other() -> None:
+        turns.append(1)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(other)
+        await backend().checkpoint()
+        assert turns == [1]
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await backend().checkpoint()
+    assert scope.cancelled_caught
+
+
+async def test_an_event_wakes_all_who_wait_but_for_who_has_left() -> None:
+    event = backend().new_event()
+    woken: list[str] = []
+    scopes = {name: anyio.CancelScope() for name in ("first", "second", "third", "fourth")}
+
+    async def wait(name: str) -> None:
+        with scopes[name]:
+            await event.wait()
+            woken.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        for name in scopes:
+            tasks.start_soon(wait, name)
+        await anyio.wait_all_tasks_blocked()
+        scopes["first"].cancel()
+        scopes["third"].cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert not event.is_set()
+        event.set()
+        event.set()
+    assert event.is_set()
+    assert sorted(woken) == ["fourth", "second"]
+    await event.wait()
+
+
+async def test_a_group_waits_for_its_tasks() -> None:
+    ended: list[int] = []
+
+    async def task() -> None:
+        await anyio.sleep(2)
+        ended.append(1)
+
+    async with backend().new_group() as _:
+        pass
+    group = backend().new_group()
+    async with group:
+        group.start_soon(task)
+        group.start_soon(task)
+        assert backend().is_innermost(group.cancel_scope)
+        with anyio.CancelScope():  # noqa: ASYNC100  # only to be there
+            assert not backend().is_innermost(group.cancel_scope)
+    assert ended == [1, 1]
+
+
+async def test_an_error_of_a_task_comes_out_of_its_group() -> None:
+    """Which none of the library has."""
+
+    async def fail() -> None:
+        await checkpoint()
+        raise ZeroDivisionError
+
+    group = backend().new_group()
+    with pytest.raises(ExceptionGroup) as caught:
+        async with group:
+            group.start_soon(fail)
+    assert caught.group_contains(ZeroDivisionError)
+
+
+async def test_a_group_that_is_cancelled_while_it_waits() -> None:
+    ended: list[int] = []
+
+    async def task() -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(2)
+        ended.append(1)
+
+    with anyio.CancelScope() as scope:
+        group = backend().new_group()
+        async with group:
+            group.start_soon(task)
+            await anyio.sleep(1)
+            scope.cancel()
+    assert ended == [1]
+
+
+@ON_ASYNCIO
+async def test_a_task_factory_of_ones_own_makes_the_tasks() -> None:
+    made: list[Any] = []
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        made.append(coro)
+        return asyncio.Task(coro, loop=loop, **kwargs)
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(factory)
+    try:
+        assert await merge([1], [2]).collect() == [1, 2]
+    finally:
+        loop.set_task_factory(None)
+    assert len(made) == 2
+
+
+@ON_ASYNCIO
+async def test_without_what_anyio_keeps_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but the error of who leaves in the wrong order is anyio's then."""
+    monkeypatch.setattr(on_asyncio, "states", {})
+    closed: list[int] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 0
+            await anyio.sleep(10)
+        finally:
+            await anyio.sleep(0.01)
+            closed.append(1)
+
+    for stream in (Stream(rows), Stream(rows).buffer(0)):
+        with anyio.move_on_after(0.05):
+            async with stream as items:
+                async for _ in items:
+                    pass
+    assert closed == [1, 1]
+    outer = Stream([1]).buffer(1).open()
+    await outer.__aenter__()
+    with anyio.CancelScope(), pytest.raises(RuntimeError, match="cancel scope"):
+        await outer.__aexit__(None, None, None)
