@@ -142,7 +142,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def __init__(self, source: "Items[T_co] | MakerOf[T_co]") -> None:
         self._recipe: Recipe = source if isinstance(source, Recipe) else Recipe.of(source)
         # Those of `async with`, by the task that entered.
-        self._runs: dict[int | None, list[Run[T_co]]] | None = None
+        self._runs: dict[int, list[Run[T_co]]] | None = None
 
     def _then(self, *makers: Maker) -> "Stream[Any]":
         """This stream and a call of the user's, with its operators."""
@@ -186,6 +186,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
             self._runs = {}
         reader = reader_of(run)
         key = reader.opening.task if reader.inside_of is None else -reader.inside_of
+        assert key is not None  # since it has been entered
         self._runs.setdefault(key, []).append(run)
         return run
 
@@ -196,7 +197,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         traceback: TracebackType | None,
     ) -> None:
         key = backend().task_id()
-        if self._runs is not None and any(known is not None and known < 0 for known in self._runs):
+        if self._runs and min(self._runs) < 0:
             key = self._of_generator(key)
         runs = None if self._runs is None else self._runs.get(key)
         if self._runs is None or not runs:
@@ -215,7 +216,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         for frame in holders():
             if -id(frame) in runs:
                 return -id(frame)
-        others = [key for key in runs if key is not None and key < 0]
+        others = [key for key in runs if key < 0]
         return others[0] if len(others) == 1 and task not in runs else task
 
     def __aiter__(self) -> Run[T_co]:

@@ -39,7 +39,9 @@ def holders() -> Iterator[FrameType]:
 
 def abandonable() -> int | None:
     """What identifies the async generator that calls this, if nothing sees to its end."""
-    frame = next(reversed([*holders()]), None)
+    frame = caller()
+    if frame is not None and (is_generator(frame) or module(frame) == "contextlib"):
+        *_, frame = [None, *holders()]
     if frame is None or not is_generator(frame):
         return None
     stepper = frame.f_back
