@@ -28,6 +28,7 @@ COLORS = {  # to be told apart by everybody
 
 def draw(report: Report, folder: Path) -> None:
     families = report.families()
+    (folder / "backends.svg").write_text(beside(list(report.rows.values())))
     for family in ("operators", "terminals", "tasks"):
         if family in families:
             (folder / f"{family}.svg").write_text(bars(families[family]))
@@ -55,6 +56,12 @@ def line(points: Iterable[tuple[float, float]], color: str = INK, more: str = ""
     return f'<polyline points="{path}" fill="none" stroke="{color}"{more}/>'
 
 
+def strokes(places: Iterable[tuple[float, float, float]], color: str, width: int) -> str:
+    """Level lines, each from one place along to another, at some height."""
+    path = "".join(f"M{start:.0f},{y:.0f}H{stop:.0f}" for start, stop, y in places)
+    return f'<path d="{path}" stroke="{color}" stroke-width="{width}"/>'
+
+
 class Axis:
     """A logarithmic one from one place to another, with its ticks."""
 
@@ -80,20 +87,54 @@ def bars(rows: list[Row]) -> str:
         for backend in row.samples
         if yardstick(row) in row.samples[backend]
     }
+    words = "our time divided by theirs: left of 1 we are faster"
+    labels = [f"{row.name} / {yardstick(row)}" for row in rows]
+    return lanes(labels, ratios, words, 8)
+
+
+def beside(rows: list[Row]) -> str:
+    """Each case on the other backends as a part of asyncio: ours, and its floor as a line in it."""
+    rows = [row for row in rows if row.of_asyncio("trio", row.first)]
+    ours, floors = (
+        {
+            (n, backend): ratio
+            for n, row in enumerate(rows)
+            for backend in ("uvloop", "trio")
+            if (ratio := row.of_asyncio(backend, side or row.first))
+        }
+        for side in ("", "floor")
+    )
+    words = "time divided by that on asyncio; the thin line in a bar is the floor"
+    return lanes([row.name for row in rows], ours, words, 6, floors)
+
+
+Ratios = dict[tuple[int, str], float]
+"""By the number of the row and the backend."""
+
+
+def lanes(
+    labels: list[str], ratios: Ratios, words: str, thick: int, thin: Ratios | None = None
+) -> str:
+    """A lane for each label, with a bar from 1 to the ratio for each backend."""
     backends = list(dict.fromkeys(backend for _, backend in ratios))
-    bottom = 32 * len(rows) + 30
-    axis = Axis((1, *ratios.values()), 240, 700)
+    high = thick * (len(backends) + 1)
+    bottom = high * len(labels) + 30
+    axis = Axis((1, *ratios.values(), *(thin or {}).values()), 240, 700)
     parts = [text(240 + 90 * n, 14, b, color=COLORS[b]) for n, b in enumerate(backends)]
     for tick in axis.ticks:
         faint = "" if tick == 1 else FAINT
         parts.append(line([(axis(tick), 24), (axis(tick), bottom)], more=faint))
         parts.append(text(axis(tick), bottom + 14, f"{tick:g}", "middle"))
-    for n, row in enumerate(rows):
-        parts.append(text(232, 32 * n + 46, f"{row.name} / {yardstick(row)}", "end"))
-    for (n, backend), ratio in ratios.items():
-        y = 32 * n + 30 + 8 * backends.index(backend) + 4
-        parts.append(line([(axis(1), y), (axis(ratio), y)], COLORS[backend], ' stroke-width="7"'))
-    words = "our time divided by theirs: left of 1 we are faster"
+    for n, label in enumerate(labels):
+        parts.append(text(232, high * (n + 0.5) + 30, label, "end"))
+    for place, backend in enumerate(backends):
+        for kind, width, color in (ratios, thick - 1, COLORS[backend]), (thin or {}, 1, INK):
+            bars = [
+                (axis(1), axis(ratio), high * n + 30 + thick * (place + 0.5))
+                for (n, name), ratio in kind.items()
+                if name == backend
+            ]
+            parts.append(strokes(bars, color, width))
     return svg(720, bottom + 36, [*parts, text(470, bottom + 30, words, "middle")])
 
 

@@ -22,6 +22,9 @@ BACKENDS: dict[str, dict[str, Any]] = {
 OURS = "anystream"
 PATIENCE = 60.0
 """Seconds after which a side that has never run is given up."""
+Pace = tuple[int, int, float]
+"""The least and the most rounds of a case, and the seconds after which no more is begun."""
+FULL, QUICK, BRIEF = (5, 25, 6.0), (2, 3, 0.2), (3, 15, 0.3)
 
 Version = tuple[int, int]
 Clock = Callable[[], float]
@@ -44,9 +47,10 @@ class Measured:
 class Case:
     """A row of the table.
 
-    `sides` has `OURS` first. Each one is tried once before anything is timed: one that raises, or
-    has another result, is shown with what was seen. `limits` are the most that our figure, divided
-    by that of a side, may be: one for all Pythons, or each from a version on.
+    `sides` has `OURS` first, or what the others are compared with. Each one is tried once before
+    anything is timed: one that raises, or has another result, is shown with what was seen. `limits`
+    are the most that the figure of the first, divided by that of a side, may be: one for all
+    Pythons, or each from a version on.
 
     `items` is for a full run, a quick one has `quick`. `shared` is opened around all rounds, and
     what it gives is the second argument of each side.
@@ -107,13 +111,13 @@ def pin() -> str:
 class Rounds:
     """The rounds of one case: in each of them every backend runs every side once, in turn."""
 
-    def __init__(self, case: Case, backends: list[str], quick: bool) -> None:
+    def __init__(self, case: Case, backends: list[str], pace: Pace = FULL) -> None:
         self.case = case
         self.backends = [backend for backend in backends if backend in case.backends]
         self.items = case.items
-        if quick:
+        if pace is QUICK:
             self.items = case.quick or max(1, case.items // 10)
-        self.least, self.most, self.budget = (2, 3, 0.2) if quick else (5, 25, 6.0)
+        self.least, self.most, self.budget = pace
         self.result = Result()
         self.sides: dict[str, list[str]] = {}  # those that can be run, by backend
 
@@ -132,18 +136,19 @@ class Rounds:
         return self.result
 
     def warm_up(self, backend: str) -> list[str]:
-        """Run each side once; those that do the same as ours."""
+        """Run each side once; those that do the same as the first one."""
         seen: dict[str, object] = {}
         missing: dict[str, str] = {}
+        first = next(iter(self.case.sides))
         for side in self.case.sides:
             try:
                 seen[side] = self.once(backend, side)[1]
             except Exception as error:
-                if side == OURS:
+                if side == first:
                     raise
                 missing[side] = in_words(error)
             else:
-                if seen[side] != seen[OURS]:
+                if seen[side] != seen[first]:
                     del seen[side]
                     missing[side] = "its result is another one"
         self.result.missing[backend] = missing

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +12,8 @@ from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 
-from measure import OURS, Case, Result
+from cases.causes import cause_of
+from measure import BACKENDS, OURS, Case, Result
 
 PACKAGES = [
     *("anystream", "anyio", "trio", "uvloop", "httpx", "aiostream", "streamable", "asyncstdlib"),
@@ -59,11 +60,16 @@ class Row:
     def value(self, backend: str, side: str) -> float:
         return median(self.samples[backend][side])
 
+    @property
+    def first(self) -> str:
+        """The side whose figure is shown: ours, or the primitive of anyio."""
+        return next(iter(next(iter(self.samples.values()))))
+
     def ours(self, backend: str) -> str:
-        return in_unit(self.value(backend, OURS), self.unit)
+        return in_unit(self.value(backend, self.first), self.unit)
 
     def rivals(self, backend: str) -> list[str]:
-        return [side for side in self.samples.get(backend, ()) if side != OURS]
+        return [side for side in self.samples.get(backend, ()) if side != self.first]
 
     def sides(self) -> list[str]:
         found = (side for backend in self.samples for side in self.rivals(backend))
@@ -72,7 +78,14 @@ class Row:
     def ratios(self, backend: str, side: str) -> list[float]:
         """Our figure divided by that of a side, round by round."""
         samples = self.samples[backend]
-        return [a / b for a, b in zip(samples[OURS], samples[side], strict=True)]
+        return [a / b for a, b in zip(samples[self.first], samples[side], strict=True)]
+
+    def of_asyncio(self, backend: str, side: str) -> float | None:
+        """A side's figure on a backend divided by its own on asyncio, round by round."""
+        here, there = (self.samples.get(name, {}).get(side) for name in (backend, "asyncio"))
+        if not here or not there or self.unit != "ns":
+            return None
+        return median(a / b for a, b in zip(here, there, strict=True))
 
     def missed(self) -> Iterator[str]:
         for backend, sides in self.samples.items():
@@ -83,7 +96,7 @@ class Row:
                         f"{self.name} on {backend}: {ratio:.3f} ({low:.3f}-{high:.3f}) of {side},"
                         f" and at most {limit:.3g} is wanted"
                     )
-            if self.most is not None and self.value(backend, OURS) > self.most:
+            if self.most is not None and self.value(backend, self.first) > self.most:
                 figure, most = self.ours(backend), in_unit(self.most, self.unit)
                 yield f"{self.name} on {backend}: {figure}, and at most {most} is wanted"
 
@@ -219,11 +232,70 @@ def markdown(report: Report) -> str:
         f"Each figure is what {OURS} needs for an item, and behind it in which part of the time of"
         " each other side that is: the median of all rounds, with its quartiles. Below 1 we are"
         " faster. x: could not do it.",
+        "",
+        "## The backends beside each other",
+        "",
+        "The time of each case on uvloop and on trio as a ratio to that on asyncio: ours, and that"
+        " of the floor of the same case, where it has one. What differs by more than a fifth has"
+        " the number of its cause, which stands below.",
+        "",
+        "![The time of each case on uvloop and trio as a ratio to asyncio](backends.svg)",
+        "",
+        *beside(report, bordered),
     ]
     for family, rows in report.families().items():
-        parts += ["", f"## {family.capitalize()}", "", *table(rows), *notes(rows)]
+        parts += ["", f"## {family.capitalize()}", "", *bordered(table(rows)), *notes(rows)]
     parts += ["", "## Where others are faster", "", *others_first(report)]
     return "\n".join(parts) + "\n"
+
+
+LEAST_DIFFERENCE = 1.2
+"""Backends that differ by less need no cause."""
+
+
+def differs(row: Row) -> bool:
+    """Whether ours costs another backend a fifth more or less than asyncio."""
+    factors = [row.of_asyncio(backend, row.first) or 1 for backend in BACKENDS]
+    return max(factors) > LEAST_DIFFERENCE or min(factors) < 1 / LEAST_DIFFERENCE
+
+
+def beside(report: Report, shown: Callable[[list[list[str]]], list[str]]) -> list[str]:
+    """The table of the backends, and the causes of what differs by more than a fifth."""
+    rows = [row for row in report.rows.values() if row.of_asyncio("trio", row.first) is not None]
+    causes = list(dict.fromkeys(cause_of(row.name) for row in rows if differs(row)))
+    return [
+        *shown(backends_table(rows, causes)),
+        "",
+        *(f"{number}. {cause}" for number, cause in enumerate(causes, 1)),
+    ]
+
+
+def backends_table(rows: list[Row], causes: list[str]) -> list[list[str]]:
+    lines = [
+        ["case", "ours, asyncio", "uvloop", "trio", "floor, asyncio", "uvloop", "trio", "cause"],
+        ["---", *["--:"] * 7],
+    ]
+    for row in rows:
+        cells = [row.name]
+        for side in (row.first, "floor"):
+            there = row.samples["asyncio"].get(side)
+            cells.append(in_unit(median(there), row.unit) if there else "")
+            for backend in ("uvloop", "trio"):
+                ratio = row.of_asyncio(backend, side)
+                cells.append("" if ratio is None else f"{ratio:.2f}")
+        cells.append(str(causes.index(cause_of(row.name)) + 1) if differs(row) else "")
+        lines.append(cells)
+    return lines
+
+
+def bordered(lines: list[list[str]]) -> list[str]:
+    return [f"|{'|'.join(cells)}|" for cells in lines]
+
+
+def aligned(lines: list[list[str]]) -> list[str]:
+    """The same for a terminal, which needs no line under the head."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(map(str.rjust, line, widths)) for line in lines[:1] + lines[2:]]
 
 
 def others_first(report: Report) -> list[str]:
@@ -250,16 +322,18 @@ def others_first(report: Report) -> list[str]:
     ]
 
 
-def table(rows: list[Row]) -> list[str]:
+def table(rows: list[Row]) -> list[list[str]]:
     sides = list(dict.fromkeys(side for row in rows for side in row.sides()))
-    heads = ["case", "backend", OURS, *sides]
-    lines = ["|".join(heads), "|".join(["---", "---", *["--:"] * (len(sides) + 1)])]
+    lines = [
+        ["case", "backend", rows[0].first, *sides],
+        ["---", "---", *["--:"] * (len(sides) + 1)],
+    ]
     for row in rows:
         for number, backend in enumerate(row.samples):
             cells = [f"**{row.name}**: {row.what}" if number == 0 else "", backend]
             cells += [row.ours(backend), *(cell(row, backend, side) for side in sides)]
-            lines.append("|".join(cells))
-    return [f"|{line}|" for line in lines]
+            lines.append(cells)
+    return lines
 
 
 def cell(row: Row, backend: str, side: str) -> str:
@@ -310,7 +384,7 @@ def changed(old: Row, new: Row, backend: str) -> str | None:
         before, after = old.ratios(backend, against), new.ratios(backend, against)
     else:
         against = "the clock alone"
-        before, after = old.samples[backend][OURS], new.samples[backend][OURS]
+        before, after = old.samples[backend][old.first], new.samples[backend][old.first]
     factor = median(after) / median(before)
     noise = (spread(before) + spread(after)) / median(before)
     if abs(factor - 1) <= max(noise, LEAST_CHANGE):
