@@ -6,20 +6,11 @@ from math import floor, log10
 from pathlib import Path
 from statistics import median
 
-from measure import OURS
 from report import Report, Row
 
 INK = "#808890"  # to be read on white as well as on black
 FAINT = ' opacity=".25"'
 COLORS = {  # to be told apart by everybody
-    OURS: "#0f9d8a",
-    "generators": "#d08700",
-    "aiostream": "#c2569b",
-    "streamable": "#3f8fd2",
-    "asyncstdlib": "#8a6fd1",
-    "aioitertools": "#d1603d",
-    "memory stream": "#b08d57",
-    "reactivex": "#a0524e",
     "asyncio": "#3f8fd2",
     "uvloop": "#d08700",
     "trio": "#0f9d8a",
@@ -32,10 +23,8 @@ def draw(report: Report, folder: Path) -> None:
     for family in ("operators", "terminals", "tasks"):
         if family in families:
             (folder / f"{family}.svg").write_text(bars(families[family]))
-    for family, label in ("depth", "operators in a row"), ("concurrency", "streams at once"):
-        rows = [row for row in families.get(family, ()) if row.name.rpartition("-")[2].isdigit()]
-        if rows:
-            (folder / f"cost-by-{family}.svg").write_text(curves(rows, label))
+    if "scaling" in families:
+        (folder / "scaling.svg").write_text(curves(families["scaling"]))
 
 
 def svg(width: float, height: float, parts: Iterable[str]) -> str:
@@ -100,9 +89,9 @@ def beside(rows: list[Row]) -> str:
             (n, backend): ratio
             for n, row in enumerate(rows)
             for backend in ("uvloop", "trio")
-            if (ratio := row.of_asyncio(backend, side or row.first))
+            if (ratio := row.of_asyncio(backend, row.floor if floor else row.first))
         }
-        for side in ("", "floor")
+        for floor in (False, True)
     )
     words = "time divided by that on asyncio; the thin line in a bar is the floor"
     return lanes([row.name for row in rows], ours, words, 6, floors)
@@ -143,32 +132,39 @@ def yardstick(row: Row) -> str:
     return "generators" if "generators" in row.sides() else row.sides()[0]
 
 
-def curves(rows: list[Row], label: str) -> str:
-    """What an item costs against a number that is the last part of each name."""
-    numbers = {row.name: int(row.name.rpartition("-")[2]) for row in rows}
+PALETTE = ["#0f9d8a", "#d08700", "#c2569b", "#3f8fd2", "#8a6fd1", "#d1603d", "#b08d57", "#a0524e"]
+PALETTE += ["#5b8c2a", INK]
+
+
+def curves(rows: list[Row]) -> str:
+    """What a unit costs by what it costs when there are fewest, against their number."""
     shown = [backend for backend in ("asyncio", "trio") if backend in rows[0].samples]
-    figures = [row.value(b, side) for row in rows for b in shown for side in row.samples[b]]
-    up = Axis(figures, 330, 30)
+    lines = {
+        (row.name, backend): [
+            (int(side.replace(",", "")), value / row.value(backend, list(by)[-1]))
+            for side in by
+            for value in (row.value(backend, side),)
+        ]
+        for row in rows
+        for backend, by in row.samples.items()
+        if backend in shown
+    }
+    points = [point for line in lines.values() for point in line]
+    up = Axis((1, *(cost for _, cost in points)), 330, 30)
     parts: list[str] = []
     for at, backend in enumerate(shown):
         left, right = 54 + 390 * at, 394 + 390 * at
-        along = Axis(numbers.values(), left, right)
+        along = Axis((number for number, _ in points), left, right)
         parts.append(text((left + right) / 2, 16, backend, "middle"))
-        parts.append(text((left + right) / 2, 366, label, "middle"))
         for tick in up.ticks:
             parts.append(line([(left, up(tick)), (right, up(tick))], more=FAINT))
             parts.append(text(left - 4, up(tick) + 4, f"{tick:,g}", "end"))
-        for number in numbers.values():
-            parts.append(line([(along(number), 30), (along(number), 330)], more=FAINT))
-            parts.append(text(along(number), 346, f"{number}", "middle"))
-        for side in dict.fromkeys(side for row in rows for side in row.samples[backend]):
-            points = [
-                (along(numbers[row.name]), up(row.value(backend, side)))
-                for row in rows
-                if side in row.samples[backend]
-            ]
-            width = f' stroke-width="{3 if side == OURS else 1.5}"'
-            parts.append(line(points, COLORS.get(side, INK), width))
-    for n, side in enumerate(dict.fromkeys(s for row in rows for s in (OURS, *row.sides()))):
-        parts.append(text(60 + 92 * n, 390, side, color=COLORS.get(side, INK)))
-    return svg(800, 400, [text(4, 16, "ns an item"), *parts])
+        for tick in along.ticks:
+            parts.append(line([(along(tick), 30), (along(tick), 330)], more=FAINT))
+            parts.append(text(along(tick), 346, f"{tick:,g}", "middle"))
+        for n, row in enumerate(rows):
+            curve = [(along(number), up(cost)) for number, cost in lines[row.name, backend]]
+            parts.append(line(curve, PALETTE[n], ' stroke-width="2"'))
+    for n, row in enumerate(rows):
+        parts.append(text(60 + 148 * (n % 5), 366 + 16 * (n // 5), row.name, color=PALETTE[n]))
+    return svg(800, 400, parts)

@@ -27,6 +27,8 @@ Pace = tuple[int, int, float]
 FULL, QUICK, BRIEF = (5, 25, 6.0), (2, 3, 0.2), (3, 15, 0.3)
 
 Version = tuple[int, int]
+Limit = float | Mapping[Version, float] | tuple[float, ...]
+Limits = Mapping[str, Limit]
 Clock = Callable[[], float]
 Work = Callable[[int], Awaitable[object]]
 """One side of a case: does something with so many items, and returns what came of it."""
@@ -49,8 +51,8 @@ class Case:
 
     `sides` has `OURS` first, or what the others are compared with. Each one is tried once before
     anything is timed: one that raises, or has another result, is shown with what was seen. `limits`
-    are the most that the figure of the first, divided by that of a side, may be: one for all
-    Pythons, or each from a version on.
+    are the most that the figure of the first, divided by that of a side, may be: one for all, each
+    from a version of Python on, or one for each of `BACKENDS`.
 
     `items` is for a full run, a quick one has `quick`. `shared` is opened around all rounds, and
     what it gives is the second argument of each side.
@@ -61,7 +63,7 @@ class Case:
     family: str
     items: int
     sides: Mapping[str, Callable[..., Awaitable[object]]]
-    limits: Mapping[str, float | Mapping[Version, float]] = field(default_factory=dict[str, float])
+    limits: Limits = field(default_factory=dict[str, Limit])
     quick: int | None = None
     clock: Clock = process_time
     unit: str = "ns"  # a time for each item, or what `Measured.value` is in
@@ -70,12 +72,18 @@ class Case:
     most: float | None = None  # of our own figure, in the unit of the case
     remark: str = ""
 
-    def limit(self, side: str) -> float | None:
-        limit = self.limits.get(side)
-        if limit is None or isinstance(limit, (int, float)):
-            return limit
-        known = [version for version in limit if version <= sys.version_info[:2]]
-        return limit[max(known)] if known else None
+    def limits_on(self, backend: str) -> dict[str, float]:
+        """The limits that hold there, by side."""
+        limits: dict[str, float] = {}
+        for side, limit in self.limits.items():
+            if isinstance(limit, tuple):
+                limits[side] = limit[list(BACKENDS).index(backend)]
+            elif isinstance(limit, Mapping):
+                known = [version for version in limit if version <= sys.version_info[:2]]
+                limits |= {side: limit[max(known)]} if known else {}
+            else:
+                limits[side] = limit
+        return limits
 
 
 @dataclass
@@ -199,7 +207,7 @@ def rotated(names: list[str], by: int) -> list[str]:
 
 def in_words(error: Any) -> str:
     """What was seen, in one line; a group says what its first error says."""
-    while isinstance(error, ExceptionGroup):
+    while isinstance(error, BaseExceptionGroup):
         error = cast("Any", error).exceptions[0]
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:100]}".rstrip(": ")

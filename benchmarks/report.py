@@ -17,27 +17,20 @@ from measure import BACKENDS, OURS, Case, Result
 
 PACKAGES = [
     *("anystream", "anyio", "trio", "uvloop", "httpx", "aiostream", "streamable", "asyncstdlib"),
-    *("aioitertools", "reactivex", "aiometer", "httpx-sse"),
+    *("aioitertools", "fpstreams", "grugstream", "httpx-sse"),
 ]
 LESS = {
-    "memory stream": "is one hop between tasks, whose end, errors and closing are yours to see to",
-    "as_safe_channel": "is trio's alone; a cancelled step asks for an item that nobody reads",
-    "aiostream": "is asyncio's alone, in all that has tasks; a cancelled step ends its source, and"
-    " cancels its cleanup too; what is opened does nothing before the first step",
-    "streamable": "closes nothing, gives the event loop no turn of its own, and ends its source"
-    " with a cancelled step; tasks are asyncio's alone",
-    "asyncstdlib": "gives the event loop no turn, and ends its source with a cancelled step; its"
-    " tee keeps everything that the slowest reader has not had",
-    "aioitertools": "closes nothing, gives no turn, and ends its source with a cancelled step",
-    "anyio.itertools": "leaves its source open, and ends it with a cancelled step",
-    "reactivex": "calls functions in one go: it gives the event loop no turn, nobody can wait for"
-    " anything, and so a source cannot be slowed down or closed in between",
+    "memory stream": "is one hop, whose end, errors and closing are yours to see to",
+    "asyncio.Queue": "reads one item more ahead, and has no end and no errors",
+    "trio channel": "is one hop, whose errors and closing are yours to see to",
+    "asyncstdlib": "gives the event loop no turn; its tee keeps all that the slowest has not had",
+    "streamable": "closes nothing, and gives the event loop no turn of its own",
     "httpx-sse": "ends with a step that is cancelled, and does not connect again",
     "httpx loop": "is the loop written where its items are used; it checks nothing of what it gets",
     "curl and jq": "are written in C; they keep no state and check nothing of what they get",
 }
-"""What the sides do less, of those that are faster somewhere."""
-NOT_RIVALS = ("floor", "generators", "without")
+"""What the sides do less, of those that are faster somewhere, besides what `abilities` shows."""
+NOT_RIVALS = ("floor", "generators", "without", "workers")
 """Sides that show what the work itself costs."""
 LEAST_CHANGE = 0.03
 """What is less than that is never called a change: where code lies in memory makes as much."""
@@ -51,7 +44,7 @@ class Row:
     family: str
     what: str
     unit: str
-    limits: dict[str, float]  # of our figure divided by that of a side
+    limits: dict[str, dict[str, float]]  # by backend, of our figure divided by that of a side
     most: float | None
     remark: str
     samples: dict[str, dict[str, list[float]]]
@@ -64,6 +57,10 @@ class Row:
     def first(self) -> str:
         """The side whose figure is shown: ours, or the primitive of anyio."""
         return next(iter(next(iter(self.samples.values()))))
+
+    @property
+    def floor(self) -> str:
+        return "floor" if "floor" in self.sides() else "memory stream"
 
     def ours(self, backend: str) -> str:
         return in_unit(self.value(backend, self.first), self.unit)
@@ -89,7 +86,7 @@ class Row:
 
     def missed(self) -> Iterator[str]:
         for backend, sides in self.samples.items():
-            for side, limit in self.limits.items():
+            for side, limit in self.limits[backend].items():
                 if side in sides and (ratio := median(self.ratios(backend, side))) > limit:
                     low, high = quartiles(self.ratios(backend, side))
                     yield (
@@ -134,7 +131,7 @@ class Report:
         path.write_text(json.dumps(asdict(self), indent=1, default=rounded) + "\n")
 
     def add(self, case: Case, result: Result) -> None:
-        limits = {side: limit for side in case.sides if (limit := case.limit(side)) is not None}
+        limits = {backend: case.limits_on(backend) for backend in result.samples}
         self.rows[case.name] = Row(
             case.name,
             case.family,
@@ -206,7 +203,7 @@ def line(report: Report, name: str) -> str:
     for backend in row.samples:
         parts = [f"{row.ours(backend):>10}"]
         for side in row.rivals(backend):
-            limit, ratio = row.limits.get(side), median(row.ratios(backend, side))
+            limit, ratio = row.limits[backend].get(side), median(row.ratios(backend, side))
             mark = ""
             if limit is not None and report.environment["kind"] != "quick":
                 mark = f" (<= {limit:.3g}{' MISSED' * (ratio > limit)})"
@@ -222,7 +219,7 @@ def missed(report: Report) -> list[str]:
 # -- in Markdown --------------------------------------------------------------------------------
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Report, abilities: list[list[str]]) -> str:
     """The tables of all families, with what was missing and why."""
     parts = [
         "# Figures",
@@ -235,9 +232,8 @@ def markdown(report: Report) -> str:
         "",
         "## The backends beside each other",
         "",
-        "The time of each case on uvloop and on trio as a ratio to that on asyncio: ours, and that"
-        " of the floor of the same case, where it has one. What differs by more than a fifth has"
-        " the number of its cause, which stands below.",
+        "The time on uvloop and on trio as a ratio to that on asyncio: ours, and that of the floor,"
+        " or of a memory stream. What differs by more than a fifth has the number of its cause.",
         "",
         "![The time of each case on uvloop and trio as a ratio to asyncio](backends.svg)",
         "",
@@ -245,6 +241,7 @@ def markdown(report: Report) -> str:
     ]
     for family, rows in report.families().items():
         parts += ["", f"## {family.capitalize()}", "", *bordered(table(rows)), *notes(rows)]
+    parts += ["", "## What the libraries do", "", *bordered(abilities)]
     parts += ["", "## Where others are faster", "", *others_first(report)]
     return "\n".join(parts) + "\n"
 
@@ -277,7 +274,7 @@ def backends_table(rows: list[Row], causes: list[str]) -> list[list[str]]:
     ]
     for row in rows:
         cells = [row.name]
-        for side in (row.first, "floor"):
+        for side in (row.first, row.floor):
             there = row.samples["asyncio"].get(side)
             cells.append(in_unit(median(there), row.unit) if there else "")
             for backend in ("uvloop", "trio"):
@@ -302,7 +299,7 @@ def others_first(report: Report) -> list[str]:
     """The sides that are faster somewhere, beyond their noise, and what they do less."""
     lines: dict[str, list[str]] = {}
     for row in report.rows.values():
-        for side in row.sides():
+        for side in row.sides() if row.first == OURS and row.family != "scaling" else ():
             factors = [
                 f"{median(ratios):.2f} on {backend}"
                 for backend in row.samples
@@ -316,7 +313,7 @@ def others_first(report: Report) -> list[str]:
         "Our time divided by theirs, where three quarters of the rounds agree.",
         "",
         *chain.from_iterable(
-            (f"- **{side}** {LESS.get(side, 'does the same')}:", *cases)
+            (f"- **{side}** {LESS.get(side, 'does less where the table above says so')}:", *cases)
             for side, cases in lines.items()
         ),
     ]
@@ -324,8 +321,11 @@ def others_first(report: Report) -> list[str]:
 
 def table(rows: list[Row]) -> list[list[str]]:
     sides = list(dict.fromkeys(side for row in rows for side in row.sides()))
+    first = rows[0].first
+    if rows[0].family == "scaling":
+        first, sides = "the most", sorted(sides, key=lambda side: int(side.replace(",", "")))
     lines = [
-        ["case", "backend", rows[0].first, *sides],
+        ["case", "backend", first, *sides],
         ["---", "---", *["--:"] * (len(sides) + 1)],
     ]
     for row in rows:

@@ -5,6 +5,7 @@
 """
 
 import argparse
+import logging
 import sys
 import warnings
 from dataclasses import replace
@@ -14,6 +15,7 @@ from time import perf_counter
 import charts
 import report
 from cases import CASES
+from cases.abilities import abilities
 from measure import BACKENDS, BRIEF, FULL, QUICK, Case, Rounds, pin
 
 RESULTS = Path(__file__).parent / "results"
@@ -23,6 +25,7 @@ def main() -> int:
     if sys.argv[1:2] == ["compare"] and len(sys.argv) == 4:
         return compare(sys.argv[2:])
     warnings.simplefilter("ignore")  # peers leave generators and coroutines behind
+    logging.disable()  # and tasks whose errors nobody has seen
     if sys.argv[1:] == ["backends"]:
         return backends()
     return run(arguments())
@@ -70,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         results.save(options.json)
     if options.publish:
-        (RESULTS / "README.md").write_text(report.markdown(results))
+        (RESULTS / "README.md").write_text(report.markdown(results, abilities()))
         charts.draw(results, RESULTS)
     if options.quick:  # at so few items the start is what counts
         return 0
@@ -83,7 +86,8 @@ def backends() -> int:
     results = report.Report.new(list(BACKENDS), pin(), quick=True)
     for case in CASES:
         if case.unit == "ns" and case.family != "http" and "trio" in case.backends:
-            shown = (next(iter(case.sides)), "floor")
+            floor = "floor" if "floor" in case.sides else "memory stream"
+            shown = (next(iter(case.sides)), floor)
             sides = {name: side for name, side in case.sides.items() if name in shown}
             results.add(case, Rounds(replace(case, sides=sides), list(BACKENDS), BRIEF).run())
     print("\n".join(report.beside(results, report.aligned)))
