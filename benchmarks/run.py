@@ -6,6 +6,7 @@
 
 import argparse
 import logging
+import re
 import sys
 import warnings
 from dataclasses import replace
@@ -19,6 +20,9 @@ from cases.abilities import abilities
 from measure import BACKENDS, BRIEF, FULL, QUICK, Case, Rounds, pin
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[1] / "docs/benchmarks.md"
+BETWEEN = re.compile(r"(?<=<!-- backends -->\n\n).*(?=\n\n<!-- end -->)", re.DOTALL)
+"""Where the page has the table of the backends."""
 
 
 def main() -> int:
@@ -43,7 +47,7 @@ def arguments() -> argparse.Namespace:
         "--strict", action="store_true", help="exit with 1 if a full run misses a limit"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every sample there")
-    parser.add_argument("--publish", action="store_true", help="write the report to results/")
+    parser.add_argument("--publish", action="store_true", help="write results/, and to docs/")
     parser.add_argument("--list", action="store_true", help="name the cases and their sides")
     options = parser.parse_args()
     for part in options.cases:
@@ -74,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
         results.save(options.json)
     if options.publish:
         (RESULTS / "README.md").write_text(report.markdown(results, abilities()))
+        table = "\n".join(report.beside(results, report.bordered))
+        PAGE.write_text(BETWEEN.sub(lambda _: table, PAGE.read_text()))
         charts.draw(results, RESULTS)
     if options.quick:  # at so few items the start is what counts
         return 0
