@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -209,5 +210,5 @@ def in_words(error: Any) -> str:
     """What was seen, in one line; a group says what its first error says."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("Any", error).exceptions[0]
-    text = " ".join(str(error).split())
+    text = re.sub(" at 0x[0-9a-f]+", "", " ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:100]}".rstrip(": ")

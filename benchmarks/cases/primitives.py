@@ -49,17 +49,17 @@ async def entered(count: int, make: Callable[[], Any]) -> None:
 
 
 async def any_task() -> None:
-    async with create_task_group() as group:
+    async with create_task_group() as group:  # noqa: ASYNC112
         group.start_soon(child)
 
 
 async def asyncio_task() -> None:
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:  # noqa: ASYNC112
         group.create_task(child())
 
 
 async def trio_task() -> None:
-    async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:  # noqa: ASYNC112
         nursery.start_soon(child)
 
 
