@@ -233,6 +233,7 @@ def chaos(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Time it beside its rivals on each backend (-- for benchmarks/run.py, also compare)."""
     install(session, "bench")
+    session.install("--no-deps", "grugstream", "slist")  # it works, but asks for anyio below 4
     session.run("python", "benchmarks/run.py", *session.posargs)
 
 

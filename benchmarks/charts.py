@@ -6,20 +6,11 @@ from math import floor, log10
 from pathlib import Path
 from statistics import median
 
-from measure import OURS
 from report import Report, Row
 
 INK = "#808890"  # to be read on white as well as on black
 FAINT = ' opacity=".25"'
 COLORS = {  # to be told apart by everybody
-    OURS: "#0f9d8a",
-    "generators": "#d08700",
-    "aiostream": "#c2569b",
-    "streamable": "#3f8fd2",
-    "asyncstdlib": "#8a6fd1",
-    "aioitertools": "#d1603d",
-    "memory stream": "#b08d57",
-    "reactivex": "#a0524e",
     "asyncio": "#3f8fd2",
     "uvloop": "#d08700",
     "trio": "#0f9d8a",
@@ -28,13 +19,12 @@ COLORS = {  # to be told apart by everybody
 
 def draw(report: Report, folder: Path) -> None:
     families = report.families()
+    (folder / "backends.svg").write_text(beside(list(report.rows.values())))
     for family in ("operators", "terminals", "tasks"):
         if family in families:
             (folder / f"{family}.svg").write_text(bars(families[family]))
-    for family, label in ("depth", "operators in a row"), ("concurrency", "streams at once"):
-        rows = [row for row in families.get(family, ()) if row.name.rpartition("-")[2].isdigit()]
-        if rows:
-            (folder / f"cost-by-{family}.svg").write_text(curves(rows, label))
+    if "scaling" in families:
+        (folder / "scaling.svg").write_text(curves(families["scaling"]))
 
 
 def svg(width: float, height: float, parts: Iterable[str]) -> str:
@@ -53,6 +43,12 @@ def text(x: float, y: float, words: str, anchor: str = "start", color: str = INK
 def line(points: Iterable[tuple[float, float]], color: str = INK, more: str = "") -> str:
     path = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
     return f'<polyline points="{path}" fill="none" stroke="{color}"{more}/>'
+
+
+def strokes(places: Iterable[tuple[float, float, float]], color: str, width: int) -> str:
+    """Level lines, each from one place along to another, at some height."""
+    path = "".join(f"M{start:.0f},{y:.0f}H{stop:.0f}" for start, stop, y in places)
+    return f'<path d="{path}" stroke="{color}" stroke-width="{width}"/>'
 
 
 class Axis:
@@ -80,20 +76,54 @@ def bars(rows: list[Row]) -> str:
         for backend in row.samples
         if yardstick(row) in row.samples[backend]
     }
+    words = "our time divided by theirs: left of 1 we are faster"
+    labels = [f"{row.name} / {yardstick(row)}" for row in rows]
+    return lanes(labels, ratios, words, 8)
+
+
+def beside(rows: list[Row]) -> str:
+    """Each case on the other backends as a part of asyncio: ours, and its floor as a line in it."""
+    rows = [row for row in rows if row.of_asyncio("trio", row.first)]
+    ours, floors = (
+        {
+            (n, backend): ratio
+            for n, row in enumerate(rows)
+            for backend in ("uvloop", "trio")
+            if (ratio := row.of_asyncio(backend, row.floor if floor else row.first))
+        }
+        for floor in (False, True)
+    )
+    words = "time divided by that on asyncio; the thin line in a bar is the floor"
+    return lanes([row.name for row in rows], ours, words, 6, floors)
+
+
+Ratios = dict[tuple[int, str], float]
+"""By the number of the row and the backend."""
+
+
+def lanes(
+    labels: list[str], ratios: Ratios, words: str, thick: int, thin: Ratios | None = None
+) -> str:
+    """A lane for each label, with a bar from 1 to the ratio for each backend."""
     backends = list(dict.fromkeys(backend for _, backend in ratios))
-    bottom = 32 * len(rows) + 30
-    axis = Axis((1, *ratios.values()), 240, 700)
+    high = thick * (len(backends) + 1)
+    bottom = high * len(labels) + 30
+    axis = Axis((1, *ratios.values(), *(thin or {}).values()), 240, 700)
     parts = [text(240 + 90 * n, 14, b, color=COLORS[b]) for n, b in enumerate(backends)]
     for tick in axis.ticks:
         faint = "" if tick == 1 else FAINT
         parts.append(line([(axis(tick), 24), (axis(tick), bottom)], more=faint))
         parts.append(text(axis(tick), bottom + 14, f"{tick:g}", "middle"))
-    for n, row in enumerate(rows):
-        parts.append(text(232, 32 * n + 46, f"{row.name} / {yardstick(row)}", "end"))
-    for (n, backend), ratio in ratios.items():
-        y = 32 * n + 30 + 8 * backends.index(backend) + 4
-        parts.append(line([(axis(1), y), (axis(ratio), y)], COLORS[backend], ' stroke-width="7"'))
-    words = "our time divided by theirs: left of 1 we are faster"
+    for n, label in enumerate(labels):
+        parts.append(text(232, high * (n + 0.5) + 30, label, "end"))
+    for place, backend in enumerate(backends):
+        for kind, width, color in (ratios, thick - 1, COLORS[backend]), (thin or {}, 1, INK):
+            bars = [
+                (axis(1), axis(ratio), high * n + 30 + thick * (place + 0.5))
+                for (n, name), ratio in kind.items()
+                if name == backend
+            ]
+            parts.append(strokes(bars, color, width))
     return svg(720, bottom + 36, [*parts, text(470, bottom + 30, words, "middle")])
 
 
@@ -102,32 +132,39 @@ def yardstick(row: Row) -> str:
     return "generators" if "generators" in row.sides() else row.sides()[0]
 
 
-def curves(rows: list[Row], label: str) -> str:
-    """What an item costs against a number that is the last part of each name."""
-    numbers = {row.name: int(row.name.rpartition("-")[2]) for row in rows}
+PALETTE = ["#0f9d8a", "#d08700", "#c2569b", "#3f8fd2", "#8a6fd1", "#d1603d", "#b08d57", "#a0524e"]
+PALETTE += ["#5b8c2a", INK]
+
+
+def curves(rows: list[Row]) -> str:
+    """What a unit costs by what it costs when there are fewest, against their number."""
     shown = [backend for backend in ("asyncio", "trio") if backend in rows[0].samples]
-    figures = [row.value(b, side) for row in rows for b in shown for side in row.samples[b]]
-    up = Axis(figures, 330, 30)
+    lines = {
+        (row.name, backend): [
+            (int(side.replace(",", "")), value / row.value(backend, list(by)[-1]))
+            for side in by
+            for value in (row.value(backend, side),)
+        ]
+        for row in rows
+        for backend, by in row.samples.items()
+        if backend in shown
+    }
+    points = [point for line in lines.values() for point in line]
+    up = Axis((1, *(cost for _, cost in points)), 330, 30)
     parts: list[str] = []
     for at, backend in enumerate(shown):
         left, right = 54 + 390 * at, 394 + 390 * at
-        along = Axis(numbers.values(), left, right)
+        along = Axis((number for number, _ in points), left, right)
         parts.append(text((left + right) / 2, 16, backend, "middle"))
-        parts.append(text((left + right) / 2, 366, label, "middle"))
         for tick in up.ticks:
             parts.append(line([(left, up(tick)), (right, up(tick))], more=FAINT))
             parts.append(text(left - 4, up(tick) + 4, f"{tick:,g}", "end"))
-        for number in numbers.values():
-            parts.append(line([(along(number), 30), (along(number), 330)], more=FAINT))
-            parts.append(text(along(number), 346, f"{number}", "middle"))
-        for side in dict.fromkeys(side for row in rows for side in row.samples[backend]):
-            points = [
-                (along(numbers[row.name]), up(row.value(backend, side)))
-                for row in rows
-                if side in row.samples[backend]
-            ]
-            width = f' stroke-width="{3 if side == OURS else 1.5}"'
-            parts.append(line(points, COLORS.get(side, INK), width))
-    for n, side in enumerate(dict.fromkeys(s for row in rows for s in (OURS, *row.sides()))):
-        parts.append(text(60 + 92 * n, 390, side, color=COLORS.get(side, INK)))
-    return svg(800, 400, [text(4, 16, "ns an item"), *parts])
+        for tick in along.ticks:
+            parts.append(line([(along(tick), 30), (along(tick), 330)], more=FAINT))
+            parts.append(text(along(tick), 346, f"{tick:,g}", "middle"))
+        for n, row in enumerate(rows):
+            curve = [(along(number), up(cost)) for number, cost in lines[row.name, backend]]
+            parts.append(line(curve, PALETTE[n], ' stroke-width="2"'))
+    for n, row in enumerate(rows):
+        parts.append(text(60 + 148 * (n % 5), 366 + 16 * (n // 5), row.name, color=PALETTE[n]))
+    return svg(800, 400, parts)

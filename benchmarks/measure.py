@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,8 +23,13 @@ BACKENDS: dict[str, dict[str, Any]] = {
 OURS = "anystream"
 PATIENCE = 60.0
 """Seconds after which a side that has never run is given up."""
+Pace = tuple[int, int, float]
+"""The least and the most rounds of a case, and the seconds after which no more is begun."""
+FULL, QUICK, BRIEF = (5, 25, 6.0), (2, 3, 0.2), (3, 15, 0.3)
 
 Version = tuple[int, int]
+Limit = float | Mapping[Version, float] | tuple[float, ...]
+Limits = Mapping[str, Limit]
 Clock = Callable[[], float]
 Work = Callable[[int], Awaitable[object]]
 """One side of a case: does something with so many items, and returns what came of it."""
@@ -44,9 +50,10 @@ class Measured:
 class Case:
     """A row of the table.
 
-    `sides` has `OURS` first. Each one is tried once before anything is timed: one that raises, or
-    has another result, is shown with what was seen. `limits` are the most that our figure, divided
-    by that of a side, may be: one for all Pythons, or each from a version on.
+    `sides` has `OURS` first, or what the others are compared with. Each one is tried once before
+    anything is timed: one that raises, or has another result, is shown with what was seen. `limits`
+    are the most that the figure of the first, divided by that of a side, may be: one for all, each
+    from a version of Python on, or one for each of `BACKENDS`.
 
     `items` is for a full run, a quick one has `quick`. `shared` is opened around all rounds, and
     what it gives is the second argument of each side.
@@ -57,7 +64,7 @@ class Case:
     family: str
     items: int
     sides: Mapping[str, Callable[..., Awaitable[object]]]
-    limits: Mapping[str, float | Mapping[Version, float]] = field(default_factory=dict[str, float])
+    limits: Limits = field(default_factory=dict[str, Limit])
     quick: int | None = None
     clock: Clock = process_time
     unit: str = "ns"  # a time for each item, or what `Measured.value` is in
@@ -66,12 +73,18 @@ class Case:
     most: float | None = None  # of our own figure, in the unit of the case
     remark: str = ""
 
-    def limit(self, side: str) -> float | None:
-        limit = self.limits.get(side)
-        if limit is None or isinstance(limit, (int, float)):
-            return limit
-        known = [version for version in limit if version <= sys.version_info[:2]]
-        return limit[max(known)] if known else None
+    def limits_on(self, backend: str) -> dict[str, float]:
+        """The limits that hold there, by side."""
+        limits: dict[str, float] = {}
+        for side, limit in self.limits.items():
+            if isinstance(limit, tuple):
+                limits[side] = limit[list(BACKENDS).index(backend)]
+            elif isinstance(limit, Mapping):
+                known = [version for version in limit if version <= sys.version_info[:2]]
+                limits |= {side: limit[max(known)]} if known else {}
+            else:
+                limits[side] = limit
+        return limits
 
 
 @dataclass
@@ -107,13 +120,13 @@ def pin() -> str:
 class Rounds:
     """The rounds of one case: in each of them every backend runs every side once, in turn."""
 
-    def __init__(self, case: Case, backends: list[str], quick: bool) -> None:
+    def __init__(self, case: Case, backends: list[str], pace: Pace = FULL) -> None:
         self.case = case
         self.backends = [backend for backend in backends if backend in case.backends]
         self.items = case.items
-        if quick:
+        if pace is QUICK:
             self.items = case.quick or max(1, case.items // 10)
-        self.least, self.most, self.budget = (2, 3, 0.2) if quick else (5, 25, 6.0)
+        self.least, self.most, self.budget = pace
         self.result = Result()
         self.sides: dict[str, list[str]] = {}  # those that can be run, by backend
 
@@ -132,18 +145,19 @@ class Rounds:
         return self.result
 
     def warm_up(self, backend: str) -> list[str]:
-        """Run each side once; those that do the same as ours."""
+        """Run each side once; those that do the same as the first one."""
         seen: dict[str, object] = {}
         missing: dict[str, str] = {}
+        first = next(iter(self.case.sides))
         for side in self.case.sides:
             try:
                 seen[side] = self.once(backend, side)[1]
             except Exception as error:
-                if side == OURS:
+                if side == first:
                     raise
                 missing[side] = in_words(error)
             else:
-                if seen[side] != seen[OURS]:
+                if seen[side] != seen[first]:
                     del seen[side]
                     missing[side] = "its result is another one"
         self.result.missing[backend] = missing
@@ -194,7 +208,7 @@ def rotated(names: list[str], by: int) -> list[str]:
 
 def in_words(error: Any) -> str:
     """What was seen, in one line; a group says what its first error says."""
-    while isinstance(error, ExceptionGroup):
+    while isinstance(error, BaseExceptionGroup):
         error = cast("Any", error).exceptions[0]
-    text = " ".join(str(error).split())
+    text = re.sub(" at 0x[0-9a-f]+", "", " ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:100]}".rstrip(": ")

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,31 +12,25 @@ from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 
-from measure import OURS, Case, Result
+from cases.causes import cause_of
+from measure import BACKENDS, OURS, Case, Result
 
 PACKAGES = [
     *("anystream", "anyio", "trio", "uvloop", "httpx", "aiostream", "streamable", "asyncstdlib"),
-    *("aioitertools", "reactivex", "aiometer", "httpx-sse"),
+    *("aioitertools", "fpstreams", "grugstream", "httpx-sse"),
 ]
 LESS = {
-    "memory stream": "is one hop between tasks, whose end, errors and closing are yours to see to",
-    "as_safe_channel": "is trio's alone; a cancelled step asks for an item that nobody reads",
-    "aiostream": "is asyncio's alone, in all that has tasks; a cancelled step ends its source, and"
-    " cancels its cleanup too; what is opened does nothing before the first step",
-    "streamable": "closes nothing, gives the event loop no turn of its own, and ends its source"
-    " with a cancelled step; tasks are asyncio's alone",
-    "asyncstdlib": "gives the event loop no turn, and ends its source with a cancelled step; its"
-    " tee keeps everything that the slowest reader has not had",
-    "aioitertools": "closes nothing, gives no turn, and ends its source with a cancelled step",
-    "anyio.itertools": "leaves its source open, and ends it with a cancelled step",
-    "reactivex": "calls functions in one go: it gives the event loop no turn, nobody can wait for"
-    " anything, and so a source cannot be slowed down or closed in between",
+    "memory stream": "is one hop, whose end, errors and closing are yours to see to",
+    "asyncio.Queue": "reads one item more ahead, and has no end and no errors",
+    "trio channel": "is one hop, whose errors and closing are yours to see to",
+    "asyncstdlib": "gives the event loop no turn; its tee keeps all that the slowest has not had",
+    "streamable": "closes nothing, and gives the event loop no turn of its own",
     "httpx-sse": "ends with a step that is cancelled, and does not connect again",
     "httpx loop": "is the loop written where its items are used; it checks nothing of what it gets",
     "curl and jq": "are written in C; they keep no state and check nothing of what they get",
 }
-"""What the sides do less, of those that are faster somewhere."""
-NOT_RIVALS = ("floor", "generators", "without")
+"""What the sides do less, of those that are faster somewhere, besides what `abilities` shows."""
+NOT_RIVALS = ("floor", "generators", "without", "workers")
 """Sides that show what the work itself costs."""
 LEAST_CHANGE = 0.03
 """What is less than that is never called a change: where code lies in memory makes as much."""
@@ -50,7 +44,7 @@ class Row:
     family: str
     what: str
     unit: str
-    limits: dict[str, float]  # of our figure divided by that of a side
+    limits: dict[str, dict[str, float]]  # by backend, of our figure divided by that of a side
     most: float | None
     remark: str
     samples: dict[str, dict[str, list[float]]]
@@ -59,11 +53,20 @@ class Row:
     def value(self, backend: str, side: str) -> float:
         return median(self.samples[backend][side])
 
+    @property
+    def first(self) -> str:
+        """The side whose figure is shown: ours, or the primitive of anyio."""
+        return next(iter(next(iter(self.samples.values()))))
+
+    @property
+    def floor(self) -> str:
+        return "floor" if "floor" in self.sides() else "memory stream"
+
     def ours(self, backend: str) -> str:
-        return in_unit(self.value(backend, OURS), self.unit)
+        return in_unit(self.value(backend, self.first), self.unit)
 
     def rivals(self, backend: str) -> list[str]:
-        return [side for side in self.samples.get(backend, ()) if side != OURS]
+        return [side for side in self.samples.get(backend, ()) if side != self.first]
 
     def sides(self) -> list[str]:
         found = (side for backend in self.samples for side in self.rivals(backend))
@@ -72,18 +75,25 @@ class Row:
     def ratios(self, backend: str, side: str) -> list[float]:
         """Our figure divided by that of a side, round by round."""
         samples = self.samples[backend]
-        return [a / b for a, b in zip(samples[OURS], samples[side], strict=True)]
+        return [a / b for a, b in zip(samples[self.first], samples[side], strict=True)]
+
+    def of_asyncio(self, backend: str, side: str) -> float | None:
+        """A side's figure on a backend divided by its own on asyncio, round by round."""
+        here, there = (self.samples.get(name, {}).get(side) for name in (backend, "asyncio"))
+        if not here or not there or self.unit != "ns":
+            return None
+        return median(a / b for a, b in zip(here, there, strict=True))
 
     def missed(self) -> Iterator[str]:
         for backend, sides in self.samples.items():
-            for side, limit in self.limits.items():
+            for side, limit in self.limits[backend].items():
                 if side in sides and (ratio := median(self.ratios(backend, side))) > limit:
                     low, high = quartiles(self.ratios(backend, side))
                     yield (
                         f"{self.name} on {backend}: {ratio:.3f} ({low:.3f}-{high:.3f}) of {side},"
                         f" and at most {limit:.3g} is wanted"
                     )
-            if self.most is not None and self.value(backend, OURS) > self.most:
+            if self.most is not None and self.value(backend, self.first) > self.most:
                 figure, most = self.ours(backend), in_unit(self.most, self.unit)
                 yield f"{self.name} on {backend}: {figure}, and at most {most} is wanted"
 
@@ -121,7 +131,7 @@ class Report:
         path.write_text(json.dumps(asdict(self), indent=1, default=rounded) + "\n")
 
     def add(self, case: Case, result: Result) -> None:
-        limits = {side: limit for side in case.sides if (limit := case.limit(side)) is not None}
+        limits = {backend: case.limits_on(backend) for backend in result.samples}
         self.rows[case.name] = Row(
             case.name,
             case.family,
@@ -193,7 +203,7 @@ def line(report: Report, name: str) -> str:
     for backend in row.samples:
         parts = [f"{row.ours(backend):>10}"]
         for side in row.rivals(backend):
-            limit, ratio = row.limits.get(side), median(row.ratios(backend, side))
+            limit, ratio = row.limits[backend].get(side), median(row.ratios(backend, side))
             mark = ""
             if limit is not None and report.environment["kind"] != "quick":
                 mark = f" (<= {limit:.3g}{' MISSED' * (ratio > limit)})"
@@ -209,7 +219,7 @@ def missed(report: Report) -> list[str]:
 # -- in Markdown --------------------------------------------------------------------------------
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Report, abilities: list[list[str]]) -> str:
     """The tables of all families, with what was missing and why."""
     parts = [
         "# Figures",
@@ -219,18 +229,77 @@ def markdown(report: Report) -> str:
         f"Each figure is what {OURS} needs for an item, and behind it in which part of the time of"
         " each other side that is: the median of all rounds, with its quartiles. Below 1 we are"
         " faster. x: could not do it.",
+        "",
+        "## The backends beside each other",
+        "",
+        "The time on uvloop and on trio as a ratio to that on asyncio: ours, and that of the floor,"
+        " or of a memory stream. What differs by more than a fifth has the number of its cause.",
+        "",
+        "![The time of each case on uvloop and trio as a ratio to asyncio](backends.svg)",
+        "",
+        *beside(report, bordered),
     ]
     for family, rows in report.families().items():
-        parts += ["", f"## {family.capitalize()}", "", *table(rows), *notes(rows)]
+        parts += ["", f"## {family.capitalize()}", "", *bordered(table(rows)), *notes(rows)]
+    parts += ["", "## What the libraries do", "", *bordered(abilities)]
     parts += ["", "## Where others are faster", "", *others_first(report)]
     return "\n".join(parts) + "\n"
+
+
+LEAST_DIFFERENCE = 1.2
+"""Backends that differ by less need no cause."""
+
+
+def differs(row: Row) -> bool:
+    """Whether ours costs another backend a fifth more or less than asyncio."""
+    factors = [row.of_asyncio(backend, row.first) or 1 for backend in BACKENDS]
+    return max(factors) > LEAST_DIFFERENCE or min(factors) < 1 / LEAST_DIFFERENCE
+
+
+def beside(report: Report, shown: Callable[[list[list[str]]], list[str]]) -> list[str]:
+    """The table of the backends, and the causes of what differs by more than a fifth."""
+    rows = [row for row in report.rows.values() if row.of_asyncio("trio", row.first) is not None]
+    causes = list(dict.fromkeys(cause_of(row.name) for row in rows if differs(row)))
+    return [
+        *shown(backends_table(rows, causes)),
+        "",
+        *(f"{number}. {cause}" for number, cause in enumerate(causes, 1)),
+    ]
+
+
+def backends_table(rows: list[Row], causes: list[str]) -> list[list[str]]:
+    lines = [
+        ["case", "ours, asyncio", "uvloop", "trio", "floor, asyncio", "uvloop", "trio", "cause"],
+        ["---", *["--:"] * 7],
+    ]
+    for row in rows:
+        cells = [row.name]
+        for side in (row.first, row.floor):
+            there = row.samples["asyncio"].get(side)
+            cells.append(in_unit(median(there), row.unit) if there else "")
+            for backend in ("uvloop", "trio"):
+                ratio = row.of_asyncio(backend, side)
+                cells.append("" if ratio is None else f"{ratio:.2f}")
+        cells.append(str(causes.index(cause_of(row.name)) + 1) if differs(row) else "")
+        lines.append(cells)
+    return lines
+
+
+def bordered(lines: list[list[str]]) -> list[str]:
+    return [f"|{'|'.join(cells)}|" for cells in lines]
+
+
+def aligned(lines: list[list[str]]) -> list[str]:
+    """The same for a terminal, which needs no line under the head."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(map(str.rjust, line, widths)) for line in lines[:1] + lines[2:]]
 
 
 def others_first(report: Report) -> list[str]:
     """The sides that are faster somewhere, beyond their noise, and what they do less."""
     lines: dict[str, list[str]] = {}
     for row in report.rows.values():
-        for side in row.sides():
+        for side in row.sides() if row.first == OURS and row.family != "scaling" else ():
             factors = [
                 f"{median(ratios):.2f} on {backend}"
                 for backend in row.samples
@@ -244,22 +313,27 @@ def others_first(report: Report) -> list[str]:
         "Our time divided by theirs, where three quarters of the rounds agree.",
         "",
         *chain.from_iterable(
-            (f"- **{side}** {LESS.get(side, 'does the same')}:", *cases)
+            (f"- **{side}** {LESS.get(side, 'does less where the table above says so')}:", *cases)
             for side, cases in lines.items()
         ),
     ]
 
 
-def table(rows: list[Row]) -> list[str]:
+def table(rows: list[Row]) -> list[list[str]]:
     sides = list(dict.fromkeys(side for row in rows for side in row.sides()))
-    heads = ["case", "backend", OURS, *sides]
-    lines = ["|".join(heads), "|".join(["---", "---", *["--:"] * (len(sides) + 1)])]
+    first = rows[0].first
+    if rows[0].family == "scaling":
+        first, sides = "the most", sorted(sides, key=lambda side: int(side.replace(",", "")))
+    lines = [
+        ["case", "backend", first, *sides],
+        ["---", "---", *["--:"] * (len(sides) + 1)],
+    ]
     for row in rows:
         for number, backend in enumerate(row.samples):
             cells = [f"**{row.name}**: {row.what}" if number == 0 else "", backend]
             cells += [row.ours(backend), *(cell(row, backend, side) for side in sides)]
-            lines.append("|".join(cells))
-    return [f"|{line}|" for line in lines]
+            lines.append(cells)
+    return lines
 
 
 def cell(row: Row, backend: str, side: str) -> str:
@@ -310,7 +384,7 @@ def changed(old: Row, new: Row, backend: str) -> str | None:
         before, after = old.ratios(backend, against), new.ratios(backend, against)
     else:
         against = "the clock alone"
-        before, after = old.samples[backend][OURS], new.samples[backend][OURS]
+        before, after = old.samples[backend][old.first], new.samples[backend][old.first]
     factor = median(after) / median(before)
     noise = (spread(before) + spread(after)) / median(before)
     if abs(factor - 1) <= max(noise, LEAST_CHANGE):

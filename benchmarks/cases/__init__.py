@@ -1,5 +1,6 @@
 """The table of all cases, by family. Each module has its cases, and the sides above them."""
 
-from . import life, operators, tasks, timing, web
+from . import life, operators, primitives, scaling, tasks, timing, web
 
-CASES = (*operators.CASES, *tasks.CASES, *timing.CASES, *life.CASES, *web.CASES)
+MODULES = (primitives, operators, tasks, timing, life, scaling, web)
+CASES = [case for module in MODULES for case in module.CASES]

@@ -3,11 +3,14 @@
 Async generators, and the loops that take one; they are closed as careful people do.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-import anyio
+import trio
+
+from .programs import running_backend
 
 Fn = Callable[..., Any]
 Source = AsyncIterator[Any]
@@ -29,14 +32,6 @@ async def filter(fn: Fn, source: Source) -> Source:
             yield item
 
 
-async def accumulate(source: Source) -> Source:
-    total = await anext(source)
-    yield total
-    async for item in source:
-        total += item
-        yield total
-
-
 async def islice(source: Any, n: int) -> Source:
     async with aclosing(source):
         async for item in source:
@@ -46,32 +41,17 @@ async def islice(source: Any, n: int) -> Source:
                 return
 
 
-async def takewhile(fn: Fn, source: Any) -> Source:
-    async with aclosing(source):
-        async for item in source:
-            if not fn(item):
-                return
-            yield item  # noqa: ASYNC119
-
-
-async def catch(source: Source) -> Source:
-    try:
-        async for item in source:
-            yield item
-    except ValueError:
-        yield -1
-
-
-async def forwarded(source: Any) -> Source:
-    async for item in source:
-        yield item
-
-
 async def within(seconds: float, source: Source) -> Source:
+    """By the backend's own timeout."""
+    asyncio_timeout = None if running_backend() == "trio" else asyncio.timeout
     while True:
         try:
-            with anyio.fail_after(seconds):
-                item = await anext(source)
+            if asyncio_timeout:
+                async with asyncio_timeout(seconds):
+                    item = await anext(source)
+            else:
+                with trio.fail_after(seconds):
+                    item = await anext(source)
         except StopAsyncIteration:
             return
         yield item
@@ -83,10 +63,3 @@ def ended(take: Fn, items: Any) -> Awaitable[Any]:
             return await take(items)
 
     return closed()
-
-
-async def reduced(fn: Fn, items: Source) -> Any:
-    result = await anext(items)
-    async for item in items:
-        result = fn(result, item)
-    return result

@@ -12,7 +12,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -20,8 +20,9 @@ from inspect import isawaitable, iscoroutinefunction
 from types import SimpleNamespace
 from typing import Any, cast
 
-from anyio import create_task_group
-from measure import OURS, Case, Version, Work
+from anyio import Event, create_task_group
+from anyio.lowlevel import checkpoint
+from measure import OURS, Case, Limits, Work
 
 from anystream import Stream, async_range
 
@@ -29,8 +30,6 @@ from . import byhand
 
 Make = Callable[[Any, Any, int], Any]
 """What a side takes its items from: of its source, its library and the number of items."""
-Limit = float | Mapping[Version, float]
-Limits = Mapping[str, Limit]
 NO_LIMITS: Limits = {}
 
 
@@ -46,14 +45,25 @@ def odd(n: int) -> bool:
     return n % 2 == 1
 
 
-def plus(a: int, b: int) -> int:
-    return a + b
-
-
 async def numbers(stop: int) -> AsyncGenerator[int, None]:
     """What `range` is as an async generator, the shortest one there is."""
     for n in range(stop):
         yield n
+
+
+async def waiting(stop: int) -> AsyncGenerator[int, None]:
+    """One that waits in each step."""
+    for n in range(stop):
+        await checkpoint()
+        yield n
+
+
+KINDS: dict[str, tuple[str, Callable[[int], Any]]] = {
+    "": ("", range),
+    "-ready": (", over a generator that is ready", numbers),
+    "-waiting": (", over a generator that waits in each step", waiting),
+}
+"""What a case reads, by the end of its name."""
 
 
 async def each(items: Iterable[Any]) -> AsyncGenerator[Any, None]:
@@ -75,11 +85,14 @@ def stream_of(items: Any) -> Stream[Any]:
 
 @dataclass(frozen=True)
 class Fold:
-    """A loop over all items in the three ways to write one: `async for`, `for` and a callback."""
+    """A loop over all items in the two ways to write one: `async for` and `for`.
+
+    `ends` says that the call that makes the items has taken them.
+    """
 
     pulled: Callable[[Any], Awaitable[object]]
     plain: Callable[[Any], object] = lambda items: items
-    pushed: Callable[[Any], object] = lambda items: items
+    ends: bool = False
 
 
 async def total(items: AsyncIterable[Any]) -> int:
@@ -89,21 +102,17 @@ async def total(items: AsyncIterable[Any]) -> int:
     return result
 
 
+async def last(items: AsyncIterable[Any]) -> object:
+    item = None
+    async for item in items:  # noqa: B007  # the last one is wanted
+        pass
+    return item
+
+
 def plain_total(items: Iterable[Any]) -> int:
     result = 0
     for item in items:
         result += item
-    return result
-
-
-def pushed_total(items: Any) -> int:
-    result = 0
-
-    def add(item: Any) -> None:
-        nonlocal result
-        result += item
-
-    items.subscribe(add)
     return result
 
 
@@ -112,15 +121,15 @@ async def result(made: Any) -> object:
     return await made if isawaitable(made) else made
 
 
-def last_pushed(items: Any) -> object:
-    found: list[object] = []
-    items.subscribe(found.append)
-    return found[-1]
+async def listed_sum(made: Any) -> int:
+    """The sum of a list, which does not depend on the order that is free for workers."""
+    return sum(await made if isawaitable(made) else [item async for item in made])
 
 
-TOTAL = Fold(total, plain_total, pushed_total)
-TERMINAL = Fold(result, pushed=last_pushed)
-"""Nothing is left to do: the call has taken all the items."""
+TOTAL = Fold(total, plain_total)
+TERMINAL = Fold(result, ends=True)
+LAST = Fold(last)
+LISTED = Fold(listed_sum, ends=True)
 
 
 def ignoring(make: Callable[[], Any]) -> Callable[..., Any]:
@@ -138,10 +147,41 @@ async def in_tasks(child: Callable[[], Coroutine[Any, Any, None]], count: int) -
             group.start_soon(child)
 
 
+async def held(
+    count: int,
+    make: Callable[[], AbstractAsyncContextManager[Any]],
+    look: Callable[[], Any] = lambda: None,
+) -> Any:
+    """So many open at once, each in a task of its own; what is seen when all have been opened."""
+    over = Event()
+    opened = 0
+    seen: Any = None
+
+    async def hold() -> None:
+        nonlocal opened, seen
+        async with make():
+            opened += 1
+            if opened == count:
+                for _ in range(20):  # by then the tasks that they have started wait
+                    await checkpoint()
+                seen = look()
+                over.set()
+            await over.wait()
+
+    await in_tasks(hold, count)
+    return seen
+
+
 @cache
 def peer(name: str) -> Any:
     """The module of a peer, on first use: one that is not installed fails its own side alone."""
     return import_module(name)
+
+
+def observed(items: Any) -> Any:
+    observable = peer("grugstream").Observable
+    aiterable = isinstance(items, AsyncIterable)
+    return (observable.from_async_iterable if aiterable else observable.from_iterable)(items)
 
 
 SOURCES: dict[str, Callable[[Any], Any]] = {
@@ -152,21 +192,20 @@ SOURCES: dict[str, Callable[[Any], Any]] = {
     "streamable": lambda items: peer("streamable").stream(items),
     "asyncstdlib": lambda items: items,
     "aioitertools": lambda items: items,
-    "anyio.itertools": generated,
-    "reactivex": lambda items: peer("reactivex").from_iterable(items),
+    "fpstreams": lambda items: peer("fpstreams").aflow(items),
+    "grugstream": lambda items: observed(items),
 }
 """What each side reads items from, in the form that is the fastest one for it."""
 ORDER = [OURS, "floor", "memory stream", *SOURCES]
 """Of the sides, and what comes first after ours is what `compare` takes."""
-MODULES = {"aiostream": "aiostream.stream", "reactivex": "reactivex.operators"}
-STANDARD = SimpleNamespace(**vars(builtins) | vars(itertools) | {"reduce": functools.reduce})
+STANDARD = SimpleNamespace(**vars(builtins) | vars(itertools))
 
 
 @cache
 def library(side: str) -> Any:
     """Where a side has its functions: most have names and arguments as in the standard library."""
     known = {"floor": STANDARD, "generators": byhand, OURS: None}
-    return known[side] if side in known else peer(MODULES.get(side, side))
+    return known[side] if side in known else peer(f"{side}.stream" if side == "aiostream" else side)
 
 
 class Row:
@@ -208,6 +247,18 @@ def case(family: str, row: Row, makes: Makes) -> Case:
     return row.case(family=family, sides=sides)
 
 
+def opened(side: str, made: Any) -> AbstractAsyncContextManager[Any]:
+    """aiostream has a block of its own; of the others those are closed that can be."""
+    if side == OURS:
+        return cast("Stream[Any]", made)
+    if side == "aiostream":
+        return cast("AbstractAsyncContextManager[Any]", made.stream())
+    if side == "grugstream":
+        made = made.to_async_iterable()
+    items = aiter(made)
+    return aclosing(items) if hasattr(items, "aclose") else nullcontext(items)
+
+
 def work(side: str, row: Row, make: Any) -> Work:
     if iscoroutinefunction(make):
         return cast("Work", make)
@@ -219,25 +270,13 @@ def work(side: str, row: Row, make: Any) -> Work:
     async def plain(n: int) -> object:
         return fold.plain(made(n))
 
-    async def pushed(n: int) -> object:
-        """Everything in one go, and the event loop has no turn: reactivex at its best."""
-        return fold.pushed(made(n))
-
     async def bare(n: int) -> object:
         return await fold.pulled(made(n))
 
     async def closed(n: int) -> object:
-        """aiostream has a block of its own; of the others those are closed that can be."""
-        items = made(n)
-        async with AsyncExitStack() as stack:
-            if side == OURS:
-                items = await stack.enter_async_context(items)
-            elif side == "aiostream":
-                items = await stack.enter_async_context(items.stream())
-            elif hasattr(items, "aclose"):
-                await stack.enter_async_context(aclosing(items))
+        async with opened(side, made(n)) as items:
             return await fold.pulled(items)
 
-    if side in ("floor", "reactivex"):
-        return plain if side == "floor" else pushed
-    return bare if fold is TERMINAL or (side == OURS and not row.held) else closed
+    if side == "floor":
+        return plain
+    return bare if fold.ends or (side == OURS and not row.held) else closed

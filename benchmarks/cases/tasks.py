@@ -1,164 +1,173 @@
 """What carries items between tasks: buffers, several sources or readers, functions that wait."""
 
-from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from time import perf_counter
-from typing import Any
+from time import process_time
+from typing import Any, NamedTuple
 
-from anyio import Event, create_memory_object_stream, create_task_group, sleep
+import trio
+from anyio import EndOfStream, Lock, WouldBlock, create_memory_object_stream, create_task_group
 from anyio.lowlevel import checkpoint
-from anyio.streams.memory import MemoryObjectSendStream
-from measure import Work
+from measure import Limits, Measured, Work
 
-from anystream import async_range, merge, zip
+from anystream import async_range, merge
 
-from .operators import listed, safely_sent
+from .operators import listed
 from .table import (
+    KINDS,
+    LAST,
+    LISTED,
     NO_LIMITS,
     SOURCES,
-    Fold,
-    Limits,
     Make,
     Row,
     Rows,
     cases,
+    each,
     ignoring,
     in_tasks,
     numbers,
     peer,
+    stream_of,
     total,
+    waiting,
 )
-
-observable = SOURCES["reactivex"]
 
 WAYS = 10  # tasks, of a map or in a merge
 ROOM = 16
+END = object()
 
 # -- what carries items when no stream of ours does ------------------------------------------------
 
 
-async def send_range(send: MemoryObjectSendStream[int], stop: int) -> None:
-    async with send:
-        for n in range(stop):
-            await send.send(n)
+class Channel(NamedTuple):
+    """The calls of one; those that need not wait are tried first."""
+
+    put_nowait: Callable[[Any], None]
+    put: Callable[[Any], Awaitable[object]]
+    get_nowait: Callable[[], Any]
+    get: Callable[[], Awaitable[Any]]
+    close: Callable[[], Awaitable[object]]
 
 
-def memory_stream(
-    room: int, read: Callable[[AsyncIterable[Any]], Awaitable[object]], each: int | None = None
+def of_ends(ends: tuple[Any, Any]) -> Channel:
+    send, receive = ends
+    calls = (send.send_nowait, send.send, receive.receive_nowait, receive.receive, send.aclose)
+    return Channel(*calls)
+
+
+def asyncio_queue(room: int) -> Channel:
+    """It has room for one at least, since 0 is for no bound."""
+    queue = asyncio.Queue[Any](max(1, room))
+    return Channel(
+        queue.put_nowait, queue.put, queue.get_nowait, queue.get, partial(queue.put, END)
+    )
+
+
+CHANNELS: dict[str, Callable[[int], Channel]] = {
+    "memory stream": lambda room: of_ends(create_memory_object_stream[Any](room)),
+    "asyncio.Queue": asyncio_queue,
+    "trio channel": lambda room: of_ends(trio.open_memory_channel[Any](room)),
+}
+FULL_OR_EMPTY = (WouldBlock, trio.WouldBlock, asyncio.QueueFull, asyncio.QueueEmpty)
+
+
+async def put_all(items: Any, channel: Channel) -> None:
+    put_nowait, put = channel[:2]
+    async for item in items:
+        try:
+            put_nowait(item)
+        except FULL_OR_EMPTY:
+            await put(item)
+
+
+async def put_range(items: range, channel: Channel) -> None:
+    put_nowait, put = channel[:2]
+    for item in items:
+        try:
+            put_nowait(item)
+        except FULL_OR_EMPTY:
+            await put(item)
+
+
+async def got(channel: Channel) -> list[Any]:
+    get_nowait, get = channel[2:4]
+    found: list[Any] = []
+    with suppress(EndOfStream, trio.EndOfChannel):
+        while True:
+            try:
+                item = get_nowait()
+            except FULL_OR_EMPTY:
+                item = await get()
+            if item is END:
+                break
+            found.append(item)
+    return found
+
+
+def carried(
+    make: Callable[[int], Channel],
+    room: int,
+    each: int | None = None,
+    of: Callable[[int], Any] = range,
 ) -> Work:
-    """A memory object stream, and tasks that send a range each."""
+    """A channel, and tasks that send so many items each."""
 
-    async def work(count: int) -> object:
-        send, receive = create_memory_object_stream[int](room)
-        result: object = None
-        async with create_task_group() as group, receive:
-            async with send:
-                for _ in range(count // (each or count)):
-                    group.start_soon(send_range, send.clone(), each or count)
-            result = await read(receive)
-        return result  # noqa: RET504  # the block may swallow errors, to a type checker
+    async def work(count: int) -> int:
+        channel = make(room)
+        left = count // (each or count)
 
-    return work
+        async def send() -> None:
+            nonlocal left
+            await (put_range if of is range else put_all)(of(each or count), channel)
+            left -= 1
+            if not left:
+                await channel.close()
 
-
-class Queue:
-    """The least that carries items from some tasks to another: a deque, and events.
-
-    It has room for one item at least. Who reads it takes all that is there, and then wakes as many
-    senders as there is room for.
-    """
-
-    def __init__(self, room: int, senders: int) -> None:
-        self.room = max(1, room)
-        self.senders = senders
-        self.items: deque[Any] = deque()
-        self.filled = Event()
-        self.waiting: deque[Event] = deque()
-
-    async def send_range(self, stop: int) -> None:
-        items, room = self.items, self.room
-        for n in range(stop):
-            while len(items) >= room:
-                self.waiting.append(Event())
-                await self.waiting[-1].wait()
-            items.append(n)
-            if len(items) == 1:
-                self.filled.set()
-        self.senders -= 1
-        self.filled.set()
-
-    async def read(self) -> list[Any]:
-        found: list[Any] = []
-        while self.items or self.senders:
-            found += self.items
-            self.items.clear()
-            for _ in range(min(self.room, len(self.waiting))):
-                self.waiting.popleft().set()
-            if self.senders:
-                await self.filled.wait()
-                self.filled = Event()
-        return found
-
-
-def by_hand(room: int, fold: Callable[[list[Any]], object], each: int | None = None) -> Work:
-    """Such a queue, and tasks that fill it with a range each."""
-
-    async def work(count: int) -> object:
-        senders = count // (each or count)
-        queue = Queue(room, senders)
-        found: list[Any] = []
+        found: list[int] = []
         async with create_task_group() as group:
-            for _ in range(senders):
-                group.start_soon(queue.send_range, each or count)
-            found = await queue.read()
-        return fold(found)
+            for _ in range(left):
+                group.start_soon(send)
+            found = await got(channel)
+        return sum(found)
 
     return work
+
+
+def channels(
+    room: int, each: int | None = None, of: Callable[[int], Any] = range
+) -> dict[str, Work]:
+    return {name: carried(make, room, each, of) for name, make in CHANNELS.items()}
 
 
 # -- buffers ---------------------------------------------------------------------------------------
 
+HOP: Limits = {"asyncio.Queue": 1.1, "trio channel": 1.2}
 
-async def collected(stop: int) -> list[int]:
-    return await async_range(stop).buffer(64).collect()
+
+def buffered() -> Rows:
+    rows: Rows = {}
+    for kind, (words, of) in KINDS.items():
+        limits: Limits = {"fpstreams": 0.9} if kind == "-waiting" else NO_LIMITS
+        what = f"buffer(64){words}, async for"
+        row = Row(f"buffer-64{kind}", what, 5_000, of=of, held=True, limits=limits)
+        rows[row] = {
+            "anystream, streamable": lambda s, _, __: s.buffer(64),
+            "fpstreams": lambda s, _, __: s.prefetch(64),
+            "grugstream": lambda s, _, __: s.buffer_with_size(64),
+            **channels(64, of=of),
+        }
+    return rows
 
 
 BUFFERS: Rows = {
-    Row(
-        "buffer-0",
-        "a range behind buffer(0), async for",
-        3_000,
-        750,
-        held=True,
-        limits={"memory stream": {(3, 11): 1.1, (3, 13): 0.95}, "as_safe_channel": 1.0},
-    ): {
+    Row("buffer-0", "a range behind buffer(0), async for", 3_000, 750, held=True, limits=HOP): {
         "anystream": lambda s, _, __: s.buffer(0),
-        "floor": by_hand(0, sum),
-        "memory stream": memory_stream(0, total),
-        "as_safe_channel": safely_sent,
+        **channels(0),
     },
-    Row(
-        "buffer-64",
-        "a range behind buffer(64), async for",
-        held=True,
-        limits={"memory stream": 1 / 9},
-    ): {
-        "anystream, streamable": lambda s, _, __: s.buffer(64),
-        "floor": by_hand(64, sum),
-        "memory stream": memory_stream(64, total),
-    },
-    Row(
-        "buffer-64-collected",
-        "the same, collected",
-        fold=Fold(listed),
-        limits={"memory stream": 1 / 12},
-    ): {
-        "anystream": collected,
-        "floor": by_hand(64, list),
-        "memory stream": memory_stream(64, listed),
-        "streamable": lambda s, _, __: s.buffer(64),
-    },
+    **buffered(),
 }
 
 # -- several sources -------------------------------------------------------------------------------
@@ -168,8 +177,7 @@ def merged(name: str, streams: int, each: int, buffer: int = 0, limits: Limits =
     """Ready ranges of some length; a quick run has fewer of them."""
     what = f"merge of {streams:,} ready ranges of {each:,}, buffer={buffer}, async for"
     quick = min(streams, max(10, 300 // each)) * each
-    remark = "reactivex merges one after the other, without tasks; aiostream has no buffer"
-    row = Row(name, what, streams * each, quick, held=True, limits=limits, remark=remark)
+    row = Row(name, what, streams * each, quick, held=True, limits=limits)
     room = 64 if buffer else 0
 
     def ranges(make: Callable[[int], Any], n: int) -> list[Any]:
@@ -177,48 +185,63 @@ def merged(name: str, streams: int, each: int, buffer: int = 0, limits: Limits =
 
     makes: dict[str, Make | Work] = {
         "anystream": lambda _, __, n: merge(*ranges(async_range, n), buffer=buffer),
-        "floor": by_hand(room, sum, each),
-        "memory stream": memory_stream(room, total, each),
-        "reactivex": lambda _, __, n: peer("reactivex").merge(*map(observable, ranges(range, n))),
+        **channels(room, each),
     }
-    if streams <= 1_000:  # aiostream looks at all of its tasks for each item
-        makes |= {"aiostream": lambda _, a, n: a.merge(*ranges(a.range, n))}
+    if streams <= 1_000:  # they look at all of their tasks for each item
+        makes["aiostream"] = lambda _, a, n: a.merge(*ranges(a.range, n))
+        makes["fpstreams"] = lambda _, __, n: fp_merge(ranges(numbers, n))
     return {row: makes}
 
 
+def fp_merge(sources: Sequence[Any]) -> Any:
+    return peer("fpstreams").aflow(sources[0]).merge(*sources[1:])
+
+
 MERGES: Rows = {
-    **merged("merge-0", WAYS, 300, 0, {"memory stream": 1 / 1.8, "aiostream": 1 / 2.5}),
-    **merged("merge-16", WAYS, 500, 16, {"memory stream": 1 / 8, "aiostream": 1 / 12}),
+    **merged("merge-0", WAYS, 300, 0, {"aiostream": 1 / 2.5}),
+    **merged("merge-16", WAYS, 500, 16, {"aiostream": 1 / 12}),
+    **merged("merge-of-10000", 10_000, 2, 0, {"memory stream": (0.7, 0.7, 0.9)}),
 }
 
-
-async def paired_total(pairs: AsyncIterable[Any]) -> int:
-    result = 0
-    async for a, b in pairs:
-        result += a * b
-    return result
-
-
 INNER = 20  # items of an inner stream
-INNER_RANGE = ignoring(lambda: async_range(INNER))
-INNER_NUMBERS = ignoring(lambda: numbers(INNER))
-INNER_PUSHED = ignoring(lambda: observable(range(INNER)))
-ZIP = "zip of two generators that are asked at the same time"
-FLAT = "flat_map, ten ready ranges of 20 at a time, async for"
-SEVERAL: Rows = {
-    Row("zip-at-once", ZIP, 2_000, 200, numbers, Fold(paired_total), held=True): {
-        "anystream": lambda _, __, n: zip(numbers(n), numbers(n)),
-        "aiostream": lambda _, a, n: a.zip(a.range(n), a.range(n)),
-        "aioitertools": lambda s, a, n: a.zip(s, numbers(n)),
-    },
-    Row("flat-map-ten", FLAT, 2_000, 400, lambda n: range(n // INNER), held=True): {
-        "anystream": lambda s, _, __: s.flat_map(INNER_RANGE, concurrency=WAYS),
-        "aiostream": lambda _, a, n: a.flatmap(
-            a.range(n // INNER), ignoring(partial(a.range, INNER)), task_limit=WAYS
-        ),
-        "streamable": lambda s, _, __: s.map(INNER_NUMBERS).flatten(concurrency=WAYS),
-        "reactivex": lambda s, r, _: s.pipe(r.map(INNER_PUSHED), r.merge(max_concurrent=WAYS)),
-    },
+INNERS = ignoring(lambda: numbers(INNER))
+
+
+def one(item: int, *_: object) -> Any:
+    return each([item])
+
+
+ONE_BY_ONE: Rows = {
+    Row(
+        f"flat-map{kind}",
+        f"flat_map, one after the other{words}",
+        2_000,
+        400,
+        lambda n, of=of: of(n // INNER),
+        held=True,
+        limits={"fpstreams": 1.0},
+    ): {
+        "anystream, fpstreams": lambda s, _, __: s.flat_map(INNERS),
+        "generators": lambda s, _, __: (k async for _ in s async for k in numbers(INNER)),
+        "aiostream": lambda s, a, _: a.flatmap(s, INNERS, task_limit=1),
+        "streamable": lambda s, _, __: s.map(INNERS).flatten(),
+    }
+    for kind, (words, of) in KINDS.items()
+}
+SWITCHES: Rows = {
+    Row(
+        "switch-map",
+        "switch_map to a stream of one item, for each of a source that waits",
+        500,
+        100,
+        waiting,
+        LAST,
+        held=True,
+        limits={"aiostream": 1.0, "fpstreams": 1.0},
+    ): {
+        "anystream, fpstreams": lambda s, _, __: s.switch_map(one),
+        "aiostream": lambda s, a, _: a.switchmap(s, one),
+    }
 }
 
 # -- several readers -------------------------------------------------------------------------------
@@ -239,27 +262,32 @@ async def each_in_a_task(readers: list[Any]) -> int:
     return sum(totals)
 
 
-async def shared(stop: int) -> int:
-    async with async_range(stop).share(ROOM) as source, source as a, source as b, source as c:
-        return await each_in_a_task([a, b, c])
+def shared(of: Callable[[int], Any], room: int = ROOM, readers: int = READERS) -> Work:
+    async def work(stop: int) -> int:
+        async with stream_of(of(stop)).share(room) as source:
+            return await each_in_a_task([source] * readers)
+
+    return work
 
 
-async def anyio_tee(stop: int) -> int:
-    return await each_in_a_task(list(peer("anyio.itertools").tee(range(stop), READERS)))
+def asyncstdlib_tee(of: Callable[[int], Any]) -> Work:
+    """A source that waits is asked by one reader at a time."""
+
+    async def work(stop: int) -> int:
+        lock = Lock() if of is waiting else None
+        async with peer("asyncstdlib").tee(of(stop), READERS, lock=lock) as readers:
+            return await each_in_a_task(list(readers))
+
+    return work
 
 
-async def asyncstdlib_tee(stop: int) -> int:
-    async with peer("asyncstdlib").tee(numbers(stop), READERS) as readers:
-        return await each_in_a_task(list(readers))
-
-
-TEE = "tee keeps all that its slowest reader has not had"
+TEE = "tee keeps all that its slowest reader has not had, and needs a lock where its source waits"
 SHARED: Rows = {
-    Row("share", "a range shared with 3 readers, each in a task", 3_000, 300, remark=TEE): {
-        "anystream": shared,
-        "anyio.itertools": anyio_tee,
-        "asyncstdlib": asyncstdlib_tee,
+    Row(f"share{kind}", f"a source shared with 3 readers, each in a task{words}", 3_000, 300): {
+        "anystream": shared(of),
+        "asyncstdlib": asyncstdlib_tee(of),
     }
+    for kind, (words, of) in KINDS.items()
 }
 
 # -- functions that wait ---------------------------------------------------------------------------
@@ -270,119 +298,176 @@ async def waits_once(n: int, *_: int) -> int:  # aiostream's map may give more t
     return n
 
 
-async def in_any_order(items: AsyncIterable[int]) -> int:
-    """What does not depend on the order, which is free for workers."""
-    return sum(await listed(items))
+async def waits_even(n: int) -> bool:
+    await checkpoint()
+    return n % 2 == 0
 
 
-async def workers(stop: int) -> int:
-    items = iter(range(stop))
-    results: list[int] = []
-
-    async def worker() -> None:
-        for item in items:
-            results.append(await waits_once(item))  # noqa: PERF401  # as they come
-
-    await in_tasks(worker, WAYS)
-    return sum(results)
+Body = Callable[[Any, list[Any]], Awaitable[None]]
+"""What a bare worker does with an item, and the list for what comes of it."""
 
 
-async def sending_workers(stop: int) -> int:
-    items = iter(range(stop))
-    send, receive = create_memory_object_stream[int](WAYS)
-    result = 0
-
-    async def worker(send: MemoryObjectSendStream[int]) -> None:
-        with send:
-            for item in items:
-                await send.send(await waits_once(item))
-
-    async with create_task_group() as group:
-        with send, receive:
-            for _ in range(WAYS):
-                group.start_soon(worker, send.clone())
-            send.close()
-            result = await in_any_order(receive)
-    return result
+async def mapped(item: Any, found: list[Any]) -> None:
+    found.append(await waits_once(item))
 
 
-async def aiometer_mapped(stop: int) -> int:
-    async with peer("aiometer").amap(waits_once, range(stop), max_at_once=WAYS) as results:
-        return await in_any_order(results)
+async def filtered(item: Any, found: list[Any]) -> None:
+    if await waits_even(item):
+        found.append(item)
 
 
-async def aiometer_all(stop: int) -> int:
-    calls = [partial(waits_once, n) for n in range(stop)]
-    return sum(await peer("aiometer").run_all(calls, max_at_once=WAYS))
+async def spread(_: Any, found: list[Any]) -> None:
+    async for item in numbers(INNER):
+        found.append(item)  # noqa: PERF401  # as they come
 
 
-def mapping(name: str, ordered: bool, limits: Limits) -> Rows:
-    what = f"map, ten at a time, the function waits once, {name}"
-    remark = "the floor is ten workers on one iterator"
-    row = Row(f"map-{name}", what, 2_000, 500, fold=ANY_ORDER, limits=limits, remark=remark)
+def workers(
+    body: Body, of: Callable[[int], Any], ways: int, lock: Callable[[], Lock] = Lock
+) -> Work:
+    """So many tasks on one range, or on one generator behind a lock."""
 
-    async def mapped(n: int) -> int:
-        results = async_range(n).map(waits_once, concurrency=WAYS, ordered=ordered)
-        return sum(await results.collect())
+    async def work(count: int) -> int:
+        items = of(count)
+        found: list[Any] = []
+        gate = lock()
+
+        async def generated() -> None:
+            while True:
+                async with gate:
+                    item = await anext(items, END)
+                if item is END:
+                    return
+                await body(item, found)
+
+        async def ranged() -> None:
+            for item in ranged_items:
+                await body(item, found)
+
+        ranged_items = iter(items) if isinstance(items, range) else iter(())
+        await in_tasks(ranged if isinstance(items, range) else generated, ways)
+        return sum(found)
+
+    return work
+
+
+AT_ONCE: dict[str, Limits] = {
+    "": {"floor": 2.1},
+    "-ready": {"workers": 1.0, "fpstreams": 0.7},
+    "-waiting": {"workers": (1.5, 1.5, 1.1), "fpstreams": 1.0},
+}
+"""For all that calls a function in workers, by what it reads."""
+WORKERS = "workers: tasks on one generator behind an anyio.Lock; the floor: with fast_acquire"
+
+
+def at_once(
+    name: str, what: str, kind: str, body: Body, makes: Any, ways: int = WAYS, per: int = 1
+) -> Rows:
+    """A row for one source, with what is gathered in a list."""
+    words, of = KINDS[kind]
+
+    def outer(n: int) -> Any:
+        return of(n // per)
+
+    row = Row(
+        f"{name}{kind}",
+        f"{what}, {ways} at a time{words}",
+        2_000,
+        500,
+        outer,
+        LISTED,
+        limits=AT_ONCE[kind],
+        remark=WORKERS,
+    )
+    fast = partial(Lock, fast_acquire=True)
+    bare = {"floor": workers(body, outer, ways, fast)}
+    if kind:
+        bare["workers"] = workers(body, outer, ways)
+    return {row: {**bare, **makes}}
+
+
+def mapping(name: str, kind: str, ordered: bool, ways: int = WAYS) -> Rows:
+    makes: dict[str, Make | Work | None] = {
+        "anystream": lambda s, _, __: s.map(
+            waits_once, concurrency=ways, ordered=ordered
+        ).collect(),
+        "fpstreams": lambda s, _, __: s.map_async(
+            waits_once, concurrency=ways, ordered=ordered
+        ).to_list(),
+        "grugstream": lambda s, _, __: s.map_async_par(waits_once, max_par=ways).to_list(),
+        "aiostream": lambda s, a, _: a.list(a.map(s, waits_once, ordered=ordered, task_limit=ways)),
+        "streamable": lambda s, _, __: listed(
+            s.map(waits_once, concurrency=ways, as_completed=not ordered)
+        ),
+    }
+    return at_once(name, f"map, {'' if ordered else 'un'}ordered", kind, mapped, makes, ways)
+
+
+def calling(kind: str) -> Rows:
+    """A function for each item, in workers."""
+    of = KINDS[kind][1]
+
+    async def called(count: int) -> int:
+        found: list[int] = []
+        await stream_of(of(count)).for_each(partial(mapped, found=found), concurrency=WAYS)
+        return sum(found)
+
+    async def fp_called(count: int) -> int:
+        found: list[int] = []
+        flow = SOURCES["fpstreams"](of(count))
+        await flow.map_async(partial(mapped, found=found), concurrency=WAYS, ordered=False).count()
+        return sum(found)
 
     return {
-        row: {
-            "anystream": mapped,
-            "floor": workers,
-            "memory stream": sending_workers,
-            "aiostream": lambda _, a, n: a.map(
-                a.range(n), waits_once, ordered=ordered, task_limit=WAYS
-            ),
-            "streamable": lambda s, _, __: s.map(
-                waits_once, concurrency=WAYS, as_completed=not ordered
-            ),
-            "aiometer": aiometer_all if ordered else aiometer_mapped,
-        }
+        **at_once(
+            "for-each", "for_each", kind, mapped, {"anystream": called, "fpstreams": fp_called}
+        ),
+        **at_once(
+            "filter-at-once",
+            "filter",
+            kind,
+            filtered,
+            {"anystream": lambda s, _, __: s.filter(waits_even, concurrency=WAYS).collect()},
+        ),
+        **at_once(
+            "flat-map-at-once",
+            "flat_map, ready generators of 20",
+            kind,
+            spread,
+            {
+                "anystream": lambda s, _, __: s.flat_map(INNERS, concurrency=WAYS).collect(),
+                "fpstreams": lambda s, _, __: s.merge_map(INNERS, concurrency=WAYS).to_list(),
+                "aiostream": lambda s, a, _: a.list(a.flatmap(s, INNERS, task_limit=WAYS)),
+                "streamable": lambda s, _, __: listed(s.map(INNERS).flatten(concurrency=WAYS)),
+            },
+            per=INNER,
+        ),
     }
 
 
-ANY_ORDER = Fold(in_any_order)
-MAPS: Rows = {
-    **mapping("ordered", True, {"floor": 2.1, "aiostream": 1 / 11, "streamable": 0.65}),
-    **mapping("unordered", False, {"floor": 1.9}),
+async def wide(_: int) -> Measured:
+    """Workers start when there is an item for them."""
+    start = process_time()
+    found = await async_range(3).map(waits_once, concurrency=16_000).collect()
+    return Measured((process_time() - start) * 1000, found)
+
+
+AT_A_TIME: Rows = {
+    **{
+        row: makes
+        for kind in KINDS
+        for ordered in (True, False)
+        for row, makes in mapping(f"map-{'' if ordered else 'un'}ordered", kind, ordered).items()
+    },
+    **mapping("map-2", "-ready", True, 2),
+    **mapping("map-2", "-waiting", True, 2),
+    **mapping("map-100", "-ready", True, 100),
+    **mapping("map-100", "-waiting", True, 100),
+    **calling("-ready"),
+    **calling("-waiting"),
+    Row("map-wide", "map(concurrency=16_000) over 3 items", 3, 3, unit="ms", most=20.0): {
+        "anystream": wide
+    },
 }
 
-# -- many at once ----------------------------------------------------------------------------------
-
-PAUSE = 0.05  # seconds before the item of a live source
-
-
-async def live(count: int) -> list[int]:
-    return await merge(*(async_range(1, delay=PAUSE) for _ in range(count))).collect()
-
-
-async def asleep(count: int) -> list[int]:
-    items: list[int] = []
-
-    async def child() -> None:
-        await sleep(PAUSE)
-        items.append(0)
-
-    await in_tasks(child, count)
-    return items
-
-
-CONCURRENCY: Rows = {
-    **merged("merge-of-1", 1, 500),
-    **merged("merge-of-10", 10, 100),
-    **merged("merge-of-100", 100, 10),
-    **merged("merge-of-1000", 1_000, 5),
-    **merged("merge-of-10000", 10_000, 2),
-    Row(
-        "merge-live",
-        "merge of 400 sources, each one item after 50 ms",
-        400,
-        200,
-        limits={"floor": 1.2},
-        clock=perf_counter,
-        remark="the floor is a task group of 400 that sleep",
-    ): {"anystream": live, "floor": asleep},
-}
-
-CARRYING: Rows = BUFFERS | MERGES | SEVERAL | SHARED | MAPS
-CASES = cases("tasks", CARRYING) + cases("concurrency", CONCURRENCY)
+CARRYING: Rows = BUFFERS | MERGES | ONE_BY_ONE | SWITCHES | SHARED
+CASES = cases("tasks", CARRYING) + cases("workers", AT_A_TIME)

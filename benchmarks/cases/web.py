@@ -1,12 +1,11 @@
-"""Pages, events, lines and documents over HTTP, the command, and a progress that is shown."""
+"""Pages, events, lines and documents over HTTP, the command."""
 
-import io
 import json
-import shutil
+import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from contextlib import aclosing, contextmanager, redirect_stderr
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import aclosing, contextmanager
 from functools import cache, partial
 from operator import itemgetter
 from time import perf_counter, process_time
@@ -16,19 +15,16 @@ import anyio
 import httpx
 import orjson
 from anyio.lowlevel import checkpoint
-from measure import Case, Clock, Measured, Work
+from measure import Case, Clock, Limits, Measured, Work
 
-from anystream import Stream
-from anystream.http import PageNumber, fetch_all_pages, lines, sse
+from anystream.http import PageNumber, fetch_all_pages, sse
 from anystream.net import ndjson
 
-from .programs import bytecode_cache, growth, running_backend, server, unpinned
+from .programs import bytecode_cache, running_backend, server, unpinned
 from .table import peer
 
 SIZE = 100
-WAIT = 0.005
-"""Seconds of latency, and of work for a page."""
-FEW = 100  # pages of the run whose memory is compared with
+WAIT = 0.005  # seconds of latency
 
 Shared = tuple[str, dict[str, str]]
 """The address of the server, and an environment for processes."""
@@ -59,17 +55,13 @@ def timed(read: Read, delay: float = 0, clock: Clock = process_time) -> Callable
     return work
 
 
-def streamed(work: float = 0, **options: Any) -> Read:
-    """With so many seconds of work after each page."""
-
+def streamed(**options: Any) -> Read:
     async def read(client: httpx.AsyncClient, url: str) -> int:
         total = 0
         numbered = PageNumber(total_pages="pages" if "concurrency" in options else None)
         async with fetch_all_pages(url, client=client, next=numbered, **options) as stream:
             async for item in stream:
                 total += item["id"]
-                if work and item["id"] % SIZE == 0:
-                    await anyio.sleep(work)
         return total
 
     return read
@@ -81,33 +73,13 @@ async def page_of(client: httpx.AsyncClient, url: str, number: int) -> list[dict
     return cast("list[dict[str, int]]", response.json()["items"])
 
 
-def by_hand(work: float = 0) -> Read:
-    async def read(client: httpx.AsyncClient, url: str) -> int:
-        total = 0
-        page = 1
-        while items := await page_of(client, url, page):
-            for item in items:
-                total += item["id"]
-            if work:
-                await anyio.sleep(work)
-            page += 1
-        return total
-
-    return read
-
-
-async def by_generator(client: httpx.AsyncClient, url: str) -> int:
-    async def items_of() -> AsyncGenerator[dict[str, int], None]:
-        page = 1
-        while items := await page_of(client, url, page):
-            for item in items:
-                yield item
-            page += 1
-
+async def by_hand(client: httpx.AsyncClient, url: str) -> int:
     total = 0
-    async with aclosing(items_of()) as found:
-        async for item in found:
+    page = 1
+    while items := await page_of(client, url, page):
+        for item in items:
             total += item["id"]
+        page += 1
     return total
 
 
@@ -121,43 +93,39 @@ def pages(
     return Case(name, what, "http", 50 * SIZE, sides, limits, quick=quick, shared=server)
 
 
-async def grown(pages: int, shared: Shared) -> Measured:
-    url, env = shared
-    few, many = address(url, FEW * SIZE), address(url, pages * SIZE)
-    with unpinned():
-        return Measured(await growth("pages", few, many, env))
-
-
-BIG = 1_000  # items of a page
+BIG = 1_000  # items of a page, at most
 Command = Callable[[str, int], list[str]]
 """One for the address of the first page, and the number of pages."""
 
 
-def running(command: Command) -> Callable[..., Awaitable[Measured]]:
-    """The wall time of a command over so many items, in seconds, and how many lines it writes."""
+def running(command: Command, clock: Clock) -> Callable[..., Awaitable[Measured]]:
+    """The seconds of a command over so many items, and how many lines it writes."""
 
     async def work(items: int, shared: Shared) -> Measured:
         url, env = shared
-        words = command(f"{url}/big?pages={items // BIG}&size={BIG}", items // BIG)
-        return await anyio.to_thread.run_sync(partial(run, words, env))
+        size = min(items, BIG)
+        words = command(f"{url}/big?pages={items // size}&size={size}", items // size)
+        return await anyio.to_thread.run_sync(partial(run, words, env, clock))
 
     return work
 
 
-def run(command: list[str], env: dict[str, str]) -> Measured:
-    if shutil.which(command[0]) is None:
-        raise FileNotFoundError(command[0])
-    start = perf_counter()
+def of_children() -> float:
+    """The processor time of all processes that have ended."""
+    return sum(os.times()[2:4])
+
+
+def run(command: list[str], env: dict[str, str], clock: Clock) -> Measured:
+    start = clock()
     with unpinned():
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env)
     lines = 0
     with process:
         while piece := process.stdout.read(1 << 20) if process.stdout else b"":
             lines += piece.count(b"\n")
-    took = perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{command} has failed with {process.returncode}")
-    return Measured(took, lines)
+    return Measured(clock() - start, lines)
 
 
 def anystream_pages(url: str, pages: int) -> list[str]:
@@ -165,37 +133,29 @@ def anystream_pages(url: str, pages: int) -> list[str]:
     return [*command, "--next", "page", "--total-pages", "pages"]
 
 
-def shell(script: str) -> list[str]:
+def curl_and_jq(url: str, pages: int) -> list[str]:
+    """The pages that curl counts by itself, over one connection."""
+    script = f"curl -sS '{url}&page=[1-{pages}]' | jq -c '.items[]'"
     return ["bash", "-o", "pipefail", "-c", script]
 
 
-def one_curl(url: str, pages: int) -> list[str]:
-    """The pages that curl counts by itself, over one connection."""
-    return shell(f"curl -sS '{url}&page=[1-{pages}]' | jq -c '.items[]'")
-
-
-def curl_for_each(url: str, pages: int) -> list[str]:
-    """As a script has to do it where each page names the next one."""
-    return shell(
-        f"page=1; while body=$(curl -sSf '{url}&page='$page);"
-        ' [ "$(jq \'.items | length\' <<<"$body")" != 0 ];'
-        " do jq -c '.items[]' <<<\"$body\"; page=$((page + 1)); done"
-    )
-
-
-def command(name: str, items: int, side: str, command: Command, backends: tuple[str, ...]) -> Case:
+def command(items: int, clock: Clock, limits: Limits, most: float | None = None) -> Case:
+    kind = "wall clock" if clock is perf_counter else "processor time"
     return Case(
-        name,
-        "anystream pages, 1,000 items a page",
+        f"pages-command-{items}",
+        f"anystream pages, {items:,} items, {kind}",
         "http",
         items,
-        {"anystream": running(anystream_pages), side: running(command)},
-        {side: 1.0},
-        quick=BIG,
+        {
+            "anystream": running(anystream_pages, clock),
+            "curl and jq": running(curl_and_jq, clock),
+        },
+        limits,
+        quick=min(items, BIG),
         unit="s",
         shared=server_and_cache,
-        backends=backends,
-        remark="a quick run is little but the start of each process",
+        backends=("asyncio",),
+        most=most,
     )
 
 
@@ -235,47 +195,27 @@ class Body(httpx.AsyncByteStream):
             yield chunk
 
 
-async def event_lengths(events: Any) -> int:
-    total = 0
-    async for event in events:
-        total += len(event.data) + len(event.id)
-    return total
-
-
-async def line_lengths(lines: Any) -> int:
-    total = 0
-    async for line in lines:
-        total += len(line)
-    return total
-
-
-def over(
-    size: int, make: Callable[[httpx.Response], Any], read: Callable[[Any], Awaitable[int]]
-) -> Work:
+def events(size: int, opened: Callable[[httpx.Response], Any]) -> Work:
     async def work(events: int) -> int:
         request = httpx.Request("GET", "http://test/")
         headers = {"content-type": "text/event-stream"}
         body = Body(events, size)
-        made = make(httpx.Response(200, headers=headers, stream=body, request=request))
-        if make not in (sse, lines):
-            return await read(made)
-        async with made as items:
-            return await read(items)
+        total = 0
+        response = httpx.Response(200, headers=headers, stream=body, request=request)
+        async with opened(response) as found:
+            async for event in found:
+                total += len(event.data) + len(event.id)
+        return total
 
     return work
 
 
 def httpx_sse(body: httpx.Response) -> Any:
-    return peer("httpx_sse").EventSource(body).aiter_sse()
-
-
-def httpx_lines(body: httpx.Response) -> AsyncIterator[str]:
-    return body.aiter_lines()
+    return aclosing(peer("httpx_sse").EventSource(body).aiter_sse())
 
 
 def events_in(size: int) -> dict[str, Work]:
-    sides: dict[str, Callable[..., Any]] = {"anystream": sse, "httpx-sse": httpx_sse}
-    return {side: over(size, make, event_lengths) for side, make in sides.items()}
+    return {"anystream": events(size, sse), "httpx-sse": events(size, httpx_sse)}
 
 
 Loads = Callable[[bytes], Any]
@@ -314,113 +254,31 @@ def plain_loop(loads: Loads) -> Work:
 
 
 def read_by_orjson(chunks: Callable[[int], Any]) -> dict[str, Work]:
-    return {"anystream": ids(chunks, orjson.loads), "orjson.loads": plain_loop(orjson.loads)}
+    by_hand, by_default = plain_loop(orjson.loads), ids(chunks)
+    return {
+        "anystream": ids(chunks, orjson.loads),
+        "orjson.loads": by_hand,
+        "without loads": by_default,
+    }
 
 
-LINES = [json.dumps({"id": n, "name": f"item {n}", "tags": ["a", "b"]}) for n in range(1000)]
-
-
-class Terminal(io.StringIO):
-    """One that nobody sees."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-def read(items: int) -> Stream[dict[str, int]]:
-    """What is read out of so many lines of JSON."""
-    return Stream(lambda: (line for _ in range(items // 1000) for line in LINES)).map(json.loads)
-
-
-async def shown(items: int) -> int:
-    with redirect_stderr(Terminal()):
-        return await read(items).progress("lines", items).map(itemgetter("id")).sum()
-
-
-async def quiet(items: int) -> int:
-    return await read(items).map(itemgetter("id")).sum()
-
-
-def http(name: str, what: str, items: int, limit: float, sides: dict[str, Work]) -> Case:
-    """The limit is that of the second side."""
-    limits = {list(sides)[1]: limit}
+def http(name: str, what: str, items: int, limits: Limits, sides: dict[str, Work]) -> Case:
     return Case(name, what, "http", items, sides, limits, quick=items // 4)
 
 
+ONE_PAGE = {"anystream": streamed(), "httpx loop": by_hand}
+AT_ONCE = {"anystream": streamed(concurrency=8), "httpx loop": by_hand}
+JSON = {"anystream": ids(ready), "json.loads": plain_loop(json.loads)}
+ORJSON = {"orjson.loads": 2.5, "without loads": 0.4}
 CASES = [
-    pages(
-        "pages",
-        "fetch_all_pages, 50 pages of 100 items",
-        1.05,
-        2_500,
-        {"anystream": streamed(), "httpx loop": by_hand(), "generators": by_generator},
-    ),
-    pages(
-        "pages-prefetch",
-        "the same, prefetch=1, 5 ms latency, 5 ms work a page (wall clock)",
-        0.6,
-        800,
-        {"anystream": streamed(WAIT, prefetch=1), "httpx loop": by_hand(WAIT)},
-        WAIT,
-    ),
-    pages(
-        "pages-parallel",
-        "the same, concurrency=8, 5 ms latency (wall clock)",
-        0.3,
-        800,
-        {"anystream": streamed(concurrency=8), "httpx loop": by_hand()},
-        WAIT,
-    ),
-    Case(
-        "pages-memory",
-        "peak memory over 10,000 pages above that over 100",
-        "http",
-        10_000,
-        {"anystream": grown},
-        quick=150,
-        unit="MiB",
-        shared=server_and_cache,
-        most=2.0,
-        remark="measured once",
-    ),
-    # It takes a minute and a half.
-    command("pages-command", 2_000_000, "curl and jq", one_curl, ("asyncio",)),
-    command("pages-script", 20_000, "a curl for each page", curl_for_each, ("asyncio", "trio")),
-    http("sse", "server-sent events, in chunks of 64 KiB", 10_000, 0.667, events_in(FULL)),
-    http("sse-single", "the same, an event in each chunk", 5_000, 2.0, events_in(SINGLE)),
-    http(
-        "lines",
-        "the lines of a body, in chunks of 64 KiB",
-        10_000,
-        1.2,
-        {
-            "anystream": over(FULL, lines, line_lengths),
-            "httpx": over(FULL, httpx_lines, line_lengths),
-        },
-    ),
-    http(
-        "ndjson",
-        "JSON documents of lines that are ready",
-        20_000,
-        0.8,
-        {"anystream": ids(ready), "json.loads": plain_loop(json.loads)},
-    ),
-    http("ndjson-orjson", "the same with orjson", 20_000, 2.5, read_by_orjson(ready)),
-    http(
-        "ndjson-waiting",
-        "the same over a source that waits for each chunk",
-        20_000,
-        2.5,
-        read_by_orjson(waiting),
-    ),
-    http(
-        "progress",
-        "json.loads of lines, with a progress that is shown",
-        300_000,
-        1.03,
-        {"anystream": shown, "without": quiet},
-    ),
+    pages("pages", "fetch_all_pages, 50 pages of 100 items", 1.05, 2_500, ONE_PAGE),
+    pages("pages-parallel", "8 at once, 5 ms latency, wall clock", 0.3, 800, AT_ONCE, WAIT),
+    command(60, of_children, {}, 0.2),
+    command(6_000, of_children, {}),
+    command(2_000_000, perf_counter, {"curl and jq": 1.0}),  # takes a minute and a half
+    http("sse", "server-sent events, 64 KiB chunks", 10_000, {"httpx-sse": 0.667}, events_in(FULL)),
+    http("sse-single", "one event in a chunk", 5_000, {"httpx-sse": 2.0}, events_in(SINGLE)),
+    http("ndjson", "JSON documents of lines that are ready", 20_000, {"json.loads": 0.8}, JSON),
+    http("ndjson-orjson", "the same with orjson", 20_000, ORJSON, read_by_orjson(ready)),
+    http("ndjson-waiting", "the same, waiting for chunks", 20_000, ORJSON, read_by_orjson(waiting)),
 ]
