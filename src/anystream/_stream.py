@@ -1498,7 +1498,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         one is open. At most `buffer` pairs, and as many items of each key, wait to be read, and one
         is in hand. When another item comes, `overflow` decides, as in `Stream.buffer`: by default
         all wait for the reader of the full one. When a group is left, what waits there is dropped,
-        and the next item of its key comes in a new pair. Memory grows with the number of keys.
+        and the next item of its key comes in a new pair. Memory grows with the number of groups
+        that have not been left.
 
         Read each group in a task of its own. Suppose that a reader waits while a group is full, and
         the reader of that waits as well, or it has none and only the task of the block could read
@@ -1517,7 +1518,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         reader = layouts.BRANCH, text, [self._recipe], size, 0
 
         def stream_of(subscription: share.Subscription, key: object) -> Stream[T_co]:
-            name = f"{text}[{label.value(key)}]"
+            name = label.Item(text, key)
             return Stream(
                 Recipe.source(lambda _: subscription.opened_once(), text=name, note=reader)
             )
