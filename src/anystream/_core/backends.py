@@ -4,7 +4,13 @@ from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
-from anyio import CancelScope, Event, current_effective_deadline, get_cancelled_exc_class
+from anyio import (
+    CancelScope,
+    Event,
+    current_effective_deadline,
+    current_time,
+    get_cancelled_exc_class,
+)
 
 from .. import _labels as label
 from .._errors import StreamInterruptedError
@@ -39,6 +45,23 @@ def loops() -> Callable[[], object]:
     from trio.lowlevel import current_trio_token
 
     return current_trio_token
+
+
+def clock() -> Callable[[], float]:
+    """What gives the time of the event loop that runs, while it does.
+
+    anyio looks for the backend at each call, which costs several times as much [clock-rate-limit].
+    """
+    backend_name = get_cancelled_exc_class().__module__.partition(".")[0]
+    if backend_name == "asyncio":
+        from asyncio import get_running_loop
+
+        return get_running_loop().time
+    if backend_name == "trio":
+        from trio import current_time as trio_time
+
+        return trio_time
+    return current_time
 
 
 class Home:
