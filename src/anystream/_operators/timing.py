@@ -11,10 +11,11 @@ from itertools import islice
 from math import floor, inf
 from typing import Any
 
-from anyio import Event, current_time
+from anyio import Event
 from anyio.lowlevel import checkpoint
 
 from .. import _args as check
+from .._core.backends import clock
 from .._core.channel import Channel, Lane, NonBlocking
 from .._core.contracts import MISSING, Openable, Owner, Source
 from .._core.owner import until
@@ -36,6 +37,10 @@ def timed(stream: Openable, make: Callable[[type[Event]], Channel]) -> Callable[
 
 class Clocked(Channel):
     """A channel whose reader looks again when its time has come, though nothing has."""
+
+    def __init__(self, new_event: type[Event]) -> None:
+        super().__init__(new_event)
+        self.time: Callable[[], float] = clock()
 
     @abstractmethod
     def due(self) -> float:
@@ -81,12 +86,12 @@ class IdleClock(Clocked):
 
     def woken(self, wake: Event) -> Awaitable[object]:
         if self.asked == inf:
-            self.asked = current_time()
+            self.asked = self.time()
         return super().woken(wake)
 
     async def woken_in_time(self, wake: Event) -> None:
         await super().woken_in_time(wake)
-        self.late = current_time() >= self.due()
+        self.late = self.time() >= self.due()
 
 
 class Timeout(IdleClock):
@@ -105,7 +110,7 @@ class Timeout(IdleClock):
         if super().ended():
             return True
         waits = self.asked < inf and not self.late
-        if waits or current_time() < self.due():
+        if waits or self.time() < self.due():
             return False
         self.end()
         if self.fatal:
@@ -122,10 +127,10 @@ class Deadline(Timeout):
         self, new_event: type[Event], seconds: float, stream: Openable, fails: bool
     ) -> None:
         super().__init__(new_event, seconds, stream, fails)
-        self.time = current_time() + seconds
+        self.end_time = self.time() + seconds
 
     def due(self) -> float:
-        return self.time
+        return self.end_time
 
 
 class Heartbeat(IdleClock):
@@ -156,11 +161,12 @@ class Later(Lane):
 
     def __init__(self, channel: Channel, bound: int, seconds: float) -> None:
         super().__init__(channel, bound)
+        self.time = clock()
         self.seconds = seconds
         self.error: BaseException | None = None
 
     def due(self) -> float:
-        return current_time() + self.seconds
+        return self.time() + self.seconds
 
     def fill(self, batch: Iterator[Any]) -> bool:
         room, before = self.room(), len(self._items)
@@ -193,7 +199,7 @@ class Delay(Clocked):
         return self.later.first()[0]
 
     def available(self) -> bool:
-        if current_time() < self.due():
+        if self.time() < self.due():
             return False
         if self.later.first()[1] is not MISSING:
             return True
@@ -223,6 +229,7 @@ class RateFilter(NonBlocking):
 
     def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel, 2)
+        self.time = clock()
         self.seconds = seconds
         self.held: Any = MISSING
         self.due = inf
@@ -233,7 +240,7 @@ class RateFilter(NonBlocking):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         for item in batch:
-            now = current_time()
+            now = self.time()
             if now >= self.due:
                 self.release()
             self.arrive(item, now)
@@ -319,7 +326,7 @@ class Sample(RateFilter):
 
     def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel, seconds)
-        self.start = current_time()
+        self.start = self.time()
 
     def arrive(self, item: Any, now: float) -> None:
         if self.held is MISSING:
@@ -341,6 +348,6 @@ class RateFiltered(Clocked):
         return self.sieve.due
 
     def available(self) -> bool:
-        if current_time() >= self.sieve.due:
+        if self.time() >= self.sieve.due:
             self.sieve.release()
         return bool(self._ready)

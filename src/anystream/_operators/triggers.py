@@ -12,6 +12,7 @@ from typing import Any
 from anyio import Event, current_time, sleep_until
 
 from .. import _args as check
+from .._core.backends import clock
 from .._core.channel import Channel, Lane, NonBlocking
 from .._core.contracts import Openable, Owner, Source, SourceDefaults
 from .._core.driver import is_awaitable
@@ -75,6 +76,7 @@ class Triggered(Channel):
 
     def __init__(self, new_event: type[Event]) -> None:
         super().__init__(new_event)
+        self.time: Callable[[], float] = clock()
         self.came = -inf  # when the item came that waits to be read
         self.heard_at = inf  # when the trigger came
         self.signals = Signals(self)
@@ -85,12 +87,12 @@ class Triggered(Channel):
         return self.lane(0)
 
     def arrived(self, lane: Lane) -> None:
-        self.came = current_time()
+        self.came = self.time()
         super().arrived(lane)
 
     def heard(self, item: Any) -> None:
         """The trigger has an item: it is the only one."""
-        self.heard_at = current_time()
+        self.heard_at = self.time()
         self.signals.stop()
         self.wake()
 
