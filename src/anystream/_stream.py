@@ -1093,6 +1093,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[Any]":
         return self._joined(timing.timed(self._recipe, make), layout, bound)
 
+    def _idle_timed(self, make: Callable[[type[Event]], Channel]) -> "Stream[Any]":
+        opens = timing.timed(self._recipe, make, waits_only=True)
+        return self._joined(opens, layouts.WAITED_FOR, 0)
+
     @named_call
     def timeout(
         self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
@@ -1103,8 +1107,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         meanwhile. An item that comes at the very instant has come in time. Then the source is
         stopped, and `TimeoutError` raised, or with `on_timeout="end"` the stream ends.
 
-        The source runs in a task of its own, on demand. Raises `ValueError` if `seconds` is not
-        positive.
+        The source runs in a task of its own, on demand. If it never waits, as a plain iterable does
+        not, no task is started. Raises `ValueError` if `seconds` is not positive.
 
         >>> async def main():
         ...     slow = async_range(2).chain(ticker(3600))
@@ -1115,7 +1119,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         time = check.seconds("seconds", seconds, zero=False)
         check.choice("on_timeout", on_timeout, ("raise", "end"))
         fails = on_timeout == "raise"
-        return self._timed(lambda event: timing.Timeout(event, time, self, fails), layouts.ALONE, 0)
+        return self._idle_timed(lambda event: timing.Timeout(event, time, self, fails))
 
     @named_call
     def deadline(
@@ -1148,7 +1152,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """The items, and `value` whenever the reader has waited `every` seconds for the next one.
 
         The step of the source continues meanwhile. `value` is the item, or a plain function that
-        returns it. The source runs in a task of its own, on demand.
+        returns it. The source runs in a task of its own, on demand; none is started if it never
+        waits, as a plain iterable does not.
 
         Raises `ValueError` if `every` is not positive, `TypeError` if `value` is an async function.
 
@@ -1163,7 +1168,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
                 f"value must be an item or a plain function that returns one, got {value!r}"
             )
         beat: Callable[[], Any] = value if callable(value) else lambda: value
-        return self._timed(lambda event: timing.Heartbeat(event, time, beat), layouts.ALONE, 0)
+        return self._idle_timed(lambda event: timing.Heartbeat(event, time, beat))
 
     @named_call
     def delay(self, seconds: float, *, buffer: int = 1024) -> "Stream[T_co]":

@@ -22,13 +22,20 @@ from .._core.owner import until
 from .._core.producer import Mover
 
 
-def timed(stream: Openable, make: Callable[[type[Event]], Channel]) -> Callable[[Owner], Source]:
-    """The channel that `make` gives, with a lane, which `stream` fills in a task of its own."""
+def timed(
+    stream: Openable, make: Callable[[type[Event]], Channel], waits_only: bool = False
+) -> Callable[[Owner], Source]:
+    """The channel that `make` gives, with a lane, which `stream` fills in a task of its own.
+
+    What acts on `waits_only` has nothing to do, and needs no task, where `stream` never waits.
+    """
 
     def open_source(owner: Owner) -> Source:
         channel = make(owner.new_event)
         mover = Mover(owner)
-        mover.read(stream)
+        source = mover.read(stream)
+        if waits_only and not source.waits:
+            return source
         mover.fill(channel.lanes[0])
         return channel
 
