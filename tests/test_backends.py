@@ -10,15 +10,15 @@ from anyio.lowlevel import checkpoint
 
 from anystream import Stream, merge
 from anystream._core import on_asyncio
-from anystream._core.backends import backend
+from anystream._core.backends import backend, clock
 
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
 async def test_the_clock_and_the_task_are_those_of_anyio() -> None:
-    assert backend().current_time() == anyio.current_time()
+    assert clock()() == anyio.current_time()
     await anyio.sleep(3)
-    assert backend().current_time() == anyio.current_time()
+    assert clock()() == anyio.current_time()
     assert backend().task_id() == anyio.get_current_task().id
     assert backend().cancelled is anyio.get_cancelled_exc_class()
 

@@ -1,7 +1,9 @@
 """One stream for several readers: share, partition and group_by."""
 
 import asyncio
+import gc
 import itertools
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -507,6 +509,25 @@ async def test_a_group_that_was_left_comes_again() -> None:
         assert (key, await other.collect()) == (0, [3, 6])
         key, last = await anext(groups)
         assert (key, await last.collect()) == (1, [1])
+
+
+async def test_a_group_that_was_left_is_forgotten_with_its_key() -> None:
+    class Key:
+        pass
+
+    known: list[weakref.ref[Key]] = []
+
+    def fresh(_: int) -> Key:
+        known.append(weakref.ref(key := Key()))
+        return key
+
+    async with async_range(5).group_by(fresh, 1) as groups:
+        async for _, group in groups:
+            await group.first()
+            del group, _
+            gc.collect()
+            assert len([key for key in known if key() is not None]) <= 3  # of what is ahead
+    assert len(known) == 5
 
 
 async def test_leaving_the_run_ends_the_groups() -> None:

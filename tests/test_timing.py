@@ -309,3 +309,21 @@ def test_in_code_that_is_not_async(backend: str) -> None:
         next(items)
     with to_sync(ticker(3600).heartbeat(0.01, "beat"), backend) as items:
         assert [next(items), next(items)] == ["beat", "beat"]
+
+
+@pytest.mark.parametrize(
+    "watch",
+    [lambda s: s.timeout(1), lambda s: s.heartbeat(1, None)],
+    ids=["timeout", "heartbeat"],
+)
+async def test_to_watch_what_never_waits_starts_no_task(watch: Apply) -> None:
+    before = {task.id for task in anyio.get_running_tasks()}
+
+    def others(_: int) -> int:
+        return len({task.id for task in anyio.get_running_tasks()} - before)
+
+    plain = watch(async_range(3))
+    async with plain as items:
+        assert [others(n) async for n in items] == [0, 0, 0]
+    async with watch(async_range(3, delay=0.5)) as items:
+        assert [others(n) async for n in items] == [1, 1, 1]

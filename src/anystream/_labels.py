@@ -131,6 +131,19 @@ class Label:
         return ".".join(reversed(calls))
 
 
+class Item:
+    """What a call gives under a key; its text is made when it is asked for, too."""
+
+    __slots__ = ("call", "key")
+
+    def __init__(self, call: Label, key: object) -> None:
+        self.call = call
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.call}[{value(self.key)}]"
+
+
 def call(name: str, *args: Any, **kwargs: Any) -> Label:
     """`name(1, fn, key=2)`"""
     label = Label()

@@ -65,6 +65,7 @@ RACING = Layout("tasks", " for each, until one has given an item")
 SAMPLED = Layout("tasks", "; of each other one at most 1 item, the newest")
 TRIGGERED = Layout("tasks", "; what the trigger gives never waits")
 BESIDE = Layout("tasks", "; what the background gives never waits")
+WAITED_FOR = Layout("perhaps", "; no task if it never waits")
 ZIPPED = Layout("perhaps", " for each; no tasks if none ever waits")
 
 IN_ORDER = Layout("workers", " in work or to be read, in order", frames=7)

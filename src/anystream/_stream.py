@@ -1094,6 +1094,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[Any]":
         return self._joined(timing.timed(self._recipe, make), layout, bound)
 
+    def _idle_timed(self, make: Callable[[Backend], Channel]) -> "Stream[Any]":
+        opens = timing.timed(self._recipe, make, waits_only=True)
+        return self._joined(opens, layouts.WAITED_FOR, 0)
+
     @named_call
     def timeout(
         self, seconds: float, *, on_timeout: Literal["raise", "end"] = "raise"
@@ -1104,8 +1108,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         meanwhile. An item that comes at the very instant has come in time. Then the source is
         stopped, and `TimeoutError` raised, or with `on_timeout="end"` the stream ends.
 
-        The source runs in a task of its own, on demand. Raises `ValueError` if `seconds` is not
-        positive.
+        The source runs in a task of its own, on demand. If it never waits, as a plain iterable does
+        not, no task is started. Raises `ValueError` if `seconds` is not positive.
 
         >>> async def main():
         ...     slow = async_range(2).chain(ticker(3600))
@@ -1116,7 +1120,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         time = check.seconds("seconds", seconds, zero=False)
         check.choice("on_timeout", on_timeout, ("raise", "end"))
         fails = on_timeout == "raise"
-        return self._timed(lambda event: timing.Timeout(event, time, self, fails), layouts.ALONE, 0)
+        return self._idle_timed(lambda event: timing.Timeout(event, time, self, fails))
 
     @named_call
     def deadline(
@@ -1149,7 +1153,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """The items, and `value` whenever the reader has waited `every` seconds for the next one.
 
         The step of the source continues meanwhile. `value` is the item, or a plain function that
-        returns it. The source runs in a task of its own, on demand.
+        returns it. The source runs in a task of its own, on demand; none is started if it never
+        waits, as a plain iterable does not.
 
         Raises `ValueError` if `every` is not positive, `TypeError` if `value` is an async function.
 
@@ -1164,7 +1169,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
                 f"value must be an item or a plain function that returns one, got {value!r}"
             )
         beat: Callable[[], Any] = value if callable(value) else lambda: value
-        return self._timed(lambda event: timing.Heartbeat(event, time, beat), layouts.ALONE, 0)
+        return self._idle_timed(lambda event: timing.Heartbeat(event, time, beat))
 
     @named_call
     def delay(self, seconds: float, *, buffer: int = 1024) -> "Stream[T_co]":
@@ -1499,7 +1504,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         one is open. At most `buffer` pairs, and as many items of each key, wait to be read, and one
         is in hand. When another item comes, `overflow` decides, as in `Stream.buffer`: by default
         all wait for the reader of the full one. When a group is left, what waits there is dropped,
-        and the next item of its key comes in a new pair. Memory grows with the number of keys.
+        and the next item of its key comes in a new pair. Memory grows with the number of groups
+        that have not been left.
 
         Read each group in a task of its own. Suppose that a reader waits while a group is full, and
         the reader of that waits as well, or it has none and only the task of the block could read
@@ -1518,7 +1524,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         reader = layouts.BRANCH, text, [self._recipe], size, 0
 
         def stream_of(subscription: share.Subscription, key: object) -> Stream[T_co]:
-            name = f"{text}[{label.value(key)}]"
+            name = label.Item(text, key)
             return Stream(
                 Recipe.source(lambda _: subscription.opened_once(), text=name, note=reader)
             )

@@ -29,6 +29,14 @@ def found(on_trio: bool) -> Backend:
     return ours()
 
 
+def clock() -> Callable[[], float]:
+    """What gives the time of the event loop that runs, while it does.
+
+    anyio looks for the backend at each call, which costs several times as much [clock-rate-limit].
+    """
+    return backend().clock()
+
+
 class Home:
     """The event loop that something was opened in."""
 

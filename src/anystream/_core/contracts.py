@@ -80,7 +80,8 @@ class Backend(NamedTuple):
     new_scope: type[CancelScope]
     new_group: Callable[[], TaskGroup]
     checkpoint: Callable[[], Awaitable[object]]
-    current_time: Callable[[], float]
+    clock: Callable[[], Callable[[], float]]
+    """What gives the time of the event loop that runs, while it does."""
     task_id: Callable[[], int]
     """As `anyio.get_current_task().id`."""
     cancelled: type[BaseException]

@@ -50,8 +50,8 @@ def checkpoint() -> Generator[None, None, None]:
     yield
 
 
-def current_time() -> float:
-    return get_running_loop().time()
+def clock() -> Callable[[], float]:
+    return get_running_loop().time
 
 
 def task_id() -> int:
@@ -154,7 +154,7 @@ def ours() -> Backend:
         new_scope=new_scope,
         new_group=new_group,
         checkpoint=checkpoint,
-        current_time=current_time,
+        clock=clock,
         task_id=task_id,
         cancelled=CancelledError,
         is_innermost=is_innermost,

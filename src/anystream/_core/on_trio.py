@@ -49,7 +49,7 @@ def ours() -> Backend:
         new_scope=type(CancelScope()),
         new_group=TrioTasks,
         checkpoint=checkpoint,
-        current_time=trio.current_time,
+        clock=lambda: trio.current_time,
         task_id=task_id,
         cancelled=trio.Cancelled,
         is_innermost=is_innermost,

@@ -338,7 +338,7 @@ class Opening(TaskOwner):
         if current_effective_deadline() == -inf:
             scope.shield = False
             return None
-        scope.deadline = self.backend.current_time() + self._grace
+        scope.deadline = self.now() + self._grace
         return self._expose
 
     def _expose(self) -> None:

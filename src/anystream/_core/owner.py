@@ -94,6 +94,10 @@ class TaskOwner(Owner):
     async def close_lost(self, owner: Owner) -> None:
         """Close what was open of something that did not open, and so was never stepped."""
 
+    def now(self) -> float:
+        """The time of the event loop."""
+        return self.backend.clock()()
+
     def closing_shield(self) -> CancelScope | None:
         """The scope, entered before the first step, that shields what is closed now."""
         return self._shield
@@ -193,7 +197,7 @@ class TaskOwner(Owner):
         steps = iterate(close)
         try:
             trap = steps.send(None)
-            shield.deadline = self.backend.current_time() + grace
+            shield.deadline = self.now() + grace
             while True:
                 try:
                     answer = yield trap

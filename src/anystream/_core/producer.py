@@ -422,7 +422,7 @@ class Producer(TaskOwner):
     def _begin_grace(self, inner: CancelScope) -> None:
         """The interrupted body has suspended again, and not for a close."""
         if self._shield is None:
-            inner.deadline = self.backend.current_time() + self.grace
+            inner.deadline = self.now() + self.grace
 
     def _unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """Resume an interrupted body on trio until it suspends again; what it waits for."""

@@ -5,8 +5,7 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from anyio import current_time
-
+from .._core.backends import clock
 from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Backend, Operator
 from .timing import Clocked
@@ -94,6 +93,7 @@ class BatchLane(Lane):
 
     def __init__(self, channel: Channel, batch: Batch) -> None:
         super().__init__(channel, 1 if batch.size == inf else int(batch.size))
+        self.time: Callable[[], float] = clock()
         self.batch = batch
 
     def takes(self) -> bool:
@@ -118,17 +118,17 @@ class BatchQueue(BatchLane):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         begun = bool(self.batch.items)
-        if self.channel.read and current_time() >= self.due():
+        if self.channel.read and self.time() >= self.due():
             self.batch.full = True  # what comes at the instant at which it is due is too late
             return False
         try:
             return not self.batch.gather(batch)
         finally:
             if not begun and self.batch.items:
-                self.since = current_time()
+                self.since = self.time()
                 self.channel.wake()
             if self.batch.full:
-                self.full_since = current_time()
+                self.full_since = self.time()
                 self.channel.wake()
 
     def empty(self) -> tuple[Any, ...]:
@@ -152,7 +152,7 @@ class BatchChannel(Clocked):
 
     def available(self) -> bool:
         lane = self.gathering
-        return bool(lane.batch.items) and (lane.complete() or current_time() >= lane.due())
+        return bool(lane.batch.items) and (lane.complete() or self.time() >= lane.due())
 
     def items(self) -> Iterator[Any]:
         while self.available():
@@ -170,7 +170,7 @@ class UntilQueue(BatchLane):
         self.before = 0  # how many came before that
 
     def fill(self, batch: Iterator[Any]) -> bool:
-        now = current_time()
+        now = self.time()
         if now > self.instant:
             self.instant, self.before = now, len(self.batch.items)
         try:
@@ -182,7 +182,7 @@ class UntilQueue(BatchLane):
     def cut(self) -> None:
         """Let what came before this instant be a batch, if something did."""
         items = self.batch.items
-        before = self.before if self.instant == current_time() else len(items)
+        before = self.before if self.instant == self.time() else len(items)
         if before and (before < len(items) or not self.batch.full):
             self.late = items[before:]
             del items[before:]

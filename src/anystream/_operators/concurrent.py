@@ -15,7 +15,7 @@ class UntilAny(Channel):
 
     def finished(self, lane: Lane, error: BaseException | None) -> None:
         super().finished(lane, error)
-        if error is None:
+        if error is None and self._open_lanes >= 0:  # the first, and none of those it has stopped
             self.end()
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from anyio import current_time, sleep_until
+from anyio import sleep_until
 
+from .._core.backends import clock
 from .._core.contracts import Operator, WaitingOperator
 from .._core.driver import EMPTY
 
@@ -34,13 +35,14 @@ class Paced(WaitingOperator):
         return self.passing(batch)
 
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
+        time, ahead, grain, interval = clock(), self.ahead, self.grain, self.interval
         for item in items:
-            now = current_time()
-            if self.full - self.ahead > now + self.grain:
+            now = time()
+            if self.full - ahead > now + grain:
                 self.item = item
                 self.suspended()
                 return
-            self.full = max(self.full, now - self.grain) + self.interval
+            self.full = max(self.full, now - grain) + interval
             yield item
 
     async def go_on(self) -> Iterator[Any]:
@@ -52,16 +54,18 @@ class Timestamp(Operator):
     """Pairs of the time and the item."""
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        return ((current_time(), item) for item in batch)
+        time = clock()
+        return ((time(), item) for item in batch)
 
 
 class Elapsed(Operator):
     """Pairs of the seconds since the item before, or since the opening, and the item."""
 
     def __init__(self) -> None:
-        self.last = current_time()
+        self.last = clock()()
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        time = clock()
         for item in batch:
-            last, self.last = self.last, current_time()
+            last, self.last = self.last, time()
             yield self.last - last, item

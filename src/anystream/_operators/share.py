@@ -84,7 +84,7 @@ class Distributor(ABC):
         self.overflow = overflow
         self.dealer = Dealer(owner, self)
         self.source, self.behind = owner.open_later(lambda: self.dealer.open_part(stream))
-        self.subscriptions: list[Subscription] = []
+        self.subscriptions: dict[Subscription, Any] = {}  # in their order, with their keys
         self.started = False
         self.before: set[int] = set()  # tasks that were there at the opening, and have no parent
         self.opener: int | None = None  # the task of that
@@ -101,9 +101,9 @@ class Distributor(ABC):
             task.start()
         self.dealer.start()
 
-    def subscription(self) -> Subscription:
+    def subscription(self, key: Any = None) -> Subscription:
         subscription = Subscription(self, self.size, self.overflow)
-        self.subscriptions.append(subscription)
+        self.subscriptions[subscription] = key
         return subscription
 
     @abstractmethod
@@ -116,7 +116,7 @@ class Distributor(ABC):
 
     async def left(self, subscription: Subscription, owner: Owner) -> None:
         """The reader of a subscription has left; the source stops with the last one."""
-        self.subscriptions.remove(subscription)
+        del self.subscriptions[subscription]
         if self.started and not self.subscriptions:
             await owner.stop([self.dealer])
 
@@ -307,8 +307,9 @@ class Broadcast(Distributor):
 
     async def demand(self) -> bool:
         """The slowest reader that is not to miss an item decides."""
-        while (full := next(filter(is_full, self.ways()), None)) and not self.dealer.stopped:
-            await self.room(full)
+        while not self.dealer.stopped and (full := [*filter(is_full, self.ways())]):
+            for way in full:  # each at most once: nobody else fills those before it meanwhile
+                await self.room(way)
         return not self.dealer.stopped
 
     def ways(self) -> Iterator[Lane]:
@@ -400,7 +401,7 @@ class Groups(Sorter):
         super().__init__(owner, stream, fn, size, overflow)
         self.stream_of = stream_of
         self.outer = Subscription(self, size, "wait")
-        self.subscriptions.append(self.outer)
+        self.subscriptions[self.outer] = None
         self.groups: dict[Any, Subscription] = {}
 
     def opened(self) -> Source:
@@ -408,8 +409,8 @@ class Groups(Sorter):
 
     async def subscription_for(self, key: Any) -> Subscription:
         group = self.groups.get(key)
-        if group is None or group.closed:  # its reader has left: this is a new one
-            group = self.groups[key] = self.subscription()
+        if group is None:  # or its reader has left: this is a new one
+            group = self.groups[key] = self.subscription(key)
             await self.put(self.outer.way, (key, self.stream_of(group, key)))
         return group
 
@@ -417,4 +418,6 @@ class Groups(Sorter):
         if subscription is self.outer:
             await self.close(owner)
         else:
-            self.subscriptions.remove(subscription)
+            key = self.subscriptions.pop(subscription)
+            if self.groups.get(key) is subscription:
+                del self.groups[key]

@@ -11,23 +11,30 @@ from itertools import islice
 from math import floor, inf
 from typing import Any
 
-from anyio import current_time
 from anyio.lowlevel import checkpoint
 
 from .. import _args as check
+from .._core.backends import clock
 from .._core.channel import Channel, Lane, NonBlocking
 from .._core.contracts import MISSING, AsyncEvent, Backend, Openable, Owner, Source
 from .._core.owner import until
 from .._core.producer import Mover
 
 
-def timed(stream: Openable, make: Callable[[Backend], Channel]) -> Callable[[Owner], Source]:
-    """The channel that `make` gives, with a lane, which `stream` fills in a task of its own."""
+def timed(
+    stream: Openable, make: Callable[[Backend], Channel], waits_only: bool = False
+) -> Callable[[Owner], Source]:
+    """The channel that `make` gives, with a lane, which `stream` fills in a task of its own.
+
+    What acts on `waits_only` has nothing to do, and needs no task, where `stream` never waits.
+    """
 
     def open_source(owner: Owner) -> Source:
         channel = make(owner.backend)
         mover = Mover(owner)
-        mover.read(stream)
+        source = mover.read(stream)
+        if waits_only and not source.waits:
+            return source
         mover.fill(channel.lanes[0])
         return channel
 
@@ -36,6 +43,10 @@ def timed(stream: Openable, make: Callable[[Backend], Channel]) -> Callable[[Own
 
 class Clocked(Channel):
     """A channel whose reader looks again when its time has come, though nothing has."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.time: Callable[[], float] = backend.clock()
 
     @abstractmethod
     def due(self) -> float:
@@ -81,12 +92,12 @@ class IdleClock(Clocked):
 
     def woken(self, wake: AsyncEvent) -> Awaitable[object]:
         if self.asked == inf:
-            self.asked = current_time()
+            self.asked = self.time()
         return super().woken(wake)
 
     async def woken_in_time(self, wake: AsyncEvent) -> None:
         await super().woken_in_time(wake)
-        self.late = current_time() >= self.due()
+        self.late = self.time() >= self.due()
 
 
 class Timeout(IdleClock):
@@ -103,7 +114,7 @@ class Timeout(IdleClock):
         if super().ended():
             return True
         waits = self.asked < inf and not self.late
-        if waits or current_time() < self.due():
+        if waits or self.time() < self.due():
             return False
         self.end()
         if self.fatal:
@@ -118,10 +129,10 @@ class Deadline(Timeout):
 
     def __init__(self, backend: Backend, seconds: float, stream: Openable, fails: bool) -> None:
         super().__init__(backend, seconds, stream, fails)
-        self.time = current_time() + seconds
+        self.end_time = self.time() + seconds
 
     def due(self) -> float:
-        return self.time
+        return self.end_time
 
 
 class Heartbeat(IdleClock):
@@ -152,11 +163,12 @@ class Later(Lane):
 
     def __init__(self, channel: Channel, bound: int, seconds: float) -> None:
         super().__init__(channel, bound)
+        self.time = clock()
         self.seconds = seconds
         self.error: BaseException | None = None
 
     def due(self) -> float:
-        return current_time() + self.seconds
+        return self.time() + self.seconds
 
     def fill(self, batch: Iterator[Any]) -> bool:
         room, before = self.room(), len(self._items)
@@ -189,7 +201,7 @@ class Delay(Clocked):
         return self.later.first()[0]
 
     def available(self) -> bool:
-        if current_time() < self.due():
+        if self.time() < self.due():
             return False
         if self.later.first()[1] is not MISSING:
             return True
@@ -219,6 +231,7 @@ class RateFilter(NonBlocking):
 
     def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel, 2)
+        self.time = clock()
         self.seconds = seconds
         self.held: Any = MISSING
         self.due = inf
@@ -229,7 +242,7 @@ class RateFilter(NonBlocking):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         for item in batch:
-            now = current_time()
+            now = self.time()
             if now >= self.due:
                 self.release()
             self.arrive(item, now)
@@ -315,7 +328,7 @@ class Sample(RateFilter):
 
     def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel, seconds)
-        self.start = current_time()
+        self.start = self.time()
 
     def arrive(self, item: Any, now: float) -> None:
         if self.held is MISSING:
@@ -337,6 +350,6 @@ class RateFiltered(Clocked):
         return self.sieve.due
 
     def available(self) -> bool:
-        if current_time() >= self.sieve.due:
+        if self.time() >= self.sieve.due:
             self.sieve.release()
         return bool(self._ready)

@@ -18,6 +18,8 @@ from .recover import in_except
 
 
 class Map(Call):
+    gives_result = True
+
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         return map(self.fn, batch)
 
@@ -27,6 +29,8 @@ class Map(Call):
 
 class MapOr(Map):
     """`map` with what `forgiving` makes: awaitables for some of the items, or nothing at all."""
+
+    gives_result = False
 
     def call(self, item: Any) -> Any:
         return resolved(self.fn(item)) if self.awaits else self.fn(item)

@@ -75,6 +75,7 @@ class Triggered(Channel):
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
+        self.time: Callable[[], float] = backend.clock()
         self.came = -inf  # when the item came that waits to be read
         self.heard_at = inf  # when the trigger came
         self.signals = Signals(self)
@@ -85,12 +86,12 @@ class Triggered(Channel):
         return self.lane(0)
 
     def arrived(self, lane: Lane) -> None:
-        self.came = current_time()
+        self.came = self.time()
         super().arrived(lane)
 
     def heard(self, item: Any) -> None:
         """The trigger has an item: it is the only one."""
-        self.heard_at = current_time()
+        self.heard_at = self.time()
         self.signals.stop()
         self.wake()
 
