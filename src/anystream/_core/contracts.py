@@ -52,6 +52,16 @@ class AsyncEvent(Protocol):
 NewEvent: TypeAlias = Callable[[], AsyncEvent]
 
 
+class Alarm(Protocol):
+    """Waits for an event, but no longer than until the time that is due."""
+
+    async def wait(self, event: AsyncEvent) -> None: ...
+
+    def stop(self) -> None:
+        """Ring no more."""
+        ...
+
+
 class TaskGroup(Protocol):
     """Tasks of which none raises, and a scope around the block that waits for them."""
 
@@ -80,6 +90,8 @@ class Backend(NamedTuple):
     new_scope: type[CancelScope]
     new_group: Callable[[], TaskGroup]
     checkpoint: Callable[[], Awaitable[object]]
+    new_alarm: Callable[[Callable[[], float], Callable[[], None]], Alarm]
+    """One that asks the first function when it is due, and may call the second one then."""
     clock: Callable[[], Callable[[], float]]
     """What gives the time of the event loop that runs, while it does."""
     task_id: Callable[[], int]

@@ -1,15 +1,16 @@
 """What asyncio has of its own: tasks, events, a clock and a checkpoint."""
 
 import asyncio
-from asyncio import CancelledError, Future, Task, current_task, get_running_loop
+from asyncio import CancelledError, Future, Task, TimerHandle, current_task, get_running_loop
 from collections.abc import Callable, Coroutine, Generator, Mapping
+from math import inf
 from types import TracebackType, coroutine
 from typing import Any
 
 from anyio import CancelScope, create_task_group
 from anyio._backends import _asyncio
 
-from .contracts import Backend, TaskGroup
+from .contracts import AsyncEvent, Backend, TaskGroup
 
 
 class FutureEvent:
@@ -43,6 +44,44 @@ class FutureEvent:
         else:
             self._others += (future,)
         return future
+
+
+class LazyAlarm:
+    """Looks when it is due only where it had been due before, so that to wait sets no timer."""
+
+    __slots__ = ("_due", "_loop", "_ring", "_timer")
+
+    def __init__(self, due: Callable[[], float], ring: Callable[[], None]) -> None:
+        self._due = due
+        self._ring = ring
+        self._loop = get_running_loop()
+        self._timer: TimerHandle | None = None
+
+    async def wait(self, event: AsyncEvent) -> None:
+        await checkpoint()  # a look costs less than to wait [clock-timeout]
+        if event.is_set():
+            return
+        due = self._due()
+        if self._timer is None or due < self._timer.when():
+            self._set(due)
+        await event.wait()
+
+    def _set(self, due: float) -> None:
+        self.stop()
+        self._timer = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        due = self._due()
+        if due <= self._loop.time():
+            self._ring()
+        elif due < inf:
+            self._set(due)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 @coroutine
@@ -152,6 +191,7 @@ def ours() -> Backend:
     return Backend(
         new_event=FutureEvent,
         new_scope=new_scope,
+        new_alarm=LazyAlarm,
         new_group=new_group,
         checkpoint=checkpoint,
         clock=clock,

@@ -8,12 +8,30 @@ import trio
 from anyio import CancelScope
 from trio.lowlevel import checkpoint, current_task, current_trio_token
 
-from .contracts import Backend
+from .contracts import AsyncEvent, Backend
 from .trio_scopes import is_innermost
 
 
 def task_id() -> int:
     return id(current_task())
+
+
+class ScopedAlarm:
+    """Waits in a scope with a deadline."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self, due: Callable[[], float], ring: Callable[[], None]) -> None:
+        self._due = due
+
+    async def wait(self, event: AsyncEvent) -> None:
+        await checkpoint()  # a look costs less than a scope [clock-timeout], and finds more
+        if not event.is_set():
+            with trio.CancelScope(deadline=self._due()):
+                await event.wait()
+
+    def stop(self) -> None:
+        """There is nothing left of a wait."""
 
 
 class TrioTasks:
@@ -47,6 +65,7 @@ def ours() -> Backend:
     return Backend(
         new_event=trio.Event,
         new_scope=type(CancelScope()),
+        new_alarm=ScopedAlarm,
         new_group=TrioTasks,
         checkpoint=checkpoint,
         clock=lambda: trio.current_time,

@@ -17,7 +17,6 @@ from .. import _args as check
 from .._core.backends import clock
 from .._core.channel import Channel, Lane, NonBlocking
 from .._core.contracts import MISSING, AsyncEvent, Backend, Openable, Owner, Source
-from .._core.owner import until
 from .._core.producer import Mover
 
 
@@ -47,6 +46,7 @@ class Clocked(Channel):
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         self.time: Callable[[], float] = backend.clock()
+        self.alarm = backend.new_alarm(self.due, self.wake)
 
     @abstractmethod
     def due(self) -> float:
@@ -56,9 +56,13 @@ class Clocked(Channel):
         return wake.wait() if self.due() == inf else self.woken_in_time(wake)
 
     async def woken_in_time(self, wake: AsyncEvent) -> None:
-        await checkpoint()  # a look costs less than a scope [clock-timeout]; on trio it finds more
-        if not wake.is_set() and not await until(self.due(), wake.wait):
+        await self.alarm.wait(wake)
+        if self.time() >= self.due():
             await checkpoint()  # what comes at this very instant has come in time
+
+    async def close(self, owner: Owner) -> None:
+        self.alarm.stop()
+        await super().close(owner)
 
 
 # -- how long the reader waits --------------------------------------------------------------
