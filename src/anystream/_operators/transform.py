@@ -359,16 +359,25 @@ class Flatten(FlattenBase):
             self.awaits = True
 
     async def go_on(self) -> Iterator[Any]:
-        if self.inner is None or not self.awaits:
+        if not self.awaits:
             return await super().go_on()
+        while self.awaits and not await self.step():
+            for item in self.upstream:  # here, since a step from the reader down to here costs more
+                self.enter(item)
+                break
+        return self.items()
+
+    async def step(self) -> bool:
+        """Wait for items of the inner source; False at its end, after it is closed."""
+        assert self.inner is not None
         if self.unstarted is not None:
             self.unless_too_deep()
         if (batch := await self.inner.batch()) is not None:
             self.current = batch
-        else:
-            inner, self.inner, self.awaits = self.inner, None, False
-            await self.owner.finish(inner)
-        return self.items()
+            return True
+        inner, self.inner, self.awaits = self.inner, None, False
+        await self.owner.finish(inner)
+        return False
 
     def unless_too_deep(self) -> None:
         """A stream in a stream is opened in one step of the outermost, but each has its own."""
