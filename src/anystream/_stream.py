@@ -9,12 +9,14 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
 from typing import (
+    TYPE_CHECKING,
     Any,
     Generic,
     Literal,
     NamedTuple,
     Protocol,
     TypeAlias,
+    TypeGuard,
     TypeVar,
     TypeVarTuple,
     overload,
@@ -59,6 +61,9 @@ from ._operators.share import Holder
 from ._recipe import Items, Maker, OpenSource, Recipe, named_call, recipe_of
 from ._retry import Retry, exception_types
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -67,6 +72,11 @@ V = TypeVar("V")
 R = TypeVar("R")
 S = TypeVar("S")
 E = TypeVar("E", bound=Exception)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+F = TypeVar("F")
 Ts = TypeVarTuple("Ts")
 
 
@@ -75,6 +85,22 @@ class Eventual(Protocol):
 
     def is_set(self) -> bool: ...
     def wait(self) -> Awaitable[object]: ...
+
+
+class Less(Protocol):
+    def __lt__(self, other: Any, /) -> bool: ...
+
+
+class Greater(Protocol):
+    def __gt__(self, other: Any, /) -> bool: ...
+
+
+class Added(Protocol):
+    def __add__(self, other: Any, /) -> Any: ...
+
+
+class AddedToZero(Added, Protocol):
+    def __radd__(self, other: int, /) -> Any: ...
 
 
 MakerOf: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
@@ -510,6 +536,42 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     # -- some of the items ------------------------------------------------------------------
 
+    @overload
+    def filter(
+        self: "Stream[R | None]",
+        fn: None,
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[R]": ...
+    @overload
+    def filter(
+        self,
+        fn: "Callable[[T_co], TypeGuard[R]]",
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[R]": ...
+    @overload
+    def filter(
+        self,
+        fn: "Callable[[T_co], TypeIs[R]]",
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[R]": ...
+    @overload
+    def filter(
+        self,
+        fn: Callable[[T_co], object],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        ahead: int | None = None,
+    ) -> "Stream[T_co]": ...
     @named_call
     def filter(
         self,
@@ -518,7 +580,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         concurrency: int = 1,
         ordered: bool = True,
         ahead: int | None = None,
-    ) -> "Stream[T_co]":
+    ) -> "Stream[Any]":
         """The items for which `fn(item)` is true; with None, those that are true themselves.
 
         `concurrency`, `ordered` and `ahead` are as for `map`.
@@ -567,8 +629,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         n = check.integer("n", n, 0)
         return self._then(lambda _: select.Skip(n))
 
+    @overload
+    def take_while(self, fn: "Callable[[T_co], TypeGuard[R]]") -> "Stream[R]": ...
+    @overload
+    def take_while(self, fn: "Callable[[T_co], TypeIs[R]]") -> "Stream[R]": ...
+    @overload
+    def take_while(self, fn: Callable[[T_co], object]) -> "Stream[T_co]": ...
     @named_call
-    def take_while(self, fn: Callable[[T_co], object]) -> "Stream[T_co]":
+    def take_while(self, fn: Callable[[T_co], object]) -> "Stream[Any]":
         """The items before the first one for which `fn(item)` is false, which is dropped.
 
         >>> async def main():
@@ -942,8 +1010,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         parts = [recipe_of(other) for other in others]
         return self._joined(make([self._recipe, *parts]), layout, bound, *parts)
 
+    @overload
+    def chain(self, a: Items[A], b: Items[B], /) -> "Stream[T_co | A | B]": ...
+    @overload
+    def chain(self, a: Items[A], b: Items[B], c: Items[C], /) -> "Stream[T_co | A | B | C]": ...
+    @overload
+    def chain(self, *others: Items[R]) -> "Stream[T_co | R]": ...
     @named_call
-    def chain(self, *others: Items[R]) -> "Stream[T_co | R]":
+    def chain(self, *others: Items[Any]) -> "Stream[Any]":
         """The items of this stream, then those of the others; each closed when it has ended.
 
         `others` are streams, async iterables or iterables.
@@ -955,10 +1029,29 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         return self._with(others, combine.chained, layouts.IN_TURN, 0)
 
-    @named_call
+    @overload
+    def merge(
+        self, a: Items[A], b: Items[B], /, *, buffer: int = 0, until: Literal["all", "any"] = "all"
+    ) -> "Stream[T_co | A | B]": ...
+    @overload
+    def merge(
+        self,
+        a: Items[A],
+        b: Items[B],
+        c: Items[C],
+        /,
+        *,
+        buffer: int = 0,
+        until: Literal["all", "any"] = "all",
+    ) -> "Stream[T_co | A | B | C]": ...
+    @overload
     def merge(
         self, *others: Items[R], buffer: int = 0, until: Literal["all", "any"] = "all"
-    ) -> "Stream[T_co | R]":
+    ) -> "Stream[T_co | R]": ...
+    @named_call
+    def merge(
+        self, *others: Items[Any], buffer: int = 0, until: Literal["all", "any"] = "all"
+    ) -> "Stream[Any]":
         """The items of this stream and of the others as they come; see `anystream.merge`.
 
         >>> async def main():
@@ -968,8 +1061,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         return self._with(others, concurrent.merging(buffer, until), layouts.EACH, buffer)
 
+    @overload
+    def race(self, a: Items[A], b: Items[B], /) -> "Stream[T_co | A | B]": ...
+    @overload
+    def race(self, a: Items[A], b: Items[B], c: Items[C], /) -> "Stream[T_co | A | B | C]": ...
+    @overload
+    def race(self, *others: Items[R]) -> "Stream[T_co | R]": ...
     @named_call
-    def race(self, *others: Items[R]) -> "Stream[T_co | R]":
+    def race(self, *others: Items[Any]) -> "Stream[Any]":
         """The items of whichever stream gives one first; see `anystream.race`.
 
         >>> async def main():
@@ -980,11 +1079,31 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return self._with(others, concurrent.racing, layouts.RACING, 0)
 
     @overload
-    def zip(self, a: Items[R], /, *, strict: bool = False) -> "Stream[tuple[T_co, R]]": ...
+    def zip(self, a: Items[A], /, *, strict: bool = False) -> "Stream[tuple[T_co, A]]": ...
     @overload
     def zip(
-        self, a: Items[R], b: Items[K], /, *, strict: bool = False
-    ) -> "Stream[tuple[T_co, R, K]]": ...
+        self, a: Items[A], b: Items[B], /, *, strict: bool = False
+    ) -> "Stream[tuple[T_co, A, B]]": ...
+    @overload
+    def zip(
+        self, a: Items[A], b: Items[B], c: Items[C], /, *, strict: bool = False
+    ) -> "Stream[tuple[T_co, A, B, C]]": ...
+    @overload
+    def zip(
+        self, a: Items[A], b: Items[B], c: Items[C], d: Items[D], /, *, strict: bool = False
+    ) -> "Stream[tuple[T_co, A, B, C, D]]": ...
+    @overload
+    def zip(
+        self,
+        a: Items[A],
+        b: Items[B],
+        c: Items[C],
+        d: Items[D],
+        f: Items[F],
+        /,
+        *,
+        strict: bool = False,
+    ) -> "Stream[tuple[T_co, A, B, C, D, F]]": ...
     @overload
     def zip(self, *others: Items[Any], strict: bool = False) -> "Stream[tuple[Any, ...]]": ...
     @named_call
@@ -999,9 +1118,21 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return self._with(others, combine.zipping(strict), layouts.ZIPPED, 0)
 
     @overload
-    def combine_latest(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
+    def combine_latest(self, a: Items[A], /) -> "Stream[tuple[T_co, A]]": ...
     @overload
-    def combine_latest(self, a: Items[R], b: Items[K], /) -> "Stream[tuple[T_co, R, K]]": ...
+    def combine_latest(self, a: Items[A], b: Items[B], /) -> "Stream[tuple[T_co, A, B]]": ...
+    @overload
+    def combine_latest(
+        self, a: Items[A], b: Items[B], c: Items[C], /
+    ) -> "Stream[tuple[T_co, A, B, C]]": ...
+    @overload
+    def combine_latest(
+        self, a: Items[A], b: Items[B], c: Items[C], d: Items[D], /
+    ) -> "Stream[tuple[T_co, A, B, C, D]]": ...
+    @overload
+    def combine_latest(
+        self, a: Items[A], b: Items[B], c: Items[C], d: Items[D], f: Items[F], /
+    ) -> "Stream[tuple[T_co, A, B, C, D, F]]": ...
     @overload
     def combine_latest(self, *others: Items[Any]) -> "Stream[tuple[Any, ...]]": ...
     @named_call
@@ -1017,9 +1148,21 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return tagged._also(lambda _: combine.Latest(len(others) + 1))
 
     @overload
-    def with_latest_from(self, a: Items[R], /) -> "Stream[tuple[T_co, R]]": ...
+    def with_latest_from(self, a: Items[A], /) -> "Stream[tuple[T_co, A]]": ...
     @overload
-    def with_latest_from(self, a: Items[R], b: Items[K], /) -> "Stream[tuple[T_co, R, K]]": ...
+    def with_latest_from(self, a: Items[A], b: Items[B], /) -> "Stream[tuple[T_co, A, B]]": ...
+    @overload
+    def with_latest_from(
+        self, a: Items[A], b: Items[B], c: Items[C], /
+    ) -> "Stream[tuple[T_co, A, B, C]]": ...
+    @overload
+    def with_latest_from(
+        self, a: Items[A], b: Items[B], c: Items[C], d: Items[D], /
+    ) -> "Stream[tuple[T_co, A, B, C, D]]": ...
+    @overload
+    def with_latest_from(
+        self, a: Items[A], b: Items[B], c: Items[C], d: Items[D], f: Items[F], /
+    ) -> "Stream[tuple[T_co, A, B, C, D, F]]": ...
     @overload
     def with_latest_from(self, *others: Items[Any]) -> "Stream[tuple[Any, ...]]": ...
     @named_call
@@ -1445,10 +1588,22 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
             lambda distributor: Stream(Recipe.source(distributor.join, text=text, note=reader)),
         )
 
+    @overload
+    def partition(
+        self, fn: "Callable[[T_co], TypeGuard[R]]", buffer: int = 64, overflow: Overflow = "wait"
+    ) -> "AbstractAsyncContextManager[tuple[Stream[R], Stream[T_co]]]": ...
+    @overload
+    def partition(
+        self, fn: "Callable[[T_co], TypeIs[R]]", buffer: int = 64, overflow: Overflow = "wait"
+    ) -> "AbstractAsyncContextManager[tuple[Stream[R], Stream[T_co]]]": ...
+    @overload
+    def partition(
+        self, fn: Callable[[T_co], object], buffer: int = 64, overflow: Overflow = "wait"
+    ) -> "AbstractAsyncContextManager[tuple[Stream[T_co], Stream[T_co]]]": ...
     @named_call
     def partition(
         self, fn: Callable[[T_co], object], buffer: int = 64, overflow: Overflow = "wait"
-    ) -> "AbstractAsyncContextManager[tuple[Stream[T_co], Stream[T_co]]]":
+    ) -> "AbstractAsyncContextManager[tuple[Stream[Any], Stream[T_co]]]":
         """Two streams: of the items for which `fn(item)` is true, and of the others.
 
         `async with stream.partition(fn) as (true, false)` gives them, each for one reader. This
@@ -1784,9 +1939,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     @overload
     async def sum(self: "Stream[bool] | Stream[int]") -> int: ...
     @overload
-    async def sum(self: "Stream[T]") -> T | Literal[0]: ...
+    async def sum(self: "Stream[AddedToZero]") -> T_co | Literal[0]: ...
     @overload
-    async def sum(self: "Stream[T]", start: R) -> T | R: ...
+    async def sum(self: "Stream[Added]", start: R) -> T_co | R: ...
     async def sum(self, start: Any = 0) -> Any:
         """The sum of the items and of `start`.
 
@@ -1798,9 +1953,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return await _terminals.total(self, start)
 
     @overload
-    async def min(self, *, key: Callable[[T_co], Any] | None = None) -> T_co: ...
+    async def min(self: "Stream[Less | Greater]", *, key: None = None) -> T_co: ...
     @overload
-    async def min(self, *, key: Callable[[T_co], Any] | None = None, default: R) -> T_co | R: ...
+    async def min(self, *, key: Callable[[T_co], Any]) -> T_co: ...
+    @overload
+    async def min(self: "Stream[Less | Greater]", *, key: None = None, default: R) -> T_co | R: ...
+    @overload
+    async def min(self, *, key: Callable[[T_co], Any], default: R) -> T_co | R: ...
     async def min(self, *, key: Callable[[T_co], Any] | None = None, default: Any = MISSING) -> Any:
         """The least item, or the first of those with the least `key(item)`.
 
@@ -1814,9 +1973,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return await _terminals.extreme(self._keyed(key), builtins.min, default)
 
     @overload
-    async def max(self, *, key: Callable[[T_co], Any] | None = None) -> T_co: ...
+    async def max(self: "Stream[Less | Greater]", *, key: None = None) -> T_co: ...
     @overload
-    async def max(self, *, key: Callable[[T_co], Any] | None = None, default: R) -> T_co | R: ...
+    async def max(self, *, key: Callable[[T_co], Any]) -> T_co: ...
+    @overload
+    async def max(self: "Stream[Less | Greater]", *, key: None = None, default: R) -> T_co | R: ...
+    @overload
+    async def max(self, *, key: Callable[[T_co], Any], default: R) -> T_co | R: ...
     async def max(self, *, key: Callable[[T_co], Any] | None = None, default: Any = MISSING) -> Any:
         """The greatest item, or the first of those with the greatest `key(item)`.
 

@@ -1,6 +1,9 @@
 """What a user's code may hand over, for the files that say what is inferred from it."""
 
 from collections.abc import AsyncIterator
+from typing import TypeGuard
+
+from typing_extensions import TypeIs
 
 
 async def numbers() -> AsyncIterator[int]:
@@ -21,6 +24,18 @@ async def is_odd(n: int) -> bool:
 
 async def add(total: float, n: int) -> float:
     return total + n
+
+
+def found(word: str) -> str | None:
+    return word or None
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
+def is_nothing(value: object) -> TypeIs[None]:
+    return value is None
 
 
 def words(n: int) -> list[str]:

@@ -7,7 +7,7 @@ is not needed.
 import operator
 from typing import Any, assert_type
 
-from given import add, is_odd, later_words, text, words
+from given import add, found, is_nothing, is_odd, is_text, later_words, text, words
 
 from anystream import Retry, Stream, async_range
 
@@ -42,6 +42,13 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.tap(text), Stream[int])
     assert_type(ints.filter(None), Stream[int])
     assert_type(ints.filter(lambda n: n > 1), Stream[int])
+    assert_type(strings.map(found).filter(None), Stream[str])
+    assert_type(strings.map(found).filter(None, concurrency=2).map(str.upper), Stream[str])
+    assert_type(strings.map(found).filter(is_text), Stream[str])
+    assert_type(strings.map(found).filter(is_nothing), Stream[None])
+    assert_type(strings.map(found).take_while(is_text), Stream[str])
+    assert_type(strings.map(found).take_while(is_nothing), Stream[None])
+    assert_type(strings.map(found).take_while(bool), Stream[str | None])
     assert_type(ints.filter(is_odd), Stream[int])
     assert_type(ints.take(1).skip(1).take_while(is_odd).skip_while(bool), Stream[int])
     assert_type(ints.enumerate(), Stream[tuple[int, int]])
@@ -70,15 +77,15 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.with_grace(3), Stream[int])
     ints.tap(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.starmap(add)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-    ints.filter(lambda: True)  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType]
+    ints.filter(lambda: True)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
     ints.skip_while(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ints.take_while(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ints.take_while(None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     ints.accumulate(add)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.accumulate(add, 0.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     ints.enumerate(0.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.flat_map(float)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ints.chain(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ints.merge(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ints.chain(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    ints.merge(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     ints.progress(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.on_close(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.with_grace(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -105,18 +112,28 @@ def tasks(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> Non
     assert_type(ints.race(strings), Stream[int | str])
     assert_type(ints.zip(strings), Stream[tuple[int, str]])
     assert_type(ints.zip(strings, floats, strict=True), Stream[tuple[int, str, float]])
-    assert_type(ints.zip(strings, floats, ints), Stream[tuple[Any, ...]])
+    assert_type(ints.zip(strings, floats, ints), Stream[tuple[int, str, float, int]])
     assert_type(ints.combine_latest(strings), Stream[tuple[int, str]])
     assert_type(ints.with_latest_from(strings), Stream[tuple[int, str]])
     assert_type(ints.concurrently(strings), Stream[int])
-    assert_type(ints.zip(strings, floats, ints, strict=True), Stream[tuple[Any, ...]])
+    assert_type(
+        ints.zip(strings, floats, ints, "a", [b""], strict=True),
+        Stream[tuple[int, str, float, int, str, bytes]],
+    )
+    assert_type(ints.zip("", "", "", "", "", ""), Stream[tuple[Any, ...]])
+    assert_type(ints.merge(strings, floats), Stream[int | str | float])
+    assert_type(ints.merge(strings, [b""], [None], buffer=1), Stream[int | str | bytes | None])
+    assert_type(ints.chain(strings, [b""]), Stream[int | str | bytes])
+    assert_type(ints.race(strings, [b""], [None]), Stream[int | str | bytes | None])
+    assert_type(ints.combine_latest("a", [b""], [0.5]), Stream[tuple[int, str, bytes, float]])
+    assert_type(ints.with_latest_from("a", [b""], [0.5]), Stream[tuple[int, str, bytes, float]])
     assert_type(ints.combine_latest(strings, floats), Stream[tuple[int, str, float]])
     assert_type(ints.with_latest_from(strings, floats), Stream[tuple[int, str, float]])
     assert_type(ints.group_by(str), Stream[tuple[str, Stream[int]]])
     assert_type(ints.group_by(text, 5, "error"), Stream[tuple[str, Stream[int]]])
     ints.map(text, 3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     ints.map_latest(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    ints.race(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ints.race(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     ints.zip(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     ints.zip(strings, strict=1.5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     ints.combine_latest(strings, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -124,7 +141,7 @@ def tasks(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> Non
     ints.concurrently(text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.group_by("key")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     ints.buffer(3, "drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ints.merge(strings, until="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ints.merge(strings, until="some")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     ints.switch_map(text(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

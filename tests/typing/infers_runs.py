@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Literal, assert_type
 
 import anyio
-from given import add, is_odd, text
+from given import add, found, is_odd, is_text, text
 
 from anystream import (
     CleanupTimeoutError,
@@ -62,7 +62,10 @@ async def readers(ints: Stream[int]) -> None:
     assert_type(await ints.partition(bool).__aenter__(), tuple[Stream[int], Stream[int]])
     ints.share(replay="all")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.share(overflow="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ints.partition(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ints.partition(None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    async with ints.map(text).map(found).partition(is_text) as (texts, rest):
+        assert_type(texts, Stream[str])
+        assert_type(rest, Stream[str | None])
 
 
 async def into_streams(ints: Stream[int], send: anyio.abc.ObjectSendStream[int]) -> None:
@@ -74,7 +77,7 @@ async def into_streams(ints: Stream[int], send: anyio.abc.ObjectSendStream[int])
     await ints.into(send, False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-async def sinks(ints: Stream[int], pairs: Stream[tuple[str, int]]) -> None:
+async def sinks(ints: Stream[int], things: Stream[object], pairs: Stream[tuple[str, int]]) -> None:
     assert_type(await ints.collect(), list[int])
     assert_type(await ints.collect(set), set[int])
     assert_type(await ints.collect(tuple), tuple[int, ...])
@@ -105,7 +108,11 @@ async def sinks(ints: Stream[int], pairs: Stream[tuple[str, int]]) -> None:
     await ints.count(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await ints.sum("a", "b")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     await ints.min(str)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    await ints.max(key="length")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await ints.max(key="length")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await things.min()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await things.max(default=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await things.sum()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    assert_type(await things.min(key=id), object)
     await ints.any(bool)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await ints.all(bool)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await ints.reduce(add)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -88,22 +88,29 @@ def sources(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> N
     assert_type(stream_data(connect_tcp), Stream[bytes])
     assert_type(chain([1], async_range(3)), Stream[int])
     assert_type(merge([1], async_range(3), buffer=2), Stream[int])
-    # Of items that differ mypy makes `object`, as everywhere; the methods give it the union, too.
     assert_type(Stream(strings).chain(ints), Stream[str | int])
     assert_type(merge(ints, ints, until="any"), Stream[int])
     assert_type(combine_latest(ints, strings), Stream[tuple[int, str]])
-    assert_type(combine_latest(ints, ints, ints, ints), Stream[tuple[int, ...]])
+    assert_type(combine_latest(ints, ints, ints, ints), Stream[tuple[int, int, int, int]])
     assert_type(race(ints, ints), Stream[int])
     assert_type(anystream.zip(ints, strings), Stream[tuple[int, str]])
     assert_type(anystream.zip(ints, strings, "ab"), Stream[tuple[int, str, str]])
-    assert_type(anystream.zip(ints, ints, ints, ints), Stream[tuple[int, ...]])
+    assert_type(
+        anystream.zip(ints, strings, floats, ints, strings, floats),
+        Stream[tuple[int, str, float, int, str, float]],
+    )
+    assert_type(anystream.zip("", "", "", "", "", "", ""), Stream[tuple[str, ...]])
+    assert_type(merge(ints, strings), Stream[int | str])
+    assert_type(merge(ints, strings, floats, [b""], buffer=2), Stream[int | str | float | bytes])
+    assert_type(chain(ints, strings, [b""]), Stream[int | str | bytes])
+    assert_type(race(ints, strings, [b""], [None]), Stream[int | str | bytes | None])
     assert_type(combine_latest(ints, strings, floats), Stream[tuple[int, str, float]])
     assert_type(poll(make_list, 1), Stream[list[str]])
     assert_type(poll(lambda: 5, 1, count=3), Stream[int])
     poll(5, 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    chain(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    merge([1], until="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    race(text(1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    chain(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    merge([1], until="some")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    race(text(1))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     anystream.zip(ints, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     combine_latest(ints, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     poll(make_list)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -13,10 +13,21 @@ T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
 
 
+@overload
+def chain(a: Items[A], b: Items[B], /) -> Stream[A | B]: ...
+@overload
+def chain(a: Items[A], b: Items[B], c: Items[C], /) -> Stream[A | B | C]: ...
+@overload
+def chain(a: Items[A], b: Items[B], c: Items[C], d: Items[D], /) -> Stream[A | B | C | D]: ...
+@overload
+def chain(*sources: Items[T]) -> Stream[T]: ...
 @named_call
-def chain(*sources: Items[T]) -> Stream[T]:
+def chain(*sources: Items[Any]) -> Stream[Any]:
     """The items of each source, one source after the other; each is closed when it has ended.
 
     The sources are streams, async iterables or iterables.
@@ -29,8 +40,39 @@ def chain(*sources: Items[T]) -> Stream[T]:
     return Stream(joined(sources, combine.chained, layouts.IN_TURN, 0))
 
 
+@overload
+def merge(
+    a: Items[A], b: Items[B], /, *, buffer: int = 0, until: Literal["all", "any"] = "all"
+) -> Stream[A | B]: ...
+@overload
+def merge(
+    a: Items[A],
+    b: Items[B],
+    c: Items[C],
+    /,
+    *,
+    buffer: int = 0,
+    until: Literal["all", "any"] = "all",
+) -> Stream[A | B | C]: ...
+@overload
+def merge(
+    a: Items[A],
+    b: Items[B],
+    c: Items[C],
+    d: Items[D],
+    /,
+    *,
+    buffer: int = 0,
+    until: Literal["all", "any"] = "all",
+) -> Stream[A | B | C | D]: ...
+@overload
+def merge(
+    *sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all"
+) -> Stream[T]: ...
 @named_call
-def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "all") -> Stream[T]:
+def merge(
+    *sources: Items[Any], buffer: int = 0, until: Literal["all", "any"] = "all"
+) -> Stream[Any]:
     """The items of all sources as they come, each source in a task of its own.
 
     The sources are streams, async iterables or iterables. Those that have something are served in
@@ -50,8 +92,16 @@ def merge(*sources: Items[T], buffer: int = 0, until: Literal["all", "any"] = "a
     return Stream(joined(sources, concurrent.merging(buffer, until), layouts.EACH, buffer))
 
 
+@overload
+def race(a: Items[A], b: Items[B], /) -> Stream[A | B]: ...
+@overload
+def race(a: Items[A], b: Items[B], c: Items[C], /) -> Stream[A | B | C]: ...
+@overload
+def race(a: Items[A], b: Items[B], c: Items[C], d: Items[D], /) -> Stream[A | B | C | D]: ...
+@overload
+def race(*sources: Items[T]) -> Stream[T]: ...
 @named_call
-def race(*sources: Items[T]) -> Stream[T]:
+def race(*sources: Items[Any]) -> Stream[Any]:
     """The items of the source that is the first to give one; the others are closed then.
 
     The sources are streams, async iterables or iterables. Each runs in a task of its own, from
@@ -72,6 +122,26 @@ def zip(a: Items[A], b: Items[B], /, *, strict: bool = False) -> Stream[tuple[A,
 def zip(
     a: Items[A], b: Items[B], c: Items[C], /, *, strict: bool = False
 ) -> Stream[tuple[A, B, C]]: ...
+@overload
+def zip(
+    a: Items[A], b: Items[B], c: Items[C], d: Items[D], /, *, strict: bool = False
+) -> Stream[tuple[A, B, C, D]]: ...
+@overload
+def zip(
+    a: Items[A], b: Items[B], c: Items[C], d: Items[D], e: Items[E], /, *, strict: bool = False
+) -> Stream[tuple[A, B, C, D, E]]: ...
+@overload
+def zip(
+    a: Items[A],
+    b: Items[B],
+    c: Items[C],
+    d: Items[D],
+    e: Items[E],
+    f: Items[F],
+    /,
+    *,
+    strict: bool = False,
+) -> Stream[tuple[A, B, C, D, E, F]]: ...
 @overload
 def zip(*sources: Items[T], strict: bool = False) -> Stream[tuple[T, ...]]: ...
 @named_call
@@ -96,6 +166,18 @@ def zip(*sources: Items[Any], strict: bool = False) -> Stream[Any]:  # its names
 def combine_latest(a: Items[A], b: Items[B], /) -> Stream[tuple[A, B]]: ...
 @overload
 def combine_latest(a: Items[A], b: Items[B], c: Items[C], /) -> Stream[tuple[A, B, C]]: ...
+@overload
+def combine_latest(
+    a: Items[A], b: Items[B], c: Items[C], d: Items[D], /
+) -> Stream[tuple[A, B, C, D]]: ...
+@overload
+def combine_latest(
+    a: Items[A], b: Items[B], c: Items[C], d: Items[D], e: Items[E], /
+) -> Stream[tuple[A, B, C, D, E]]: ...
+@overload
+def combine_latest(
+    a: Items[A], b: Items[B], c: Items[C], d: Items[D], e: Items[E], f: Items[F], /
+) -> Stream[tuple[A, B, C, D, E, F]]: ...
 @overload
 def combine_latest(*sources: Items[T]) -> Stream[tuple[T, ...]]: ...
 @named_call
