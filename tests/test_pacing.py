@@ -272,3 +272,39 @@ async def test_a_coarse_rate_is_never_early() -> None:
     times = await async_range(5).rate_limit(1_000).map(lambda _: anyio.current_time()).collect()
     assert [time - start for time in times] == pytest.approx([0, 0.001, 0.002, 0.003, 0.004])
     assert all(time - start >= n / 1_000 - 1e-9 for n, time in enumerate(times))
+
+
+# -- batches of what has come -----------------------------------------------------------------
+
+
+async def test_a_batch_within_no_time_is_what_is_there() -> None:
+    source = TrackedSource([1, 2, 3], pause=1)
+    assert await Stream(source.iterator).batched(9, within=0).collect() == [(1,), (2,), (3,)]
+    assert await async_range(5).batched(2, within=0).collect() == [(0, 1), (2, 3), (4,)]
+    assert await Stream(()).batched(2, within=0).collect() == []
+
+
+async def test_a_batch_within_no_time_is_what_has_come_meanwhile() -> None:
+    source = TrackedSource(range(7), pause=1)
+    async with Stream(source.iterator).batched(3, within=0) as batches:
+        got = [await anext(batches)]
+        await anyio.sleep(4.5)
+        got += [await anext(batches), await anext(batches)]
+        await anyio.sleep(0.5)
+        got.append(await anext(batches))
+    assert got == [(0,), (1, 2, 3), (4,), (5,)]
+
+
+async def test_what_was_there_before_an_error_comes_first() -> None:
+    source = TrackedSource([1, 2], pause=None, errors={2: ZeroDivisionError()})
+    got: list[tuple[int, ...]] = []
+    with pytest.raises(ZeroDivisionError):
+        async with Stream(source.generator).batched(9, within=0) as batches:
+            async for batch in batches:
+                got.append(batch)
+    assert got == [(1, 2)]
+
+
+async def test_a_weight_within_no_time() -> None:
+    stream = Stream([3, 1, 1, 2, 5]).batched(weight=lambda n: n, max_weight=4, within=0)
+    assert await stream.collect() == [(3, 1), (1, 2), (5,)]

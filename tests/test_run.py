@@ -641,3 +641,66 @@ async def test_the_error_for_a_killed_generator_names_the_remedy() -> None:
         with anyio.move_on_after(0.5):
             await anext(items)
         assert [n async for n in items] == [0, 1, 2]
+
+
+# -- peek and collect -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterator"])
+async def test_to_peek_takes_nothing(kind: str) -> None:
+    source = TrackedSource([1, 2, 3])
+    async with Stream(getattr(source, kind)) as items:
+        got: list[int] = []
+        for _ in range(3):
+            first = await items.peek()
+            assert await items.peek() == first
+            got.append(await anext(items))
+            assert got[-1] == first
+        assert got == [1, 2, 3]
+        assert await items.peek("none") == "none"
+        with pytest.raises(StopAsyncIteration):
+            await items.peek()
+    assert source.closes_started == source.opened
+
+
+async def test_to_peek_at_each_item_of_a_long_batch() -> None:
+    """What is put back does not pile up."""
+    count = 100_000
+    async with async_range(count) as items:
+        for n in range(count):
+            assert await items.peek() == n
+            assert await anext(items) == n
+        assert await items.collect() == []
+
+
+async def test_what_was_peeked_at_is_read_with_the_rest() -> None:
+    async with async_range(5).buffer(2) as items:
+        assert await items.peek() == 0
+        assert await items.collect() == [0, 1, 2, 3, 4]
+        assert await items.peek(None) is None
+
+
+async def test_an_error_comes_out_of_peek_once() -> None:
+    source = TrackedSource([1], errors={1: ZeroDivisionError()})
+    async with Stream(source.generator) as items:
+        assert await items.peek() == await anext(items) == 1
+        with pytest.raises(ZeroDivisionError):
+            await items.peek()
+        with pytest.raises(StopAsyncIteration):
+            await items.peek()
+
+
+async def test_a_peek_that_is_cancelled_loses_nothing() -> None:
+    source = TrackedSource([1, 2, 3], pause=1)
+    async with Stream(source.iterator) as items:
+        with anyio.move_on_after(0.5):
+            await items.peek()
+        assert await items.peek() == 1
+        assert await items.collect() == [1, 2, 3]
+
+
+async def test_collect_gives_what_is_left() -> None:
+    async with async_range(5) as items:
+        assert await anext(items) == 0
+        assert await items.collect() == [1, 2, 3, 4]
+        assert await items.collect() == []

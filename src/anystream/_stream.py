@@ -11,9 +11,11 @@ from types import TracebackType
 from typing import (
     TYPE_CHECKING,
     Any,
+    Concatenate,
     Generic,
     Literal,
     NamedTuple,
+    ParamSpec,
     Protocol,
     TypeAlias,
     TypeGuard,
@@ -77,6 +79,7 @@ B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 F = TypeVar("F")
+P = ParamSpec("P")
 Ts = TypeVarTuple("Ts")
 
 
@@ -534,6 +537,23 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         first = check.integer("start", start)
         return self._then(lambda _: transform.Enumerate(first))
 
+    def pipe(
+        self: S, fn: "Callable[Concatenate[S, P], R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """`fn(stream, *args, **kwargs)`: an operator of one's own, in its place in the row.
+
+        It may return anything: a stream, or an awaitable.
+
+        >>> def evens(stream, step):
+        ...     return stream.filter(lambda n: n % step == 0)
+        >>> async def main():
+        ...     print(await async_range(9).pipe(evens, 4).map(str).collect())
+        >>> anyio.run(main)
+        ['0', '4', '8']
+        """
+        check.function("fn", fn)
+        return fn(self, *args, **kwargs)
+
     # -- some of the items ------------------------------------------------------------------
 
     @overload
@@ -777,7 +797,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         `within` is the number of seconds, from its first item, after which a batch comes though it
         is not full. The stream then runs in a task of its own, which gathers one batch while the
-        reader is busy, and no more. An error comes after what has been gathered.
+        reader is busy, and no more. An error comes after what has been gathered. With 0 a batch is
+        what has come since the last one, at least one item and at most `n`, without waiting for
+        more.
 
         `max_weight` bounds the sum of what the plain function `weight` gives for each item. An item
         that does not fit begins the next batch; one that alone is heavier is a batch of its own.
@@ -787,7 +809,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         for the next batch. The stream and `until` run in tasks of their own, and while the reader
         is busy no more than one batch gathers. Without `n` that has any size.
 
-        Raises `ValueError` if `n` is less than 1, or `within` or `max_weight` not positive, and
+        Raises `ValueError` if `n` is less than 1, `within` negative, or `max_weight` not positive;
         `TypeError` if there is no bound at all, `weight` without `max_weight` or the reverse, or
         `until` together with any of these three.
 
@@ -823,7 +845,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
             return self._with([until], make, layouts.BATCH_UNTIL, 1)
         if within is None:
             return self._then(lambda _: batching.Batched(batch()))
-        time = check.seconds("within", within, zero=False)
+        time = check.seconds("within", within)
         return self._timed(
             lambda event: batching.BatchChannel(event, batch(), time), layouts.BATCH, 1
         )

@@ -299,10 +299,11 @@ CLOCKED = (
         tasks=True,
         ahead=None,
         passing=lambda s: s.batched(3, within=0.005).flatten(),
-        seconds=Seconds("within", lambda s, value: s.batched(3, within=value)),
+        seconds=Seconds("within", lambda s, value: s.batched(3, within=value), zero=True),
         counts=(("n", lambda s, value: s.batched(value, within=1)),),
         written=(
             "batched(2, within=3)",
+            "batched(2, within=0)",
             "batched(2, within=3, weight=len, max_weight=4)",
         ),
         reference=Reference(

@@ -71,6 +71,12 @@ SEGMENT = (
     ),
     Row("batched", lambda s, f: s.batched(2), lambda xs: in_batches(xs, 2)),
     Row(
+        "pipe",
+        lambda s, f: s.pipe(lambda t, n: t.map(f(square)).take(n), 3),
+        lambda xs: map(square, itertools.islice(xs, 3)),
+        calls=True,
+    ),
+    Row(
         "chunk_by",
         lambda s, f: s.chunk_by(f(lambda n: n > 2)),
         lambda xs: (tuple(group) for _, group in itertools.groupby(xs, lambda n: n > 2)),

@@ -30,6 +30,10 @@ async def described(error: Exception, n: int) -> str:
 def waits_for(number: int, error: Exception, pause: float) -> None: ...
 
 
+def halves(numbers: Stream[int], by: int) -> Stream[float]:
+    return numbers.map(lambda n: n / by)
+
+
 def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.map(str), Stream[str])
     assert_type(ints.map(lambda n: n / 2), Stream[float])
@@ -57,6 +61,10 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.accumulate(add, initial=0.5), Stream[float])
     assert_type(ints.batched(2), Stream[tuple[int, ...]])
     assert_type(ints.batched(until=strings), Stream[tuple[int, ...]])
+    assert_type(ints.pipe(halves, 2), Stream[float])
+    assert_type(ints.pipe(id), int)
+    ints.pipe(halves, "2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    strings.pipe(halves, 2)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(ints.pairwise(), Stream[tuple[int, int]])
     assert_type(ints.chunk_by(is_odd), Stream[tuple[int, ...]])
     assert_type(ints.chunk_by(later_words), Stream[tuple[int, ...]])

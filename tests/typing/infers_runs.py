@@ -35,6 +35,9 @@ async def opening(ints: Stream[int]) -> None:
     async with ints as items:
         assert_type(items, Run[int])
         assert_type(await anext(items), int)
+        assert_type(await items.peek(), int)
+        assert_type(await items.peek(None), int | None)
+        assert_type(await items.collect(), list[int])
     async with ints.open(grace=3) as items:
         assert_type(items, Run[int])
     async for item in ints:

@@ -5,6 +5,7 @@ Nothing in a pipeline refers to its reader, so that a handle that is dropped is 
 
 import warnings
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NoReturn
 
 from .._errors import (
@@ -30,6 +31,26 @@ def entered_elsewhere(what: object) -> WrongTaskError:
     )
 
 
+def emptied(items: list[Any]) -> Iterator[Any]:
+    while items:
+        yield items.pop()
+
+
+class Peeked:
+    """A batch whose first item has been looked at."""
+
+    __slots__ = ("_rest", "first", "items")
+
+    def __init__(self, item: Any, rest: Iterator[Any]) -> None:
+        self.first = [item]  # until it is taken
+        self._rest = rest
+        self.items: Iterator[Any] = chain(emptied(self.first), rest)
+
+    def rest(self, items: Iterator[Any]) -> Iterator[Any]:
+        """What is behind the first item if these are its own; so chains do not grow."""
+        return self._rest if items is self.items else items
+
+
 class Reader:
     """What a `Run`, a terminal call and `to_sync` read from."""
 
@@ -39,6 +60,7 @@ class Reader:
         "_lost",
         "_opening",
         "_over",
+        "_peeked",
         "_queue",
         "_stepping",
         "items",
@@ -48,6 +70,7 @@ class Reader:
         self._opening: Opening = Opening(stream, grace_of(stream) if grace is None else grace)
         self._bare: bool = bare  # nobody will close this run if it does not do so by itself
         self.items: Iterator[Any] = EMPTY  # of the batch that was read last
+        self._peeked: Peeked | None = None  # the batch that was looked at last
         self._stepping: bool = False  # whether a task waits for a batch
         self._queue: FairQueue | None = None  # of other tasks that want one
         self._over: bool = False  # at the end, or failed
@@ -135,6 +158,30 @@ class Reader:
             except BaseException as exc:
                 await self.fail_in_batch(exc)
         raise StopAsyncIteration
+
+    async def _next(self) -> Any:
+        try:
+            for item in self.items:
+                return item
+        except BaseException as exc:
+            await self.fail_in_batch(exc)
+        return await self.item()
+
+    @property
+    def peeked(self) -> int:
+        """How many items have been looked at, and not taken."""
+        peeked = self._peeked
+        return len(peeked.first) if peeked is not None and self.items is peeked.items else 0
+
+    async def peek(self) -> Any:
+        """The next item, which stays where it is."""
+        if self._peeked is not None and self.peeked:
+            return self._peeked.first[0]
+        item = await self._next()
+        rest = self.items if self._peeked is None else self._peeked.rest(self.items)
+        self._peeked = Peeked(item, rest)
+        self.items = self._peeked.items
+        return item
 
     async def batch(self) -> Iterator[Any] | None:
         """The next items as a lazy iterator, or None at the end."""

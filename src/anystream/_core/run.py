@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
-from .contracts import Openable
+from .contracts import MISSING, Openable
 from .reader import Reader
 
 T_co = TypeVar("T_co", covariant=True)
+D = TypeVar("D")
 
 
 class Run(AsyncIterator[T_co]):
@@ -55,6 +56,41 @@ class Run(AsyncIterator[T_co]):
             await reader.fail_in_batch(exc)
         first: T_co = await reader.item()  # apart, since large frames are slow
         return first
+
+    @overload
+    async def peek(self) -> T_co: ...
+    @overload
+    async def peek(self, default: D) -> T_co | D: ...
+    async def peek(self, default: Any = MISSING) -> Any:
+        """The next item, which stays the next one: as `anext(run)`, and nothing is taken.
+
+        Asked for again, it is the same one, without a wait. Raises `StopAsyncIteration` at the end
+        if there is no `default`, and what the next step would raise. A call that is cancelled may
+        be repeated, as a step.
+
+        >>> async def main():
+        ...     async with async_range(4) as items:
+        ...         print(await items.peek(), [n async for n in items], await items.peek(None))
+        >>> anyio.run(main)
+        0 [0, 1, 2, 3] None
+        """
+        try:
+            return await self._reader.peek()
+        except StopAsyncIteration:
+            if default is MISSING:
+                raise
+            return default
+
+    async def collect(self) -> list[T_co]:
+        """The items that are left, as a list; they are lost if one of the steps fails.
+
+        >>> async def main():
+        ...     async with async_range(4) as items:
+        ...         print(await anext(items), await items.collect())
+        >>> anyio.run(main)
+        0 [1, 2, 3]
+        """
+        return [item async for item in self]
 
     async def aclose(self) -> None:
         """Close every source, downstream first; a second call does nothing.

@@ -73,12 +73,12 @@ class Position:
         self.items: Iterator[Any] = EMPTY
         self.failed = 0  # items that were taken from there, but could not be delivered
 
-    @property
-    def state(self) -> State:
+    def state(self, peeked: int) -> State:
+        """Where to continue; of the items that were taken so many have not been delivered."""
         if self.page is None:
             return self.begin
         taken = len(self.page.items) - length_hint(self.items)
-        return state_after(self.page, taken - self.failed)
+        return state_after(self.page, taken - self.failed - peeked)
 
 
 class Items(FlattenBase):
@@ -142,7 +142,7 @@ class PageRun(Run[T_co]):
             raise StreamError(
                 f"{self._reader.opening.stream!r} has no state, since its pages come in any order"
             )
-        return self.position.state
+        return self.position.state(self._reader.peeked)
 
 
 class PageStream(Stream[T_co]):
