@@ -1,7 +1,8 @@
 """What operators with a clock take, and how they are written down."""
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from contract import the
@@ -137,3 +138,36 @@ async def test_a_bare_loop_will_do_where_no_task_is_needed() -> None:
         with pytest.raises(NeedsTasksError):
             async for _ in apply(async_range(3)):
                 pass
+
+
+EDGES: tuple[Literal["leading", "trailing", "both"], ...] = ("leading", "trailing", "both")
+
+# -- zero ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [0, 0.0])
+async def test_no_seconds_hold_nothing_back(seconds: float) -> None:
+    for stream in (async_range(5), async_range(5, delay=1)):
+        for edge in EDGES:
+            assert await stream.throttle(seconds, edge).collect() == [0, 1, 2, 3, 4]
+        assert await stream.debounce(seconds, max_wait=1).collect() == [0, 1, 2, 3, 4]
+        assert await stream.spaced(seconds).collect() == [0, 1, 2, 3, 4]
+        assert await stream.delay(seconds).collect() == [0, 1, 2, 3, 4]
+        assert await stream.batched(1, within=seconds).flatten().collect() == [0, 1, 2, 3, 4]
+    assert repr(async_range(5).throttle(0).debounce(0)) == "async_range(5).throttle(0).debounce(0)"
+
+
+def test_what_cannot_be_zero_says_why() -> None:
+    stream = async_range(3)
+    why = {
+        "no item is that fast": stream.timeout,
+        "no stream is that fast": stream.deadline,
+        "leave sample() out to get all": stream.sample,
+        "there would be no end of beats": lambda value: stream.heartbeat(value, None),
+        "only overflow='wait' needs no place": lambda size: stream.buffer(size, "drop_oldest"),
+    }
+    for text, call in why.items():
+        with pytest.raises(ValueError, match=rf", got 0: {re.escape(text)}$"):
+            call(0)
+        with pytest.raises(ValueError, match=r", got -1$"):
+            call(-1)

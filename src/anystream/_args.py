@@ -39,9 +39,17 @@ def positive(name: str, value: Any) -> float:
     return amount(name, value, more=True)
 
 
-def seconds(name: str, value: Any, *, zero: bool = True) -> float:
-    """`value` must be a finite number of seconds, positive, or not negative if `zero` is."""
-    return float(amount(name, value, more=not zero, unit="seconds"))
+def seconds(name: str, value: Any, *, zero: bool = True, why: str = "") -> float:
+    """`value` must be a finite number of seconds, positive, or not negative if `zero` is.
+
+    `why` says why it must not be 0.
+    """
+    try:
+        return float(amount(name, value, more=not zero, unit="seconds"))
+    except ValueError as exc:
+        if why and value == 0:
+            raise ValueError(f"{exc}: {why}") from None
+        raise
 
 
 def items(name: str, value: object) -> None:

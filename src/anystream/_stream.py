@@ -1282,7 +1282,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [0, 1]
         """
-        time = check.seconds("seconds", seconds, zero=False)
+        time = check.seconds("seconds", seconds, zero=False, why="no item is that fast")
         check.choice("on_timeout", on_timeout, ("raise", "end"))
         fails = on_timeout == "raise"
         return self._idle_timed(lambda event: timing.Timeout(event, time, self, fails))
@@ -1302,7 +1302,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['a', 'b']
         """
-        time = check.seconds("seconds", seconds, zero=False)
+        time = check.seconds("seconds", seconds, zero=False, why="no stream is that fast")
         check.choice("on_timeout", on_timeout, ("raise", "end"))
         fails = on_timeout == "raise"
         return self._timed(
@@ -1328,7 +1328,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['beat', 0, 'beat', 1]
         """
-        time = check.seconds("every", every, zero=False)
+        time = check.seconds("every", every, zero=False, why="there would be no end of beats")
         if inspect.iscoroutinefunction(value):
             raise TypeError(
                 f"value must be an item or a plain function that returns one, got {value!r}"
@@ -1359,7 +1359,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """The items, with at least `seconds` between one and the next; none is dropped.
 
         The reader's own step waits, and needs no task. If that is cancelled, the item is kept.
-        Raises `ValueError` if `seconds` is not positive.
+        Raises `ValueError` if `seconds` is negative.
 
         >>> async def main():
         ...     times = async_range(3).spaced(0.1).map(lambda _: anyio.current_time())
@@ -1367,7 +1367,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [0.1, 0.1]
         """
-        time = check.seconds("seconds", seconds, zero=False)
+        time = check.seconds("seconds", seconds)
         return self._then(lambda _: pacing.Paced(time, burst=1, grain=0.0))
 
     @named_call
@@ -1411,8 +1411,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         stream, and before an error, a trailing item comes through at once.
 
         The source runs in a task of its own, and never waits. If the reader is slower, the newest
-        two items that came through wait for it. Raises `ValueError` if `seconds` is not positive,
-        `edge` none of the three, or `keep="first"` given with the `"leading"` edge, which has none.
+        two items that came through wait for it. With 0 seconds every item comes through, and there
+        is no task. Raises `ValueError` if `seconds` is negative, `edge` none of the three, or
+        `keep="first"` given with the `"leading"` edge, which has none.
 
         >>> async def main():
         ...     print(await async_range(9).throttle(3600).collect())
@@ -1421,12 +1422,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0]
         [0, 8]
         """
-        time = check.seconds("seconds", seconds, zero=False)
+        time = check.seconds("seconds", seconds)
         check.choice("edge", edge, ("leading", "trailing", "both"))
         check.choice("keep", keep, ("last", "first"))
         if edge == "leading" and keep == "first":
             raise ValueError('keep="first" needs edge="trailing" or "both", got edge="leading"')
         leading, trailing, newest = edge != "trailing", edge != "leading", keep == "last"
+        if not time:
+            return self._then()
         return self._rate_filtered(
             lambda channel: timing.Throttle(channel, time, leading, trailing, newest)
         )
@@ -1444,8 +1447,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         comes at once.
 
         The source runs in a task of its own, and never waits. If the reader is slower, the newest
-        two items that came through wait for it. Raises `ValueError` if `seconds` or `max_wait` is
-        not positive.
+        two items that came through wait for it. With 0 seconds every item comes through, and there
+        is no task. Raises `ValueError` if `seconds` is negative or `max_wait` not positive.
 
         >>> async def main():
         ...     pauses = Stream([0, 0, 0.2, 0]).tap(anyio.sleep)
@@ -1456,7 +1459,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         limit = math.inf if max_wait is None else check.seconds("max_wait", max_wait, zero=False)
         if callable(seconds):
             return self._rate_filtered(lambda channel: timing.DebounceEach(channel, seconds, limit))
-        time = check.seconds("seconds", seconds, zero=False)
+        time = check.seconds("seconds", seconds)
+        if not time:
+            return self._then()
         return self._rate_filtered(lambda channel: timing.Debounce(channel, time, limit))
 
     @named_call
@@ -1476,7 +1481,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(1, 0), (3, 0)]
         """
-        time = check.seconds("interval", interval, zero=False)
+        time = check.seconds("interval", interval, zero=False, why="leave sample() out to get all")
         return self._rate_filtered(lambda channel: timing.Sample(channel, time))
 
     def _rate_filtered(self, make: Callable[[Channel], timing.RateFilter]) -> "Stream[Any]":
@@ -2047,7 +2052,9 @@ def identity(item: Any) -> Any:
 def checked_size(name: str, size: int, overflow: str) -> int:
     """Only a queue that can wait may have no place at all."""
     check.choice("overflow", overflow, OVERFLOWS)
-    return check.integer(name, size, 0 if overflow == "wait" else 1)
+    if overflow != "wait" and size == 0:
+        raise ValueError(f"{name} must be at least 1, got 0: only overflow='wait' needs no place")
+    return check.integer(name, size, 0)
 
 
 def triggering(trigger: Any) -> Recipe:

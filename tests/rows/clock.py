@@ -113,6 +113,7 @@ def sieve(
     reference: Reference,
     *,
     argument: str = "seconds",
+    zero: bool = True,
     first: bool = False,
 ) -> ClockRow:
     """An operator that drops what comes too fast, but for the last item or the first."""
@@ -123,7 +124,7 @@ def sieve(
         check=some(first=first, last=not first),
         ahead=None,
         passing=lambda s: call(s, 0.005),
-        seconds=Seconds(argument, call),
+        seconds=Seconds(argument, call, zero=zero),
         written=written,
         reference=reference,
         keeps=False,
@@ -187,7 +188,7 @@ CLOCKED = (
         "spaced",
         lambda s, f: s.spaced(0.5),
         passing=lambda s: s.spaced(0.005),
-        seconds=Seconds("seconds", lambda s, value: s.spaced(value)),
+        seconds=Seconds("seconds", lambda s, value: s.spaced(value), zero=True),
         written=("spaced(0.1)",),
         reference=Reference(lambda s, value: s.spaced(value), spaced_out),
     ),
@@ -276,6 +277,7 @@ CLOCKED = (
         ("sample(1)",),
         Reference(lambda s, value: s.sample(value), sampled),
         argument="interval",
+        zero=False,
     ),
     ClockRow(
         "batched weight",
