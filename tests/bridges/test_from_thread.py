@@ -1,5 +1,6 @@
 """Blocking iterables, read in a thread."""
 
+import queue
 import sqlite3
 import threading
 import time
@@ -11,6 +12,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from anyio.lowlevel import checkpoint
 from insides import opening_of
 
 from anystream import (
@@ -431,3 +433,73 @@ async def test_bad_arguments_of_from_thread() -> None:
         from_thread([1], buffer=-1)
     with pytest.raises(TypeError, match="must return an iterable, got 5"):
         await from_thread(lambda: 5).collect()  # type: ignore[arg-type, return-value]
+
+
+# -- stop -------------------------------------------------------------------------------------
+
+
+@BUFFER
+async def test_stop_ends_a_next_that_blocks(buffer: int) -> None:
+    numbers = queue.Queue[int | None]()
+    numbers.put(1)
+    stops: list[int] = []
+
+    def stop() -> None:
+        stops.append(threading.get_ident())
+        numbers.put(None)
+
+    stream = from_thread(lambda: iter(numbers.get, None), buffer=buffer, stop=stop)
+    for leaving in (True, False):
+        async with stream.open(grace=60) as items:
+            assert await anext(items) == 1
+            with anyio.move_on_after(0.01):
+                await anext(items)
+            if not leaving:
+                numbers.put(None)
+                assert [item async for item in items] == []
+        assert len(stops) == 1  # and not where it has ended by itself
+        assert numbers.empty()
+        numbers.put(1)
+    assert threading.get_ident() not in stops
+
+
+async def test_what_comes_of_a_next_that_was_stopped_is_dropped() -> None:
+    cancelled = threading.Event()
+
+    def rows() -> Iterator[int]:
+        yield 1
+        cancelled.wait()
+        raise ConnectionError("the query was cancelled")
+
+    async with from_thread(rows, stop=cancelled.set).open(grace=60) as items:
+        assert await anext(items) == 1
+        with anyio.move_on_after(0.01):
+            await anext(items)
+
+
+async def test_stop_is_not_called_for_a_thread_that_waits_for_room() -> None:
+    stops: list[int] = []
+    async with from_thread(ITEMS, buffer=0, stop=lambda: stops.append(1)) as items:
+        assert await anext(items) == ITEMS[0]
+    assert stops == []
+
+
+async def test_an_error_of_stop_comes_out() -> None:
+    source = Blocking()
+    source.blocks[1] = threading.Event()
+
+    def stop() -> None:
+        source.blocks[1].set()
+        raise OSError("no such query")
+
+    with pytest.raises(OSError, match="no such query"):
+        async with from_thread(source.generator, stop=stop) as items:
+            await anext(items)
+            await source.is_blocked()
+    assert source.closed == 1
+
+
+def test_stop_must_be_a_function() -> None:
+    for wrong in (5, checkpoint):
+        with pytest.raises(TypeError, match="stop must be a plain function, which a thread calls"):
+            from_thread([1], stop=wrong)  # type: ignore[arg-type]

@@ -173,6 +173,7 @@ def generate() -> Iterator[str]:
 def bridges(ints: Stream[int]) -> None:
     assert_type(from_thread([1, 2]), Stream[int])
     assert_type(from_thread(generate), Stream[str])
+    assert_type(from_thread(generate, stop=print), Stream[str])
     assert_type(from_thread(generate(), buffer=0), Stream[str])
     assert_type(from_callback(register, buffer=1), Stream[int])
     assert_type(from_callback(register_later, buffer=1, overflow="wait"), Stream[str])

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 import anyio
@@ -31,7 +32,10 @@ READ_AHEAD = 256
 
 @named_call
 def from_thread(
-    iterable: Iterable[T] | Callable[[], Iterable[T]], *, buffer: int = READ_AHEAD
+    iterable: Iterable[T] | Callable[[], Iterable[T]],
+    *,
+    buffer: int = READ_AHEAD,
+    stop: Callable[[], object] | None = None,
 ) -> Stream[T]:
     """The items of an iterable that blocks, read in a thread.
 
@@ -51,9 +55,14 @@ def from_thread(
     So after that time `CleanupTimeoutError` is raised, and the thread ends when its item has come.
     (On asyncio, Python does not exit before.)
 
+    `stop` is a plain function that ends a `next()` which blocks, such as one that puts the sentinel
+    into a queue, or cancels the query of a connection. It is called when the stream is closed while
+    the thread is inside `next()`, once and in another thread. What `next()` gives or raises then is
+    dropped.
+
     The stream needs a task that waits for the thread: it is opened by `async with` or by a terminal
-    call. Raises `TypeError` if `iterable` is neither an iterable nor a function, and `ValueError`
-    if `buffer` is negative.
+    call. Raises `TypeError` if `iterable` is neither an iterable nor a function, or `stop` is no
+    function, and `ValueError` if `buffer` is negative.
 
     >>> import os
     >>> def lines():
@@ -67,10 +76,12 @@ def from_thread(
     [0, 1, 2, 3, 4]
     """
     bound = check.integer("buffer", buffer, 0)
+    if stop is not None and (not callable(stop) or iscoroutinefunction(stop)):
+        raise TypeError(f"stop must be a plain function, which a thread calls, got {stop!r}")
     if isinstance(iterable, Iterator):
-        reader: Callable[[Owner], Source] = OneShot(iterable, reads)
+        reader: Callable[[Owner], Source] = OneShot(iterable, lambda it, _: ThreadReader(it, stop))
     elif isinstance(iterable, Iterable) or callable(iterable):
-        reader = partial(reads, iterable)
+        reader = lambda _: ThreadReader(iterable, stop)  # noqa: E731  # as the other one is
     else:
         raise TypeError(
             f"iterable must be an iterable, or a function that returns one, got {iterable!r}"
@@ -80,10 +91,6 @@ def from_thread(
             lambda owner: threaded(owner, reader, bound), Label(), [], layouts.THREAD, bound
         )
     )
-
-
-def reads(given: Any, _: Owner) -> Source:
-    return ThreadReader(given)
 
 
 def threaded(owner: Owner, open_reader: Callable[[Owner], Any], bound: int) -> Source:
@@ -120,13 +127,16 @@ class ThreadReader(SourceDefaults):
     any_task = False
     lane: Lane
 
-    def __init__(self, given: Any) -> None:
+    def __init__(self, given: Any, stop: Callable[[], object] | None) -> None:
         self.given = given
+        self.stop = stop
         self.items: deque[Any] = deque()
         self.awake = False
         self.loop = Loop()
         self.lock = threading.Lock()
         self.began = False
+        self.inside = False  # whether the thread is inside `next`
+        self.interrupted = False  # whether that was told to end
         self.stopped = False
         self.ended = threading.Event()
         self.errors: list[BaseException] = []
@@ -152,6 +162,9 @@ class ThreadReader(SourceDefaults):
             if issubclass(type(self.given), Generator):
                 await owner.release(partial(in_a_thread, self.given.close))
         elif not self.ended.is_set():
+            if self.stop is not None and self.inside:
+                self.interrupted = True
+                await owner.release(partial(in_a_thread, self.stop))
             # By a thread, since a virtual clock stands still only for those that are waited for.
             await owner.release(partial(in_a_thread, self.ended.wait))
         for error in self.errors:
@@ -193,7 +206,8 @@ class ThreadReader(SourceDefaults):
             items = self.open()
             self.pull(items)
         except BaseException as exc:
-            self.errors.append(exc)
+            if not self.interrupted:
+                self.errors.append(exc)
         if isinstance(items, Generator):
             try:
                 items.close()
@@ -212,7 +226,9 @@ class ThreadReader(SourceDefaults):
     def pull(self, items: Iterator[Any]) -> None:
         while room := self.granted():
             for _ in range(room):
+                self.inside = True
                 item = next(items, MISSING)
+                self.inside = False
                 if item is MISSING or self.stopped:
                     return
                 self.items.append(item)
