@@ -64,6 +64,8 @@ from ._recipe import Items, Maker, OpenSource, Recipe, named_call, recipe_of
 from ._retry import Retry, exception_types
 
 if TYPE_CHECKING:
+    from asyncio import Queue
+
     from typing_extensions import TypeIs
 
 T = TypeVar("T")
@@ -138,8 +140,8 @@ class Workers(NamedTuple):
 class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     """A stream of items: an immutable recipe that can be opened again and again.
 
-    `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, or a function
-    that returns one of these, plain or async. A list or a function can be opened many times, also
+    `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, an `asyncio.Queue`,
+    which ends where it is shut down, or a function that returns one of these, plain or async. A list or a function can be opened many times, also
     at the same time. An iterator can be read only once, so a second opening is a
     `StreamConsumedError`; opening the stream takes it over, and closes it. What a function returns
     is closed with all that it has, after its iterator: with `__aexit__`, else `aclose`, else
@@ -168,7 +170,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     __slots__ = ("__weakref__", "_recipe", "_runs")
 
-    def __init__(self, source: "Items[T_co] | MakerOf[T_co]") -> None:
+    def __init__(self, source: "Items[T_co] | MakerOf[T_co] | Queue[T_co]") -> None:
         self._recipe: Recipe = source if isinstance(source, Recipe) else Recipe.of(source)
         # Those of `async with`, by the task that entered.
         self._runs: dict[int, list[Run[T_co]]] | None = None

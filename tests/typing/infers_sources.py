@@ -4,6 +4,7 @@ Checked by pyright and mypy, never run. A line with an ignore must fail: both re
 is not needed.
 """
 
+from asyncio import Queue
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar, assert_type
@@ -170,8 +171,9 @@ def generate() -> Iterator[str]:
     yield "a"
 
 
-def bridges(ints: Stream[int]) -> None:
+def bridges(ints: Stream[int], queue: Queue[str]) -> None:
     assert_type(from_thread([1, 2]), Stream[int])
+    assert_type(Stream(queue), Stream[str])
     assert_type(from_thread(generate), Stream[str])
     assert_type(from_thread(generate, stop=print), Stream[str])
     assert_type(from_thread(generate(), buffer=0), Stream[str])

@@ -1,6 +1,7 @@
 """What items come from: an iterable, an async iterable, or a function that makes one of them."""
 
 import inspect
+import sys
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -62,6 +63,44 @@ class FromIterable(SourceDefaults):
         close = getattr(given, "close", None)
         if close is not None and given is not items:
             owner.guard(close)
+
+
+class FromQueue(SourceDefaults):
+    """A queue of asyncio's, until it is shut down; it stays the user's, and what is in it there."""
+
+    __slots__ = ("_checkpoint", "_over", "_queue", "_shut_down", "_slicer")
+
+    def __init__(self, queue: Any, owner: Owner) -> None:
+        if not owner.backend.cancelled.__module__.startswith("asyncio"):
+            raise TypeError(f"a queue of asyncio's can be read on asyncio only, got {queue!r}")
+        self._checkpoint = owner.backend.checkpoint
+        self._queue = queue
+        self._shut_down: Any = getattr(sys.modules["asyncio"], "QueueShutDown", ())  # since 3.13
+        self._slicer = TimeSlicer()
+        self._over = False
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self._over:
+            return None
+        await self._checkpoint()
+        self._slicer.start()
+        items = chain.from_iterable(self._slicer.pieces(self.there()))
+        if not self._queue.empty():
+            return items
+        try:
+            return chain((await self._queue.get(),), items)
+        except self._shut_down:
+            self._over = True
+            return None
+
+    def there(self) -> Iterator[Any]:
+        while not self._queue.empty():
+            yield self._queue.get_nowait()
+
+
+def is_queue(value: object) -> bool:
+    """Whether it is one of asyncio's; nobody has one who has not imported that."""
+    return isinstance(value, getattr(sys.modules.get("asyncio"), "Queue", ()))
 
 
 class FromAsync(SyncDriver, SourceDefaults):
@@ -242,6 +281,8 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
         return source
     if issubclass(type(value), Iterable):
         return FromIterable(value, owner, made)
+    if is_queue(value):
+        return FromQueue(value, owner)
     raise TypeError(f"expected a stream, an async iterable or an iterable, got {value!r}")
 
 
@@ -269,11 +310,14 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if isinstance(source, (AsyncIterator, Iterator)):
         return OneShot(source, as_source)
-    if isinstance(source, (Openable, AsyncIterable, Iterable)):
+    if isinstance(source, (Openable, AsyncIterable, Iterable)) or is_queue(source):
         return lambda owner: as_source(source, owner)
     if callable(source):
         return lambda owner: Deferred(source, owner)
+    hint = ""
+    if isinstance(source, getattr(sys.modules.get("queue"), "Queue", ())):
+        hint = "; a queue of threads is read by from_thread(lambda: iter(queue.get, None))"
     raise TypeError(
         "source must be an async iterable, an iterable, or a function that returns one of these,"
-        f" got {source!r}"
+        f" got {source!r}{hint}"
     )
