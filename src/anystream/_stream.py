@@ -140,12 +140,13 @@ class Workers(NamedTuple):
 class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     """A stream of items: an immutable recipe that can be opened again and again.
 
-    `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, an `asyncio.Queue`,
-    which ends where it is shut down, or a function that returns one of these, plain or async. A list or a function can be opened many times, also
-    at the same time. An iterator can be read only once, so a second opening is a
-    `StreamConsumedError`; opening the stream takes it over, and closes it. What a function returns
-    is closed with all that it has, after its iterator: with `__aexit__`, else `aclose`, else
-    `close`. An iterable that was handed over is closed if it has `aclose`.
+    `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, an
+    `asyncio.Queue`, which ends where it is shut down, or a function that returns one of these,
+    plain or async. A list or a function can be opened many times, also at the same time. An
+    iterator can be read only once, so a second opening is a `StreamConsumedError`; opening the
+    stream takes it over, and closes it. What a function returns is closed with all that it has,
+    after its iterator: with `__aexit__`, else `aclose`, else `close`. An iterable that was handed
+    over is closed if it has `aclose`.
 
     Nothing runs until the stream is opened, and a stream can be opened in three ways:
 
