@@ -290,3 +290,21 @@ def garbage() -> list[Any]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+
+
+async def test_an_error_is_caught_though_a_scope_was_cancelled_that_no_step_has_heard_of() -> None:
+    """It has not taken the place of the cancellation, which comes with the next wait."""
+    called: list[Exception] = []
+    with anyio.CancelScope() as scope:
+
+        def fail(n: int) -> int:
+            scope.cancel()
+            raise ZeroDivisionError
+
+        def handle(error: Exception) -> list[int]:
+            called.append(error)
+            return [2]
+
+        await Stream([1]).map(fail).catch(handle, ZeroDivisionError).drain()
+    assert scope.cancelled_caught
+    assert len(called) == 1
