@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src/anystream"
-SMOKE = ("core", "run", "removals", "tasks", "hazards", "stopped")
+SMOKE = ("core", "run", "removals", "tasks", "hazards", "stopped", "backends")
 REST = (
     *("workers", "joins", "switch", "share", "nurseries", "half_open", "outage", "shelter"),
     *("made", "order", "inside", "foreign", "depth", "catch", "retry", "recover", "timing"),
