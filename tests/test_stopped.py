@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from anystream import Retry, Stream, StreamClosedError, chain, merge
 from anystream.testing import TrackedSource
@@ -457,3 +458,34 @@ async def test_a_stop_at_the_instant_at_which_a_function_returns(name: str) -> N
         with anyio.move_on_after(1):
             await anext(items)
     assert closed
+
+
+async def test_a_scope_that_cancels_itself_behind_a_shield_is_not_the_stop() -> None:
+    """It hears nothing of the stop, which comes when the shield is left."""
+    leaves = anyio.Event()
+    went_on: list[str] = []
+
+    async def rows() -> AsyncIterator[int]:
+        yield 1
+        with anyio.CancelScope(shield=True):
+            await leaves.wait()
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await checkpoint()
+            went_on.append("behind the scope")
+        await anyio.sleep(100)
+        went_on.append("behind the shield")
+
+    start = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+
+        async def leave() -> None:
+            await anyio.sleep(2)
+            leaves.set()
+
+        tasks.start_soon(leave)
+        async with Stream(rows).buffer(2) as items:
+            assert await anext(items) == 1
+            await anyio.sleep(1)
+    assert anyio.current_time() - start == 2
+    assert went_on == ["behind the scope"]

@@ -100,6 +100,8 @@ class Backend(NamedTuple):
     """What a cancellation is."""
     is_innermost: Callable[[CancelScope], bool]
     """Whether no scope is open in this task that was entered after this one."""
+    is_shielded: Callable[[CancelScope], bool]
+    """Whether a shielded one is: no cancellation of this one comes through there."""
     event_loop: Callable[[], object]
     """The one that is running; RuntimeError where none of this backend is."""
 

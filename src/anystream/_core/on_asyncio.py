@@ -106,6 +106,13 @@ def is_innermost(scope: CancelScope) -> bool:
     return getattr(state, "cancel_scope", scope) is scope  # as it nearly always is
 
 
+def is_shielded(scope: CancelScope) -> bool:
+    inner: Any = getattr(states.get(current_task()), "cancel_scope", scope)
+    while inner is not scope and inner is not None and not inner.shield:
+        inner = getattr(inner, "_parent_scope", None)
+    return inner is not scope and inner is not None
+
+
 def not_linked(task: Future[Any], waiter: Future[Any]) -> None:
     """Before CPython 3.14 nothing shows who waits for a task."""
 
@@ -198,5 +205,6 @@ def ours() -> Backend:
         task_id=task_id,
         cancelled=CancelledError,
         is_innermost=is_innermost,
+        is_shielded=is_shielded,
         event_loop=get_running_loop,
     )

@@ -9,7 +9,7 @@ from anyio import CancelScope
 from trio.lowlevel import checkpoint, current_task, current_trio_token
 
 from .contracts import AsyncEvent, Backend
-from .trio_scopes import is_innermost
+from .trio_scopes import is_innermost, is_shielded
 
 
 def task_id() -> int:
@@ -72,5 +72,6 @@ def ours() -> Backend:
         task_id=task_id,
         cancelled=trio.Cancelled,
         is_innermost=is_innermost,
+        is_shielded=is_shielded,
         event_loop=current_trio_token,
     )

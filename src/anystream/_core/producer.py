@@ -389,7 +389,7 @@ class Producer(TaskOwner):
                 try:
                     value = yield trap
                 except BaseException as exc:  # asyncio throws
-                    hit = self._is_interrupted() and isinstance(exc, self.backend.cancelled)
+                    hit = self._is_interrupted() and self._is_told(exc)
                     if hit:
                         self._state = UNWINDING if is_from(exc, self._outer) else STOPPED
                         inner.shield = self.backend.is_innermost(inner)
@@ -404,6 +404,16 @@ class Producer(TaskOwner):
                         trap = send(value)
         except StopIteration:
             return
+
+    def _is_told(self, error: BaseException) -> bool:
+        """Whether asyncio tells the interrupted body of that, or of it as well.
+
+        Behind a shield it does not: a cancellation there is of a scope inside it.
+        """
+        if not isinstance(error, self.backend.cancelled):
+            return False
+        assert self._inner is not None
+        return is_native(error) or not self.backend.is_shielded(self._inner)
 
     def _is_interrupted(self) -> bool:
         """Whether what comes has to be looked at: an interruption, or what follows it on trio."""

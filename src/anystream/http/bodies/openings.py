@@ -46,6 +46,7 @@ class Openings:
         self.due: float = 0.0  # when to ask again
 
     async def wait(self) -> None:
+        self.owner.unless_over()
         await anyio.sleep_until(self.due)
 
     def granted(self, error: Exception) -> float:
