@@ -90,6 +90,25 @@ async def test_the_garbage_collector_may_close_it(form: Any) -> None:
     assert source.open_runs == 0
 
 
+@BACKENDS
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+def test_an_error_of_a_cleanup_that_nobody_waits_for_is_logged(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        source = TrackedSource(range(100), cleanup_error=OSError("lost"))
+        generator = opened(source)
+        await anext(generator)
+        del generator
+        gc.collect()
+        await anyio.sleep(1)
+        gc.collect()
+        assert source.open_runs == 0
+
+    anyio.run(main, backend=name, backend_options=backend(name)[1])
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["lost"]
+
+
 @FORM
 @BACKENDS
 def test_the_event_loop_may_end_before_it(name: str, form: Any) -> None:

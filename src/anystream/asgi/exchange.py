@@ -22,10 +22,10 @@ class Exchange:
     """
 
     def __init__(self, start: Message, receive: Receive, send: Send) -> None:
-        self.start = start
-        self.receive = receive
-        self.send_message = send
-        self.started = False
+        self.start: Message = start
+        self.receive: Receive = receive
+        self.send_message: Send = send
+        self.started: bool = False
         self.failure: BaseException | None = None
         self.scope: CancelScope
 
@@ -63,16 +63,19 @@ class Exchange:
     async def respond(
         self, pieces: Stream[bytes], last_words: Callable[[Exception], bytes]
     ) -> None:
+        words = b""
         try:
             async with pieces as items:
                 async for piece in items:
                     await self.send(piece)
         except Exception as exc:
             self.failure = exc  # also if the client leaves during the last words
-            if self.started and not self.scope.cancel_called and (words := last_words(exc)):
-                await self.send(words)
-            raise
-        await self.send(b"", more=False)  # not before all is closed, which may fail
+            if self.started and not self.scope.cancel_called:
+                words = last_words(exc)
+        if words:
+            await self.send(words)
+        elif self.failure is None:
+            await self.send(b"", more=False)  # not before all is closed, which may fail
 
     async def send(self, body: bytes, *, more: bool = True) -> None:
         if not self.started:

@@ -72,11 +72,11 @@ class StreamResponse(Base):
         background: "BackgroundTask | None",
     ) -> None:
         self._source: Stream[Any] = Stream(content)
-        self.status_code = status_code
+        self.status_code: int = status_code
         if media_type is not None:
             self.media_type = media_type
-        self.background = background
-        self.raw_headers = raw(headers or {}, self._own_headers())
+        self.background: BackgroundTask | None = background
+        self.raw_headers: list[tuple[bytes, bytes]] = raw(headers or {}, self._own_headers())
 
     def _own_headers(self) -> dict[str, str]:
         """Those that are sent unless others of their names are given."""
@@ -135,7 +135,7 @@ class JSONLinesResponse(StreamResponse):
     {"n":1}
     """
 
-    media_type = "application/x-ndjson"
+    media_type: str | None = "application/x-ndjson"
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class EventResponse(StreamResponse):
     b'data: a\\n\\ndata: {"b":1}\\n\\n'
     """
 
-    media_type = "text/event-stream"
+    media_type: str | None = "text/event-stream"
 
     def __init__(
         self,
@@ -210,8 +210,8 @@ class EventResponse(StreamResponse):
         if heartbeat is not None:
             check.seconds("heartbeat", heartbeat, zero=False)
         self._dumps: Dumps = dumps
-        self._heartbeat = heartbeat
-        self._on_error = on_error
+        self._heartbeat: float | None = heartbeat
+        self._on_error: Callable[[Exception], object] = on_error
         self._make: Callable[[str], Any] | None = maker(content)
         items = cast("Items[Any]", content) if self._make is None else ()
         self._prepare(items, status_code, headers, media_type, background)
