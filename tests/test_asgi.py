@@ -50,6 +50,7 @@ class Client:
         self.busy = 0.0  # seconds that it takes for each message
         self.leaves_at: int | None = None  # in the middle of the message with this number
         self.sending = 0
+        self.refused = 0  # messages to a client that has gone
         self.start = anyio.current_time()
 
     async def run(self) -> None:
@@ -72,9 +73,10 @@ class Client:
                 self.gone.set()
                 if not self.silent:
                     await anyio.sleep_forever()
-            await anyio.sleep(self.busy)
             if self.gone.is_set():
+                self.refused += 1
                 raise OSError("the client has gone")
+            await anyio.sleep(self.busy)
         finally:
             self.sending -= 1
         self.messages.append(message)
@@ -379,9 +381,10 @@ async def test_an_error_in_the_middle_is_no_clean_end(form: Any) -> None:
     assert (client.parts, client.ended, source.open_runs) == (["a"], False, 0)
 
 
-async def test_an_error_of_the_cleanup_is_no_clean_end() -> None:
-    source = TrackedSource(["a"], cleanup_error=OSError("lost"))
-    client = Client(StreamResponse(Stream(source.generator)))
+@FORM
+async def test_an_error_of_the_cleanup_is_no_clean_end(form: Any) -> None:
+    source = TrackedSource(["a"] * 9, cleanup_error=OSError("lost"))
+    client = Client(StreamResponse(form(Stream(source.generator)).take(1)))
     with pytest.raises(OSError, match=r"^lost$"):
         await client.run()
     assert (client.parts, client.ended) == (["a"], False)
@@ -453,7 +456,7 @@ async def test_a_client_leaves_at_each_send(form: Any, noticed: str, kind: Any, 
     client = Client(kind(form(Stream(source.iterator))))
     client.silent, client.leaves_at = noticed == "send", at
     await client.run()
-    assert len(client.messages) == at
+    assert (len(client.messages), client.refused) == (at, noticed == "send")
     assert (client.ended, source.opened, source.open_runs) == (False, 1, 0)
 
 
@@ -477,6 +480,16 @@ async def test_a_cleanup_that_hangs_is_raised_to_the_server() -> None:
     with pytest.raises(CleanupTimeoutError):
         await client.run()
     assert anyio.current_time() - client.start == 3
+
+
+async def test_a_client_that_has_gone_is_told_of_no_error() -> None:
+    source = TrackedSource(["a", "b"], cleanup_error=OSError("lost"))
+    told: list[Exception] = []
+    client = Client(EventResponse(Stream(source.generator), on_error=told.append))
+    client.leaves_at = 2
+    with pytest.raises(OSError, match=r"^lost$"):
+        await client.run()
+    assert told == []
 
 
 async def test_a_heartbeat_finds_out_that_a_client_has_gone() -> None:

@@ -90,6 +90,28 @@ async def test_the_garbage_collector_may_close_it(form: Any) -> None:
     assert source.open_runs == 0
 
 
+@pytest.mark.leaks_expected("abandoned")
+async def test_the_garbage_collector_may_close_one_that_nothing_else_refers_to() -> None:
+    closed: list[bool] = []
+
+    @stream
+    async def numbers() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await anyio.sleep(0.5)
+            closed.append(True)
+
+    cycle: list[Any] = [numbers().as_generator()]
+    await anext(cycle[0])
+    cycle.append(cycle)
+    del cycle
+    gc.collect()
+    await anyio.sleep(1)
+    assert closed == [True]
+
+
 @BACKENDS
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
 def test_an_error_of_a_cleanup_that_nobody_waits_for_is_logged(
