@@ -5,7 +5,7 @@ The server is uvicorn on asyncio, and hypercorn on trio.
 
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -36,6 +36,9 @@ from anystream.testing import TrackedSource
 
 pytestmark = [pytest.mark.real_time, pytest.mark.leaks_expected("logged")]
 
+PATIENCE = 1
+"""Seconds that a server which stops gives to open responses."""
+
 Make = Callable[[], Stream[str]]
 
 
@@ -57,13 +60,17 @@ async def served(app: Any, backend: str) -> AsyncIterator[str]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with anyio.create_task_group() as tasks:
         if backend == "asyncio":
-            server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+            options = uvicorn.Config(
+                app, log_config=None, lifespan="off", timeout_graceful_shutdown=PATIENCE
+            )
+            server = uvicorn.Server(options)
             tasks.start_soon(server.serve, [listener])
             yield url
             server.should_exit = True
         else:
             config, stop = Config(), anyio.Event()
             config.loglevel = "CRITICAL"
+            config.graceful_timeout = PATIENCE
             config.bind = [f"fd://{listener.detach()}"]
             serve = partial(hypercorn.trio.serve, app, config, shutdown_trigger=stop.wait)
             tasks.start_soon(serve)
@@ -318,6 +325,26 @@ async def test_a_client_that_does_not_read_holds_up_the_source(anyio_backend_nam
                     await anyio.sleep(0.3)
             assert source.steps < 50
         await closed(source)
+
+
+async def test_a_server_that_stops_closes_the_stream(anyio_backend_name: str) -> None:
+    source = TrackedSource("a" * 10_000, pause=0.02, cleanup=0.01)
+    app = StreamResponse(Stream(source.generator).buffer(1))
+    async with httpx.AsyncClient(trust_env=False) as client, anyio.create_task_group() as tasks:
+
+        async def read() -> None:
+            with suppress(httpx.RemoteProtocolError, httpx.ReadError):
+                async with client.stream("GET", url) as response:
+                    async for _ in response.aiter_raw():
+                        begun.set()
+
+        begun = anyio.Event()
+        async with served(app, anyio_backend_name) as url:
+            tasks.start_soon(read)
+            await begun.wait()
+        await closed(source)
+    assert source.opened == 1
+    assert source.steps < 10_000
 
 
 async def test_head(anyio_backend_name: str) -> None:
