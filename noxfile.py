@@ -59,8 +59,11 @@ ASKING_OTHERS = [
     *(
         f"tests/test_{name}.py"
         for name in (
+            "asgi",
+            "asgi_servers",
             "core",
             "foreign",
+            "generators",
             "hazards",
             "made",
             "net",

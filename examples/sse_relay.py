@@ -18,30 +18,12 @@ import httpx
 from hypercorn.config import Config
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Send
 
 from anystream import Stream, ticker
-from anystream.http import Comment, Event, sse
-
-STILL_HERE = Comment("still here").encode()
-"""Clients pass over it, and proxies take it for a sign of life."""
-
-
-class StreamResponse(StreamingResponse):
-    """A response whose body is a stream, which has closed when the client has gone.
-
-    A plain `StreamingResponse` reads its body by a bare `async for`, and closes nothing.
-    """
-
-    def __init__(self, stream: Stream[bytes], media_type: str) -> None:
-        super().__init__(stream, media_type=media_type, headers={"Cache-Control": "no-store"})
-        self.stream = stream
-
-    async def stream_response(self, send: Send) -> None:
-        async with self.stream as self.body_iterator:
-            await super().stream_response(send)
+from anystream.asgi import EventResponse
+from anystream.http import Event, sse
 
 
 def relay(source: Stream[Event], heartbeat: float = 15) -> Starlette:
@@ -58,9 +40,7 @@ def relay(source: Stream[Event], heartbeat: float = 15) -> Starlette:
             yield {"events": shared}
 
     async def events(request: Request) -> Response:
-        shared: Stream[Event] = request.state.events
-        sent = shared.map(Event.encode).heartbeat(heartbeat, STILL_HERE)
-        return StreamResponse(sent, "text/event-stream")
+        return EventResponse(request.state.events, heartbeat=heartbeat)
 
     return Starlette(routes=[Route("/events", events)], lifespan=lifespan)
 

@@ -85,7 +85,13 @@ def test_the_contracts_are_at_the_top_of_the_core() -> None:
 
 
 def test_nothing_imports_what_stands_beside() -> None:
-    beside = ("anystream.http", "anystream.testing", "anystream._cli", "anystream._bridges.")
+    beside = (
+        "anystream.asgi",
+        "anystream.http",
+        "anystream.testing",
+        "anystream._cli",
+        "anystream._bridges.",
+    )
     arrows = {
         (module, target)
         for module in modules()

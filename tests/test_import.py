@@ -51,6 +51,26 @@ def test_import(place: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-X", "dev", "-c", PLACES[place]], check=True)
 
 
+@pytest.mark.parametrize("starlette", ["None", "__import__('starlette')"])
+def test_the_responses_are_those_of_starlette_if_that_is_there(starlette: str) -> None:
+    code = f"""
+import sys
+sys.modules.update(trio=None, httpx=None, starlette={starlette})
+import anyio
+from anystream.asgi import EventResponse
+bases = [kind.__module__.partition(".")[0] for kind in EventResponse.__mro__]
+assert ("starlette" in bases) == (sys.modules["starlette"] is not None), bases
+async def receive():
+    await anyio.sleep_forever()
+async def send(message):
+    sent.append(message.get("body"))
+sent = []
+anyio.run(EventResponse(["a"]), {{"type": "http", "method": "GET", "headers": []}}, receive, send)
+assert sent == [None, b"data: a\\n\\n", b""], sent
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 def test_import_loads_no_backend() -> None:
     code = """
 import sys

@@ -125,10 +125,31 @@ async def is_cancelled() -> None:
     assert source.open_runs == 0
 
 
+async def is_a_generator() -> None:
+    source = TrackedSource(ITEMS, cleanup=CLEANUP)
+    generator = Stream(source.generator).buffer(1).as_generator()
+    async for item in generator:
+        if item == 2:
+            break
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(generator.aclose)
+    assert source.open_runs == 0
+    assert [item async for item in Stream(source.generator).as_generator()] == ITEMS
+
+
+PROGRAMS = [
+    ends,
+    is_left,
+    merges_and_fails,
+    holds_scopes,
+    is_timed_out,
+    is_cancelled,
+    is_a_generator,
+]
+
+
 @everywhere
-@pytest.mark.parametrize(
-    "program", [ends, is_left, merges_and_fails, holds_scopes, is_timed_out, is_cancelled]
-)
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_pipeline_with_tasks(
     runtime: Runtime, program: Callable[[], Awaitable[None]], caplog: pytest.LogCaptureFixture
 ) -> None:

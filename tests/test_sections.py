@@ -47,7 +47,8 @@ REFERENCE = "".join(page.read_text("utf-8") for page in DOCS.glob("reference/*.m
 
 
 @pytest.mark.parametrize(
-    "module", ["anystream", "anystream.http", "anystream.net", "anystream.testing"]
+    "module",
+    ["anystream", "anystream.asgi", "anystream.http", "anystream.net", "anystream.testing"],
 )
 def test_every_public_name_is_in_the_reference(module: str) -> None:
     names = import_module(module).__all__

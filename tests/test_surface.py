@@ -23,6 +23,7 @@ import pytest
 from rows import ROWS
 
 import anystream
+import anystream.asgi
 import anystream.http
 import anystream.net
 import anystream.testing
@@ -30,7 +31,7 @@ from anystream import Retry, Run, Stream, StreamError, _errors
 from anystream.http import Event, Header, PageNumber, PageStream, Scheme
 
 ROOT = Path(__file__).parents[1]
-MODULES = (anystream, anystream.http, anystream.net, anystream.testing)
+MODULES = (anystream, anystream.asgi, anystream.http, anystream.net, anystream.testing)
 PUBLIC: dict[str, Any] = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in MODULES

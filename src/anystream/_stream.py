@@ -4,7 +4,14 @@ import builtins
 import inspect
 import math
 import operator
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
@@ -255,7 +262,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if needs_tasks(self):
             raise NeedsTasksError(
                 f"{self!r} needs tasks, and a bare `async for` has none:"
-                " use `async with stream as items`, and `async for item in items` inside it"
+                " use `async with stream as items`, and `async for item in items` inside it;"
+                " what iterates it for you takes `stream.as_generator()`"
             )
         return self._run(bare=True, grace=None)
 
@@ -291,6 +299,31 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         grace = check.seconds("seconds", seconds, zero=False)
         return Stream(self._recipe.with_grace(grace))
+
+    def as_generator(self) -> AsyncGenerator[T_co, None]:
+        """An async generator over one run, for frameworks that ask for one.
+
+        The run belongs to a task of its own, which opens it with the first step. The source is read
+        on demand, as behind `buffer(0)`. So the generator may be left by `break`, closed by any
+        task or given up to the garbage collector, and the run closes within its grace period.
+        `aclose()`, an error and the end wait for that, and raise what it raises.
+
+        What it cannot do is written in the guide to web frameworks. In your own code use
+        `async with stream as items`.
+
+        >>> async def main():
+        ...     items = async_range(9).buffer(2).as_generator()
+        ...     async for item in items:
+        ...         if item == 3:
+        ...             break
+        ...     await items.aclose()
+        ...     print(item)
+        >>> anyio.run(main)
+        3
+        """
+        from ._generators import generated
+
+        return generated(self.buffer(0))
 
     def explain(self, format: Literal["text", "mermaid"] = "text") -> str:
         """A diagram of this stream: which task does what, and what may wait between them.

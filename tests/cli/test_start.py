@@ -99,6 +99,7 @@ def test_the_shell_takes_what_is_printed(shell: str) -> None:
 
 IMPORTED = """
 import sys
+sys.modules["click"] = None  # with which httpx imports its own command, and rich
 from anystream._cli import main
 code = main(sys.argv[1:])
 print(code, *(name for name in %r if name in sys.modules))

@@ -1,7 +1,7 @@
 """examples/sse_relay.py: what its clients get, by a server of virtual time and by a real one."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -9,14 +9,14 @@ import httpx
 import pytest
 from server import serve
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
 
 from anystream import Stream
 from anystream.http import Event, sse
 from anystream.testing import TrackedSource, marbles
 from sse_relay import relay, serving
 
-BEAT = ": still here\n\n"
+BEAT = ": ping\n\n"
+FAILED = "event: error\ndata: Internal Server Error\n\n"
 EVENTS = {letter: Event("message", letter, str(number)) for number, letter in enumerate("abcdef")}
 EVENTS["x"] = Event("delta", "two\nlines", "x")
 
@@ -143,19 +143,13 @@ async def test_a_comment_finds_out_that_a_client_has_gone(spec_version: str) -> 
     app = relay(Stream(source.generator), heartbeat=15)
     async with running(app) as state, anyio.create_task_group() as tasks:
         client = Client(app, state, spec_version)
-        tasks.start_soon(leaving_quietly, client)
+        tasks.start_soon(client.run)
         await anyio.sleep(20)
         assert source.open_runs == 1
         client.gone.set()
         await anyio.sleep(15)
         assert source.open_runs == 0
     assert client.texts == [BEAT]
-
-
-async def leaving_quietly(client: Client) -> None:
-    """As a server does, say nothing of an app that finds nobody to talk to."""
-    with suppress(ClientDisconnect):
-        await client.run()
 
 
 async def test_nobody_waits_for_a_slow_client() -> None:
@@ -183,7 +177,9 @@ async def test_a_failure_of_the_source_comes_to_every_client() -> None:
                 tasks.start_soon(first.run)
                 tasks.start_soon(second.run)
         assert raised.group_contains(OSError, match="no source")
-    assert first.texts == second.texts == [text("a")]
+    assert (
+        first.texts == second.texts == [text("a"), "event: error\ndata: Internal Server Error\n\n"]
+    )
     assert (first.ended, second.ended) == (False, False)
 
 

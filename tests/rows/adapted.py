@@ -133,6 +133,12 @@ INSIDE = (
         skips={"test_what_was_never_stepped_is_closed": OPENED_LATE},
     ),
     Row(
+        "as_generator",
+        lambda s, f: Stream(s.as_generator).buffer(0),
+        tasks=True,
+        skips={"test_what_was_never_stepped_is_closed": OPENED_LATE},
+    ),
+    Row(
         "stream_data",
         lambda s, f: received(s),
         tasks=True,

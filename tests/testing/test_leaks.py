@@ -143,6 +143,21 @@ def test_each_leak_is_found(
         kept.clear()
 
 
+class Lazy:
+    """As the settings of Django are before they are configured."""
+
+    @property
+    def __class__(self) -> Any:
+        raise LookupError("not configured")
+
+
+async def test_a_lazy_object_is_left_alone() -> None:
+    with LeakWatch() as watch:
+        lazy = Lazy()
+        assert await watch.leaks() == []
+        del lazy
+
+
 async def test_what_was_there_before_is_no_leak() -> None:
     coroutine, agen = anyio.sleep(1), numbers()
     await anext(agen)

@@ -5,6 +5,7 @@ is not needed.
 """
 
 import operator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Literal, assert_type
 
@@ -48,6 +49,7 @@ async def opening(ints: Stream[int]) -> None:
     assert_type(ints.explain(), str)
     assert_type(ints.explain(format="mermaid"), str)
     ints.explain("dot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(ints.as_generator(), AsyncGenerator[int, None])
     run = ints.open()
     assert_type(await run.aclose(), None)
     ints.open(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

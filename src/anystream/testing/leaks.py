@@ -19,8 +19,8 @@ import warnings
 import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import AsyncGeneratorType
-from typing import Any, Self
+from types import AsyncGeneratorType, CoroutineType
+from typing import Any, Self, TypeGuard
 
 import anyio.lowlevel
 
@@ -148,13 +148,18 @@ class LeakWatch:
         self._loop.update(self._loop_before)
 
 
+def _is_coroutine(thing: object) -> "TypeGuard[CoroutineType[Any, Any, Any]]":
+    """The same as `inspect.iscoroutine`, which would ask a lazy object for its class."""
+    return type(thing) is CoroutineType
+
+
 def _close_unawaited() -> list[str]:
     """Close new coroutines that were never started, so Python does not warn; return their names."""
     of_tasks = {id(coroutine_of(task)) for task in all_tasks()}
     names: list[str] = []
     for thing in gc.get_objects():
         if (
-            inspect.iscoroutine(thing)
+            _is_coroutine(thing)
             and inspect.getcoroutinestate(thing) == inspect.CORO_CREATED
             and id(thing) not in of_tasks
         ):

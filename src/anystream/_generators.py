@@ -1,0 +1,104 @@
+"""`Stream.as_generator`: an async generator over a run that a task of its own holds open.
+
+Whoever may end the generator, that task alone enters and leaves the run. It is in no group of its
+reader's, since the reader may be gone for long when the run closes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from anyio import CancelScope
+
+from ._core.backends import Home, backend
+from ._core.contracts import AsyncEvent, Backend, Openable
+from ._core.run import Run, reader_of
+
+T = TypeVar("T")
+
+ON_ASYNCIO: "set[asyncio.Task[None]]" = set()
+"""The tasks that hold runs there, to which nothing else need refer."""
+
+
+class Held:
+    """A run, and the task that holds it open."""
+
+    def __init__(self, stream: Openable) -> None:
+        self.backend: Backend = backend()
+        self.home: Home = Home()
+        self.run: Run[Any] = Run(stream)
+        self.opened: AsyncEvent = self.backend.new_event()
+        self.left: AsyncEvent = self.backend.new_event()
+        self.closed: AsyncEvent = self.backend.new_event()
+        self.error: BaseException | None = None  # that propagates through the generator
+        self.failure: BaseException | None = None  # of opening or closing
+
+    async def hold(self) -> None:
+        """The whole life of the task; it raises nothing but a cancellation from outside."""
+        try:
+            await reader_of(self.run).enter()
+            self.opened.set()
+            try:
+                await self.left.wait()
+            finally:
+                await reader_of(self.run).leave(self.error)
+        except self.backend.cancelled:
+            raise
+        except BaseException as exc:
+            self.failure = exc
+        finally:
+            self.opened.set()
+            self.closed.set()
+
+    async def leave(self, error: BaseException | None) -> None:
+        """Have the run closed, and raise what comes of that; `error` is propagating.
+
+        An error of who steps it in another event loop ends the generator there, and the run with
+        its own event loop.
+        """
+        if not self.home.is_here():
+            return
+        self.error = error
+        self.left.set()
+        with CancelScope(shield=True):  # each source closes in time
+            await self.closed.wait()
+        self.error = None
+        failure, self.failure = self.failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del error, failure  # which refer to this frame
+
+
+def detached(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `function` in a task that nobody waits for, with the context of the caller."""
+    if backend().cancelled is asyncio.CancelledError:
+        task = asyncio.get_running_loop().create_task(function())
+        ON_ASYNCIO.add(task)
+        task.add_done_callback(ON_ASYNCIO.discard)
+    else:
+        from trio.lowlevel import spawn_system_task
+
+        spawn_system_task(function, context=copy_context())
+
+
+async def generated(stream: Openable) -> AsyncGenerator[Any, None]:
+    """The items of `stream`, which is opened with the first step."""
+    held = Held(stream)
+    error: BaseException | None = None
+    detached(held.hold)
+    try:
+        await held.opened.wait()
+        if held.failure is None:
+            async for item in held.run:
+                yield item
+    except BaseException as exc:
+        error = exc
+        raise
+    finally:
+        try:
+            await held.leave(error)
+        finally:
+            del error  # which refers to this frame
