@@ -4,9 +4,7 @@ Whoever may end the generator, that task alone enters and leaves the run. It is 
 reader's, since the reader may be gone for long when the run closes.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextvars import copy_context
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 from anyio import CancelScope
@@ -16,9 +14,6 @@ from ._core.contracts import AsyncEvent, Backend, Openable
 from ._core.run import Run, reader_of
 
 T = TypeVar("T")
-
-ON_ASYNCIO: "set[asyncio.Task[None]]" = set()
-"""The tasks that hold runs there, to which nothing else need refer."""
 
 
 class Held:
@@ -72,23 +67,11 @@ class Held:
             del error, failure  # which refer to this frame
 
 
-def detached(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `function` in a task that nobody waits for, with the context of the caller."""
-    if backend().cancelled is asyncio.CancelledError:
-        task = asyncio.get_running_loop().create_task(function())
-        ON_ASYNCIO.add(task)
-        task.add_done_callback(ON_ASYNCIO.discard)
-    else:
-        from trio.lowlevel import spawn_system_task
-
-        spawn_system_task(function, context=copy_context())
-
-
 async def generated(stream: Openable) -> AsyncGenerator[Any, None]:
     """The items of `stream`, which is opened with the first step."""
     held = Held(stream)
     error: BaseException | None = None
-    detached(held.hold)
+    held.backend.start_alone(held.hold)
     try:
         await held.opened.wait()
         if held.failure is None:

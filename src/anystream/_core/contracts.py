@@ -89,6 +89,8 @@ class Backend(NamedTuple):
     new_event: Callable[[], AsyncEvent]
     new_scope: type[CancelScope]
     new_group: Callable[[], TaskGroup]
+    start_alone: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
+    """Run a function in a task that nobody waits for, with the context of the caller."""
     checkpoint: Callable[[], Awaitable[object]]
     new_alarm: Callable[[Callable[[], float], Callable[[], None]], Alarm]
     """One that asks the first function when it is due, and may call the second one then."""

@@ -185,6 +185,16 @@ class AsyncioTasks:
         return late
 
 
+ALONE: set[Task[None]] = set()
+"""The tasks that nobody waits for, to which nothing else need refer."""
+
+
+def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    task = get_running_loop().create_task(function())
+    ALONE.add(task)
+    task.add_done_callback(ALONE.discard)
+
+
 def ours() -> Backend:
     """What the core takes from here, in a running event loop."""
     new_scope = type(CancelScope())
@@ -200,6 +210,7 @@ def ours() -> Backend:
         new_scope=new_scope,
         new_alarm=LazyAlarm,
         new_group=new_group,
+        start_alone=start_alone,
         checkpoint=checkpoint,
         clock=clock,
         task_id=task_id,

@@ -1,12 +1,13 @@
 """What trio has of its own: nurseries, events, a clock and a checkpoint."""
 
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, cast
 
 import trio
 from anyio import CancelScope
-from trio.lowlevel import checkpoint, current_task, current_trio_token
+from trio.lowlevel import checkpoint, current_task, current_trio_token, spawn_system_task
 
 from .contracts import AsyncEvent, Backend
 from .trio_scopes import is_innermost, is_shielded
@@ -60,6 +61,10 @@ class TrioTasks:
         return await self._manager.__aexit__(kind, error, traceback)
 
 
+def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    spawn_system_task(function, context=copy_context())
+
+
 def ours() -> Backend:
     """What the core takes from here, in a running event loop."""
     return Backend(
@@ -67,6 +72,7 @@ def ours() -> Backend:
         new_scope=type(CancelScope()),
         new_alarm=ScopedAlarm,
         new_group=TrioTasks,
+        start_alone=start_alone,
         checkpoint=checkpoint,
         clock=lambda: trio.current_time,
         task_id=task_id,
