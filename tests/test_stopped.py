@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import Retry, Stream, StreamClosedError, chain, merge
+from anystream import CleanupTimeoutError, Retry, Stream, StreamClosedError, chain, merge
 from anystream.testing import TrackedSource
 
 SLOW = 0.25
@@ -489,3 +490,34 @@ async def test_a_scope_that_cancels_itself_behind_a_shield_is_not_the_stop() -> 
             await anyio.sleep(1)
     assert anyio.current_time() - start == 2
     assert went_on == ["behind the scope"]
+
+
+PARTS: dict[str, Callable[[TrackedSource[int]], Stream[int]]] = {
+    "repeat": lambda source: Stream(source.generator).take(1).repeat(2),
+    "chain": lambda source: chain(Stream(source.generator).take(1), Stream(source.generator)),
+    "flat_map": lambda source: Stream([1, 2]).flat_map(lambda _: Stream(source.generator).take(1)),
+}
+"""What closes one part in the middle of the run, and goes on with another."""
+
+
+@pytest.mark.parametrize("name", PARTS)
+async def test_a_part_that_is_being_closed_is_closed_to_its_end(name: str) -> None:
+    source = TrackedSource([1, 2], cleanup=2)
+    start = anyio.current_time()
+    async with PARTS[name](source).buffer(3).open(grace=5) as items:
+        assert await anext(items) == 1
+        await anyio.sleep(1)
+    assert anyio.current_time() - start == 2
+    assert (source.opened, source.closes_started, source.closes_finished) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("name", PARTS)
+async def test_a_part_that_hangs_while_it_is_closed_has_its_time(name: str) -> None:
+    source = TrackedSource([1, 2], cleanup=math.inf)
+    start = anyio.current_time()
+    with pytest.raises(CleanupTimeoutError, match="did not close within 3 s"):
+        async with PARTS[name](source).buffer(3).open(grace=3) as items:
+            assert await anext(items) == 1
+            await anyio.sleep(10)
+    assert anyio.current_time() - start == 13
+    assert source.opened == 1

@@ -170,12 +170,16 @@ class TaskOwner(Owner):
         if grace is None:
             grace = self.grace
         if shield is None and scopes:
-            await self._attempt(close, None, grace)
+            await self._close_part(close, grace)
         elif shield is None or shield.cancel_called:  # by a close that hung
             with self.backend.new_scope(shield=True) as fresh:
                 await self._attempt(close, fresh, grace)
         else:
             await self._attempt(close, shield, grace)
+
+    async def _close_part(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
+        """Close what may hold scopes, in the middle of a run."""
+        await self._attempt(close, None, grace)
 
     async def _attempt(
         self, close: Callable[[], Awaitable[object]], shield: CancelScope | None, grace: float

@@ -20,6 +20,7 @@ written here, once.
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from enum import IntEnum
+from math import inf
 from types import coroutine
 from typing import Any
 
@@ -160,9 +161,27 @@ class Producer(TaskOwner):
             self._cancel()
 
     def _cancel(self) -> None:
-        if self._inner is not None and not self._inner.shield:
+        inner = self._inner
+        if inner is not None and self._shield is None:
             self._state = INTERRUPTED
+            if inner.shield:  # a part is being closed, and the rest hears of it then
+                inner.deadline = self.now() + self.grace
         self._outer.cancel()
+
+    async def _close_part(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
+        """The same, undisturbed: the inner scope was entered before the first step of that."""
+        inner = self._inner
+        if inner is None or inner.cancel_called:
+            await super()._close_part(close, grace)
+            return
+        inner.shield = True
+        await super()._close_part(close, grace)
+        if inner.cancel_called:
+            self._late: BaseException | None = None
+            self.add_error(self.hung(self.grace))
+        else:
+            inner.deadline = inf
+            inner.shield = self._shield is not None
 
     async def join(self) -> None:
         """Wait until it is done; what has never got a task comes to its end here."""
@@ -416,8 +435,13 @@ class Producer(TaskOwner):
         return is_native(error) or not self.backend.is_shielded(self._inner)
 
     def _is_interrupted(self) -> bool:
-        """Whether what comes has to be looked at: an interruption, or what follows it on trio."""
-        return self._state is INTERRUPTED or self._unwinding is not None
+        """Whether what comes has to be looked at: an interruption, or what follows it on trio.
+
+        It does not come to a part that is being closed.
+        """
+        if self._state is INTERRUPTED:
+            return self._inner is not None and not self._inner.shield
+        return self._unwinding is not None
 
     def _unwind_late(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """The same in the order of asyncio, which needs no private names."""
