@@ -31,8 +31,8 @@ async def test_a_checkpoint_is_a_turn_of_the_event_loop_and_cancellable() -> Non
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
-        await backend().checkpoint()
-        assert turns == [1]
+        while not turns:  # trio runs tasks in any order
+            await backend().checkpoint()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await backend().checkpoint()

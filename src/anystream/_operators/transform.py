@@ -361,23 +361,19 @@ class Flatten(FlattenBase):
     async def go_on(self) -> Iterator[Any]:
         if not self.awaits:
             return await super().go_on()
-        while self.awaits and not await self.step():
+        while self.awaits:
+            assert self.inner is not None
+            if self.unstarted is not None:
+                self.unless_too_deep()
+            if (batch := await self.inner.batch()) is not None:  # here: a row is only so deep
+                self.current = batch
+                break
+            inner, self.inner, self.awaits = self.inner, None, False
+            await self.owner.finish(inner)
             for item in self.upstream:  # here, since a step from the reader down to here costs more
                 self.enter(item)
                 break
         return self.items()
-
-    async def step(self) -> bool:
-        """Wait for items of the inner source; False at its end, after it is closed."""
-        assert self.inner is not None
-        if self.unstarted is not None:
-            self.unless_too_deep()
-        if (batch := await self.inner.batch()) is not None:
-            self.current = batch
-            return True
-        inner, self.inner, self.awaits = self.inner, None, False
-        await self.owner.finish(inner)
-        return False
 
     def unless_too_deep(self) -> None:
         """A stream in a stream is opened in one step of the outermost, but each has its own."""
