@@ -155,3 +155,53 @@ async def test_without_what_anyio_keeps_of_a_task(monkeypatch: pytest.MonkeyPatc
     await outer.__aenter__()
     with anyio.CancelScope(), pytest.raises(RuntimeError, match="cancel scope"):
         await outer.__aexit__(None, None, None)
+
+
+async def test_a_group_whose_scope_is_cancelled_ends_there() -> None:
+    ended: list[int] = []
+
+    async def task() -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(1)
+        ended.append(1)
+
+    group = backend().new_group()
+    async with group:
+        group.start_soon(task)
+        await checkpoint()
+        group.cancel_scope.cancel()
+        await anyio.sleep(0.5)
+    assert ended == [1]
+
+
+async def test_a_shield_inside_of_a_scope() -> None:
+    """trio tells by the outcome that resumes a task, and nobody asks."""
+    on_asyncio_only = backend().cancelled is asyncio.CancelledError
+    with anyio.CancelScope() as outer, anyio.CancelScope() as inner:
+        await checkpoint()
+        assert not backend().is_shielded(outer)
+        inner.shield = True
+        assert backend().is_shielded(outer) is on_asyncio_only
+        assert not backend().is_shielded(inner)
+
+
+@ON_ASYNCIO
+async def test_a_group_waits_through_all_of_asyncios_own_cancellations() -> None:
+    ended: list[int] = []
+
+    async def task() -> None:
+        await anyio.sleep(3)
+        ended.append(1)
+
+    async def wait() -> None:
+        group = backend().new_group()
+        async with group:
+            group.start_soon(task)
+
+    waiting = asyncio.ensure_future(wait())
+    for _ in range(2):
+        await anyio.sleep(1)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ended == [1]

@@ -690,6 +690,14 @@ async def test_an_error_comes_out_of_peek_once() -> None:
             await items.peek()
 
 
+async def test_an_error_in_a_batch_comes_out_of_peek() -> None:
+    async with Stream([1, 0]).map(lambda n: 1 // n) as items:
+        assert await items.peek() == await anext(items) == 1
+        with pytest.raises(ZeroDivisionError):
+            await items.peek()
+        assert await items.collect() == []
+
+
 async def test_a_peek_that_is_cancelled_loses_nothing() -> None:
     source = TrackedSource([1, 2, 3], pause=1)
     async with Stream(source.iterator) as items:

@@ -1,5 +1,6 @@
 """Functions called by several tasks at a time: map, filter, for_each and flat_map."""
 
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -435,3 +436,25 @@ async def test_a_plain_function_keeps_one_worker_busy() -> None:
     before = len(anyio.get_running_tasks())
     await async_range(100).map(call, concurrency=50).drain()
     assert max(tasks) - before <= 4
+
+
+async def test_nobody_is_hired_when_all_is_over() -> None:
+    """By the task that hands out the items, which may not have heard of it."""
+    stream = (
+        Stream(lambda: itertools.cycle(range(6)))
+        .group_by(lambda n: n % 2)
+        .flat_map(lambda pair: pair[1], concurrency=2)
+    )
+    for turns in range(6):
+        with anyio.CancelScope() as scope:
+
+            async def cancel(scope: anyio.CancelScope, turns: int) -> None:
+                for _ in range(turns):
+                    await checkpoint()
+                scope.cancel()
+
+            async with anyio.create_task_group() as tasks, stream as items:
+                tasks.start_soon(cancel, scope, turns)
+                async for _ in items:
+                    pass
+        assert scope.cancelled_caught

@@ -76,10 +76,6 @@ class Lane:
         """Whether nothing is there, and nothing more will come."""
         return self._over and not self._items
 
-    def count(self) -> int:
-        """How many items wait."""
-        return len(self._items)
-
     def room(self) -> int:
         """How many items may be put in now."""
         if self.stopped:

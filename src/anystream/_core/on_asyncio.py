@@ -174,15 +174,24 @@ class AsyncioTasks:
 
     async def _wait(self) -> CancelledError | None:
         """Wait for all tasks; a cancellation that has come meanwhile, which is told once."""
-        late: CancelledError | None = None
+        try:
+            await self._until_ended()
+        except CancelledError as exc:
+            late = exc
+        else:
+            return None
+        with CancelScope(shield=True):
+            while self._running:
+                try:
+                    await self._until_ended()
+                except CancelledError as exc:  # a native one
+                    late = exc
+        return late
+
+    async def _until_ended(self) -> None:
         while self._running:
             self._ended = get_running_loop().create_future()
-            try:
-                await self._ended
-            except CancelledError as exc:
-                late = exc
-                self.cancel_scope.shield = True
-        return late
+            await self._ended
 
 
 ALONE: set[Task[None]] = set()

@@ -429,10 +429,9 @@ class Producer(TaskOwner):
 
         Behind a shield it does not: a cancellation there is of a scope inside it.
         """
-        if not isinstance(error, self.backend.cancelled):
-            return False
         assert self._inner is not None
-        return is_native(error) or not self.backend.is_shielded(self._inner)
+        through = is_native(error) or not self.backend.is_shielded(self._inner)
+        return through and isinstance(error, self.backend.cancelled)
 
     def _is_interrupted(self) -> bool:
         """Whether what comes has to be looked at: an interruption, or what follows it on trio.

@@ -418,6 +418,4 @@ class Groups(Sorter):
         if subscription is self.outer:
             await self.close(owner)
         else:
-            key = self.subscriptions.pop(subscription)
-            if self.groups.get(key) is subscription:
-                del self.groups[key]
+            del self.groups[self.subscriptions.pop(subscription)]

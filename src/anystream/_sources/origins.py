@@ -68,7 +68,7 @@ class FromIterable(SourceDefaults):
 class FromQueue(SourceDefaults):
     """A queue of asyncio's, until it is shut down; it stays the user's, and what is in it there."""
 
-    __slots__ = ("_checkpoint", "_over", "_queue", "_shut_down", "_slicer")
+    __slots__ = ("_checkpoint", "_queue", "_shut_down", "_slicer")
 
     def __init__(self, queue: Any, owner: Owner) -> None:
         if not owner.backend.cancelled.__module__.startswith("asyncio"):
@@ -77,11 +77,8 @@ class FromQueue(SourceDefaults):
         self._queue = queue
         self._shut_down: Any = getattr(sys.modules["asyncio"], "QueueShutDown", ())  # since 3.13
         self._slicer = TimeSlicer()
-        self._over = False
 
     async def batch(self) -> Iterator[Any] | None:
-        if self._over:
-            return None
         await self._checkpoint()
         self._slicer.start()
         items = chain.from_iterable(self._slicer.pieces(self.there()))
@@ -90,7 +87,6 @@ class FromQueue(SourceDefaults):
         try:
             return chain((await self._queue.get(),), items)
         except self._shut_down:
-            self._over = True
             return None
 
     def there(self) -> Iterator[Any]:
