@@ -14,10 +14,10 @@ BACKENDS: dict[type[BaseException], Backend] = {}
 
 def backend() -> Backend:
     """That of this moment."""
-    kind = get_cancelled_exc_class()
-    known = BACKENDS.get(kind)
+    known = BACKENDS.get(get_cancelled_exc_class())
     if known is None:
-        known = BACKENDS[kind] = found(kind.__module__.startswith("trio"))
+        known = found(get_cancelled_exc_class().__module__.startswith("trio"))
+        BACKENDS[get_cancelled_exc_class()] = known
     return known
 
 
