@@ -1,16 +1,16 @@
 """`Stream.as_generator`: an async generator over a run that a task of its own holds open.
 
-Whoever may end the generator, that task alone enters and leaves the run. It is in no group of its
-reader's, since the reader may be gone for long when the run closes.
+That task alone enters and leaves the run, and any task may end the generator. The task is in no
+group of its reader's, since the reader may be gone for long when the run closes.
 """
 
 from collections.abc import AsyncGenerator
+from math import inf
 from typing import Any, TypeVar
-
-from anyio import CancelScope
 
 from ._core.backends import Home, backend
 from ._core.contracts import AsyncEvent, Backend, Openable
+from ._core.owner import until
 from ._core.run import Run, reader_of
 
 T = TypeVar("T")
@@ -56,8 +56,7 @@ class Held:
             return
         self.error = error
         self.left.set()
-        with CancelScope(shield=True):  # each source closes in time
-            await self.closed.wait()
+        await until(inf, self.closed.wait, shield=True)  # each source closes in time
         self.error = None
         failure, self.failure = self.failure, None
         try:

@@ -78,10 +78,14 @@ def from_thread(
     bound = check.integer("buffer", buffer, 0)
     if stop is not None and (not callable(stop) or iscoroutinefunction(stop)):
         raise TypeError(f"stop must be a plain function, which a thread calls, got {stop!r}")
+
+    def reads(given: Any, _: Owner) -> Source:
+        return ThreadReader(given, stop)
+
     if isinstance(iterable, Iterator):
-        reader: Callable[[Owner], Source] = OneShot(iterable, lambda it, _: ThreadReader(it, stop))
+        reader: Callable[[Owner], Source] = OneShot(iterable, reads)
     elif isinstance(iterable, Iterable) or callable(iterable):
-        reader = lambda _: ThreadReader(iterable, stop)  # noqa: E731  # as the other one is
+        reader = partial(reads, iterable)
     else:
         raise TypeError(
             f"iterable must be an iterable, or a function that returns one, got {iterable!r}"

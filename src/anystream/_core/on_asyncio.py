@@ -31,7 +31,7 @@ class FutureEvent:
         first = self._first
         if first is not None:
             self._first = None
-            for future in (first, *self._others) if self._others else (first,):
+            for future in (first, *self._others):
                 if not future.done():
                     future.set_result(None)
 

@@ -149,23 +149,17 @@ class Reader:
     # -- items --------------------------------------------------------------------------------
 
     async def item(self) -> Any:
-        """The first item of the next batch that has one."""
-        while (items := await self.batch()) is not None:
+        """The next item, of the batch that was read last or of the next one that has any."""
+        items: Iterator[Any] | None = self.items
+        while items is not None:
             self.items = items
             try:
                 for item in items:
                     return item
             except BaseException as exc:
                 await self.fail_in_batch(exc)
+            items = await self.batch()
         raise StopAsyncIteration
-
-    async def _next(self) -> Any:
-        try:
-            for item in self.items:
-                return item
-        except BaseException as exc:
-            await self.fail_in_batch(exc)
-        return await self.item()
 
     @property
     def peeked(self) -> int:
@@ -177,7 +171,7 @@ class Reader:
         """The next item, which stays where it is."""
         if self._peeked is not None and self.peeked:
             return self._peeked.first[0]
-        item = await self._next()
+        item = await self.item()
         rest = self.items if self._peeked is None else self._peeked.rest(self.items)
         self._peeked = Peeked(item, rest)
         self.items = self._peeked.items

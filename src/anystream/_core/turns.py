@@ -17,9 +17,9 @@ class FairQueue:
     def __init__(self) -> None:
         self._events: list[AsyncEvent] = []
 
-    def wake(self, tasks: int = 1) -> None:
-        """Wake the tasks that have waited longest."""
-        for event in self._events[:tasks]:
+    def wake(self) -> None:
+        """Wake the task that has waited longest."""
+        for event in self._events[:1]:
             event.set()
 
     async def wait(self, new_event: NewEvent, taken: Callable[[], bool]) -> None:

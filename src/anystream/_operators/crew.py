@@ -242,7 +242,6 @@ class Hands(Lane):
             worker.told.set()
             if not waiting:
                 self._crew.all_are_busy()
-                return False
             if not self.takes():
                 return False
         return True

@@ -74,7 +74,7 @@ class Position:
         self.failed = 0  # items that were taken from there, but could not be delivered
 
     def state(self, peeked: int) -> State:
-        """Where to continue; of the items that were taken so many have not been delivered."""
+        """Where to continue; `peeked` of the items that were taken have not been delivered."""
         if self.page is None:
             return self.begin
         taken = len(self.page.items) - length_hint(self.items)
