@@ -16,6 +16,7 @@ import gc
 import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from functools import partial
 from random import Random
 from typing import Any
@@ -70,6 +71,10 @@ class Watch:
             self.problems.append(f"{name} was closed twice")
 
 
+MARK: ContextVar[Any] = ContextVar("MARK")
+"""What some functions and sources set: workers begin anew after that."""
+
+
 class Rows:
     """A source: generators, iterators and lists of the same items, which may wait and fail."""
 
@@ -114,6 +119,8 @@ class Rows:
         task = anyio.get_current_task().id
         by_itself = False
         self.watch.opened(self.name)
+        if self.burst:
+            MARK.set(self.name)
         try:
             for index in range(self.count):
                 await self.reach(index)
@@ -262,6 +269,7 @@ class Program:
     async def slow(self, item: Any) -> Any:
         pause = self.rng.choice((None, 0, 0.5))
         if pause is not None:
+            MARK.set(item)
             await anyio.sleep(pause * self.watch.unit)
         return item
 

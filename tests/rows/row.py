@@ -5,6 +5,7 @@ import operator
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -140,6 +141,14 @@ def small(n: int) -> bool:
 
 
 def square(n: int) -> int:
+    return n * n
+
+
+SEEN: ContextVar[int] = ContextVar("SEEN")
+
+
+def noted(n: int) -> int:
+    SEEN.set(n)
     return n * n
 
 

@@ -21,6 +21,7 @@ from .row import (
     alone,
     in_any_order,
     in_order_of_each,
+    noted,
     odd,
     same,
     second_of,
@@ -134,6 +135,14 @@ TASKS = (
         ahead=3,
     ),
     Row(
+        "map that sets a context variable",
+        lambda s, f: s.map(f(noted), concurrency=3),
+        lambda xs: map(square, xs),
+        calls=True,
+        tasks=True,
+        ahead=6,
+    ),
+    Row(
         "map by one",
         lambda s, f: s.map(f(square), ahead=1),
         lambda xs: map(square, xs),
@@ -174,6 +183,15 @@ TASKS = (
         tasks=True,
         check=in_any_order,
         ahead=6,
+    ),
+    Row(
+        "flat_map that sets a context variable",
+        lambda s, f: s.flat_map(f(lambda n: [noted(n)]), concurrency=2),
+        lambda xs: map(square, xs),
+        calls=True,
+        tasks=True,
+        check=in_any_order,
+        ahead=2,
     ),
     Row(
         "flat_map concurrent",

@@ -7,6 +7,7 @@ cancel scopes.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import Context, copy_context
 from inspect import currentframe
 from math import inf
 from typing import Any, Protocol
@@ -75,6 +76,10 @@ class Startable(Task, Protocol):
         """The whole life of the task; it raises nothing."""
         ...
 
+    def context(self) -> Context:
+        """What it begins with a copy of."""
+        ...
+
 
 class Opening(TaskOwner):
     """What one opening of a stream holds, and how it is closed: the owner in the caller's task."""
@@ -82,6 +87,7 @@ class Opening(TaskOwner):
     __slots__ = (
         "_backend",
         "_closed",
+        "_context",
         "_finished",
         "_grace",
         "_group",
@@ -113,6 +119,7 @@ class Opening(TaskOwner):
         self._lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self._scope: CancelScope | None = None
         self._group: TaskGroup | None = None
+        self._context: Context | None = None  # of the opening, for the tasks of the group
         self._home: Home | None = None  # the event loop of the group
         self._unstarted: list[Startable] = []
         self._tasks: set[Startable] = set()  # those that run
@@ -205,6 +212,7 @@ class Opening(TaskOwner):
         self._segment = segment
         if tasks or self._opens_more:
             self._home = Home()
+            self._context = copy_context()
             self._group = self.backend.new_group()
             await self._group.__aenter__()
             self._scope = self._group.cancel_scope
@@ -272,7 +280,12 @@ class Opening(TaskOwner):
         else:
             assert self._group is not None
             self._tasks.add(task)
-            self._group.start_soon(task.run)
+            task.context().run(self._group.start_soon, task.run)
+
+    def context(self) -> Context:
+        """A copy of the context of the opening, for a task."""
+        assert self._context is not None
+        return self._context.copy()
 
     def was_started(self, task: Startable) -> bool:
         """Whether a task runs for it, and is not done."""

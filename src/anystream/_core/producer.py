@@ -19,6 +19,7 @@ written here, once.
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from contextvars import Context
 from enum import IntEnum
 from math import inf
 from types import coroutine
@@ -128,6 +129,10 @@ class Producer(TaskOwner):
             self.add_error(error)
         else:
             self.leave_unread(error)
+
+    def context(self) -> Context:
+        """What its task begins with a copy of."""
+        return self._opening.context()
 
     # -- for neighbours -----------------------------------------------------------------------
 

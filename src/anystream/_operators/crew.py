@@ -73,6 +73,18 @@ class Crew(ABC):
         if self.channel.is_open:
             self._hire()
 
+    def replace(self) -> bool:
+        """Hire another worker, since one is to leave; False if there is no more to do.
+
+        What a function has set in the context of one cannot all be taken back there, and is not for
+        the next item. So that worker leaves, and the new one begins in the context of the opening.
+        """
+        if not self.channel.is_open:
+            return False
+        self._vacant += 1
+        self._hire()
+        return True
+
 
 class Supply(ABC):
     """The items of a stream, each for one worker."""

@@ -1,6 +1,7 @@
 """Operators that call a function in several tasks at a time: map, filter, flat_map."""
 
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from math import inf
 from types import CoroutineType
 from typing import Any
@@ -124,6 +125,7 @@ class Caller(Worker):
     async def produce(self) -> None:
         pool, lane, supply = self.pool, self.pool.lane, self.supply
         fn = pool.bind(self)
+        own = copy_context()
         while supply.promise(lane) or await self.room():
             item = supply.now(self)
             if item is MISSING:
@@ -138,6 +140,8 @@ class Caller(Worker):
                 unless_foreign(exc, fn)
                 raise
             pool.deliver(self.place, result)
+            if copy_context() != own and pool.replace():
+                return
 
     async def room(self) -> bool:
         """Wait for a place in the lane, and keep it."""
@@ -231,6 +235,7 @@ class Expander(Worker):
         self.inner: list[Source] = []  # that is open
 
     async def produce(self) -> None:
+        own = copy_context()
         while not self.stopped and (item := await self.supply.next(self)) is not MISSING:
             if self.stopped:  # nothing would interrupt the function then
                 return
@@ -239,6 +244,8 @@ class Expander(Worker):
             there = inner.at_once() if isinstance(inner, FromIterable) else EMPTY
             await self.transfer(inner, there)
             await self.finish(self.inner.pop())
+            if copy_context() != own and self.expansion.replace():
+                return
 
     def reading(self) -> Iterable[Source]:
         return self.inner

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, final, overload
 
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -64,6 +65,7 @@ class Sender(Generic[T]):
 
         The stream ends when all of its functions have returned. The first that fails stops the
         others, and its error is that of the stream. Once the stream is closed, nothing is started.
+        The task begins with a copy of the context of the caller.
         """
         check.function("fn", fn)
         self._start(lambda sender: fn(sender, *args, **kwargs))
@@ -133,16 +135,21 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
 class Sending(LaneProducer):
     """A task that calls a function, which sends the items."""
 
-    def __init__(self, reader: Owner, call: SendingFunction) -> None:
+    def __init__(self, reader: Owner, call: SendingFunction, caller: Context | None = None) -> None:
         super().__init__(reader)
         self.call = call
+        self.caller = caller  # the context of another one, which has started it
+
+    def context(self) -> Context:
+        return super().context() if self.caller is None else self.caller
 
     def begin(self, channel: Channel, size: int) -> None:
         self.fill(channel.lane(size))
 
     def start_another(self, call: SendingFunction) -> None:
         if not self.lane.stopped:  # what stops the lane stops the tasks of this moment
-            Sending(self._reader, call).begin(self.lane.channel, self.lane.bound)
+            another = Sending(self._reader, call, copy_context())
+            another.begin(self.lane.channel, self.lane.bound)
 
     async def produce(self) -> None:
         await self.call(Sender(self.send, self.start_another))
