@@ -75,8 +75,8 @@ async def test_a_group_waits_for_its_tasks() -> None:
         pass
     group = backend().new_group()
     async with group:
-        group.start_soon(task)
-        group.start_soon(task)
+        group.start_soon(task, name="a task")
+        group.start_soon(task, name="a task")
         assert backend().is_innermost(group.cancel_scope)
         with anyio.CancelScope():  # noqa: ASYNC100  # only to be there
             assert not backend().is_innermost(group.cancel_scope)
@@ -93,7 +93,7 @@ async def test_an_error_of_a_task_comes_out_of_its_group() -> None:
     group = backend().new_group()
     with pytest.raises(ExceptionGroup) as caught:
         async with group:
-            group.start_soon(fail)
+            group.start_soon(fail, name="a task")
     assert caught.group_contains(ZeroDivisionError)
 
 
@@ -108,7 +108,7 @@ async def test_a_group_that_is_cancelled_while_it_waits() -> None:
     with anyio.CancelScope() as scope:
         group = backend().new_group()
         async with group:
-            group.start_soon(task)
+            group.start_soon(task, name="a task")
             await anyio.sleep(1)
             scope.cancel()
     assert ended == [1]
@@ -167,7 +167,7 @@ async def test_a_group_whose_scope_is_cancelled_ends_there() -> None:
 
     group = backend().new_group()
     async with group:
-        group.start_soon(task)
+        group.start_soon(task, name="a task")
         await checkpoint()
         group.cancel_scope.cancel()
         await anyio.sleep(0.5)
@@ -196,7 +196,7 @@ async def test_a_group_waits_through_all_of_asyncios_own_cancellations() -> None
     async def wait() -> None:
         group = backend().new_group()
         async with group:
-            group.start_soon(task)
+            group.start_soon(task, name="a task")
 
     waiting = asyncio.ensure_future(wait())
     for _ in range(2):

@@ -9,7 +9,7 @@ from itertools import count
 from typing import NamedTuple
 
 from ._core.contracts import Openable, needs_tasks
-from ._labels import Label
+from ._labels import Label, in_a_line
 from ._layouts import AGAIN, Layout
 from ._recipe import recipe_of
 
@@ -152,11 +152,6 @@ def without_inputs(stage: Stage) -> str:
 def is_of_one_call(stage: Stage) -> bool:
     """Whether the user has written just one call for what is on both sides of the channel."""
     return any(recipe_of(stream).text is stage.call for stream in stage.inputs)
-
-
-def in_a_line(text: str) -> str:
-    """The text, in which a `repr` may have ended a line."""
-    return " ".join(text.splitlines())
 
 
 def amount(bound: int, unit: str) -> str:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+VAR_POSITIONAL = inspect.Parameter.VAR_POSITIONAL
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 
 
 class Short(reprlib.Repr):
@@ -42,6 +45,20 @@ class Form:
         """The arguments that are shown by position, and those by name."""
         return args, kwargs
 
+    def written(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+        """The same with less effort, and so perhaps with more of them."""
+        return args, kwargs
+
+
+class Parameter(NamedTuple):
+    """What is asked of a parameter for each call."""
+
+    name: str
+    kind: Any
+    default: Any
+    by_name: bool  # whether its argument is shown by name
+    words: Callable[[Any], str] | None  # for the argument, if not the argument itself
+
 
 class SignatureForm(Form):
     """The same for a function whose signature is known: without what is the default anyway.
@@ -62,51 +79,91 @@ class SignatureForm(Form):
         self.of_method: bool = fn.__code__.co_varnames[:1] == ("self",)
 
     @cached_property
-    def signature(self) -> inspect.Signature:
-        signature = inspect.signature(self.fn)
-        parameters = list(signature.parameters.values())[self.of_method :]
-        return signature.replace(parameters=parameters)
-
-    @cached_property
-    def by_name(self) -> set[str]:
-        parameters = self.signature.parameters.values()
-        optional = {
+    def parameters(self) -> list[Parameter]:
+        parameters = [*inspect.signature(self.fn).parameters.values()][self.of_method :]
+        optional = [
             each.name
             for each in parameters
             if each.kind is each.POSITIONAL_OR_KEYWORD and each.default is not each.empty
-        }
-        named = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
-        return named | optional if len(optional) > 1 else named
+        ]
+        return [
+            Parameter(
+                each.name,
+                each.kind,
+                each.default,
+                each.kind is each.KEYWORD_ONLY or (len(optional) > 1 and each.name in optional),
+                self.words.get(each.name),
+            )
+            for each in parameters
+        ]
 
     def parts(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         by_position: list[Any] = []
         by_name: dict[str, Any] = {}
-        for parameter, value in self.given(args, kwargs):
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                by_position += value
-            elif parameter.name in self.by_name:
-                by_name[parameter.name] = value
+        for parameter, value in self.bound(args, kwargs):
+            if self.shown is not None and parameter.name not in self.shown:
+                continue
+            if is_default(value, parameter.default):
+                continue
+            shown = value if parameter.words is None else parameter.words(value)
+            if parameter.kind is VAR_POSITIONAL:
+                by_position += shown
+            elif parameter.by_name:
+                by_name[parameter.name] = shown
             else:
-                by_position.append(value)
+                by_position.append(shown)
         return by_position, by_name
 
-    def given(self, args: Args, kwargs: Kwargs) -> Iterator[tuple[inspect.Parameter, Any]]:
-        for name, value in self.signature.bind(*args, **kwargs).arguments.items():
-            parameter = self.signature.parameters[name]
-            if self.shown is not None and name not in self.shown:
-                continue
-            if not is_default(value, parameter.default):
-                yield parameter, self.words[name](value) if name in self.words else value
+    def written(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+        hidden = self.shown is not None or self.words
+        return self.parts(args, kwargs) if hidden else (args, kwargs)
+
+    def bound(self, args: Args, kwargs: Kwargs) -> Iterator[tuple[Parameter, Any]]:
+        """The arguments of a call that has succeeded; `Signature.bind` takes ten times as long."""
+        for place, parameter in enumerate(self.parameters):
+            if parameter.kind is VAR_POSITIONAL:
+                if args[place:]:
+                    yield parameter, args[place:]
+            elif place < len(args) and parameter.kind is not KEYWORD_ONLY:
+                yield parameter, args[place]
+            elif parameter.name in kwargs:
+                yield parameter, kwargs[parameter.name]
 
 
 class Label:
     """A call as a user would have written it; its text is made when it is asked for."""
 
-    __slots__ = ("before", "call")
+    __slots__ = ("_short", "before", "call", "title")
 
-    def __init__(self, before: object = None) -> None:
+    def __init__(self, before: object = None, title: str | None = None) -> None:
         self.before: object = before  # what the method was called on
         self.call: tuple[Form, Args, Kwargs]  # set when the call has returned
+        self.title: str | None = title  # what the user calls it
+        self._short: str | None = None
+
+    def named(self, title: str) -> "Label":
+        """The same call, with a name."""
+        label = Label(self.before, title)
+        label.call = self.call
+        return label
+
+    def short(self) -> str:
+        """Its name, or else the call alone, without the streams that it joins.
+
+        It is asked for at each opening [open].
+        """
+        if self._short is None:
+            self._short = self.title or self._brief()
+        return self._short
+
+    def _brief(self) -> str:
+        form, args, kwargs = self.call
+        by_position, by_name = form.written(args, kwargs)
+        parts = [brief(arg) for arg in by_position]
+        if parts[1:] and parts[0] == "...":
+            parts = ["..."]
+        parts += [f"{key}={brief(arg)}" for key, arg in by_name.items()]
+        return f"{form.name}({', '.join(parts)})"
 
     @property
     def name(self) -> str:
@@ -118,7 +175,8 @@ class Label:
         by_position, by_name = form.parts(args, kwargs)
         parts = [value(arg) for arg in by_position] if shown else ["..."] * bool(by_position)
         parts += [f"{key}={value(arg)}" for key, arg in by_name.items()]
-        return f"{form.name}({', '.join(parts)})"
+        text = f"{form.name}({', '.join(parts)})"
+        return text if self.title is None else f"{text}.named({self.title!r})"
 
     def __str__(self) -> str:
         calls: list[str] = []
@@ -170,6 +228,12 @@ def value(arg: Any) -> str:
     return short.repr(arg)
 
 
+def brief(arg: Any) -> str:
+    if type(arg) is int:  # as most are
+        return str(arg)
+    return "..." if hasattr(arg, "__aiter__") else in_a_line(value(arg))
+
+
 def is_default(value: Any, default: Any) -> bool:
     """Whether a value is the default; only what is of the same kind can be compared for certain."""
     alike = type(value) is type(default) or (is_number(value) and is_number(default))
@@ -178,6 +242,11 @@ def is_default(value: Any, default: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float)
+
+
+def in_a_line(text: str) -> str:
+    """The text, in which a `repr` may have ended a line."""
+    return " ".join(text.splitlines())
 
 
 def visible(text: str) -> str:

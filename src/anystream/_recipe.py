@@ -142,19 +142,37 @@ class Recipe(Openable, AsyncIterable[Any]):
         """The same with another cleanup timeout."""
         return self._changed(Label(self.text), (), seconds)
 
-    def _changed(self, text: object, makers: tuple[Maker, ...], grace: float) -> "Recipe":
+    def named(self, name: str) -> "Recipe":
+        """The same, whose last call has a name."""
+        text, provenance = self.text, self.provenance
+        if not isinstance(text, Label):
+            return self._changed(f"{text}.named({name!r})", (), self._seconds)
+        named = text.named(name)
+        if provenance is not None and provenance[1] is text:
+            provenance = (provenance[0], named, *provenance[2:])
+        return self._changed(named, (), self._seconds, provenance)
+
+    def _changed(
+        self,
+        text: object,
+        makers: tuple[Maker, ...],
+        grace: float,
+        provenance: Provenance | None = None,
+    ) -> "Recipe":
         return Recipe(
             self._open_source,
             Operators(self._row, makers) if makers else self._row,
             text,
             tasks=self._tasks,
             grace=grace,
-            provenance=self.provenance,
+            provenance=provenance or self.provenance,
             depth=self._frames + OPERATOR * len(makers),
         )
 
     def _open(self, owner: Owner) -> Source:
         source = self._open_source(owner)
+        if self.provenance is not None:
+            source.is_of(self.provenance[1])
         if self._row is None:
             return source
         return Segment(source, [make(owner) for make in self._row.all()], owner)

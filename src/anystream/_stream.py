@@ -300,6 +300,22 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         grace = check.seconds("seconds", seconds, zero=False)
         return Stream(self._recipe.with_grace(grace))
 
+    def named(self, name: str) -> "Stream[T_co]":
+        """The same stream, whose last operator is called `name`.
+
+        So are its tasks, its line in `explain` and in `run.statistics()`, and it stands in the
+        `repr` and in errors.
+
+        Raises `TypeError` if `name` is not a string, and `ValueError` if it is empty.
+
+        >>> print(async_range(9).map(str, concurrency=2).named("texts").take(3))
+        async_range(9).map(str, concurrency=2).named('texts').take(3)
+        """
+        check.text("name", name)
+        if not name:
+            raise ValueError("name must not be empty")
+        return Stream(self._recipe.named(name))
+
     def as_generator(self) -> AsyncGenerator[T_co, None]:
         """An async generator over one run, for frameworks that ask for one.
 

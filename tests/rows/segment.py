@@ -124,6 +124,7 @@ SEGMENT = (
     ),
     Row("on_close", lambda s, f: s.on_close(f(lambda: None)), calls=True),
     Row("progress", lambda s, f: s.progress("items", 8)),
+    Row("named", lambda s, f: s.named("rows")),
     Row("with_grace", lambda s, f: s.with_grace(3), grace=3),
     Row("Stream of a stream", lambda s, f: Stream(s)),
 )

@@ -163,15 +163,13 @@ def test_the_tasks_of_a_stream_are_seen_through(name: str) -> None:
         await anyio.Event().wait()  # in a function
 
     inner = "test_the_tasks_of_a_stream_are_seen_through.<locals>."
-    reader, producer = sorted(report(buffered, name), key=lambda line: "Producer.run" in line)
+    reader, producer = sorted(report(buffered, name), key=lambda line: "buffer(3)" in line)
     assert reader.startswith(f"{__name__}.{inner}buffered ")
     assert reader.endswith(f"in {inner}buffered, waits in Stream.collect")
-    assert producer == waits(
-        "anystream._core.producer.Producer.run", "items", "in a generator", "items", "Event.wait"
-    )
+    assert producer == waits("buffer(3)", "items", "in a generator", "items", "Event.wait")
     never_name = f"{inner}never"
     assert waits(
-        "anystream._core.producer.Producer.run",
+        "map(never, concurrency=2) 1/2",
         never_name,
         "in a function",
         never_name,
@@ -187,11 +185,7 @@ def test_what_only_the_library_has_called_is_named_all_the_same(name: str) -> No
         async with Stream(TrackedSource(range(9)).iterator).buffer(1):
             await anyio.Event().wait()
 
-    lines = [
-        line
-        for line in report(unread, name)
-        if line.startswith("anystream._core.producer.Producer.run ")
-    ]
+    lines = [line for line in report(unread, name) if line.startswith("buffer(1) ")]
     assert len(lines) == 1
     assert "anystream" in lines[0].partition("): ")[2]
 

@@ -83,6 +83,7 @@ def operators(ints: Stream[int], strings: Stream[str]) -> None:
     assert_type(ints.merge(strings), Stream[int | str])
     assert_type(ints.on_close(print), Stream[int])
     assert_type(ints.with_grace(3), Stream[int])
+    assert_type(ints.named("numbers"), Stream[int])
     ints.tap(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ints.starmap(add)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     ints.filter(lambda: True)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]

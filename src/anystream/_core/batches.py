@@ -10,7 +10,7 @@ from itertools import chain, islice
 from time import perf_counter as clock
 from typing import Any
 
-from .contracts import MISSING, QUANTUM, Operator, Owner, Source, WaitingOperator
+from .contracts import MISSING, QUANTUM, Named, Operator, Owner, Source, WaitingOperator
 
 PIECE = QUANTUM / 8
 """Seconds of work between two looks at the clock."""
@@ -93,6 +93,9 @@ class Segment:
         return self.source.awaits_in_batch or any(
             operator.awaits_in_batch for operator in self._operators
         )
+
+    def is_of(self, call: Named) -> None:
+        """Its source came about by that, and was told."""
 
     async def batch(self) -> Iterator[Any] | None:
         if self._waiting is not None:

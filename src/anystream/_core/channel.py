@@ -27,7 +27,7 @@ from typing import Any
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from .._errors import StreamClosedError, StreamOverflowError
-from .contracts import MISSING, QUANTUM, AsyncEvent, Backend, Owner, SourceDefaults, Task
+from .contracts import MISSING, QUANTUM, AsyncEvent, Backend, Named, Owner, SourceDefaults, Task
 
 SHORT = 64
 """Up to this many items a list is as fast as a deque [buffer-64], and smaller [open-memory]."""
@@ -43,6 +43,9 @@ class Lane:
     item, and only while a reader waits for it. A producer that waits is woken when the items are
     down to `low`, and not for every single place.
     """
+
+    part = ""
+    """What its task does for the channel, if it brings no items."""
 
     __slots__ = ("_channel", "_items", "_low", "_over", "_parked", "_promised", "bound", "stopped")
 
@@ -61,6 +64,10 @@ class Lane:
     @property
     def channel(self) -> "Channel":
         return self._channel
+
+    def task_name(self) -> str:
+        """What the next task is called that fills it."""
+        return self._channel.task_name(self.part)
 
     @property
     def has_items(self) -> bool:
@@ -220,6 +227,11 @@ LANES: dict[str, Callable[["Channel", int], Lane]] = dict(
 )
 
 
+def numbered(text: str, number: int, of: int) -> str:
+    """What one of several tasks of a call is called."""
+    return f"{text} {number}/{of}" if of > 1 else text
+
+
 class ChannelState(Enum):
     """The life of a channel; what each state means stands above."""
 
@@ -237,7 +249,9 @@ class Channel(SourceDefaults):
 
     __slots__ = (
         "_error",
+        "_label",
         "_lanes",
+        "_named",
         "_news",
         "_open_lanes",
         "_ready",
@@ -260,6 +274,8 @@ class Channel(SourceDefaults):
         self._state = OPEN
         self._error: BaseException | None = None
         self._open_lanes = 0
+        self._label: Named | None = None  # of the call that it came about by
+        self._named = 0  # lanes whose tasks have got a name
         self._lanes: list[Lane] = []
         self._ready: list[Lane] | deque[Lane] = []  # lanes with items, in turn
         self._tasks: list[Task] = []  # that fill the lanes
@@ -320,6 +336,20 @@ class Channel(SourceDefaults):
     def add_silent(self, lane: Lane) -> None:
         """Stop `lane` with the others; it brings no items, and its end does not count."""
         self._lanes.append(lane)
+
+    def is_of(self, call: Named) -> None:
+        self._label = call
+
+    def text(self) -> str:
+        """The call that it came about by, or its name."""
+        return "anystream" if self._label is None else self._label.short()
+
+    def task_name(self, part: str) -> str:
+        """What the next task is called that fills it."""
+        if part:
+            return f"{self.text()} {part}"
+        self._named += 1
+        return numbered(self.text(), self._named, max(self._open_lanes, self._named))
 
     def filled_by(self, task: Task) -> None:
         """Stop `task` when nothing more is read."""

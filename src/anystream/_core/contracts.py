@@ -37,6 +37,14 @@ QUANTUM = 0.001
 """Seconds of work between two checkpoints, as near as the items allow."""
 
 
+class Named(Protocol):
+    """A call of the user's that a source came about by."""
+
+    def short(self) -> str:
+        """Its name, or how it was written."""
+        ...
+
+
 class AsyncEvent(Protocol):
     """What tasks wait for; it is set once."""
 
@@ -77,7 +85,9 @@ class TaskGroup(Protocol):
         /,
     ) -> bool | None: ...
 
-    def start_soon(self, function: Callable[[], Coroutine[Any, Any, None]], /) -> object: ...
+    def start_soon(
+        self, function: Callable[[], Coroutine[Any, Any, None]], /, *, name: str
+    ) -> object: ...
 
 
 class Backend(NamedTuple):
@@ -146,6 +156,10 @@ class Source(Protocol):
         """Whether closing it ends the wait of a step, without a cancellation."""
         ...
 
+    def is_of(self, call: Named) -> None:
+        """It came about by this call of the user's."""
+        ...
+
     def batch(self) -> Awaitable[Iterator[Any] | None]:
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
@@ -176,6 +190,9 @@ class SourceDefaults:
     @property
     def awaits_in_batch(self) -> bool:
         return not self.any_task
+
+    def is_of(self, call: Named) -> None:
+        """It came about by this call of the user's."""
 
     async def close(self, owner: "Owner") -> None:
         """There is nothing to give back."""

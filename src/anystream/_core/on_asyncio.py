@@ -5,7 +5,7 @@ from asyncio import CancelledError, Future, Task, TimerHandle, current_task, get
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from math import inf
 from types import TracebackType, coroutine
-from typing import Any
+from typing import Any, cast
 
 from anyio import CancelScope, create_task_group
 from anyio._backends import _asyncio
@@ -139,8 +139,9 @@ class AsyncioTasks:
     async def __aenter__(self) -> None:
         self.cancel_scope.__enter__()
 
-    def start_soon(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        name = f"{function.__module__}.{function.__qualname__}"
+    def start_soon(
+        self, function: Callable[[], Coroutine[Any, Any, None]], /, *, name: str
+    ) -> None:
         task = get_running_loop().create_task(function(), name=name)
         self._running.add(task)
         task.add_done_callback(self._task_ended)
@@ -212,7 +213,7 @@ def ours() -> Backend:
         """anyio's where a task factory is set: it knows how to start a task that is not eager."""
         if get_running_loop().get_task_factory() is None:
             return AsyncioTasks(new_scope())
-        return create_task_group()
+        return cast("TaskGroup", create_task_group())  # mypy misreads its variadic arguments
 
     return Backend(
         new_event=FutureEvent,

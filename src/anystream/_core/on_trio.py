@@ -49,8 +49,10 @@ class TrioTasks:
         self._nursery = await self._manager.__aenter__()
         self.cancel_scope = cast("CancelScope", self._nursery.cancel_scope)  # no other names
 
-    def start_soon(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._nursery.start_soon(function)
+    def start_soon(
+        self, function: Callable[[], Coroutine[Any, Any, None]], /, *, name: str
+    ) -> None:
+        self._nursery.start_soon(function, name=name)
 
     async def __aexit__(
         self,

@@ -8,6 +8,7 @@ cancel scopes.
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import Context, copy_context
+from functools import partial
 from inspect import currentframe
 from math import inf
 from typing import Any, Protocol
@@ -78,6 +79,10 @@ class Startable(Task, Protocol):
 
     def context(self) -> Context:
         """What it begins with a copy of."""
+        ...
+
+    def name(self) -> str:
+        """What it is called among the tasks of the event loop."""
         ...
 
 
@@ -280,7 +285,7 @@ class Opening(TaskOwner):
         else:
             assert self._group is not None
             self._tasks.add(task)
-            task.context().run(self._group.start_soon, task.run)
+            task.context().run(partial(self._group.start_soon, task.run, name=task.name()))
 
     def context(self) -> Context:
         """A copy of the context of the opening, for a task."""

@@ -36,6 +36,9 @@ from .opening import Opening
 from .owner import TaskOwner
 from .trio_scopes import Unwinding, are_known, is_told, parted
 
+OWN: set[int] = set()
+"""The tasks of this library that run: none of them begins to read what somebody else has opened."""
+
 LONG = 8
 """From this many places in a lane on it pays to look twice before parking [buffer-64]."""
 
@@ -129,6 +132,10 @@ class Producer(TaskOwner):
             self.add_error(error)
         else:
             self.leave_unread(error)
+
+    @abstractmethod
+    def name(self) -> str:
+        """What its task is called."""
 
     def context(self) -> Context:
         """What its task begins with a copy of."""
@@ -314,6 +321,8 @@ class Producer(TaskOwner):
 
     async def run(self) -> None:
         """The whole life of the task; it raises nothing."""
+        own = self.backend.task_id()
+        OWN.add(own)
         try:
             with self._outer:
                 if self._state is NEW:
@@ -324,6 +333,7 @@ class Producer(TaskOwner):
                 else:
                     await self._body()
         finally:
+            OWN.discard(own)
             self._finish()
 
     async def _body(self) -> None:
@@ -515,6 +525,9 @@ class LaneProducer(Producer):
                     return
                 batch = following
         await self.end_step(source)
+
+    def name(self) -> str:
+        return self.lane.task_name()
 
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
         lane = self.lane

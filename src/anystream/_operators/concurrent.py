@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _args as check
 from .._core.channel import Channel, Lane, NonBlocking
-from .._core.contracts import Openable, Owner, Source
+from .._core.contracts import Backend, Openable, Owner, Source
 from .._core.producer import Mover
 
 
@@ -39,7 +39,7 @@ def merged(
     streams: Sequence[Openable],
     bound: int,
     overflow: str,
-    channel_type: type[Channel] = Channel,
+    channel_type: Callable[[Backend], Channel] = Channel,
 ) -> Callable[[Owner], Channel]:
     """A channel with a lane for each stream, which runs in a task of its own."""
 
@@ -68,6 +68,8 @@ def merging(buffer: int, until: str) -> Callable[[Sequence[Openable]], Callable[
 
 class Drain(NonBlocking):
     """A lane from which nothing is read: only errors come through."""
+
+    part = "background"
 
     def fill(self, batch: Iterator[Any]) -> bool:
         deque[Any](maxlen=0).extend(batch)

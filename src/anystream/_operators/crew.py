@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from sys import maxsize
 from typing import Any
 
-from .._core.channel import Channel, Lane
+from .._core.channel import Channel, Lane, numbered
 from .._core.contracts import MISSING, AsyncEvent, Openable, Owner, Source
 from .._core.driver import EMPTY
 from .._core.producer import LaneProducer, Mover
@@ -26,11 +26,17 @@ IDLE = maxsize
 class Worker(LaneProducer):
     """One of several tasks that take items from one supply."""
 
-    def __init__(self, owner: Owner) -> None:
-        super().__init__(owner)
+    def __init__(self, crew: "Crew", seat: int) -> None:
+        super().__init__(crew.owner)
+        self.crew = crew
+        self.supply = crew.supply
+        self.seat = seat  # its number among the workers that may be there
         self.place = IDLE  # of its item among all that were taken
         self.item: Any = MISSING  # that was handed to it
         self.told: AsyncEvent  # set when it was, or when there are no more
+
+    def name(self) -> str:
+        return numbered(self.crew.channel.text(), self.seat, self.crew.size)
 
 
 class Crew(ABC):
@@ -44,13 +50,14 @@ class Crew(ABC):
     def __init__(self, owner: Owner, size: int) -> None:
         self.owner = owner
         self.channel = Channel(owner.backend)
-        self._vacant = size
+        self.size = size
+        self._hired = 0
         self._newest: Worker | None = None
 
     def open(self, stream: Openable) -> Source:
         """Begin to read `stream`; what comes of it."""
         self.supply = supply(stream, self)
-        self._hire()
+        self._hire_another()
         return self.channel
 
     @abstractmethod
@@ -58,31 +65,33 @@ class Crew(ABC):
         """The lane that the workers share, if they do."""
 
     @abstractmethod
-    def worker(self) -> Worker:
+    def worker(self, seat: int) -> Worker:
         """Another one, which begins."""
 
-    def _hire(self) -> None:
-        self._vacant -= 1
+    def _hire_another(self) -> None:
+        self._hired += 1
+        self._hire(self._hired)
+
+    def _hire(self, seat: int) -> None:
         self.supply.joined()
-        self._newest = self.worker()
+        self._newest = self.worker(seat)
 
     def all_are_busy(self) -> None:
         """No worker waits for the next item: hire one, unless one is about to begin."""
-        if not self._vacant or self._newest is None or not self._newest.begun:
+        if self._hired == self.size or self._newest is None or not self._newest.begun:
             return
         if self.channel.is_open:
-            self._hire()
+            self._hire_another()
 
-    def replace(self) -> bool:
-        """Hire another worker, since one is to leave; False if there is no more to do.
+    def replace(self, worker: Worker) -> bool:
+        """Hire another one in the place of a worker, which is to leave; False at the end.
 
         What a function has set in the context of one cannot all be taken back there, and is not for
         the next item. So that worker leaves, and the new one begins in the context of the opening.
         """
         if not self.channel.is_open:
             return False
-        self._vacant += 1
-        self._hire()
+        self._hire(worker.seat)
         return True
 
 
@@ -223,6 +232,9 @@ class Hands(Lane):
         self._taken = 0  # items
         self._waiting: deque[Worker] = deque()
         self._gate: AsyncEvent | None = None  # at which who brings the items waits
+
+    def task_name(self) -> str:
+        return f"{self._crew.channel.text()} source"
 
     def ask(self, worker: Worker) -> None:
         """A worker waits for an item, until it is told."""

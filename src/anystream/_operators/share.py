@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeVar
 from anyio import current_time, get_running_tasks
 
 from .._core.channel import Channel, Lane
-from .._core.contracts import Openable, Owner, Source, SourceDefaults
+from .._core.contracts import Named, Openable, Owner, Source, SourceDefaults
 from .._core.driver import is_awaitable, resolved
 from .._core.owner import until
-from .._core.producer import Producer
+from .._core.producer import OWN, Producer
 from .._core.run import Run, reader_of
 from .._errors import (
     StreamBusyError,
@@ -32,9 +32,6 @@ PATIENCE = 1.0
 
 LONGEST = 3600.0
 """Seconds after which this is not looked at again, so that virtual time comes to an end."""
-
-OWN = f"{Producer.__module__}.{Producer.run.__qualname__}"
-"""The name of a task of the library's, which reads what another task has opened."""
 
 
 class Subscription(Channel):
@@ -90,6 +87,13 @@ class Distributor(ABC):
         self.opener: int | None = None  # the task of that
         self.over = False
         self.error: BaseException | None = None
+        self.call: Named | None = None
+
+    def is_of(self, call: Named) -> None:
+        self.call = call
+
+    def text(self) -> str:
+        return "anystream" if self.call is None else self.call.short()
 
     def start(self) -> None:
         """Start its task, and those that the source itself needs."""
@@ -181,7 +185,7 @@ class Distributor(ABC):
         return any(
             task.parent_id == owner or (task.parent_id is None and task.id not in self.before)
             for task in get_running_tasks()
-            if task.id != owner and task.name != OWN
+            if task.id != owner and task.id not in OWN
         )
 
     def cut(self) -> None:
@@ -205,6 +209,9 @@ class Dealer(Producer):
         super().__init__(owner)
         self.distributor = distributor
         self.failed = False
+
+    def name(self) -> str:
+        return self.distributor.text()
 
     async def produce(self) -> None:
         await self.distributor.deal_all()
@@ -274,6 +281,10 @@ class Share(HeldOpen):
         self.make = partial(Broadcast, owner, stream, size, overflow, replay)
         self.distributor = self.make()
         self.closed = False
+        self.call: Named | None = None
+
+    def is_of(self, call: Named) -> None:
+        self.call = self.distributor.call = call
 
     def join(self, owner: Owner) -> Source:
         if self.closed:
@@ -282,6 +293,7 @@ class Share(HeldOpen):
             )
         if self.distributor.started and not self.distributor.subscriptions:
             self.distributor = self.make()
+            self.distributor.call = self.call
         return self.distributor.join()
 
     async def close(self, owner: Owner) -> None:
@@ -406,6 +418,9 @@ class Groups(Sorter):
 
     def opened(self) -> Source:
         return self.outer.opened()
+
+    def text(self) -> str:
+        return self.outer.text()
 
     async def subscription_for(self, key: Any) -> Subscription:
         group = self.groups.get(key)

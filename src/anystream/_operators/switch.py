@@ -1,10 +1,11 @@
 """Operators in which a new item ends what the last one has started: switch_map, map_latest."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from .._core.channel import Channel, Lane
-from .._core.contracts import Openable, Owner, Source
+from .._core.contracts import Backend, Openable, Owner, Source
 from .._core.driver import resolved
 from .._core.producer import LaneProducer
 from .._sources.origins import as_source
@@ -19,6 +20,9 @@ class Newest(LaneProducer):
         self.lane = lane
         self.fn = fn
         self.item = item
+
+    def name(self) -> str:
+        return f"{self.lane.channel.text()} newest"
 
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
         if error is None or told or self.lane.stopped:
@@ -54,6 +58,17 @@ class Calling(Newest):
             self.lane.put(result)
 
 
+class Pending(Channel):
+    """The newest item, until what is done for the last one is stopped."""
+
+    def __init__(self, results: Channel, backend: Backend) -> None:
+        super().__init__(backend)
+        self.results = results
+
+    def text(self) -> str:
+        return f"{self.results.text()} source"
+
+
 class Switch(LaneProducer):
     """It reads on at once, and each item replaces what the last one has begun."""
 
@@ -65,9 +80,9 @@ class Switch(LaneProducer):
         self.latest = latest
         self.running: list[Newest] = []
 
-    def read(self, stream: Openable) -> None:
-        """Open what this reads, in a task of its own."""
-        self.source = merged([stream], 1, "drop_oldest")(self)
+    def read(self, stream: Openable, channel: Channel) -> None:
+        """Open what this reads, in a task of its own, to fill `channel`."""
+        self.source = merged([stream], 1, "drop_oldest", partial(Pending, channel))(self)
 
     async def produce(self) -> None:
         while not self.stopped and (batch := await self.source.batch()) is not None:
@@ -100,7 +115,7 @@ def switched(
     def open_source(owner: Owner) -> Source:
         channel = Channel(owner.backend)
         switch = Switch(owner, fn, latest)
-        switch.read(stream)
+        switch.read(stream, channel)
         switch.fill(channel.lane(0))
         return channel
 

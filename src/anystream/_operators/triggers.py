@@ -102,6 +102,8 @@ class Triggered(Channel):
 class Signals(NonBlocking):
     """A lane whose items are news for the channel, and not for its reader."""
 
+    part = "trigger"
+
     def __init__(self, channel: Triggered) -> None:
         super().__init__(channel, 1)
         self.triggered = channel

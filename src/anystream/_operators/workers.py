@@ -63,8 +63,8 @@ class Pool(Crew):
     def results(self) -> Lane:
         return self.lane
 
-    def worker(self) -> "Caller":
-        caller = Caller(self)
+    def worker(self, seat: int) -> "Caller":
+        caller = Caller(self, seat)
         self._callers.add(caller)
         caller.fill(self.lane)
         return caller
@@ -115,10 +115,9 @@ class Pool(Crew):
 class Caller(Worker):
     """A worker of a pool."""
 
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(pool.owner)
+    def __init__(self, pool: Pool, seat: int) -> None:
+        super().__init__(pool, seat)
         self.pool = pool
-        self.supply = pool.supply
         self.last: list[Source] = []  # what to close after the last one
         self.reported = False  # whether the reader was given what the source has raised
 
@@ -140,7 +139,7 @@ class Caller(Worker):
                 unless_foreign(exc, fn)
                 raise
             pool.deliver(self.place, result)
-            if copy_context() != own and pool.replace():
+            if copy_context() != own and pool.replace(self):
                 return
 
     async def room(self) -> bool:
@@ -219,8 +218,8 @@ class Expansion(Crew):
     def results(self) -> None:
         return None
 
-    def worker(self) -> "Expander":
-        expander = Expander(self)
+    def worker(self, seat: int) -> "Expander":
+        expander = Expander(self, seat)
         expander.fill(self.channel.lane(0))
         return expander
 
@@ -228,10 +227,9 @@ class Expansion(Crew):
 class Expander(Worker):
     """A worker of an expansion: it reads one inner stream after the other."""
 
-    def __init__(self, expansion: Expansion) -> None:
-        super().__init__(expansion.owner)
+    def __init__(self, expansion: Expansion, seat: int) -> None:
+        super().__init__(expansion, seat)
         self.expansion = expansion
-        self.supply = expansion.supply
         self.inner: list[Source] = []  # that is open
 
     async def produce(self) -> None:
@@ -244,7 +242,7 @@ class Expander(Worker):
             there = inner.at_once() if isinstance(inner, FromIterable) else EMPTY
             await self.transfer(inner, there)
             await self.finish(self.inner.pop())
-            if copy_context() != own and self.expansion.replace():
+            if copy_context() != own and self.expansion.replace(self):
                 return
 
     def reading(self) -> Iterable[Source]:

@@ -1,0 +1,161 @@
+"""What the tasks behind a stream are called, and the name that a user gives to a stage."""
+
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from typing import Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from anystream import Sender, Stream, async_range, from_thread, merge, producer, ticker, zip
+
+
+async def fetch(n: int) -> int:
+    await anyio.sleep(1)
+    return n
+
+
+async def even(n: int) -> bool:
+    return (await fetch(n)) % 2 == 0
+
+
+async def rows() -> AsyncIterator[int]:
+    for number in range(99):
+        await checkpoint()
+        yield number
+
+
+@producer
+async def sent(sender: Sender[int]) -> None:
+    await sender.send(1)
+    sender.start_soon(sent_too)
+    await anyio.sleep(9)
+
+
+async def sent_too(sender: Sender[int]) -> None:
+    await anyio.sleep(9)
+
+
+MAPPED = "map(fetch, concurrency=3)"
+NAMES: dict[str, tuple[Stream[Any], list[str]]] = {
+    "buffer": (Stream(rows).buffer(2), ["buffer(2)"]),
+    "map": (
+        Stream(rows).map(fetch, concurrency=3),
+        [f"{MAPPED} 1/3", f"{MAPPED} 2/3", f"{MAPPED} 3/3", f"{MAPPED} source"],
+    ),
+    "map of a range": (
+        async_range(9).map(fetch, concurrency=2),
+        ["map(fetch, concurrency=2) 1/2", "map(fetch, concurrency=2) 2/2"],
+    ),
+    "one worker": (
+        Stream(rows).map(fetch, ahead=2),
+        ["map(fetch, ahead=2)", "map(fetch, ahead=2) source"],
+    ),
+    "filter": (
+        async_range(9).filter(even, concurrency=2),
+        ["filter(even, concurrency=2) 1/2", "filter(even, concurrency=2) 2/2"],
+    ),
+    "merge": (
+        merge(ticker(1), ticker(2)),
+        ["merge(...) 1/2", "merge(...) 2/2"],
+    ),
+    "zip": (
+        zip(ticker(1), ticker(2)),
+        ["zip(...) 1/2", "zip(...) 2/2"],
+    ),
+    "take_until": (ticker(1).take_until(50.0), ["take_until(50.0)", "take_until(50.0) trigger"]),
+    "concurrently": (
+        ticker(1).concurrently(ticker(50)),
+        ["concurrently(...)", "concurrently(...) background"],
+    ),
+    "switch_map": (
+        ticker(1).switch_map(lambda _: ticker(0.25)),
+        ["switch_map(<lambda>)", "switch_map(<lambda>) source", "switch_map(<lambda>) newest"],
+    ),
+    "group_by": (ticker(1).group_by(round), ["group_by(round)"]),
+    "producer": (sent(), ["sent()", "sent() 2/2"]),
+    "from_thread": (from_thread(range(9), buffer=1), ["from_thread(range(0, 9), buffer=1)"]),
+    "named": (
+        async_range(9).map(fetch, concurrency=2).named("orders"),
+        ["orders 1/2", "orders 2/2"],
+    ),
+    "named before others": (
+        ticker(1).buffer(3).named("ticks").map(str).timeout(9),
+        ["ticks", "timeout(9)"],
+    ),
+}
+
+
+def of_streams(before: set[int]) -> list[str]:
+    tasks = [task for task in anyio.get_running_tasks() if task.id not in before]
+    names = [str(task.name) for task in tasks]
+    others = ("<", "anystream._bridges", "Task-")  # of the backend, and calls out of a thread
+    return sorted(name for name in names if not name.startswith(others))
+
+
+@pytest.mark.parametrize("kind", NAMES)
+async def test_a_task_is_called_by_its_label(kind: str) -> None:
+    stream, names = NAMES[kind]
+    before = {task.id for task in anyio.get_running_tasks()}
+    async with stream as items:
+        await anext(items)
+        await anyio.sleep(0.5)
+        assert of_streams(before) == sorted(names)
+
+
+async def test_the_tasks_of_share_and_of_inner_streams_are_named_too() -> None:
+    before = {task.id for task in anyio.get_running_tasks()}
+    async with ticker(1).share() as shared, shared as items:
+        await anext(items)
+        assert of_streams(before) == ["share()"]
+    inner = async_range(3).flat_map(lambda n: ticker(1).buffer(n + 1), concurrency=2)
+    async with inner as items:
+        await anext(items)
+        assert {"buffer(1)", "buffer(2)"} < {*of_streams(before)}
+
+
+CHANGED: ContextVar[int] = ContextVar("CHANGED")
+
+
+async def test_a_worker_that_takes_the_place_of_another_has_its_name() -> None:
+    async def changing(n: int) -> int:
+        CHANGED.set(n)
+        return await fetch(n)
+
+    before = {task.id for task in anyio.get_running_tasks()}
+    async with async_range(9).map(changing, concurrency=2) as items:
+        for _ in range(4):
+            await anext(items)
+            assert of_streams(before) == [
+                "map(changing, concurrency=2) 1/2",
+                "map(changing, concurrency=2) 2/2",
+            ]
+
+
+def test_a_name_stands_in_the_text_and_in_the_drawing() -> None:
+    stream = async_range(9).map(fetch, concurrency=2).named("orders").filter(None).named("real")
+    assert repr(stream) == (
+        "async_range(9).map(fetch, concurrency=2).named('orders').filter(None).named('real')"
+    )
+    drawing = stream.explain()
+    assert "filter(None).named('real')" in drawing
+    assert "map(fetch, concurrency=2).named('orders')" in drawing
+    again = stream.named("else")
+    assert repr(again).endswith(".filter(None).named('else')")
+    assert repr(stream).endswith(".named('real')")
+
+
+async def test_a_name_of_what_has_no_call() -> None:
+    async with async_range(4).group_by(lambda n: n % 2) as groups:
+        key, group = await anext(groups)
+        text = repr(group)
+        assert repr(group.named("even")) == f"{text}.named('even')"
+        assert key == 0
+        assert await group.named("even").collect() == [0, 2]
+
+
+@pytest.mark.parametrize(("name", "error"), [(5, TypeError), ("", ValueError)])
+def test_a_name_is_checked(name: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="name must"):
+        async_range(3).named(name)
