@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._bridges.from_thread import from_thread
     from ._bridges.to_sync import to_sync
     from ._core.run import Run
+    from ._core.statistics import RunStatistics, StageStatistics
     from ._errors import (
         CleanupTimeoutError,
         EmptyStreamError,
@@ -49,7 +50,9 @@ __all__ = [
     "Push",
     "Retry",
     "Run",
+    "RunStatistics",
     "Sender",
+    "StageStatistics",
     "Stream",
     "StreamBusyError",
     "StreamClosedError",
@@ -82,6 +85,7 @@ _HOMES = {
     "_bridges.from_thread": ("from_thread",),
     "_bridges.to_sync": ("to_sync",),
     "_core.run": ("Run",),
+    "_core.statistics": ("RunStatistics", "StageStatistics"),
     "_retry": ("Retry",),
     "_sources.builders": ("async_range", "poll", "stream", "stream_data", "ticker"),
     "_sources.joins": ("chain", "combine_latest", "merge", "race", "zip"),

@@ -18,6 +18,8 @@ from anystream import (
     GeneratorWarning,
     NeedsTasksError,
     Run,
+    RunStatistics,
+    StageStatistics,
     Stream,
     StreamBusyError,
     StreamClosedError,
@@ -39,6 +41,9 @@ async def opening(ints: Stream[int]) -> None:
         assert_type(await items.peek(), int)
         assert_type(await items.peek(None), int | None)
         assert_type(await items.collect(), list[int])
+        assert_type(items.statistics(), RunStatistics)
+        assert_type(items.statistics().stages, tuple[StageStatistics, ...])
+        assert_type(items.statistics().slowest, StageStatistics | None)
     async with ints.open(grace=3) as items:
         assert_type(items, Run[int])
     async for item in ints:

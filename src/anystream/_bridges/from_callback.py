@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from .. import _args as check
 from .. import _layouts as layouts
-from .._core.channel import OVERFLOWS, Channel
+from .._core.channel import OVERFLOWS, Channel, Counts
 from .._core.contracts import QUANTUM, Owner
 from .._core.driver import resolved
 from .._errors import StreamOverflowError
@@ -148,6 +148,13 @@ class Callbacks(Channel):
 
     # -- in the event loop
 
+    def capacity(self) -> int:
+        return self.bound
+
+    def counts(self) -> Counts:
+        with self.changed:
+            return Counts(self.passed, len(self.queue), self.dropped)
+
     async def batch(self) -> Iterator[Any] | None:
         if self.register is not None:
             await checkpoint()
@@ -198,7 +205,10 @@ class Callbacks(Channel):
     def push(self, item: Any) -> bool:
         with self.changed:
             if not self.takes():
+                self.drop(1)
                 return False
+            self.lose(self.overflow == "drop_oldest" and self.full())
+            self.came(1)
             self.queue.append(item)
             if not self.awake:
                 self.awake = True

@@ -113,6 +113,10 @@ class Waiter(LaneProducer):
         super().__init__(owner)
         self.reader = reader
 
+    @property
+    def waits_for(self) -> str | None:
+        return "room" if self.reader.held_up else None
+
     async def produce(self) -> None:
         await self.transfer(self.reader)
 
@@ -141,6 +145,7 @@ class ThreadReader(SourceDefaults):
         self.began = False
         self.inside = False  # whether the thread is inside `next`
         self.interrupted = False  # whether that was told to end
+        self.held_up = False  # whether the thread waits for room
         self.stopped = False
         self.ended = threading.Event()
         self.errors: list[BaseException] = []
@@ -192,9 +197,13 @@ class ThreadReader(SourceDefaults):
             if (room := self.lane.room()) > 0:
                 return room
             event = self.lane.gate()
+            self.held_up = True
+            self.lane.channel.waits_begin(room=True)
             try:
                 await event.wait()
             finally:
+                self.held_up = False
+                self.lane.channel.waits_end(room=True)
                 self.lane.leave_gate(event)
         return 0
 

@@ -94,6 +94,9 @@ class Segment:
             operator.awaits_in_batch for operator in self._operators
         )
 
+    def reads(self) -> Iterable[Source]:
+        return (self.source, *chain.from_iterable(each.reads() for each in self._operators))
+
     def is_of(self, call: Named) -> None:
         """Its source came about by that, and was told."""
 

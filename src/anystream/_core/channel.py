@@ -18,22 +18,71 @@ It has ended when it is OPEN and no lane is.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from enum import Enum
-from itertools import islice
+from itertools import chain, count, islice
+from operator import itemgetter
 from time import perf_counter as clock
-from typing import Any
+from typing import Any, NamedTuple
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from .._errors import StreamClosedError, StreamOverflowError
 from .contracts import MISSING, QUANTUM, AsyncEvent, Backend, Named, Owner, SourceDefaults, Task
 
+FIRST = itemgetter(0)
+
 SHORT = 64
 """Up to this many items a list is as fast as a deque [buffer-64], and smaller [open-memory]."""
 
 OVERFLOWS = ("wait", "drop_oldest", "drop_newest", "error")
 """What a lane can do when an item comes and there is no room."""
+
+
+class Counts(NamedTuple):
+    """Items of a channel so far; those that are neither waiting nor dropped were read."""
+
+    passed: int
+    waiting: int
+    dropped: int
+
+
+class Waits:
+    """How long tasks have waited at one place, all together."""
+
+    __slots__ = ("_since", "_waiting")
+
+    def __init__(self, waiting: int, now: float) -> None:
+        self._waiting = waiting
+        self._since = now * waiting  # the sum of the times at which those who wait began
+
+    def begin(self, now: float) -> None:
+        self._waiting += 1
+        self._since += now
+
+    def end(self, now: float) -> None:
+        self._waiting -= 1
+        self._since -= now
+
+    def seconds(self, now: float) -> float:
+        return self._waiting * now - self._since
+
+
+class Seconds(NamedTuple):
+    """Waits for room, for items to work on, and of the reader."""
+
+    room: float
+    items: float
+    reader: float
+
+
+class Timing(NamedTuple):
+    """The same, while they are measured."""
+
+    now: Callable[[], float]
+    room: Waits
+    items: Waits
+    reader: Waits
 
 
 class Lane:
@@ -47,10 +96,10 @@ class Lane:
     part = ""
     """What its task does for the channel, if it brings no items."""
 
-    __slots__ = ("_channel", "_items", "_low", "_over", "_parked", "_promised", "bound", "stopped")
+    __slots__ = ("_items", "_low", "_over", "_parked", "_promised", "bound", "channel", "stopped")
 
     def __init__(self, channel: "Channel", bound: int, low: int | None = None) -> None:
-        self._channel = channel
+        self.channel = channel
         self.bound = bound
         self._low = bound // 2 if low is None else low
         self._items: list[Any] | deque[Any] = [] if bound <= SHORT else deque()
@@ -61,13 +110,9 @@ class Lane:
         self._over = False  # nothing more will come
         self._parked: list[AsyncEvent] = [] if bound else channel.demand
 
-    @property
-    def channel(self) -> "Channel":
-        return self._channel
-
     def task_name(self) -> str:
         """What the next task is called that fills it."""
-        return self._channel.task_name(self.part)
+        return self.channel.task_name(self.part)
 
     @property
     def has_items(self) -> bool:
@@ -87,18 +132,18 @@ class Lane:
         """How many items may be put in now."""
         if self.stopped:
             return 0
-        return (self.bound or self._channel.wanted) - len(self._items) - self._promised
+        return (self.bound or self.channel.wanted) - len(self._items) - self._promised
 
     def takes(self) -> bool:
         """Whether the producer may continue now."""
         used = len(self._items) + self._promised
-        return used < (self.bound or self._channel.wanted) and not self.stopped
+        return used < (self.bound or self.channel.wanted) and not self.stopped
 
     def gate(self) -> AsyncEvent:
         """An event to wait for room: of one's own, or with a bound of 0 the same for all."""
         if not self.bound and self._parked and not self._parked[-1].is_set():
             return self._parked[-1]
-        event = self._channel.new_event()
+        event = self.channel.new_event()
         self._parked.append(event)
         return event
 
@@ -107,11 +152,19 @@ class Lane:
         if event in self._parked:
             self._parked.remove(event)
 
+    def waiting(self) -> int:
+        """How many items wait in it."""
+        return len(self._items)
+
     def put(self, item: Any) -> None:
         """Put one item in, for which there is room."""
+        self.channel.passed += 1
+        self._add(item)
+
+    def _add(self, item: Any) -> None:
         self._items.append(item)
         if len(self._items) == 1:
-            self._channel.arrived(self)
+            self.channel.arrived(self)
 
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
@@ -130,8 +183,9 @@ class Lane:
         try:
             self._items.extend(items)
         finally:
+            self.channel.passed += len(self._items) - before
             if not before and self._items:
-                self._channel.arrived(self)
+                self.channel.arrived(self)
 
     def promise(self) -> bool:
         """Keep a place for an item that is being computed; False if there is none."""
@@ -143,9 +197,10 @@ class Lane:
     def deliver(self, item: Any) -> None:
         """Put in an item to which a place was promised."""
         self._promised -= 1
+        self.channel.passed += 1
         self._items.append(item)
         if len(self._items) == 1:
-            self._channel.arrived(self)
+            self.channel.arrived(self)
 
     def pop(self) -> Any:
         """Take out the first item."""
@@ -171,7 +226,7 @@ class Lane:
     def finish(self, error: BaseException | None = None) -> None:
         """Say that nothing more will come; an error comes after what is there."""
         self._over = True
-        self._channel.finished(self, error)
+        self.channel.finished(self, error)
 
 
 class NonBlocking(Lane):
@@ -196,6 +251,17 @@ class DropOldest(NonBlocking):
         self.extend(batch)
         return True
 
+    def extend(self, items: Iterator[Any]) -> None:
+        before, number = len(self._items), count()
+        try:
+            self._items.extend(map(FIRST, zip(items, number, strict=False)))
+        finally:
+            came = next(number)
+            self.channel.passed += came
+            self.channel.dropped += max(0, before + came - self.bound)
+            if not before and self._items:
+                self.channel.arrived(self)
+
 
 class DropNewest(NonBlocking):
     """A lane that drops what comes while it is full."""
@@ -204,7 +270,11 @@ class DropNewest(NonBlocking):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         if not super().fill(batch):
-            deque[Any](maxlen=0).extend(batch)
+            number = count()
+            try:
+                deque[Any](maxlen=0).extend(zip(batch, number, strict=False))
+            finally:
+                self.channel.drop(next(number))
         return True
 
 
@@ -215,6 +285,7 @@ class Fail(NonBlocking):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         if not super().fill(batch) and next(batch, MISSING) is not MISSING:
+            self.channel.drop(1)
             raise StreamOverflowError(
                 f"an item arrived while the buffer was full ({self.bound} items); read faster, or"
                 " choose a larger buffer or another overflow policy"
@@ -249,6 +320,7 @@ class Channel(SourceDefaults):
 
     __slots__ = (
         "_error",
+        "_feeds",
         "_label",
         "_lanes",
         "_named",
@@ -260,17 +332,26 @@ class Channel(SourceDefaults):
         "_waiting",
         "backend",
         "demand",
+        "dropped",
         "new_event",
+        "opened_at",
+        "passed",
+        "timing",
         "wanted",
     )
     closes = True
     ends_waits = True
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:
         self.backend = backend
+        self._feeds = feeds  # what its items are worked on for, if that is the same call
         self.new_event = backend.new_event
         self.demand: list[AsyncEvent] = []  # of producers whose lane has a bound of 0
         self.wanted = 0  # how many items a reader waits for
+        self.passed = 0  # items that have come, be they read, waiting or dropped
+        self.dropped = 0
+        self.opened_at = backend.clock()()
+        self.timing: Timing | None = None  # once somebody has asked
         self._state = OPEN
         self._error: BaseException | None = None
         self._open_lanes = 0
@@ -342,6 +423,8 @@ class Channel(SourceDefaults):
 
     def text(self) -> str:
         """The call that it came about by, or its name."""
+        if self._feeds is not None:
+            return f"{self._feeds.text()} source"
         return "anystream" if self._label is None else self._label.short()
 
     def task_name(self, part: str) -> str:
@@ -351,6 +434,61 @@ class Channel(SourceDefaults):
         self._named += 1
         return numbered(self.text(), self._named, max(self._open_lanes, self._named))
 
+    # -- what is seen of it -----------------------------------------------------------------
+
+    def feeders(self) -> Iterable[Task]:
+        """The tasks that its items come from."""
+        return chain(self._tasks, *(task.helpers() for task in self._tasks))
+
+    def capacity(self) -> int:
+        """How many items may wait in it; 0: they are asked for one by one."""
+        return sum(lane.bound for lane in self._lanes if not lane.part)
+
+    def counts(self) -> Counts:
+        lanes = {id(lane): lane for lane in (*self._lanes, *self._ready)}  # of which some are over
+        waiting = sum(lane.waiting() for lane in lanes.values())
+        return Counts(self.passed, waiting, self.dropped)
+
+    def came(self, items: int) -> None:
+        """So many items have come."""
+        self.passed += items
+
+    def lose(self, items: int) -> None:
+        """So many of those that were waiting are dropped."""
+        self.dropped += items
+
+    def drop(self, items: int) -> None:
+        """So many items have come, and are dropped at once."""
+        self.passed += items
+        self.dropped += items
+
+    def time_waits(self, room: int, items: int) -> None:
+        """From now on measure how long tasks wait, of which so many do."""
+        if self.timing is None:
+            clock = self.backend.clock()
+            now = clock()
+            waits = (Waits(waiting, now) for waiting in (room, items, int(self.read)))
+            self.timing = Timing(clock, *waits)
+
+    def waited(self) -> Seconds:
+        """How long tasks have waited, as far as that is measured."""
+        timing = self.timing
+        if timing is None:
+            return Seconds(0.0, 0.0, 0.0)
+        now = timing.now()
+        return Seconds(*(waits.seconds(now) for waits in timing[1:]))
+
+    def waits_begin(self, room: bool) -> None:
+        """A task begins to wait, for room or else for an item to work on."""
+        if self.timing is not None:
+            (self.timing.room if room else self.timing.items).begin(self.timing.now())
+
+    def waits_end(self, room: bool) -> None:
+        if self.timing is not None:
+            (self.timing.room if room else self.timing.items).end(self.timing.now())
+
+    # -- who fills it -----------------------------------------------------------------------
+
     def filled_by(self, task: Task) -> None:
         """Stop `task` when nothing more is read."""
         self._tasks.append(task)
@@ -358,6 +496,10 @@ class Channel(SourceDefaults):
     def forget(self, lane: Lane, task: Task) -> None:
         """Stop neither any more: both are over. What is in the lane is read."""
         self._lanes = [each for each in self._lanes if each is not lane]
+        self.forget_task(task)
+
+    def forget_task(self, task: Task) -> None:
+        """Do not stop it any more: it is over, and another one fills its lane."""
         self._tasks = [each for each in self._tasks if each is not task]
 
     # -- from the lanes ---------------------------------------------------------------------
@@ -419,8 +561,12 @@ class Channel(SourceDefaults):
                 await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
                     self._waiting = self.new_event()
+                    if self.timing is not None:
+                        self.timing.reader.begin(self.timing.now())
                     await self.woken(self._waiting)
             finally:
+                if self.timing is not None and self._waiting is not None:
+                    self.timing.reader.end(self.timing.now())
                 self._waiting = None
                 self.withdraw()  # also if it is cancelled
         return self.items()

@@ -160,6 +160,10 @@ class Source(Protocol):
         """It came about by this call of the user's."""
         ...
 
+    def reads(self) -> "Iterable[Source]":
+        """What it takes items from, in the task that steps it."""
+        ...
+
     def batch(self) -> Awaitable[Iterator[Any] | None]:
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
@@ -194,6 +198,9 @@ class SourceDefaults:
     def is_of(self, call: Named) -> None:
         """It came about by this call of the user's."""
 
+    def reads(self) -> Iterable[Source]:
+        return ()
+
     async def close(self, owner: "Owner") -> None:
         """There is nothing to give back."""
 
@@ -204,6 +211,29 @@ class Task(Protocol):
     @property
     def done(self) -> bool:
         """Whether it has closed all that it held."""
+        ...
+
+    @property
+    def waits_for(self) -> str | None:
+        """ "room" or "items", if it waits for that and is not inside a source or a function."""
+        ...
+
+    def reads(self) -> Iterable[Source]:
+        """What it takes items from."""
+        ...
+
+    def helpers(self) -> "Iterable[Task]":
+        """Tasks that it starts and stops itself."""
+        ...
+
+    @property
+    def caught(self) -> int:
+        """How many errors were dealt with in it."""
+        ...
+
+    @property
+    def retried(self) -> int:
+        """How many attempts were made again in it."""
         ...
 
     def start(self) -> None:
@@ -357,6 +387,14 @@ class Owner(ABC):
         """
 
     @abstractmethod
+    def has_caught(self) -> None:
+        """An error was dealt with here."""
+
+    @abstractmethod
+    def has_retried(self) -> None:
+        """An attempt was made again here."""
+
+    @abstractmethod
     def step_is_cancelled(self) -> None:
         """Remember that a step here was told of a cancellation."""
 
@@ -461,6 +499,10 @@ class Operator(ABC):
     def awaits_in_batch(self) -> bool:
         """Whether to draw an item out of a batch may begin an await of the user's."""
         return self.waits
+
+    def reads(self) -> Iterable[Source]:
+        """What it takes items from, besides those that it is given."""
+        return ()
 
     def bind(self, row: Row, place: int) -> None:
         """Called once, before the first batch."""

@@ -30,6 +30,7 @@ from .batches import Segment
 from .channel import Channel
 from .contracts import Backend, Openable, Owner, Source, Task, TaskGroup, depth_of
 from .owner import TaskOwner
+from .statistics import RunStatistics, picture
 
 RESERVE = 100
 """Frames that functions of the user's, and the backend, may take beyond those of the pipeline."""
@@ -106,9 +107,11 @@ class Opening(TaskOwner):
         "_refusal",
         "_scope",
         "_segment",
+        "_statistics",
         "_stream",
         "_task",
         "_tasks",
+        "_timed_since",
         "_unstarted",
     )
 
@@ -134,6 +137,8 @@ class Opening(TaskOwner):
         self._task: int | None = None  # that has to close, if it can be another one
         self._last: Sequence[Task] = ()  # those that the group may wait for
         self._refusal: StreamClosedError | None = None  # of what began too late
+        self._timed_since: float | None = None  # the first time that statistics were asked for
+        self._statistics: RunStatistics | None = None  # as it began to close, if they were
 
     @property
     def stream(self) -> Openable:
@@ -193,6 +198,15 @@ class Opening(TaskOwner):
     async def batch(self) -> Iterator[Any] | None:
         """The first batch of what nobody has opened before."""
         return await self.top().batch()
+
+    def statistics(self) -> RunStatistics:
+        """The numbers of this moment, or of that at which it began to close."""
+        if self._statistics is not None:
+            return self._statistics
+        now = self.now()
+        if self._timed_since is None:
+            self._timed_since = now
+        return picture(self._segment, now, self._timed_since, self.caught, self.retried)
 
     @property
     def bottom(self) -> Source | None:
@@ -433,6 +447,8 @@ class Opening(TaskOwner):
 
     async def close(self) -> None:
         """Close every source, downstream first; `raise_collected` raises what they have raised."""
+        if self._timed_since is not None:
+            self._statistics = self.statistics()
         self._closed = True
         segment, self._segment = self._segment, None
         if segment is not None:

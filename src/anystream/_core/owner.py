@@ -61,7 +61,15 @@ async def unwind(step: Callable[[], Awaitable[object]]) -> None:
 class TaskOwner(Owner):
     """What the two kinds of owners have in common."""
 
-    __slots__ = ("_errors", "_late", "_shield", "_step_cancelled", "_unread")
+    __slots__ = (
+        "_caught",
+        "_errors",
+        "_late",
+        "_retried",
+        "_shield",
+        "_step_cancelled",
+        "_unread",
+    )
 
     def __init__(self) -> None:
         self._shield: CancelScope | None = None  # for all of the cleanup that is under way
@@ -69,6 +77,8 @@ class TaskOwner(Owner):
         self._unread: tuple[BaseException, ...] = ()  # others, which the reader has not come to
         self._late: BaseException | None = None  # a native cancel that arrived during cleanup
         self._step_cancelled = False  # whether a step was told of a cancellation
+        self._caught: int = 0
+        self._retried: int = 0
 
     # -- what the kinds differ in -------------------------------------------------------------
 
@@ -122,6 +132,22 @@ class TaskOwner(Owner):
         taken = self._errors, self._unread
         self._errors = self._unread = ()
         return taken
+
+    @property
+    def caught(self) -> int:
+        """How many errors were dealt with here."""
+        return self._caught
+
+    @property
+    def retried(self) -> int:
+        """How many attempts were made again here."""
+        return self._retried
+
+    def has_caught(self) -> None:
+        self._caught += 1
+
+    def has_retried(self) -> None:
+        self._retried += 1
 
     def unless_over(self) -> None:
         if self.over:

@@ -156,6 +156,16 @@ class Producer(TaskOwner):
     def done(self) -> bool:
         return self._state is DONE
 
+    @property
+    def waits_for(self) -> str | None:
+        return "room" if self._state is PARKED else None
+
+    def reads(self) -> Iterable[Source]:
+        return self.reading()
+
+    def helpers(self) -> Iterable[Task]:
+        return ()
+
     def start(self) -> None:
         """Begin, when all that opens together with it is open."""
         self._opening.start(self)
@@ -218,9 +228,13 @@ class Producer(TaskOwner):
                     return True
             while not lane.stopped and self._state < STOPPED:
                 event = lane.gate()
+                if lane.channel.timing is not None:
+                    lane.channel.waits_begin(room=True)
                 try:
                     await self.park(event)
                 finally:
+                    if lane.channel.timing is not None:
+                        lane.channel.waits_end(room=True)
                     if lane.bound:
                         lane.leave_gate(event)
                 if lane.takes():

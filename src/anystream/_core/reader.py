@@ -20,6 +20,7 @@ from .callers import abandonable, warn
 from .contracts import Openable, Source, grace_of
 from .driver import EMPTY
 from .opening import Opening
+from .statistics import RunStatistics
 from .turns import FairQueue
 
 
@@ -86,6 +87,9 @@ class Reader:
     def inside_of(self) -> int | None:
         """What identifies the async generator whose block this is, if any task may leave that."""
         return self._inside_of
+
+    def statistics(self) -> RunStatistics:
+        return self._opening.statistics()
 
     def top(self) -> Source:
         """The segment that this reads."""

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, overload
 
 from .contracts import MISSING, Openable
 from .reader import Reader
+from .statistics import RunStatistics
 
 T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D")
@@ -91,6 +92,25 @@ class Run(AsyncIterator[T_co]):
         0 [1, 2, 3]
         """
         return [item async for item in self]
+
+    def statistics(self) -> RunStatistics:
+        """What this run is doing now: the numbers of each call with tasks.
+
+        A call takes a few microseconds for each of them and suspends nothing. The first one begins
+        to time how long tasks wait, which costs up to 3 % of a change of tasks. When the run
+        closes, the numbers stay as they were, if they were asked for before.
+
+        >>> async def main():
+        ...     async with async_range(9).buffer(3) as items:
+        ...         print(await anext(items))
+        ...         await anyio.sleep(0.01)
+        ...         for stage in items.statistics().stages:
+        ...             print(stage.name, stage.passed, stage.read, stage.waiting)
+        >>> anyio.run(main)
+        0
+        buffer(3) 3 1 2
+        """
+        return self._reader.statistics()
 
     async def aclose(self) -> None:
         """Close every source, downstream first; a second call does nothing.

@@ -99,6 +99,17 @@ class BatchLane(Lane):
     def takes(self) -> bool:
         return not (self.batch.full or self.stopped)
 
+    def waiting(self) -> int:
+        return len(self.batch.items) + (self.batch.next is not MISSING)
+
+    def gather(self, items: Iterator[Any]) -> bool:
+        """Take what fits in; True if the batch is full."""
+        before = self.waiting()
+        try:
+            return self.batch.gather(items)
+        finally:
+            self.channel.came(self.waiting() - before)
+
     def complete(self) -> bool:
         """Whether there is a batch, and no more fits in or comes."""
         return bool(self.batch.items) and (self.batch.full or self.over)
@@ -122,7 +133,7 @@ class BatchQueue(BatchLane):
             self.batch.full = True  # what comes at the instant at which it is due is too late
             return False
         try:
-            return not self.batch.gather(batch)
+            return not self.gather(batch)
         finally:
             if not begun and self.batch.items:
                 self.since = self.time()
@@ -174,10 +185,13 @@ class UntilQueue(BatchLane):
         if now > self.instant:
             self.instant, self.before = now, len(self.batch.items)
         try:
-            return not self.batch.gather(batch)
+            return not self.gather(batch)
         finally:
             if self.batch.full:
                 self.channel.wake()
+
+    def waiting(self) -> int:
+        return super().waiting() + len(self.late)
 
     def cut(self) -> None:
         """Let what came before this instant be a batch, if something did."""

@@ -39,6 +39,9 @@ class Chain(SourceDefaults):
     def any_task(self) -> bool:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
         return all(part.any_task for part in self.parts)
 
+    def reads(self) -> Iterable[Source]:
+        return self.parts
+
     async def batch(self) -> Iterator[Any] | None:
         while self.parts:
             batch = await self.parts[0].batch()
@@ -112,6 +115,9 @@ class Zipped(SourceDefaults):
         self.strict = strict
         self.batches = [EMPTY] * len(parts)
         self.row: list[Any] = []  # as far as it has come
+
+    def reads(self) -> Iterable[Source]:
+        return self.parts
 
     async def batch(self) -> Iterator[Any] | None:
         place = len(self.row)  # of the source whose batch has ended

@@ -9,7 +9,7 @@ trio resumes tasks in any order.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from sys import maxsize
 from typing import Any
 
@@ -30,13 +30,23 @@ class Worker(LaneProducer):
         super().__init__(crew.owner)
         self.crew = crew
         self.supply = crew.supply
+        self.replaced = False  # by another one, in the middle of a run
         self.seat = seat  # its number among the workers that may be there
         self.place = IDLE  # of its item among all that were taken
         self.item: Any = MISSING  # that was handed to it
-        self.told: AsyncEvent  # set when it was, or when there are no more
+        self.told: AsyncEvent | None = None  # set when it was, or when there are no more
 
     def name(self) -> str:
         return numbered(self.crew.channel.text(), self.seat, self.crew.size)
+
+    @property
+    def waits_for(self) -> str | None:
+        if self.told is None and (parked := super().waits_for) is not None:
+            return parked
+        return "items" if self.begun and self.place == IDLE else None
+
+    def reads(self) -> Iterable[Source]:
+        return (self.supply.source,)
 
 
 class Crew(ABC):
@@ -84,7 +94,7 @@ class Crew(ABC):
             self._hire_another()
 
     def replace(self, worker: Worker) -> bool:
-        """Hire another one in the place of a worker, which is to leave; False at the end.
+        """Hire another one in the place of a worker, which has to leave; False at the end.
 
         What a function has set in the context of one cannot all be taken back there, and is not for
         the next item. So that worker leaves, and the new one begins in the context of the opening.
@@ -92,6 +102,7 @@ class Crew(ABC):
         if not self.channel.is_open:
             return False
         self._hire(worker.seat)
+        worker.replaced = True
         return True
 
 
@@ -99,7 +110,7 @@ class Supply(ABC):
     """The items of a stream, each for one worker."""
 
     def __init__(self, source: Source, crew: Crew) -> None:
-        self._source = source
+        self.source = source
         self._crew = crew
         self._workers = 0  # that are there
         self._over = False
@@ -131,7 +142,7 @@ class Supply(ABC):
     def left(self) -> list[Source]:
         """A worker leaves; the last one has to close what this returns."""
         self._workers -= 1
-        return [] if self._workers else [self._source]
+        return [] if self._workers else [self.source]
 
 
 def supply(stream: Openable, crew: Crew) -> Supply:
@@ -180,10 +191,11 @@ class SteppedInTurn(Supply):
                 item = self.now(worker)
                 if item is not MISSING:
                     return item
-                if self._stepping:
-                    await self._wait()
-                else:
-                    await self._refill()
+                self._crew.channel.waits_begin(room=False)
+                try:
+                    await (self._wait() if self._stepping else self._refill())
+                finally:
+                    self._crew.channel.waits_end(room=False)
         except BaseException as exc:
             self._fail(exc)
             raise
@@ -204,7 +216,7 @@ class SteppedInTurn(Supply):
     async def _refill(self) -> None:
         self._stepping = True
         try:
-            batch = await self._source.batch()
+            batch = await self.source.batch()
         finally:
             self._stepping = False
             self._queue.wake()
@@ -224,7 +236,7 @@ class Hands(Lane):
     __slots__ = ("_crew", "_gate", "_results", "_taken", "_waiting")
 
     def __init__(self, crew: Crew) -> None:
-        channel = Channel(crew.owner.backend)
+        channel = Channel(crew.owner.backend, crew.channel)
         super().__init__(channel, 0)
         channel.add(self)
         self._crew = crew
@@ -232,9 +244,6 @@ class Hands(Lane):
         self._taken = 0  # items
         self._waiting: deque[Worker] = deque()
         self._gate: AsyncEvent | None = None  # at which who brings the items waits
-
-    def task_name(self) -> str:
-        return f"{self._crew.channel.text()} source"
 
     def ask(self, worker: Worker) -> None:
         """A worker waits for an item, until it is told."""
@@ -258,11 +267,13 @@ class Hands(Lane):
     def fill(self, batch: Iterator[Any]) -> bool:
         waiting, results = self._waiting, self._results
         for item in batch:
+            self.channel.came(1)
             if results is not None:
                 results.promise()
             worker = waiting.popleft()
             worker.item, worker.place = item, self._taken
             self._taken += 1
+            assert worker.told is not None
             worker.told.set()
             if not waiting:
                 self._crew.all_are_busy()
@@ -272,7 +283,7 @@ class Hands(Lane):
 
     def gate(self) -> AsyncEvent:
         if self._results is None:
-            self._gate = self._channel.new_event()
+            self._gate = self.channel.new_event()
         else:
             if self._gate is not None:
                 self._results.leave_gate(self._gate)
@@ -292,6 +303,7 @@ class Hands(Lane):
     def _dismiss(self) -> None:
         """Tell those who wait that there is nothing for them."""
         for worker in self._waiting:
+            assert worker.told is not None
             worker.told.set()
         self._waiting.clear()
 
@@ -316,9 +328,15 @@ class HandedOut(Supply):
         if not (hands.stopped or hands.over or worker.stopped):
             worker.told = told = self._channel.new_event()
             hands.ask(worker)
+            results = self._crew.channel
+            if results.timing is not None:
+                results.waits_begin(room=False)
             try:
                 await worker.park(told)
             finally:
+                if results.timing is not None:
+                    results.waits_end(room=False)
+                worker.told = None
                 if worker.item is MISSING:
                     hands.withdraw(worker)
         if worker.item is MISSING and not (self._over or worker.stopped):

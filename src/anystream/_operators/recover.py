@@ -126,6 +126,7 @@ class Catch(Replaceable):
         made = await in_except(self.error, self.handler, self.error)
         await self.begin(() if made is None else made, self.owner)
         self.error, self.replaced = None, True
+        self.owner.has_caught()
 
 
 def caught(
@@ -205,6 +206,7 @@ class Retrying(Replaceable):
             raise failure from self.error
         self.error = self.pause = self.due = None
         self.delivered = False
+        self.owner.has_retried()
 
     def decide(self) -> float:
         """How many seconds to pause; raises the error if there is no further attempt."""

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from anyio import current_time, get_running_tasks
 
 from .._core.channel import Channel, Lane
-from .._core.contracts import Named, Openable, Owner, Source, SourceDefaults
+from .._core.contracts import Named, Openable, Owner, Source, SourceDefaults, Task
 from .._core.driver import is_awaitable, resolved
 from .._core.owner import until
 from .._core.producer import OWN, Producer
@@ -58,6 +58,9 @@ class Subscription(Channel):
                 f"each part of {self.distributor.stream!r} can be opened only once"
             )
         return self.opened()
+
+    def feeders(self) -> Iterable[Task]:
+        return (self.distributor.dealer,) if self.distributor.started else ()
 
     async def batch(self) -> Iterator[Any] | None:
         self.task = self.backend.task_id()

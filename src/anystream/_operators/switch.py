@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from .._core.channel import Channel, Lane
-from .._core.contracts import Backend, Openable, Owner, Source
+from .._core.contracts import Openable, Owner, Source, Task
 from .._core.driver import resolved
 from .._core.producer import LaneProducer
 from .._sources.origins import as_source
@@ -58,17 +58,6 @@ class Calling(Newest):
             self.lane.put(result)
 
 
-class Pending(Channel):
-    """The newest item, until what is done for the last one is stopped."""
-
-    def __init__(self, results: Channel, backend: Backend) -> None:
-        super().__init__(backend)
-        self.results = results
-
-    def text(self) -> str:
-        return f"{self.results.text()} source"
-
-
 class Switch(LaneProducer):
     """It reads on at once, and each item replaces what the last one has begun."""
 
@@ -82,7 +71,13 @@ class Switch(LaneProducer):
 
     def read(self, stream: Openable, channel: Channel) -> None:
         """Open what this reads, in a task of its own, to fill `channel`."""
-        self.source = merged([stream], 1, "drop_oldest", partial(Pending, channel))(self)
+        self.source = merged([stream], 1, "drop_oldest", partial(Channel, feeds=channel))(self)
+
+    def reads(self) -> Iterable[Source]:
+        return (self.source,)
+
+    def helpers(self) -> Iterable[Task]:
+        return self.running
 
     async def produce(self) -> None:
         while not self.stopped and (batch := await self.source.batch()) is not None:

@@ -179,9 +179,13 @@ class Later(Lane):
         self.extend((self.due(), item) for item in islice(batch, room))
         return len(self._items) - before < room
 
+    def waiting(self) -> int:
+        """Not the end, which waits behind the items."""
+        return sum(item is not MISSING for _, item in self._items)
+
     def finish(self, error: BaseException | None = None) -> None:
         self.error = error
-        self.put((self.due(), MISSING))
+        self._add((self.due(), MISSING))
 
     def first(self) -> tuple[float, Any]:
         """When the first item is due, and the item."""
@@ -239,6 +243,7 @@ class RateFilter(NonBlocking):
         self.seconds = seconds
         self.held: Any = MISSING
         self.due = inf
+        self.through = 0  # items
 
     @abstractmethod
     def arrive(self, item: Any, now: float) -> None:
@@ -249,8 +254,16 @@ class RateFilter(NonBlocking):
             now = self.time()
             if now >= self.due:
                 self.release()
+            before = self.through + (self.held is not MISSING)
             self.arrive(item, now)
+            if self.through + (self.held is not MISSING) > before:
+                self.channel.came(1)
+            else:
+                self.channel.drop(1)  # this item, or the one that was held
         return True
+
+    def waiting(self) -> int:
+        return super().waiting() + (self.held is not MISSING)
 
     def hold(self, item: Any, due: float) -> None:
         self.held = item
@@ -265,9 +278,11 @@ class RateFilter(NonBlocking):
         self.pass_on(item)
 
     def pass_on(self, item: Any) -> None:
+        self.through += 1
         if len(self._items) == self.bound:
             del self._items[0]
-        self.put(item)
+            self.channel.lose(1)
+        self._add(item)
 
     def finish(self, error: BaseException | None = None) -> None:
         if self.held is not MISSING:

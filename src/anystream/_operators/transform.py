@@ -60,12 +60,14 @@ def forgiving(
         except Exception as error:
             if not owner.recovers():
                 raise
+            owner.has_caught()
             return await resolved(on_error(error, item))
 
     def call(item: Any) -> Any:
         try:
             result = fn(item)
         except Exception as error:
+            owner.has_caught()
             result = on_error(error, item)
             return in_except(error, resolved, result) if is_awaitable(result) else result
         return awaited(result, item) if is_awaitable(result) else result
@@ -349,6 +351,9 @@ class Flatten(FlattenBase):
     @property
     def busy(self) -> bool:
         return self.inner is not None and self.inner.busy
+
+    def reads(self) -> Iterable[Source]:
+        return () if self.inner is None else (self.inner,)
 
     def enter(self, item: Any) -> None:
         self.inner = as_source(item, self.owner, self.made)

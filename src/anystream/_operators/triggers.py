@@ -76,7 +76,7 @@ class Triggered(Channel):
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         self.time: Callable[[], float] = backend.clock()
-        self.came = -inf  # when the item came that waits to be read
+        self.came_at = -inf  # when the item came that waits to be read
         self.heard_at = inf  # when the trigger came
         self.signals = Signals(self)
         self.add_silent(self.signals)
@@ -86,7 +86,7 @@ class Triggered(Channel):
         return self.lane(0)
 
     def arrived(self, lane: Lane) -> None:
-        self.came = self.time()
+        self.came_at = self.time()
         super().arrived(lane)
 
     def heard(self, item: Any) -> None:
@@ -130,15 +130,16 @@ class TakeUntil(Triggered):
         self.end()
 
     def available(self) -> bool:
-        return bool(self._ready) and self.came < self.heard_at
+        return bool(self._ready) and self.came_at < self.heard_at
 
 
 class SkipUntil(Triggered):
     """Drops what comes before the trigger."""
 
     def available(self) -> bool:
-        if self._ready and self.came < self.heard_at:
+        if self._ready and self.came_at < self.heard_at:
             self.take()
+            self.lose(1)
         return bool(self._ready)
 
 

@@ -167,6 +167,8 @@ class Caller(Worker):
         return self.last
 
     def ended(self, reported: bool) -> None:
+        if self.replaced:
+            self.pool.channel.forget_task(self)
         if self.last:
             super().ended(self.reported)
         else:
@@ -247,6 +249,14 @@ class Expander(Worker):
 
     def reading(self) -> Iterable[Source]:
         return self.inner
+
+    def reads(self) -> Iterable[Source]:
+        return (*super().reads(), *self.inner)
+
+    def ended(self, reported: bool) -> None:
+        super().ended(reported)
+        if self.replaced:
+            self.lane.channel.forget(self.lane, self)
 
     async def close_sources(self) -> None:
         await super().close_sources()

@@ -230,6 +230,9 @@ class Wrapper(SourceDefaults):
     def busy(self) -> bool:
         return self.source is not None and self.source.busy
 
+    def reads(self) -> Iterable[Source]:
+        return () if self.source is None else (self.source,)
+
     async def begin(self, made: Any, owner: Owner) -> None:
         """Open what a function has made; if it is over by now, only to close it again."""
         over = owner.over

@@ -139,6 +139,11 @@ class Sending(LaneProducer):
         super().__init__(reader)
         self.call = call
         self.caller = caller  # the context of another one, which has started it
+        self.held_up = 0  # calls of `send` that wait for room
+
+    @property
+    def waits_for(self) -> str | None:
+        return "room" if self.held_up else None
 
     def context(self) -> Context:
         return super().context() if self.caller is None else self.caller
@@ -170,6 +175,8 @@ class Sending(LaneProducer):
         """Wait for room, which another task may take first."""
         lane = self.lane
         event = lane.gate()
+        self.held_up += 1
+        lane.channel.waits_begin(room=True)
         try:
             await event.wait()
             await checkpoint_if_cancelled()  # a stop wakes it as well, and then interrupts it
@@ -177,4 +184,6 @@ class Sending(LaneProducer):
             lane.taken()  # what this was woken for is for the next
             raise
         finally:
+            self.held_up -= 1
+            lane.channel.waits_end(room=True)
             lane.leave_gate(event)
