@@ -1,13 +1,21 @@
-"""Queues of asyncio's as sources."""
+"""Queues as sources: those of asyncio, and those of threads."""
 
 import asyncio
+import multiprocessing
 import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 
 from anystream import Stream, merge
+from anystream._sources.queues import Waiting
+from anystream.testing import MODES, every_cut
 
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 ITEMS = [0, 1, 2, 3, 4]
@@ -107,7 +115,192 @@ async def test_on_trio_the_error_says_so() -> None:
         await Stream(asyncio.Queue[int]()).collect()
 
 
-def test_a_queue_of_threads_has_its_own_way() -> None:
-    wrong: Any = queue.Queue()
+# -- queues of threads --------------------------------------------------------------------------
+
+
+def started(fn: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=fn)
+    thread.start()
+    return thread
+
+
+def waiting(jobs: queue.Queue[Any]) -> int:
+    """How many threads wait for an item."""
+    return len(jobs.not_empty._waiters)  # type: ignore[attr-defined]
+
+
+async def nobody_waits(jobs: queue.Queue[Any]) -> None:
+    while waiting(jobs):  # noqa: ASYNC110  # another thread leaves
+        await anyio.sleep(0.001)
+
+
+KINDS = [queue.Queue, queue.LifoQueue, queue.PriorityQueue]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_in_a_queue_of_threads(kind: Any) -> None:
+    numbers = kind()
+    for n in ITEMS:
+        numbers.put(n)
+    wanted = [*reversed(ITEMS)] if kind is queue.LifoQueue else ITEMS
+    assert await Stream(numbers).take(2).collect() == wanted[:2]
+    assert [item async for item in Stream(numbers).take(1)] == wanted[2:3]
+    assert numbers.qsize() == 2
+    assert await Stream(numbers).map(str, concurrency=2).take(2).collect() == [
+        *map(str, wanted[3:])
+    ]
+
+
+async def test_a_sentinel_ends_it() -> None:
+    jobs: queue.Queue[int | None] = queue.Queue(1)
+    filler = started(lambda: [jobs.put(n) for n in (*ITEMS, None)])
+    assert await Stream(jobs).take_while(lambda job: job is not None).collect() == ITEMS
+    filler.join()
+
+
+async def test_a_step_over_a_queue_of_threads_that_is_cancelled_loses_nothing() -> None:
+    jobs: queue.Queue[int] = queue.Queue()
+    async with Stream(jobs) as items:
+        for n in ITEMS:
+            with anyio.move_on_after(0.01) as scope:
+                await anext(items)
+            assert scope.cancelled_caught
+            jobs.put(n)
+            assert await anext(items) == n
+        with anyio.move_on_after(0.01):
+            await anext(items)
+    await nobody_waits(jobs)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_queue_of_threads_cancelled_anywhere(mode: Any) -> None:
+    for cut in every_cut():
+        jobs: queue.Queue[int] = queue.Queue()
+        got: list[int] = []
+
+        async def read(jobs: queue.Queue[int] = jobs, got: list[int] = got) -> None:
+            fillers = [started(partial(jobs.put, 0))]
+            try:
+                async with Stream(jobs).take(3) as items:
+                    async for item in items:
+                        got.append(item)
+                        fillers.append(started(partial(jobs.put, item + 1)))
+            finally:
+                for filler in fillers:
+                    filler.join()
+
+        await cut.run(read(), mode)
+        there = [*jobs.queue]
+        assert got + there == [*range(len(got) + len(there))]
+
+
+async def test_the_news_of_an_item_goes_to_who_still_waits() -> None:
+    """A reader that is cancelled when it has been told passes it on."""
+    jobs: queue.Queue[int] = queue.Queue()
+    waiter = Waiting(jobs)
+    told = started(waiter.wait)
+    while waiting(jobs) < 1:  # noqa: ASYNC110  # another thread counts
+        await anyio.sleep(0.001)
+    other: list[int] = []
+    waits = started(lambda: other.append(jobs.get()))
+    while waiting(jobs) < 2:  # noqa: ASYNC110
+        await anyio.sleep(0.001)
+    jobs.put(1)
+    told.join()
+    waiter.leave()
+    waits.join(5)
+    assert other == [1]
+
+
+class Stolen(queue.Queue[int]):
+    """Another thread takes the item that this one has just been told of."""
+
+    steals = 1
+
+    def get_nowait(self) -> int:
+        if self.steals:
+            self.steals -= 1
+            super().get_nowait()
+            started(partial(self.put, 2))
+        return super().get_nowait()
+
+
+async def test_an_item_that_another_thread_was_faster_to_take() -> None:
+    jobs = Stolen()
+    jobs.put(1)
+    assert await Stream(jobs).first() == 2
+
+
+class ShutDownInThreads(Exception):
+    pass
+
+
+class Closable(queue.Queue[int]):
+    """One that can be shut down, also before CPython 3.13."""
+
+    is_shutdown = False
+
+    def shutdown(self, immediate: bool = False) -> None:
+        with self.mutex:
+            self.is_shutdown = True
+            self.not_empty.notify_all()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> int:
+        if self.is_shutdown and self.empty():
+            raise ShutDownInThreads
+        return super().get(block, timeout)
+
+
+@pytest.mark.parametrize("kind", [queue.Queue, Closable])
+async def test_a_queue_of_threads_ends_where_it_is_shut_down(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(kind, "shutdown"):
+        pytest.skip("since CPython 3.13")
+    if kind is Closable:
+        monkeypatch.setattr(queue, "ShutDown", ShutDownInThreads, raising=False)
+    jobs = kind()
+    filler = started(lambda: [*map(jobs.put, ITEMS), jobs.shutdown()])
+    async with Stream(jobs) as items:
+        assert [item async for item in items] == ITEMS
+        assert [item async for item in items] == []
+    filler.join()
+    assert await Stream(jobs).collect() == []
+    late = kind()
+    async with Stream(late) as items:
+        ender = threading.Timer(0.02, late.shutdown)
+        ender.start()
+        assert [item async for item in items] == []
+    ender.join()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_no_thread_hangs_the_exit(backend: str) -> None:
+    program = """
+import anyio, queue, sys
+from anystream import Stream
+
+async def main():
+    with anyio.move_on_after(0.1):
+        await Stream(queue.Queue()).collect()
+    async with Stream(queue.Queue()) as items:
+        with anyio.move_on_after(0.1):
+            await anext(items)
+    raise KeyboardInterrupt
+
+anyio.run(main, backend=sys.argv[1])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, backend], capture_output=True, text=True, timeout=60
+    )
+    assert ran.stderr.rstrip().endswith("KeyboardInterrupt")
+
+
+def other_queues() -> list[Any]:
+    return [queue.SimpleQueue(), multiprocessing.Queue()]
+
+
+@pytest.mark.parametrize("wrong", other_queues(), ids=lambda wrong: type(wrong).__module__)
+def test_queues_of_other_kinds_have_their_own_way(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"from_thread\(lambda: iter\(queue\.get, None\)\)$"):
         Stream(wrong)

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     )
     from ._retry import Retry
     from ._sources.builders import async_range, poll, stream, stream_data, ticker
+    from ._sources.calls import calls
     from ._sources.joins import chain, combine_latest, merge, race, zip
     from ._sources.producers import Sender, producer
+    from ._sources.signals import signals
     from ._stream import Stream
 
 del TYPE_CHECKING  # which is not a name of ours
@@ -65,6 +67,7 @@ __all__ = [
     "WrongOrderError",
     "WrongTaskError",
     "async_range",
+    "calls",
     "chain",
     "combine_latest",
     "from_callback",
@@ -73,6 +76,7 @@ __all__ = [
     "poll",
     "producer",
     "race",
+    "signals",
     "stream",
     "stream_data",
     "ticker",
@@ -88,8 +92,10 @@ _HOMES = {
     "_core.statistics": ("RunStatistics", "StageStatistics"),
     "_retry": ("Retry",),
     "_sources.builders": ("async_range", "poll", "stream", "stream_data", "ticker"),
+    "_sources.calls": ("calls",),
     "_sources.joins": ("chain", "combine_latest", "merge", "race", "zip"),
     "_sources.producers": ("Sender", "producer"),
+    "_sources.signals": ("signals",),
     "_stream": ("Stream",),
 }
 """Where the names are, but for the errors, which are in `_errors`."""

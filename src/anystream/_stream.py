@@ -72,7 +72,9 @@ from ._retry import Retry, exception_types
 
 if TYPE_CHECKING:
     from asyncio import Queue
+    from queue import Queue as ThreadQueue
 
+    from anyio.abc import Listener
     from typing_extensions import TypeIs
 
 T = TypeVar("T")
@@ -115,7 +117,10 @@ class AddedToZero(Added, Protocol):
     def __radd__(self, other: int, /) -> Any: ...
 
 
-MakerOf: TypeAlias = Callable[[], Items[T] | Awaitable[Items[T]]]
+Given: TypeAlias = (
+    "Items[T] | Queue[T] | ThreadQueue[T] | Listener[T] | AbstractAsyncContextManager[Items[T]]"
+)
+MadeOf: TypeAlias = "Given[T] | Awaitable[Given[T]]"
 Trigger: TypeAlias = float | Eventual | Awaitable[object] | AsyncIterable[object]
 Later: TypeAlias = Items[T] | Awaitable[Items[T]]
 Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
@@ -147,13 +152,18 @@ class Workers(NamedTuple):
 class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     """A stream of items: an immutable recipe that can be opened again and again.
 
-    `source` is any async iterable, any iterable, an anyio `ObjectReceiveStream`, an
-    `asyncio.Queue`, which ends where it is shut down, or a function that returns one of these,
-    plain or async. A list or a function can be opened many times, also at the same time. An
-    iterator can be read only once, so a second opening is a `StreamConsumedError`; opening the
-    stream takes it over, and closes it. What a function returns is closed with all that it has,
-    after its iterator: with `__aexit__`, else `aclose`, else `close`. An iterable that was handed
-    over is closed if it has `aclose`.
+    `source` is any async iterable, any iterable, an anyio stream, an `asyncio.Queue` or a
+    `queue.Queue`, which end where they are shut down, an anyio listener, which gives the
+    connections that come, or an async context manager that gives one of these. Or it is a function,
+    plain or async, that returns one of these.
+
+    A list, a queue or a function can be opened many times, also at the same time. An iterator, a
+    context manager or a listener can be read only once, so a second opening is a
+    `StreamConsumedError`; opening the stream takes it over, and closes it. What a function returns
+    is closed with all that it has, after its iterator: with `__aexit__`, else `aclose`, else
+    `close`. An iterable that was handed over is closed if it has `aclose`. A context manager is
+    entered by the first step. It is left with the error of what it gave, or with `GeneratorExit` if
+    that was left early.
 
     Nothing runs until the stream is opened, and a stream can be opened in three ways:
 
@@ -178,7 +188,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     __slots__ = ("__weakref__", "_recipe", "_runs")
 
-    def __init__(self, source: "Items[T_co] | MakerOf[T_co] | Queue[T_co]") -> None:
+    def __init__(self, source: "Given[T_co] | Callable[[], MadeOf[T_co]]") -> None:
         self._recipe: Recipe = source if isinstance(source, Recipe) else Recipe.of(source)
         # Those of `async with`, by the task that entered.
         self._runs: dict[int, list[Run[T_co]]] | None = None
@@ -2112,6 +2122,11 @@ def checked_size(name: str, size: int, overflow: str) -> int:
 def triggering(trigger: Any) -> Recipe:
     if isinstance(trigger, AsyncIterable):
         return recipe_of(trigger)
+    if type(trigger).__module__ in ("threading", "multiprocessing.synchronize"):
+        raise TypeError(
+            f"trigger must not be an event of threads, got {trigger!r}; set an anyio.Event with"
+            " anyio.from_thread.run_sync, or use poll(event.is_set, 0.1).filter(None)"
+        )
     return Recipe.source(triggers.signal(trigger), text=label.call("trigger", trigger))
 
 

@@ -4,7 +4,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -16,12 +16,10 @@ from .. import _labels as label
 from .._core.contracts import Owner, Source, SourceDefaults
 from .._core.driver import resolved
 from .._errors import CleanupTimeoutError, StreamError
-from .._sources.origins import FromAsync, OneShot, Wrapper, opener_of
+from .._sources.of_asyncio import CHUNK, end_process, is_process, reader_of
+from .._sources.origins import FromAsync, OneShot, Wrapper, is_maker, opener_of
 
 POSIX = os.name == "posix"
-
-CHUNK = 65_536
-"""Bytes that are read from a file at a time, at most."""
 
 
 class ProcessExitError(StreamError):
@@ -29,7 +27,7 @@ class ProcessExitError(StreamError):
 
     __module__ = "anystream.net"
 
-    def __init__(self, process: Process, returncode: int) -> None:
+    def __init__(self, process: Any, returncode: int) -> None:
         super().__init__(f"process {process.pid} exited with code {returncode}")
         self.returncode = returncode
 
@@ -41,24 +39,27 @@ def chunks(source: Any) -> Callable[[Owner], Source]:
             "source must yield bytes; wrap in-memory data in a list, e.g. lines([data]):"
             f" got {label.value(source)}"
         )
-    if isinstance(source, Process) and source.stdout is None:
+    process = isinstance(source, Process) or is_process(source)
+    if process and source.stdout is None:
         raise TypeError("source must be a process whose stdout is a pipe, got one without")
     if isinstance(source, (str, os.PathLike)):
         return lambda owner: as_chunks(source, owner)
-    if isinstance(source, (AsyncFile, Process)):
+    if process or isinstance(source, AsyncFile) or reader_of(source) is not None:
         return OneShot(source, as_chunks)
-    if callable(source) and not isinstance(source, (AsyncIterable, Iterable)):
+    if is_maker(source):
         return lambda owner: Made(source, owner)
     return opener_of(source)
 
 
 def as_chunks(value: Any, owner: Owner) -> Source:
-    """A source of the bytes of a path, a file or a process."""
+    """A source of the bytes of a path, a file, a process or a reader of asyncio's."""
     given = value  # which the checks narrow to types that are only half known
     if isinstance(value, (str, os.PathLike)):
         return File(lambda: open(given, "rb"))
     if isinstance(value, AsyncFile):
         return File(lambda: None, given.wrapped)
+    if (reader := reader_of(given)) is not None:
+        return FromAsync(reader, owner)
     return Output(value, owner)
 
 
@@ -79,9 +80,8 @@ class Made(Wrapper):
 class Output(FromAsync):
     """What a process writes to its standard output."""
 
-    def __init__(self, process: Process, owner: Owner) -> None:
-        assert process.stdout is not None
-        super().__init__(process.stdout, owner)
+    def __init__(self, process: Any, owner: Owner) -> None:
+        super().__init__(reader_of(process.stdout) or process.stdout, owner)
         self.process = process
         self._aclose = self.end
 
@@ -95,6 +95,9 @@ class Output(FromAsync):
 
     async def end(self) -> None:
         """Ask the process to end, and wait; if that takes too long, anyio kills it."""
+        if is_process(self.process):
+            await end_process(self.process)
+            return
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 self.process.terminate()

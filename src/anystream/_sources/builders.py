@@ -4,7 +4,17 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
-from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+)
 
 import anyio
 from anyio.abc import ByteReceiveStream
@@ -17,7 +27,11 @@ from .._core.driver import resolved
 from .._operators.transform import Map
 from .._recipe import Recipe, named_call
 from .._stream import Stream
-from .origins import FromAsync, FromIterable, OneShot
+from .of_asyncio import reader_of
+from .origins import FromAsync, FromIterable, OneShot, advice, is_maker
+
+if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -230,21 +244,29 @@ class Receivable(Protocol[T_co]):
 
 Connection: TypeAlias = Readable[T] | Receivable[T]
 Opening: TypeAlias = Awaitable[Connection[T]] | AbstractAsyncContextManager[Connection[T]]
+Pair: TypeAlias = "tuple[StreamReader, StreamWriter]"
 
 
-@named_call
+@overload
+def stream_data(
+    connect: "Callable[[], Awaitable[Pair]] | Pair", *, grace: float = GRACE
+) -> Stream[bytes]: ...
+@overload
 def stream_data(
     connect: Callable[[], Opening[T]] | AbstractAsyncContextManager[Connection[T]],
     *,
     grace: float = GRACE,
-) -> Stream[T]:
+) -> Stream[T]: ...
+@named_call
+def stream_data(connect: Any, *, grace: float = GRACE) -> Stream[Any]:
     """Open a connection, yield what it reads until that is empty, and always close it.
 
     `connect` is an async function that returns a connection, or a function that returns an async
     context manager for one. A connection has `read()`, whose empty result is the end, or is an
-    anyio byte stream with `receive()`. It is closed by its context manager, its `aclose()` or its
-    `close()`. Instead of a function `connect` may be a context manager or a byte stream itself;
-    then the stream can be opened only once.
+    anyio byte stream with `receive()`, or the pair that `asyncio.open_connection` gives. It is
+    closed by its context manager, its `aclose()` or its `close()`. Instead of a function `connect`
+    may be a context manager, a byte stream or a pair itself; then the stream can be opened only
+    once.
 
     The connection is opened by the first step. However the stream is left, the close is awaited,
     shielded from cancellation, for at most `grace` seconds; a close that takes longer is cancelled
@@ -274,16 +296,20 @@ def stream_data(
     closed
     """
     grace = check.seconds("grace", grace)
-    if callable(connect):
+    if is_maker(connect):
         return Stream(Recipe.source(lambda _: Data(connect, grace)))
-    if not hasattr(connect, "__aenter__"):
+    given = reader_of(connect)
+    if given is None and not hasattr(connect, "__aenter__"):
         raise TypeError(
             "connect must be a function that opens a connection, or an async context manager,"
-            f" got {connect!r}"
+            f" got {advice(connect)}"
         )
-    return Stream(
-        Recipe.source(OneShot(connect, lambda value, _: Data(lambda: value, grace, value)))
-    )
+    handed_over = given or connect
+
+    def data(_: object, owner: Owner) -> Data:
+        return Data(lambda: handed_over, grace, handed_over)
+
+    return Stream(Recipe.source(OneShot(connect, data)))
 
 
 class Data(SourceDefaults):
@@ -328,6 +354,7 @@ class Data(SourceDefaults):
             self.managed = True
         else:
             connection = await resolved(connection)
+            connection = reader_of(connection) or connection
             self.leave = closer(connection)
         self.gives_way = isinstance(connection, ByteReceiveStream)
         read = getattr(connection, "read", None) or getattr(connection, "receive", None)

@@ -1,7 +1,6 @@
-"""What items come from: an iterable, an async iterable, or a function that makes one of them."""
+"""What items come from: an iterable, an async iterable, or what makes one of them."""
 
 import inspect
-import sys
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -17,9 +16,11 @@ from typing import Any, TypeAlias, cast
 from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
 from .._core.contracts import Openable, Owner, Source, SourceDefaults
-from .._core.driver import EMPTY, SyncDriver, awaits, resolved, stepper
+from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, stepper
 from .._core.opening import unless_too_deep
 from .._errors import StreamConsumedError, StreamInterruptedError
+from .of_asyncio import is_process
+from .queues import queue_type
 
 
 class FromIterable(SourceDefaults):
@@ -65,40 +66,6 @@ class FromIterable(SourceDefaults):
             owner.guard(close)
 
 
-class FromQueue(SourceDefaults):
-    """A queue of asyncio's, until it is shut down; it stays the user's, and what is in it there."""
-
-    __slots__ = ("_checkpoint", "_queue", "_shut_down", "_slicer")
-
-    def __init__(self, queue: Any, owner: Owner) -> None:
-        if not owner.backend.cancelled.__module__.startswith("asyncio"):
-            raise TypeError(f"a queue of asyncio's can be read on asyncio only, got {queue!r}")
-        self._checkpoint = owner.backend.checkpoint
-        self._queue = queue
-        self._shut_down: Any = getattr(sys.modules["asyncio"], "QueueShutDown", ())  # since 3.13
-        self._slicer = TimeSlicer()
-
-    async def batch(self) -> Iterator[Any] | None:
-        await self._checkpoint()
-        self._slicer.start()
-        items = chain.from_iterable(self._slicer.pieces(self.there()))
-        if not self._queue.empty():
-            return items
-        try:
-            return chain((await self._queue.get(),), items)
-        except self._shut_down:
-            return None
-
-    def there(self) -> Iterator[Any]:
-        while not self._queue.empty():
-            yield self._queue.get_nowait()
-
-
-def is_queue(value: object) -> bool:
-    """Whether it is one of asyncio's; nobody has one who has not imported that."""
-    return isinstance(value, getattr(sys.modules.get("asyncio"), "Queue", ()))
-
-
 class FromAsync(SyncDriver, SourceDefaults):
     """An async iterator: a batch is what it gives without suspending, and ends when it suspends."""
 
@@ -116,6 +83,12 @@ class FromAsync(SyncDriver, SourceDefaults):
         self._slicer = TimeSlicer()
         self._over = False
         self._killed = False
+
+    def lend(self, iterable: AsyncIterable[Any]) -> None:
+        """Close no more than the iterator, since who has given the iterable closes that."""
+        self._release = None
+        if self._iterator is iterable and not inspect.isasyncgen(iterable):
+            self._aclose = None
 
     @property
     def owner(self) -> Owner:
@@ -237,9 +210,13 @@ class Wrapper(SourceDefaults):
         """Open what a function has made; if it is over by now, only to close it again."""
         over = owner.over
         try:
-            self.source = as_source(made, owner, made=True)
+            if is_manager(made):
+                self.source = await entered(made, owner)
+                over = owner.over
+            else:
+                self.source = as_source(made, owner, made=True)
         except BaseException:
-            if (release := closer(made, True)) is not None:
+            if not is_manager(made) and (release := closer(made, True)) is not None:
                 await owner.release(release)
             raise
         if over:
@@ -265,8 +242,124 @@ class Deferred(Wrapper):
         return await self.source.batch()
 
 
+class Managed(Wrapper):
+    """What an async context manager gives, which is entered by the first batch.
+
+    It is left with what an async generator around it would leave it with: nothing at the end of its
+    items, their error, or `GeneratorExit` if they are left early.
+    """
+
+    def __init__(self, manager: Any, owner: Owner) -> None:
+        self.manager = manager
+        self.owner = owner
+        self.began = False
+        self.entered = False
+        self.error: BaseException | None = GeneratorExit()
+
+    @property
+    def holds(self) -> bool:
+        return self.entered
+
+    async def batch(self) -> Iterator[Any] | None:
+        if self.source is None:
+            await self.enter()
+        assert self.source is not None
+        batch = None
+        if not isinstance(self.error, Exception):
+            try:
+                batch = await self.source.batch()
+            except Exception as exc:
+                self.error = exc
+        if batch is not None:
+            return self.watched(batch)
+        if isinstance(self.error, Exception):
+            await self.fail(self.error)
+        self.error = None
+        return None
+
+    async def enter(self) -> None:
+        if self.began:
+            raise StreamInterruptedError(
+                f"entering {self.manager!r} was interrupted, and it cannot be entered again;"
+                " to try again, pass a function that makes it"
+            )
+        self.began = True
+        given = await type(self.manager).__aenter__(self.manager)
+        self.entered = True
+        try:
+            self.source = as_source(given, self.owner)
+            if isinstance(self.source, FromAsync):
+                self.source.lend(given)
+        except BaseException as exc:
+            self.error = exc
+            await self.close(self.owner)
+            raise
+
+    def watched(self, batch: Iterator[Any]) -> Iterator[Any]:
+        """The items; an error among them is dealt with where it can be awaited."""
+        try:
+            yield from batch
+        except Exception as exc:
+            self.error = exc
+
+    async def fail(self, error: Exception) -> None:
+        """Leave with an error, which the manager may keep to itself, or replace."""
+        await self.owner.replace(self.source, error)
+        outcome: list[Exception] = []
+
+        async def leave() -> None:
+            try:
+                if not await self.leave():
+                    outcome.append(error)
+            except Exception as exc:
+                outcome.append(exc)
+
+        await self.owner.release(leave, scopes=True)
+        if outcome:
+            raise outcome[0]
+
+    async def leave(self) -> bool:
+        self.entered = False
+        error = self.error
+        traceback = error.__traceback__ if error is not None else None
+        leave = type(self.manager).__aexit__
+        return bool(await leave(self.manager, type(error) if error else None, error, traceback))
+
+    async def close(self, owner: Owner) -> None:
+        await super().close(owner)
+        if self.entered:
+            await owner.release(self.leave, scopes=True)
+
+
+def is_manager(value: object) -> bool:
+    """Whether it is an async context manager, and nothing else that items may come from."""
+    return (
+        hasattr(type(value), "__aenter__")
+        and not isinstance(value, (Openable, AsyncIterable, Iterable))
+        and not is_of_anyio(value, "Listener", "Process")
+    )
+
+
+def is_maker(value: object) -> bool:
+    """Whether it is a function that makes what items come from, and not one of these itself."""
+    items = isinstance(value, (Openable, AsyncIterable, Iterable))
+    return callable(value) and not items and not is_manager(value)
+
+
+def is_of_anyio(value: object, *names: str) -> bool:
+    """Whether it is of one of these classes of `anyio.abc`, some of which take long to import."""
+    kinds = type(value).__mro__
+    return any(kind.__module__ == "anyio.abc" and kind.__name__ in names for kind in kinds)
+
+
+async def entered(manager: Any, owner: Owner) -> Managed:
+    source = Managed(manager, owner)
+    await source.enter()
+    return source
+
+
 def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
-    """A stream, an async iterable or an iterable as a source of `owner`.
+    """A stream, or whatever else items may come from, as a source of `owner`.
 
     What a function of the user's has `made` for it is closed with all that it has.
     """
@@ -280,9 +373,15 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
         return source
     if issubclass(type(value), Iterable):
         return FromIterable(value, owner, made)
-    if is_queue(value):
-        return FromQueue(value, owner)
-    raise TypeError(f"expected a stream, an async iterable or an iterable, got {value!r}")
+    if (queue := queue_type(value)) is not None:
+        return queue(value, owner)
+    if is_of_anyio(value, "Listener"):
+        from .listeners import FromListener
+
+        return FromListener(value, owner)
+    if is_manager(value):
+        return Managed(value, owner)
+    raise TypeError(f"expected a stream, an async iterable or an iterable, got {advice(value)}")
 
 
 class OneShot:
@@ -309,14 +408,27 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if isinstance(source, (AsyncIterator, Iterator)):
         return OneShot(source, as_source)
-    if isinstance(source, (Openable, AsyncIterable, Iterable)) or is_queue(source):
+    if isinstance(source, (Openable, AsyncIterable, Iterable)) or queue_type(source) is not None:
         return lambda owner: as_source(source, owner)
-    if callable(source):
+    if is_maker(source):
         return lambda owner: Deferred(source, owner)
-    hint = ""
-    if isinstance(source, getattr(sys.modules.get("queue"), "Queue", ())):
-        hint = "; a queue of threads is read by from_thread(lambda: iter(queue.get, None))"
+    if is_manager(source) or is_of_anyio(source, "Listener"):
+        return OneShot(source, as_source)
     raise TypeError(
         "source must be an async iterable, an iterable, or a function that returns one of these,"
-        f" got {source!r}{hint}"
+        f" got {advice(source)}"
     )
+
+
+def advice(value: Any) -> str:
+    """What was given instead of a source, and what to do with it."""
+    if inspect.iscoroutine(value):
+        value.close()  # which would be never awaited
+    if is_awaitable(value):
+        name = getattr(value, "__name__", "create")
+        return f"{value!r}; pass the function, {name}, or lambda: {name}(...)"
+    if is_of_anyio(value, "Process") or is_process(value):
+        return f"{value!r}; its output is read by anystream.net.lines(process)"
+    if type(value).__name__ in ("SimpleQueue", "JoinableQueue", "Queue"):
+        return f"{value!r}; such a queue is read by from_thread(lambda: iter(queue.get, None))"
+    return repr(value)

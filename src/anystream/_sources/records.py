@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from anyio import AsyncFile
 from anyio.abc import ByteReceiveStream, Process
@@ -15,8 +15,13 @@ from .._records.json import checked_loads, document_row, text_row
 from .._records.lines import MAX, Row, line_row
 from .._stream import Stream
 
+if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
+    from asyncio.subprocess import Process as AsyncioProcess
+
 T = TypeVar("T")
 
+OfAsyncio: TypeAlias = "StreamReader | tuple[StreamReader, StreamWriter] | AsyncioProcess"
 Chunks: TypeAlias = (
     ByteReceiveStream
     | Process
@@ -26,7 +31,9 @@ Chunks: TypeAlias = (
     | str
     | os.PathLike[str]
 )
-Bytes: TypeAlias = Chunks | Callable[[], Chunks | Awaitable[Chunks]]
+Bytes: TypeAlias = (
+    "Chunks | OfAsyncio | Callable[[], Chunks | OfAsyncio | Awaitable[Chunks | OfAsyncio]]"
+)
 """What can be read; a function makes it again for each opening."""
 
 
@@ -35,7 +42,8 @@ def lines(source: Bytes, *, max_line: int = MAX) -> Stream[str]:
     """The lines of bytes, without their ends.
 
     `source` is an anyio byte stream (a socket, the `stdout` of a process), an anyio `Process`,
-    whose output is read, or an anyio file in binary mode. It may also be the path of a file, or any
+    whose output is read, or an anyio file in binary mode. Of asyncio it takes a `StreamReader`, the
+    pair that `open_connection` gives, and a process. It may also be the path of a file, or any
     iterable or async iterable of bytes. Or it is a function that returns one of these, plain or
     async: then the stream can be opened again and again. The stream closes what the function makes
     or what is handed over, however it is left. A process that still runs then is terminated.
