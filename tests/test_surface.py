@@ -159,8 +159,8 @@ def test_an_error_has_a_docstring(error: str) -> None:
     assert ERRORS[error].__doc__, "no docstring of its own"
 
 
-REAL_TIME = {"anystream.from_callback"}
-"""Whose example waits for a thread of its own."""
+REAL_TIME = {"anystream.from_callback", "anystream.signals"}
+"""Whose example waits for a thread of its own, or for the operating system."""
 
 
 @pytest.fixture
@@ -282,9 +282,9 @@ def test_a_signature_shows_nothing_private(name: str) -> None:
 def test_every_operator_and_function_has_a_row() -> None:
     """So has `Stream`; what crosses threads is taken through the same in tests/bridges.
 
-    `explain` runs nothing.
+    The source of `signals` is the operating system, and `explain` runs nothing.
     """
-    others = {"from_thread", "to_sync", "explain"}
+    others = {"from_thread", "to_sync", "signals", "explain"}
     functions = {name.partition(".")[2] for name in FUNCTIONS if name.count(".") == 1}
     rows = {row.name.split()[0] for row in ROWS}
     assert rows == (functions | {*methods(Stream), "Stream", "Retry"}) - others

@@ -5,6 +5,8 @@ When they give which item is drawn in docs/time.md, and checked by the timelines
 
 import asyncio
 import gc
+import multiprocessing
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from functools import partial
 from types import SimpleNamespace
@@ -22,6 +24,7 @@ from anystream import (
     async_range,
     chain,
     merge,
+    poll,
     ticker,
 )
 from anystream.testing import TrackedSource, assert_marbles, marbles
@@ -485,3 +488,16 @@ async def test_a_pause_in_real_time() -> None:
     assert await async_range(3).pause_while(pause).collect() == [0, 1, 2]
     assert anyio.current_time() - start > 0.15
     await checkpoint()
+
+
+@pytest.mark.parametrize(
+    "make", [threading.Event, multiprocessing.Event], ids=["threads", "processes"]
+)
+async def test_an_event_of_threads_has_its_own_way(make: Any) -> None:
+    event = make()
+    for method in (Stream([1]).take_until, Stream([1]).skip_until):
+        with pytest.raises(TypeError, match=r"use poll\(event\.is_set, 0\.1\)\.filter\(None\)$"):
+            method(event)
+    event.set()
+    trigger = poll(event.is_set, 0.1).filter(None)
+    assert await ticker(1).take_until(trigger).collect() == []

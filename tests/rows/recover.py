@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from anystream import Retry, Stream, chain, poll
+from anystream import Retry, Stream, calls, chain, poll
 
 from .row import INNER_WAIT, Row, in_any_order, square
 
@@ -33,6 +33,12 @@ def flaky(item: Any, failures: int) -> Stream[Any]:
     """One item, at the opening after so many that fail."""
     outcomes = iter([fail] * failures)
     return Stream(lambda: next(outcomes, lambda: [item])())
+
+
+def counted(n: int) -> Callable[[], int | None]:
+    """A function that gives a number some times, and then nothing."""
+    results = itertools.repeat(n, n % 3)
+    return lambda: next(results, None)
 
 
 def even(n: int) -> int:
@@ -221,6 +227,12 @@ RECOVERING_INSIDE = (
     Row(
         "Retry",
         lambda s, f: s.flat_map(f(lambda n: flaky(n, n % 3).retry(SOON))),
+        calls=True,
+    ),
+    Row(
+        "calls",
+        lambda s, f: s.flat_map(lambda n: calls(f(counted(n)), until=None)),
+        lambda xs: (n for n in xs for _ in range(n % 3)),
         calls=True,
     ),
     Row(

@@ -4,6 +4,7 @@ Checked by pyright and mypy, never run. A line with an ignore must fail: both re
 is not needed.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -60,6 +61,17 @@ async def sources(socket: SocketStream, process: Process) -> None:
     ndjson(socket, max_text=80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     json_seq(socket, 80)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     ndjson(socket, loads=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def of_asyncio(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, process: asyncio.subprocess.Process
+) -> None:
+    assert_type(lines(reader), Stream[str])
+    assert_type(lines((reader, writer)), Stream[str])
+    assert_type(lines(process), Stream[str])
+    assert_type(lines(lambda: asyncio.create_subprocess_exec("ls")), Stream[str])
+    assert_type(lines(lambda: asyncio.open_connection("localhost", 80)), Stream[str])
+    lines(writer)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def errors(items: Stream[str]) -> None:

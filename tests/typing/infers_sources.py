@@ -4,12 +4,15 @@ Checked by pyright and mypy, never run. A line with an ignore must fail: both re
 is not needed.
 """
 
-from asyncio import Queue
+import asyncio
+import queue
+import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TypeVar, assert_type
 
 import anyio
+from anyio.abc import SocketListener, SocketStream
 from given import make_list, numbers, text
 
 import anystream
@@ -18,6 +21,7 @@ from anystream import (
     Sender,
     Stream,
     async_range,
+    calls,
     chain,
     combine_latest,
     from_callback,
@@ -26,6 +30,7 @@ from anystream import (
     poll,
     producer,
     race,
+    signals,
     stream,
     stream_data,
     ticker,
@@ -115,12 +120,48 @@ def sources(ints: Stream[int], strings: Stream[str], floats: Stream[float]) -> N
     anystream.zip(ints, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     combine_latest(ints, 5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     poll(make_list)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    stream_data(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    stream_data(text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stream_data(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    stream_data(text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     Stream(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     async_range()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     async_range(1.5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     ticker(1, missed="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@asynccontextmanager
+async def run_stream() -> AsyncGenerator[AsyncIterator[str], None]:
+    yield aiter(Stream("ab"))
+
+
+async def later() -> list[bytes]:
+    return [b""]
+
+
+def next_number() -> int | None:
+    return None
+
+
+def what_people_have(
+    jobs: queue.Queue[str], mine: asyncio.Queue[int], listener: SocketListener
+) -> None:
+    assert_type(Stream(jobs), Stream[str])
+    assert_type(Stream(mine), Stream[int])
+    assert_type(Stream(lambda: jobs), Stream[str])
+    assert_type(Stream(run_stream), Stream[str])
+    assert_type(Stream(run_stream()), Stream[str])
+    assert_type(Stream(later), Stream[bytes])
+    assert_type(Stream(listener), Stream[SocketStream])
+    Stream(later())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Stream(queue.SimpleQueue[str]())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(calls(later), Stream[list[bytes]])
+    assert_type(calls(next_number, until=None), Stream[int | None])
+    assert_type(calls(mine.get, end_on=asyncio.QueueEmpty), Stream[int])
+    assert_type(calls(jobs.get_nowait, end_on=(queue.Empty, OSError)), Stream[str])
+    calls(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    calls(later, end_on="EOFError")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert_type(signals(signal.SIGTERM, signal.SIGINT), Stream[signal.Signals])
+    signals(15)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(stream_data(lambda: asyncio.open_connection("localhost", 80)), Stream[bytes])
 
 
 @stream
@@ -171,9 +212,9 @@ def generate() -> Iterator[str]:
     yield "a"
 
 
-def bridges(ints: Stream[int], queue: Queue[str]) -> None:
+def bridges(ints: Stream[int], jobs: asyncio.Queue[str]) -> None:
     assert_type(from_thread([1, 2]), Stream[int])
-    assert_type(Stream(queue), Stream[str])
+    assert_type(Stream(jobs), Stream[str])
     assert_type(from_thread(generate), Stream[str])
     assert_type(from_thread(generate, stop=print), Stream[str])
     assert_type(from_thread(generate(), buffer=0), Stream[str])

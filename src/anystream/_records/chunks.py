@@ -47,7 +47,8 @@ def chunks(source: Any) -> Callable[[Owner], Source]:
     if process or isinstance(source, AsyncFile) or reader_of(source) is not None:
         return OneShot(source, as_chunks)
     if is_maker(source):
-        return lambda owner: Made(source, owner)
+        make: Any = source  # which the checks narrow to nothing
+        return lambda owner: Made(make, owner)
     return opener_of(source)
 
 

@@ -47,8 +47,9 @@ def reader_of(value: Any) -> AsyncioReader | None:
     kind: Any = getattr(sys.modules.get("asyncio"), "StreamReader", ())
     if isinstance(value, kind):
         return AsyncioReader(value)
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], kind):
-        return AsyncioReader(*value)
+    pair: Any = value
+    if isinstance(value, tuple) and len(pair) == 2 and isinstance(pair[0], kind):
+        return AsyncioReader(*pair)
     return None
 
 

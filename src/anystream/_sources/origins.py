@@ -251,6 +251,7 @@ class Managed(Wrapper):
 
     def __init__(self, manager: Any, owner: Owner) -> None:
         self.manager = manager
+        self.kind: Any = type(cast("object", manager))
         self.owner = owner
         self.began = False
         self.entered = False
@@ -274,7 +275,7 @@ class Managed(Wrapper):
             return self.watched(batch)
         if isinstance(self.error, Exception):
             await self.fail(self.error)
-        self.error = None
+        self.error = None  # it is left at its end
         return None
 
     async def enter(self) -> None:
@@ -284,7 +285,7 @@ class Managed(Wrapper):
                 " to try again, pass a function that makes it"
             )
         self.began = True
-        given = await type(self.manager).__aenter__(self.manager)
+        given = await self.kind.__aenter__(self.manager)
         self.entered = True
         try:
             self.source = as_source(given, self.owner)
@@ -305,25 +306,33 @@ class Managed(Wrapper):
     async def fail(self, error: Exception) -> None:
         """Leave with an error, which the manager may keep to itself, or replace."""
         await self.owner.replace(self.source, error)
-        outcome: list[Exception] = []
+        outcome: list[Exception] = [error]
 
         async def leave() -> None:
             try:
-                if not await self.leave():
-                    outcome.append(error)
+                if await self.leave():
+                    outcome.clear()
             except Exception as exc:
-                outcome.append(exc)
+                outcome[:] = [exc]
 
         await self.owner.release(leave, scopes=True)
-        if outcome:
-            raise outcome[0]
+        try:
+            self.owner.raise_collected(outcome[0] if outcome else None)
+            if outcome:
+                raise outcome[0]
+        finally:
+            outcome.clear()
+            del error  # which refers to this frame, once raised
 
     async def leave(self) -> bool:
         self.entered = False
-        error = self.error
+        error, self.error = self.error, None
+        kind = type(error) if error is not None else None
         traceback = error.__traceback__ if error is not None else None
-        leave = type(self.manager).__aexit__
-        return bool(await leave(self.manager, type(error) if error else None, error, traceback))
+        try:
+            return bool(await self.kind.__aexit__(self.manager, kind, error, traceback))
+        finally:
+            del error, traceback
 
     async def close(self, owner: Owner) -> None:
         await super().close(owner)

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 from anyio import open_signal_receiver
 
@@ -35,7 +35,7 @@ def signals(*numbers: signal.Signals) -> Stream[signal.Signals]:
     """
     if not numbers:
         raise TypeError("signals needs at least one, such as signals(signal.SIGTERM)")
-    for each in numbers:
+    for each in cast("tuple[object, ...]", numbers):
         if not isinstance(each, signal.Signals):
             raise TypeError(f"numbers must be of signal.Signals, got {each!r}")
     return Stream(Recipe.source(lambda owner: Received(numbers, owner)))
