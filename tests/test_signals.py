@@ -94,6 +94,13 @@ async def test_the_handler_is_gone_however_it_is_left() -> None:
         assert not is_caught(ONE)
 
 
+async def test_a_bare_loop_that_is_cancelled() -> None:
+    with anyio.move_on_after(0.05):
+        async for _ in signals(ONE):
+            raise AssertionError("this must not run")
+    assert not is_caught(ONE)
+
+
 async def test_it_ends_another_stream() -> None:
     numbers = ticker(0.01).tap(lambda _: send(ONE)).take_until(signals(ONE))
     assert len(await numbers.collect()) < 100

@@ -2,7 +2,8 @@
 
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from anyio import CancelScope, create_task_group, wait_readable
@@ -24,9 +25,9 @@ class FromListener(SourceDefaults):
 
     def __init__(self, listener: Listener[Any], owner: Owner) -> None:
         self._checkpoint = owner.backend.checkpoint
-        self._sockets = [each.extra(SocketAttribute.raw_socket) for each in parts_of(listener)]
+        parts = parts_of(listener)
+        self._sockets = deque(part.extra(SocketAttribute.raw_socket) for part in parts)
         self._listener: Listener[Any] | None = listener
-        self._accepted: deque[socket.socket] = deque()
         self._connections: deque[SocketStream] = deque()
 
     @property
@@ -36,28 +37,28 @@ class FromListener(SourceDefaults):
     async def batch(self) -> Iterator[Any]:
         await self._checkpoint()
         while not self._connections:
-            if not self._accepted:
+            accepted = self._accept()
+            if accepted is None:
                 await any_readable(self._sockets)
-                self._accept()
-            await self._connect()
+            else:
+                await self._connect(accepted)
         return self._taken()
 
-    def _accept(self) -> None:
-        for each in self._sockets:
-            try:
-                self._accepted.append(each.accept()[0])
-            except (BlockingIOError, ConnectionAbortedError):  # there is none, or none any more
-                continue
+    def _accept(self) -> socket.socket | None:
+        """A client that waits, of each address in turn."""
+        for each in tuple(self._sockets):
+            self._sockets.rotate(-1)
+            with suppress(BlockingIOError, ConnectionAbortedError):
+                return each.accept()[0]
+        return None
 
-    async def _connect(self) -> None:
-        """Make anyio's connections of what has been accepted; a client may have left by now."""
-        with CancelScope(shield=True):
-            while self._accepted:
-                try:
-                    self._connections.append(await connected(self._accepted[0]))
-                except (OSError, ValueError):
-                    self._accepted[0].close()
-                self._accepted.popleft()
+    async def _connect(self, accepted: socket.socket) -> None:
+        """Make a connection of anyio's, unless the client has left by now."""
+        try:
+            with CancelScope(shield=True):
+                self._connections.append(await connected(accepted))
+        except (OSError, ValueError):
+            accepted.close()
 
     def _taken(self) -> Iterator[Any]:
         while self._connections:
@@ -67,8 +68,6 @@ class FromListener(SourceDefaults):
         listener, self._listener = self._listener, None
         if listener is not None:
             await owner.release(listener.aclose)
-        while self._accepted:
-            owner.guard(self._accepted.popleft().close)
         while self._connections:
             await owner.release(self._connections.popleft().aclose)
 
@@ -85,10 +84,10 @@ def parts_of(listener: Listener[Any]) -> Sequence[SocketListener]:
     return parts
 
 
-async def any_readable(sockets: Sequence[socket.socket]) -> None:
+async def any_readable(sockets: Collection[socket.socket]) -> None:
     """Wait until one of these is readable."""
     if len(sockets) == 1:
-        await wait_readable(sockets[0])
+        await wait_readable(next(iter(sockets)))
         return
     async with create_task_group() as tasks:
 

@@ -1,8 +1,8 @@
 """`signals`: the signals of the operating system, as a stream."""
 
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any, cast
 
 from anyio import open_signal_receiver
@@ -48,19 +48,18 @@ class Received(SourceDefaults):
     any_task = False
 
     def __init__(self, numbers: tuple[signal.Signals, ...], owner: Owner) -> None:
-        self._receiver: AbstractContextManager[AsyncIterator[Any]] | None
-        self._receiver = open_signal_receiver(*numbers)
-        self._signals = self._receiver.__enter__()
+        self._open = ExitStack()
+        self._signals = self._open.enter_context(open_signal_receiver(*numbers))
+        self._holds = True
         owner.has_opened(self)
 
     @property
     def holds(self) -> bool:
-        return self._receiver is not None
+        return self._holds
 
     async def batch(self) -> Iterator[Any]:
         return iter((await anext(self._signals),))
 
     async def close(self, owner: Owner) -> None:
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            owner.guard(lambda: receiver.__exit__(None, None, None))
+        self._holds = False
+        owner.guard(self._open.close)
