@@ -413,7 +413,9 @@ async def test_a_failed_poll_may_begin_anew() -> None:
 def test_wrong_arguments_of_poll() -> None:
     with pytest.raises(TypeError, match="fn must be a function"):
         poll(WRONG, 1)
-    with pytest.raises(ValueError, match="every must be finite and more than 0"):
+    with pytest.raises(
+        ValueError, match=r"every must be finite and more than 0 .*: calls\(fn\) has no pauses"
+    ):
         poll(print, 0)
     with pytest.raises(ValueError, match="count must be at least 0"):
         poll(print, 1, count=-1)

@@ -399,6 +399,19 @@ async def test_the_sources_of_a_chain_are_let_go_when_they_have_ended() -> None:
     assert [source.closed for source in sources] == [1, 1, 1]
 
 
+def test_what_is_read_in_other_ways() -> None:
+    wrong: Any = queue.Queue()
+    with pytest.raises(TypeError, match=r"Stream\(queue\) reads it$"):
+        from_thread(wrong)
+    with pytest.raises(TypeError, match="pass the function, checkpoint, or lambda"):
+        from_thread(checkpoint())  # type: ignore[arg-type]
+
+
+async def test_an_async_function_is_not_for_threads() -> None:
+    with pytest.raises(TypeError, match=r"Stream takes async functions$"):
+        await from_thread(checkpoint).collect()  # type: ignore[arg-type]
+
+
 def test_from_thread_needs_tasks() -> None:
     with pytest.raises(NeedsTasksError, match=r"from_thread\(\[1, 2\], buffer=1\) needs tasks"):
         aiter(from_thread([1, 2], buffer=1))

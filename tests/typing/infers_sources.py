@@ -151,6 +151,8 @@ def what_people_have(
     assert_type(Stream(run_stream()), Stream[str])
     assert_type(Stream(later), Stream[bytes])
     assert_type(Stream(listener), Stream[SocketStream])
+    assert_type(Stream(anyio.create_tcp_listener), Stream[SocketStream])
+    assert_type(Stream(lambda: anyio.create_unix_listener("path")), Stream[SocketStream])
     Stream(later())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Stream(queue.SimpleQueue[str]())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(calls(later), Stream[list[bytes]])

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, TypeVar
 
 import anyio
@@ -20,7 +20,8 @@ from .._core.driver import EMPTY
 from .._core.producer import LaneProducer
 from .._labels import Label
 from .._recipe import Recipe, named_call
-from .._sources.origins import OneShot
+from .._sources.origins import OneShot, advice
+from .._sources.queues import queue_type
 from .._stream import Stream
 from .loop import Loop
 
@@ -86,9 +87,11 @@ def from_thread(
         reader: Callable[[Owner], Source] = OneShot(iterable, reads)
     elif isinstance(iterable, Iterable) or callable(iterable):
         reader = partial(reads, iterable)
+    elif queue_type(iterable) is not None:
+        raise TypeError(f"iterable must not be a queue, got {iterable!r}; Stream(queue) reads it")
     else:
         raise TypeError(
-            f"iterable must be an iterable, or a function that returns one, got {iterable!r}"
+            f"iterable must be an iterable, or a function that returns one, got {advice(iterable)}"
         )
     return Stream(
         Recipe.combine(
@@ -232,7 +235,7 @@ class ThreadReader(SourceDefaults):
         items = self.given if issubclass(type(self.given), Iterable) else self.given()
         if not issubclass(type(items), Iterable):
             raise TypeError(
-                f"the function given to from_thread must return an iterable, got {items!r}"
+                f"the function given to from_thread must return an iterable, got {returned(items)}"
             )
         return iter(items)
 
@@ -253,6 +256,14 @@ class ThreadReader(SourceDefaults):
         with suppress(BaseException):  # the wait was cancelled, or the event loop has ended
             return anyio.from_thread.run(self.room)
         return 0
+
+
+def returned(value: Any) -> str:
+    """What a function has given instead of an iterable, and what to do with that."""
+    if iscoroutine(value):
+        value.close()  # which would be never awaited
+        return f"{value!r}; Stream takes async functions"
+    return repr(value)
 
 
 async def in_a_thread(function: Callable[[], object]) -> None:

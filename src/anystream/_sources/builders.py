@@ -197,7 +197,7 @@ def poll(fn: Callable[[], Any], every: float, *, count: int | None = None) -> St
     [20.5, 21.0]
     """
     check.function("fn", fn)
-    every = check.seconds("every", every, zero=False)
+    every = check.seconds("every", every, zero=False, why="calls(fn) has no pauses")
     calls = None if count is None else check.integer("count", count, 0)
 
     def call(time: float) -> Any:

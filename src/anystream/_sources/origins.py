@@ -211,8 +211,9 @@ class Wrapper(SourceDefaults):
         over = owner.over
         try:
             if is_manager(made):
-                self.source = await entered(made, owner)
-                over = owner.over
+                manager = Managed(made, owner)
+                await manager.enter()  # and only then it is there: else it is made again
+                self.source, over = manager, owner.over
             else:
                 self.source = as_source(made, owner, made=True)
         except BaseException:
@@ -359,12 +360,6 @@ def is_of_anyio(value: object, *names: str) -> bool:
     """Whether it is of one of these classes of `anyio.abc`, some of which take long to import."""
     kinds = type(value).__mro__
     return any(kind.__module__ == "anyio.abc" and kind.__name__ in names for kind in kinds)
-
-
-async def entered(manager: Any, owner: Owner) -> Managed:
-    source = Managed(manager, owner)
-    await source.enter()
-    return source
 
 
 def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
