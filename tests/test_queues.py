@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 
 from anystream import Stream, merge
 from anystream._sources.queues import Waiting
@@ -192,6 +193,15 @@ async def test_a_queue_of_threads_cancelled_anywhere(mode: Any) -> None:
         await cut.run(read(), mode)
         there = [*jobs.queue]
         assert got + there == [*range(len(got) + len(there))]
+
+
+async def test_a_wait_takes_no_place_of_other_threads() -> None:
+    jobs: queue.Queue[int] = queue.Queue()
+    places = current_default_thread_limiter()
+    filler = threading.Timer(0.02, lambda: jobs.put(places.borrowed_tokens))
+    filler.start()
+    assert await Stream(jobs).first() == 0
+    filler.join()
 
 
 async def test_the_news_of_an_item_goes_to_who_still_waits() -> None:
