@@ -46,18 +46,6 @@ async def shielded(close: Callable[[], Awaitable[object]]) -> None:
     await until(current_time() + GRACE, close, shield=True)
 
 
-async def unwind(step: Callable[[], Awaitable[object]]) -> None:
-    """Await `step()`, which is cancelled at once wherever it waits.
-
-    That is how a row of async generators that read each other is ended from its innermost one. To
-    close the outermost one leaves those behind it to the garbage collector, unless each of them
-    closes what it reads, and a client's own may not.
-    """
-    with CancelScope() as scope:
-        scope.cancel()
-        await step()
-
-
 class TaskOwner(Owner):
     """What the two kinds of owners have in common."""
 

@@ -10,6 +10,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from functools import partial
 from itertools import chain
 from typing import Any, TypeAlias, cast
 
@@ -18,6 +19,7 @@ from .._core.batches import TimeSlicer
 from .._core.contracts import Openable, Owner, Source, SourceDefaults
 from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, stepper
 from .._core.opening import unless_too_deep
+from .._core.orphans import close_row
 from .._errors import StreamConsumedError, StreamInterruptedError
 from .of_asyncio import is_process
 from .queues import queue_type
@@ -79,6 +81,7 @@ class FromAsync(SyncDriver, SourceDefaults):
         self._release: Close | None = None  # gives back what the iterator is of
         if self._aclose is None or self._iterator is not iterable:
             self._release = closer(iterable, made)
+        self._given = None if self._release is None else iterable  # which holds generators
         self.closes = self._aclose is not None or self._release is not None
         self._slicer = TimeSlicer()
         self._over = False
@@ -161,10 +164,14 @@ class FromAsync(SyncDriver, SourceDefaults):
         self.stop()
         aclose, self._aclose = self._aclose, None
         if aclose is not None and not self.finished():
-            await owner.release(aclose, scopes=inspect.isasyncgen(self._iterator))
-        release, self._release = self._release, None
-        if release is not None:
-            await owner.release(release)
+            if inspect.isasyncgen(self._iterator):
+                release = partial(owner.release, scopes=True)
+                await close_row(self._iterator, release, self._given)
+            else:
+                await owner.release(aclose)
+        give_back, self._release, self._given = self._release, None, None
+        if give_back is not None:
+            await owner.release(give_back)
 
 
 Close: TypeAlias = Callable[[], Awaitable[object]]

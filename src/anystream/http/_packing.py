@@ -2,20 +2,14 @@
 
 import zlib
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import suppress
-from functools import partial
 from itertools import chain
 from typing import Any
 
 from .._core.driver import EMPTY
-from .._core.owner import unwind
 from ._errors import BodyCutError, BodyDataError
 
 PIECE = 65_536
 """Bytes that are unpacked at a time, at most: a small body may unpack to a very long one."""
-
-TRIES = 65_536
-"""How many chunks a client may have ready, at most, before it has to wait for the next one."""
 
 LAYERS = 5
 """How many times a body may be packed, at most."""
@@ -111,16 +105,3 @@ def chunks_of(response: Any, url: str) -> tuple[AsyncGenerator[bytes, None], Pac
         return response.aiter_bytes(), Packing([], url)
     packing = Packing(packed_in, url)
     return response.aiter_raw(), packing
-
-
-async def leave(chunks: AsyncGenerator[bytes, None]) -> None:
-    """End the generators of a client whose response has been closed."""
-    await unwind(partial(exhaust, chunks))
-
-
-async def exhaust(chunks: AsyncGenerator[bytes, None]) -> None:
-    """Read on until that has to wait, which ends it; see `Owner.unwind`."""
-    with suppress(Exception):  # nobody asks any more what becomes of the rest
-        for _ in range(TRIES):
-            await anext(chunks)
-    await chunks.aclose()  # of a client that never waits

@@ -12,11 +12,12 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from anyio import current_time
 
+from .._core.orphans import close_row
 from .._core.owner import shielded, until
 from .._labels import visible
 from ._clients import HARMLESS, place
 from ._errors import LIMIT, ErrorResponse, answer, is_named
-from ._packing import Packing, chunks_of, leave
+from ._packing import Packing, chunks_of
 from ._urls import is_secret
 
 EMPTY = 1000
@@ -54,7 +55,8 @@ async def read_into(body: bytearray, response: Any) -> None:
         with suppress(Exception):  # an error is propagating already
             await shielded(response.aclose)
         if chunks is not None:
-            await shielded(partial(leave, chunks))
+            with suppress(Exception):
+                await close_row(chunks, shielded, response)
 
 
 async def fill(body: bytearray, chunks: AsyncGenerator[bytes, None], packing: Packing) -> None:

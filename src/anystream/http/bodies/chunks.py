@@ -1,15 +1,15 @@
 """One response and its body: what is wrong with it, how it is read and left."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from functools import partial
 from time import perf_counter as clock
 from typing import Any
 
 from anyio.lowlevel import checkpoint
 
 from ..._core.contracts import QUANTUM, Owner, SourceDefaults
+from ..._core.orphans import close_row
 from .._clients import place
-from .._packing import Packing, chunks_of, leave
+from .._packing import Packing, chunks_of
 
 
 class BodyChunks(SourceDefaults):
@@ -71,5 +71,5 @@ class BodyChunks(SourceDefaults):
         response, self.response = self.response, None
         if response is not None:
             await owner.release(response.aclose)
-        if chunks is not None:  # only now: what closes the connection must not be cancelled
-            await owner.release(partial(leave, chunks))
+        if chunks is not None:
+            await close_row(chunks, owner.release, response)

@@ -6,6 +6,7 @@ from typing import Any
 from anyio import current_time, sleep_until
 from anyio.lowlevel import checkpoint
 
+from ..._core.orphans import close_row
 from ..._core.owner import shielded
 from ..._operators.recover import in_except
 from ..._retry import Backoff
@@ -21,7 +22,7 @@ from .._errors import (
     is_of_the_connection,
     told,
 )
-from .._packing import chunks_of, leave
+from .._packing import chunks_of
 from .._pauses import is_spent, wanted_pause
 from .._refusals import is_certificate_error, read_refusal, reason
 from .._urls import safe
@@ -108,7 +109,7 @@ async def unpacked(response: Any, limit: int, number: int) -> bytes:
         packing.end()
     except PageSizeError:
         await shielded(response.aclose)
-        await shielded(partial(leave, chunks))
+        await close_row(chunks, shielded, response)
         raise
     await response.aclose()
     return b"".join(pieces)
