@@ -53,6 +53,7 @@ ASKING_OTHERS = [
             "pages",
             "parallel",
             "requests",
+            "sdks",
             "sse",
         )
     ),
@@ -69,6 +70,7 @@ ASKING_OTHERS = [
             "net",
             "nurseries",
             "order",
+            "orphans",
             "outage",
             "producers",
             "progress",

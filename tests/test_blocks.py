@@ -11,6 +11,7 @@ What readers need not see stands in comments, which neither GitHub nor the site 
     code that runs in this place; `fixture(name)` gives a fixture of pytest
     -->
     <!-- real time: why the clock of the page is not a virtual one -->
+    <!-- asyncio: why the page does not run on trio -->
     <!-- leaks: why nothing is said about generators that are left to the garbage collector -->
     <!-- not run: why the block below, or with "(page)" no block of the page, runs here -->
 """
@@ -38,7 +39,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PART = re.compile(
     r"""^<!--\ setup\n (?P<setup>.*?) ^-->$
-    |   ^<!--\ (?P<note>real\ time|leaks|not\ run(?:\ \(page\))?):\ (?P<why>\S.*?)\ -->$
+    |   ^<!--\ (?P<note>real\ time|asyncio|leaks|not\ run(?:\ \(page\))?):\ (?P<why>\S.*?)\ -->$
     |   ^```python\n (?P<code>.*?) ^```$ (?:\n+```(?:text|mermaid)\n (?P<output>.*?) ^```$)?
     """,
     re.DOTALL | re.MULTILINE | re.VERBOSE,
@@ -132,6 +133,8 @@ def run(page: Page, name: str, request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("backend_name", ["asyncio", "trio"])
 @pytest.mark.parametrize("page", [*pages()])
 def test_page(page: Page, backend_name: str, request: pytest.FixtureRequest) -> None:
+    if backend_name == "trio" and "asyncio" in page.notes:
+        pytest.skip("the page is about asyncio")
     with warnings.catch_warnings():
         if "leaks" in page.notes:
             warnings.simplefilter("ignore", ResourceWarning)
