@@ -66,6 +66,7 @@ ASKING_OTHERS = [
             "foreign",
             "generators",
             "hazards",
+            "left_behind",
             "made",
             "net",
             "nurseries",

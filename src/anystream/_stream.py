@@ -248,6 +248,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         key = backend().task_id()
         if self._runs and min(self._runs) < 0:
             key = self._of_generator(key)
+        if self._runs and key not in self._runs:
+            key = self._of_ended_task(key)
         runs = None if self._runs is None else self._runs.get(key)
         if self._runs is None or not runs:
             raise entered_elsewhere(self)
@@ -267,6 +269,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
                 return -id(frame)
         others = [key for key in runs if key < 0]
         return others[0] if len(others) == 1 and task not in runs else task
+
+    def _of_ended_task(self, task: int) -> int:
+        """The key of the runs of the one task that has entered and is over, or `task`."""
+        runs = self._runs or {}
+        ended = [key for key in runs if reader_of(runs[key][-1]).opening.is_left_behind]
+        return ended[0] if len(ended) == 1 else task
 
     def __aiter__(self) -> Run[T_co]:
         if needs_tasks(self):

@@ -108,6 +108,8 @@ class Backend(NamedTuple):
     """What gives the time of the event loop that runs, while it does."""
     task_id: Callable[[], int]
     """As `anyio.get_current_task().id`."""
+    watch_task: Callable[[], Callable[[], bool]]
+    """What tells from now on whether the task that calls this is over."""
     cancelled: type[BaseException]
     """What a cancellation is."""
     is_innermost: Callable[[CancelScope], bool]

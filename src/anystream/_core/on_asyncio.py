@@ -97,6 +97,12 @@ def task_id() -> int:
     return id(current_task())
 
 
+def watch_task() -> Callable[[], bool]:
+    task = current_task()
+    assert task is not None
+    return task.done
+
+
 states: Mapping[Any, Any] = getattr(_asyncio, "_task_states", {})
 """What anyio knows of each task. It is private there, and nothing public tells of the scopes."""
 
@@ -224,6 +230,7 @@ def ours() -> Backend:
         checkpoint=checkpoint,
         clock=clock,
         task_id=task_id,
+        watch_task=watch_task,
         cancelled=CancelledError,
         is_innermost=is_innermost,
         is_shielded=is_shielded,

@@ -17,6 +17,11 @@ def task_id() -> int:
     return id(current_task())
 
 
+def watch_task() -> Callable[[], bool]:
+    task: Any = current_task()
+    return lambda: task.coro.cr_frame is None
+
+
 class ScopedAlarm:
     """Waits in a scope with a deadline."""
 
@@ -78,6 +83,7 @@ def ours() -> Backend:
         checkpoint=checkpoint,
         clock=lambda: trio.current_time,
         task_id=task_id,
+        watch_task=watch_task,
         cancelled=trio.Cancelled,
         is_innermost=is_innermost,
         is_shielded=is_shielded,

@@ -99,6 +99,7 @@ class Opening(TaskOwner):
         "_group",
         "_half_open",
         "_home",
+        "_host_is_over",
         "_last",
         "_lost",
         "_opens",
@@ -135,6 +136,7 @@ class Opening(TaskOwner):
         self._opens_more: bool = False  # whether a part that is opened later may need tasks
         self._closed: bool = False
         self._task: int | None = None  # that has to close, if it can be another one
+        self._host_is_over: Callable[[], bool] | None = None  # which keeps its number its own
         self._last: Sequence[Task] = ()  # those that the group may wait for
         self._refusal: StreamClosedError | None = None  # of what began too late
         self._timed_since: float | None = None  # the first time that statistics were asked for
@@ -242,8 +244,14 @@ class Opening(TaskOwner):
             self._scope.__enter__()
 
     def is_entered_by(self, task: int) -> None:
-        """Let no other task leave."""
+        """Let no other task leave, as long as this one runs."""
         self._task = task
+        self._host_is_over = self.backend.watch_task()
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether the task that has entered is over: then nobody can leave its scope."""
+        return self._host_is_over is not None and self._host_is_over()
 
     def open(self, make: Callable[[], Source]) -> Source:
         source, tasks = self.open_later(make)
@@ -392,13 +400,17 @@ class Opening(TaskOwner):
 
     async def leave(self, *, busy: bool) -> None:
         """Close what is still open, unless a task is `busy` with it, and leave the scope."""
+        left_behind = self.is_left_behind
+        if left_behind:
+            self.unless_abroad()
+            self._scope = None
         scope = self._scope
         group = self._group  # into which a task may start another one until all have ended
         self._shield: CancelScope | None = scope
         if scope is not None:
             scope.shield = True
         channel = self.bottom
-        if isinstance(channel, Channel) and not self._owned:
+        if isinstance(channel, Channel) and not self._owned and not left_behind:
             self._last = channel.tasks
         try:
             if not busy:
@@ -413,7 +425,9 @@ class Opening(TaskOwner):
                 scope.shield, self._shield = False, None
                 raise self._out_of_order()
             self._scope = None
-            if group is not None:
+            if left_behind:
+                await self.stop([*self._tasks])
+            elif group is not None:
                 await self._leave_group(group)
             elif scope is not None:
                 scope.__exit__(None, None, None)
@@ -439,8 +453,8 @@ class Opening(TaskOwner):
         if tasks is not self._last:
             await super().wait_for(tasks)
 
-    async def close_cancelled(self) -> None:
-        """Close while a cancellation propagates, which must not reach the cleanup."""
+    async def close_shielded(self) -> None:
+        """Close where no scope from before the first step keeps cancellations from the cleanup."""
         with CancelScope(shield=True) as self._shield:
             await self.close()
         self._shield = None

@@ -27,8 +27,9 @@ from .turns import FairQueue
 def entered_elsewhere(what: object) -> WrongTaskError:
     """The error of who leaves what another task has entered."""
     return WrongTaskError(
-        f"{what!r} was entered in another task, and only that task can leave it. If the block is"
-        " in an async generator, decorate that with @stream(buffer=0) to keep it in one task"
+        f"{what!r} was entered in another task, and as long as that runs, no other one can leave"
+        " it. If the block is in an async generator, decorate that with @stream(buffer=0) to keep"
+        " it in one task"
     )
 
 
@@ -124,8 +125,9 @@ class Reader:
         """The same in what is the same task for certain."""
         busy = self._stepping and not self._opening.ends_waits
         self.items = EMPTY
-        if self._inside_of is not None and not busy and self._is_ended(error):
-            await self._opening.close_cancelled()
+        unshielded = self._inside_of is not None and self._is_ended(error)
+        if not busy and (unshielded or self._opening.is_left_behind):
+            await self._opening.close_shielded()
         await self._opening.leave(busy=busy)
         if busy:
             raise self._busy()
@@ -140,6 +142,7 @@ class Reader:
         opening = self._opening
         if opening.task is not None and self._elsewhere():
             raise entered_elsewhere(self)
+        opening.unless_abroad()
         if opening.busy or (self._stepping and not opening.ends_waits):
             raise self._busy()
         self.items = EMPTY
@@ -147,7 +150,7 @@ class Reader:
             if not opening.closed:
                 opening.top()  # what was handed over is ours to close, even without a step
         finally:
-            await opening.close()
+            await (opening.close_shielded() if opening.is_left_behind else opening.close())
             opening.raise_collected(None)
 
     # -- items --------------------------------------------------------------------------------
@@ -250,7 +253,7 @@ class Reader:
             if self._over:
                 await opening.close()
             else:
-                await opening.close_cancelled()
+                await opening.close_shielded()
             opening.raise_collected(error)
         try:
             raise error
@@ -267,7 +270,12 @@ class Reader:
 
     def _elsewhere(self) -> bool:
         """Whether this is a task that may not leave."""
-        return self._inside_of is None and self._opening.task != self._opening.backend.task_id()
+        opening = self._opening
+        return (
+            self._inside_of is None
+            and opening.task != opening.backend.task_id()
+            and not opening.is_left_behind
+        )
 
     def _busy(self) -> StreamBusyError:
         return StreamBusyError(
