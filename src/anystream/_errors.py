@@ -78,10 +78,9 @@ class StreamInterruptedError(StreamError):
 
 
 class WrongTaskError(StreamError):
-    """An `async with` block of a stream was left in another task than it was entered in.
+    """An `async with` block of a stream was left in another task while the one that entered runs.
 
-    The run stays open: only the task that entered can leave. Fixtures and exit stacks that are
-    torn down elsewhere are the usual cause.
+    The run stays open: as long as that task runs, it alone can leave.
 
     A step raises it in another event loop than the one that the stream was opened in, if it would
     have to wait for a task there.
