@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from inspect import isasyncgen
 from math import nan
+from types import AsyncGeneratorType
 from typing import Any, TypeAlias
 
 Generators: TypeAlias = list[AsyncGenerator[Any, Any]]
@@ -29,7 +30,7 @@ async def close_row(
     holders: list[Any] = [given]
     row = inner(generator, holders)
     await release(generator.aclose)
-    while (place := first_orphan(row, holders)) is not None:
+    while row and (place := first_orphan(row, holders)) is not None:
         await release(row[place].aclose)
         del row[place]
 
@@ -41,9 +42,12 @@ def inner(generator: AsyncGenerator[Any, Any], holders: list[Any]) -> Generators
     """
     row = [generator]
     for outer in row:  # which grows
+        referents = gc.get_referents(outer)
+        if AsyncGeneratorType not in map(type, referents):
+            continue
         known = {*map(id, row), *map(id, holders)}
         attributes = {*held(holders)}
-        for each in gc.get_referents(outer):
+        for each in referents:
             if id(each) not in known and (isasyncgen(each) or id(each) in attributes):
                 (row if isasyncgen(each) else holders).append(each)
                 known.add(id(each))
