@@ -156,6 +156,17 @@ async def anthropic_called(url: str) -> AsyncIterator[Any]:
         yield make
 
 
+@asynccontextmanager
+async def anthropic_managed(url: str) -> AsyncIterator[Any]:
+    async with anthropic_client(url) as client:
+
+        async def make() -> Stream[Any]:
+            asked = {"model": "m", "max_tokens": 9, "messages": ASKED}
+            return Stream(lambda: client.messages.stream(**asked))
+
+        yield make
+
+
 def lines_of(library: ModuleType) -> Make:
     @asynccontextmanager
     async def lines(url: str) -> AsyncIterator[Any]:
@@ -175,6 +186,7 @@ CLIENTS: dict[str, Make] = {
     "openai awaited": openai_awaited,
     "openai called": openai_called,
     "anthropic called": anthropic_called,
+    "anthropic managed": anthropic_managed,
     **LINES,
 }
 

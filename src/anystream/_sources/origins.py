@@ -92,6 +92,7 @@ class FromAsync(SyncDriver, SourceDefaults):
         self._release = None
         if self._iterator is iterable and not inspect.isasyncgen(iterable):
             self._aclose = None
+        self._given = iterable  # whose generators are closed with the iterator
 
     @property
     def owner(self) -> Owner:
