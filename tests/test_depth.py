@@ -88,8 +88,10 @@ async def test_every_way_of_opening_refuses_it() -> None:
 
 async def test_a_long_row_is_built_in_time_and_written_down() -> None:
     items = row([1], "map", 20_000)
-    assert len(repr(items)) == len("Stream([1])") + 20_000 * len(".map(str)")
-    assert "map(str)" in items.explain()
+    assert items.explain().count("map(str)") == 20_000
+    assert len(repr(items)) == 200
+    assert repr(items).startswith("Stream([1]).map(str)")
+    assert repr(items).endswith(".map(str)")
 
 
 async def test_streams_that_grow_by_one_are_fine() -> None:

@@ -289,7 +289,7 @@ def test_a_text_of_several_lines_is_put_into_one(format: Any) -> None:
 
 
 def test_a_bad_format() -> None:
-    with pytest.raises(ValueError, match="format must be one of 'text', 'mermaid', got 'dot'"):
+    with pytest.raises(ValueError, match="one of 'text', 'mermaid', 'svg', got 'dot'"):
         async_range(3).explain("dot")  # type: ignore[arg-type]
 
 
@@ -331,9 +331,9 @@ class Watch:
         self.channels: list[Channel] = []
         init = Channel.__init__
 
-        def made(channel: Channel, *args: Any) -> None:
+        def made(channel: Channel, *args: Any, **options: Any) -> None:
             self.channels.append(channel)
-            init(channel, *args)
+            init(channel, *args, **options)
 
         monkeypatch.setattr(Channel, "__init__", made)
 

@@ -168,8 +168,8 @@ COUNTED: dict[str, tuple[Callable[[], Stream[Any]], str, int, tuple[int, int, in
     "from_thread": (
         lambda: from_thread(range(9), buffer=3),
         "from_thread(range(0, 9), buffer=3)",
-        1,
-        (4, 1, 3, 0),
+        9,
+        (9, 9, 0, 0),
     ),
     "switch_map": (
         lambda: async_range(1).switch_map(lambda _: async_range(5)),

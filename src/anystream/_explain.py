@@ -3,12 +3,14 @@
 It is made of what was noted down when the stream was built: nothing is opened or called.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
 from ._core.contracts import Openable, needs_tasks
+from ._core.statistics import RunStatistics, StageStatistics
 from ._labels import Label, in_a_line
 from ._layouts import AGAIN, Layout
 from ._recipe import recipe_of
@@ -45,6 +47,15 @@ class DrawnSegment:
     feeders: list["DrawnSegment"] = field(default_factory=list["DrawnSegment"])
     opens: bool = False  # streams that nobody knows yet
     renews: bool = False  # starts tasks again and again
+    name: str = ""  # of the stage that fills the channel
+    numbers: StageStatistics | None = None  # of that, if it is open
+    slowest: bool = False  # whether it holds up the others
+
+    def beside(self) -> str:
+        """What there is to say of the channel."""
+        if self.numbers is None:
+            return self.channel or ""
+        return f"{self.channel}: {now(self.numbers)}{', the slowest' * self.slowest}"
 
     def everything(self) -> Iterator["DrawnSegment"]:
         yield self
@@ -52,10 +63,47 @@ class DrawnSegment:
             yield from feeder.everything()
 
 
-def explained(stream: Openable, format: str) -> str:
+def explained(stream: Openable, format: str, numbers: RunStatistics | None = None) -> str:
+    """A drawing of `stream`, with the `numbers` of a run of it."""
     segment = segment_of(stream, "caller's task", NONE)
-    last = summary(segment, needs_tasks(stream))
-    return text(segment, last) if format == "text" else mermaid(segment, last)
+    if numbers is None:
+        last = summary(segment, needs_tasks(stream))
+    else:
+        last = with_numbers(segment, numbers)
+    return DRAWINGS[format](segment, last)
+
+
+def with_numbers(segment: DrawnSegment, numbers: RunStatistics) -> str:
+    """Put the numbers of each stage where it is drawn; what there is to say of the others."""
+    by_name = defaultdict[str, deque[StageStatistics]](deque)
+    for stage in numbers.stages:
+        by_name[stage.name].append(stage)
+    slowest = numbers.slowest
+    for each in segment.everything():
+        if each.channel is not None and by_name[each.name]:
+            each.numbers = by_name[each.name].popleft()
+            each.slowest = each.numbers is slowest
+    inner = [stage.name for left in by_name.values() for stage in left]
+    return held_up_by(numbers) + (f"; in inner streams: {', '.join(inner)}" if inner else "")
+
+
+def held_up_by(numbers: RunStatistics) -> str:
+    if not (numbers.timed and numbers.stages):
+        return "what holds up the others is not known yet"
+    return f"the slowest is {'the reader' if (slow := numbers.slowest) is None else slow.name}"
+
+
+def now(stage: StageStatistics) -> str:
+    """The numbers of a stage, in words."""
+    items = [(stage.passed, "passed"), (stage.waiting, "waiting"), (stage.dropped, "dropped")]
+    tasks = [
+        (stage.working, "working"),
+        (stage.waiting_for_room, "held up"),
+        (stage.waiting_for_items, "idle"),
+    ]
+    there = ", ".join(f"{number:,} {word}" for number, word in items if number or word != "dropped")
+    doing = ", ".join(f"{number} {word}" for number, word in tasks if number) or "none runs"
+    return f"{there}; {stage.tasks} task{'s' * (stage.tasks != 1)}: {doing}"
 
 
 # -- what there is --------------------------------------------------------------------------
@@ -97,6 +145,7 @@ def read_channel(segment: DrawnSegment, stage: Stage) -> None:
     layout = stage.layout
     call = in_a_line(stage.call.alone())
     segment.channel = amount(stage.bound, layout.unit) + layout.note
+    segment.name = stage.call.short()
     match layout.kind:
         case "workers":
             feeders = inputs_of(stage, "up to 1 task", PERHAPS)
@@ -104,6 +153,7 @@ def read_channel(segment: DrawnSegment, stage: Stage) -> None:
             number = stage.workers
             role = f"{number} tasks" if number > 1 else "task"
             workers = DrawnSegment(role, (number, number), [call], channel, feeders, layout.opens)
+            workers.name = f"{segment.name} source"
             segment.feeders = [workers]
         case "newest":
             inner = DrawnSegment(
@@ -111,7 +161,9 @@ def read_channel(segment: DrawnSegment, stage: Stage) -> None:
             )
             feeders = inputs_of(stage, "task", ONE)
             channel = "at most 1 item, the newest"
-            segment.feeders = [inner, DrawnSegment("task", ONE, [call], channel, feeders)]
+            switch = DrawnSegment("task", ONE, [call], channel, feeders)
+            switch.name = f"{segment.name} source"
+            segment.feeders = [inner, switch]
         case "distributor" | "subscription":
             segment.feeders = inputs_of(stage, "task", ONE)
             segment.feeders[0].row.append(call)
@@ -197,7 +249,7 @@ def drawn(segment: DrawnSegment) -> Iterator[tuple[str, list[str]]]:
     first, *others = segment.row or ["(reads)"]
     yield segment.role, [first, *(f".{call}" for call in others)]
     if segment.channel is not None:
-        yield "  ^ channel", words(segment.channel)
+        yield "  ^ channel", words(segment.beside())
         if len(segment.feeders) == 1:
             yield from drawn(segment.feeders[0])
             return
@@ -263,7 +315,9 @@ class Chart:
             self.lines.append(f"    {part} -->|{quoted(feeder.role)}| {name}")
 
     def channel(self, reader: str, segment: DrawnSegment) -> None:
-        self.lines.append(f"  {reader}m([{quoted(segment.channel or '')}]) --> {reader}")
+        self.lines.append(f"  {reader}m([{quoted(segment.beside())}]) --> {reader}")
+        if segment.slowest:
+            self.lines.append(f"  style {reader}m stroke-width:4px")
         for feeder in segment.feeders:
             self.lines.append(f"  {self.task(feeder)} --> {reader}m")
 
@@ -278,3 +332,16 @@ def escaped(text: str) -> str:
 
 
 SPECIAL = '#&<>"`\\'
+
+
+def svg(segment: DrawnSegment, last: str) -> str:
+    from ._picture import picture
+
+    return picture(segment, last)
+
+
+DRAWINGS: dict[str, Callable[[DrawnSegment, str], str]] = {
+    "text": text,
+    "mermaid": mermaid,
+    "svg": svg,
+}

@@ -244,6 +244,17 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
+LONGEST = 200
+"""Characters of the text of a stream, in its `repr` and in errors."""
+
+
+def shortened(text: str) -> str:
+    """Both ends of a text that is too long to be read in a message."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]} ... {text[5 - LONGEST // 2 :]}"
+
+
 def in_a_line(text: str) -> str:
     """The text, in which a `repr` may have ended a line."""
     return " ".join(text.splitlines())

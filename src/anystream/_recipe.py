@@ -21,7 +21,7 @@ from ._core.contracts import (
     needs_tasks,
 )
 from ._core.run import Run
-from ._labels import Form, Label, SignatureForm
+from ._labels import Form, Label, SignatureForm, shortened
 from ._layouts import INSIDE, Layout, Provenance
 from ._sources.origins import opener_of
 
@@ -186,11 +186,14 @@ class Recipe(Openable, AsyncIterable[Any]):
     def _depth(self) -> int:
         return self._frames
 
+    def _drawn(self, format: str, numbers: object) -> str:
+        return repr(self)  # no user has a run of it
+
     def __aiter__(self) -> AsyncIterator[Any]:
         return Run(self, bare=True)
 
     def __repr__(self) -> str:
-        return str(self.text)
+        return shortened(str(self.text))
 
 
 def recipe_of(source: Any) -> Recipe:

@@ -50,6 +50,7 @@ from ._core.contracts import (
 )
 from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
+from ._core.statistics import RunStatistics
 from ._errors import EmptyStreamError, NeedsTasksError
 from ._operators import (
     batching,
@@ -359,7 +360,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         return generated(self.buffer(0))
 
-    def explain(self, format: Literal["text", "mermaid"] = "text") -> str:
+    def explain(self, format: Literal["text", "mermaid", "svg"] = "text") -> str:
         """A diagram of this stream: which task does what, and what may wait between them.
 
         Read from the top, which is the reader, to the sources. Each task has a line with what runs
@@ -367,12 +368,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         with `on demand` an item is asked for only while a reader waits. Lines with `+-` fill the
         channel above them or, if there is none, run in the task above them. The last line has the
         number of tasks, or a bound if that is not known before the opening. With the format
-        `"mermaid"` it is the same as a flowchart for Mermaid.
+        `"mermaid"` it is the same as a flowchart for Mermaid, and with `"svg"` a drawing, which is
+        what a notebook shows. `run.explain()` draws an open run, with its numbers.
 
         Nothing is opened, called or used up. The tasks of inner streams, which functions will give,
         are not counted, and of `concurrency` all are, though each starts only when it is needed.
 
-        Raises `ValueError` if `format` is none of the two.
+        Raises `ValueError` if `format` is none of the three.
 
         >>> print(merge(ticker(1), async_range(9).map(str)).buffer(64).take(10).explain())
         caller's task  take(10)
@@ -383,10 +385,17 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
           +- task      async_range(9).map(str)
         3 tasks: open it with `async with` or a terminal call
         """
-        check.choice("format", format, ("text", "mermaid"))
+        return self._drawn(format, None)
+
+    def _drawn(self, format: str, numbers: RunStatistics | None) -> str:
+        check.choice("format", format, ("text", "mermaid", "svg"))
         from ._explain import explained
 
-        return explained(self, format)
+        return explained(self, format, numbers)
+
+    def _repr_svg_(self) -> str:
+        """The drawing that a notebook shows."""
+        return self._drawn("svg", None)
 
     # -- one item at a time -----------------------------------------------------------------
 

@@ -42,6 +42,7 @@ async def opening(ints: Stream[int]) -> None:
         assert_type(await items.peek(None), int | None)
         assert_type(await items.collect(), list[int])
         assert_type(items.statistics(), RunStatistics)
+        assert_type(items.explain("svg"), str)
         assert_type(items.statistics().stages, tuple[StageStatistics, ...])
         assert_type(items.statistics().slowest, StageStatistics | None)
     async with ints.open(grace=3) as items:

@@ -435,6 +435,9 @@ class Openable(ABC):
     @abstractmethod
     def _depth(self) -> int: ...
 
+    @abstractmethod
+    def _drawn(self, format: str, numbers: Any) -> str: ...
+
 
 def needs_tasks(stream: Openable) -> bool:
     """Whether `stream` runs in tasks of its own."""
@@ -449,6 +452,11 @@ def grace_of(stream: Openable) -> float:
 def depth_of(stream: Openable) -> int:
     """How many frames of Python it may take to open and to step `stream`."""
     return stream._depth()  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+def drawn(stream: Openable, format: str, numbers: Any) -> str:
+    """A drawing of `stream`, with the numbers of a run of it."""
+    return stream._drawn(format, numbers)  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 class Row(Protocol):

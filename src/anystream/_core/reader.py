@@ -17,7 +17,7 @@ from .._errors import (
 )
 from .backends import is_foreign, named
 from .callers import abandonable, warn
-from .contracts import Openable, Source, grace_of
+from .contracts import Openable, Source, drawn, grace_of
 from .driver import EMPTY
 from .opening import Opening
 from .statistics import RunStatistics
@@ -91,6 +91,9 @@ class Reader:
 
     def statistics(self) -> RunStatistics:
         return self._opening.statistics()
+
+    def explain(self, format: str) -> str:
+        return drawn(self._opening.stream, format, self._opening.statistics())
 
     def top(self) -> Source:
         """The segment that this reads."""

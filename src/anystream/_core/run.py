@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from .contracts import MISSING, Openable
 from .reader import Reader
@@ -92,6 +92,33 @@ class Run(AsyncIterator[T_co]):
         0 [1, 2, 3]
         """
         return [item async for item in self]
+
+    def explain(self, format: Literal["text", "mermaid", "svg"] = "text") -> str:
+        """The drawing of `Stream.explain` with the numbers of this moment.
+
+        Each channel says how many items have passed and wait, and how many of its tasks are
+        working, held up for lack of room, or idle for lack of items. The last line names the stage
+        that holds up the others, from the second call on.
+
+        Raises `ValueError` if `format` is none of the three.
+
+        >>> async def main():
+        ...     async with async_range(9).buffer(3) as items:
+        ...         print(await anext(items))
+        ...         await anyio.sleep(0.01)
+        ...         print(items.explain())
+        >>> anyio.run(main)
+        0
+        caller's task  (reads)
+          ^ channel    buffer(3): at most 3 items: 3 passed, 2 waiting; 1 task: 1 held up
+        task           async_range(9)
+        what holds up the others is not known yet
+        """
+        return self._reader.explain(format)
+
+    def _repr_svg_(self) -> str:
+        """The drawing that a notebook shows."""
+        return self._reader.explain("svg")
 
     def statistics(self) -> RunStatistics:
         """What this run is doing now: the numbers of each call with tasks.

@@ -95,7 +95,7 @@ class RunStatistics:
     def slowest(self) -> StageStatistics | None:
         """The stage that holds up the others; None if the reader does, or nothing is known yet.
 
-        It is the one whose tasks have waited for the smallest part of the time.
+        It is the one whose tasks have waited least, of those that are waited for.
 
         >>> async def slow(n):
         ...     await anyio.sleep(0.01)
@@ -112,13 +112,16 @@ class RunStatistics:
         if not self.stages or not self.timed:
             return None
         reader = 1 - self.stages[0].reader_seconds / self.timed
-        busiest = max(self.stages, key=self._busy)
-        return busiest if self._busy(busiest) >= reader else None
+        slow = max(self.stages, key=self._holding_up)
+        return slow if self._holding_up(slow) >= reader else None
 
-    def _busy(self, stage: StageStatistics) -> float:
-        """The part of the time in which the tasks of a stage have not waited for others."""
-        seconds = min(self.timed, stage.age) * stage.tasks
-        return 1 - (stage.room_seconds + stage.items_seconds) / seconds if seconds else 0.0
+    def _holding_up(self, stage: StageStatistics) -> float:
+        """The part of the time in which a stage was at work, or was waited for, if that is less."""
+        seconds = min(self.timed, stage.age)
+        if not stage.tasks or not seconds:
+            return 0.0
+        waited = stage.room_seconds + stage.items_seconds
+        return min(1 - waited / (seconds * stage.tasks), stage.reader_seconds / seconds)
 
 
 def picture(
