@@ -681,3 +681,19 @@ async def test_an_error_of_the_cleanup_that_several_readers_hear_of_comes_once()
         async with groups.flat_map(lambda pair: pair[1], concurrency=3) as items:
             async for _ in items:
                 pass
+
+
+async def test_a_scope_that_the_source_holds_does_not_end_a_wait_for_room() -> None:
+    """It fires while the task waits for who reads, and its item comes all the same."""
+
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(3):
+            with anyio.move_on_after(0.25):
+                yield number
+
+    got: list[int] = []
+    async with Stream(numbers).partition(lambda _: True, buffer=1) as (true, _), true as items:
+        for _ in range(3):
+            got.append(await anext(items))
+            await anyio.sleep(0.75)
+    assert got == [0, 1, 2]

@@ -338,6 +338,22 @@ def test_no_more_than_a_millisecond_is_read_ahead(backend: str) -> None:
 
 
 @BACKEND
+def test_no_call_is_made_ahead(backend: str) -> None:
+    """An async function is called for the items that the thread asks for, and for no other."""
+    called: list[int] = []
+
+    async def call(number: int) -> int:
+        called.append(number)
+        return number
+
+    for stream in (async_range(9).map(call), Stream(async_range(9).map(call)).filter(None)):
+        called.clear()
+        with to_sync(stream, backend) as items:
+            first = next(items)
+            assert called == [*range(first + 1)]
+
+
+@BACKEND
 def test_what_is_there_comes_over_in_one_go(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A millisecond is ten looks at the clock here, and there are four between two pairs."""
     monkeypatch.setattr("anystream._core.batches.clock", partial(next, itertools.count(0, 0.0001)))
