@@ -148,6 +148,20 @@ async def test_an_error_comes_in_its_place_and_stops_what_comes_after_it() -> No
     assert anyio.current_time() < 10
 
 
+async def test_an_error_does_not_hold_up_items_that_are_on_their_way_to_a_worker() -> None:
+    def check(n: int) -> int:
+        if n == 10:
+            raise ValueError(n)
+        return n
+
+    for _ in range(50):  # trio wakes the workers in any order
+        handed_out = async_range(100).filter(lambda n: n % 2 == 0).map(check, concurrency=3)
+        seen: list[int] = []
+        with pytest.raises(ValueError, match="10"):
+            await handed_out.for_each(seen.append)
+        assert seen == [0, 2, 4, 6, 8]
+
+
 async def test_the_first_error_in_order_wins() -> None:
     calls = Calls({0: 3, 1: 2, 2: 1}, {0: KeyError(0), 2: ValueError(2)})
     with pytest.raises(KeyError):

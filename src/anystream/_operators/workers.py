@@ -129,7 +129,7 @@ class Caller(Worker):
             item = supply.now(self)
             if item is MISSING:
                 item = await supply.next(self)
-                if item is MISSING or lane.stopped:  # nothing would interrupt the function then
+                if item is MISSING or self.stopped:  # nothing would interrupt the function then
                     return
             try:
                 result = fn(item)
