@@ -38,10 +38,10 @@ async def test_the_pauses_grow_up_to_the_cap_and_the_last_error_has_a_note() -> 
     got, error = await outcome(Stream(source).retry(steady(5, cap=5)))
     assert got == []
     assert error is errors[-1]
-    assert error.__notes__ == ["retry gave up after 6 attempts"]
+    assert error.__notes__ == ["in Stream(source), the source", "retry gave up after 6 attempts"]
     assert error.__cause__ is None
     assert log.times == [0, 1, 3, 7, 12, 17]
-    assert not hasattr(errors[0], "__notes__")
+    assert errors[0].__notes__ == ["in Stream(source), the source"]
 
 
 async def test_a_pause_lasts_for_a_random_part_of_its_length() -> None:
@@ -76,7 +76,7 @@ async def test_pauses_without_end_do_not_overflow() -> None:
 async def test_a_number_is_a_policy(times: int, note: str) -> None:
     _, error = await outcome(openings(raising(OSError())).retry(times))
     assert error is not None
-    assert error.__notes__ == [f"retry gave up after {note}"]
+    assert error.__notes__ == ["in Stream(<lambda>), the source", f"retry gave up after {note}"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_only_errors_that_are_worth_it_are_retried(on: Any) -> None:
     stream = openings(source(OSError()), source(other)).retry(steady(5, on=on))
     assert (await outcome(stream))[1] is other
     assert log.times == [0, 1]
-    assert not hasattr(other, "__notes__")
+    assert other.__notes__ == ["in Stream(<lambda>), the source"]
 
 
 @pytest.mark.parametrize("form", FORMS)

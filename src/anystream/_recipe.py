@@ -16,6 +16,7 @@ from ._core.contracts import (
     Operator,
     Owner,
     Source,
+    Written,
     depth_of,
     grace_of,
     needs_tasks,
@@ -35,19 +36,42 @@ Maker: TypeAlias = Callable[[Owner], Operator]
 STREAM = Form("Stream")
 
 
+class NoSourceError(TypeError):
+    """Something that no stream can be made of was given to a function that wants one."""
+
+    def __init__(self, text: str, given: object) -> None:
+        super().__init__(text)
+        self.given = given
+
+    def of_call(self, name: str, args: Sequence[Any]) -> TypeError:
+        """The same for the user, who has made this call."""
+        for number, arg in enumerate(args, 1):
+            if arg is self.given:
+                return TypeError(f"argument {number} of {name}(): {self}")
+        return TypeError(str(self))
+
+
 class Operators(NamedTuple):
-    """The operators of a stream: those of the stream before it, and more."""
+    """The operators of a stream: those of the stream before it, and more of one call."""
 
     before: "Operators | None"
     makers: tuple[Maker, ...]
+    call: object  # its label
 
     def all(self) -> list[Maker]:
-        found: list[tuple[Maker, ...]] = []
+        return [make for part in self.parts() for make in part.makers]
+
+    def calls(self) -> list[object]:
+        """The label of the call of each operator."""
+        return [part.call for part in self.parts() for _ in part.makers]
+
+    def parts(self) -> list["Operators"]:
+        found: list[Operators] = []
         row: Operators | None = self
         while row is not None:
-            found.append(row.makers)
+            found.append(row)
             row = row.before
-        return [make for makers in reversed(found) for make in makers]
+        return found[::-1]
 
 
 class Recipe(Openable, AsyncIterable[Any]):
@@ -83,10 +107,11 @@ class Recipe(Openable, AsyncIterable[Any]):
         note: Provenance | None = None,
     ) -> "Recipe":
         """One whose source is what `open_source` makes for each run; no text for a named call."""
+        text = Label() if text is None else text
         return cls(
             open_source,
-            Operators(None, row) if row else None,
-            Label() if text is None else text,
+            Operators(None, row, text) if row else None,
+            text,
             provenance=note,
             depth=SOURCE + OPERATOR * len(row),
         )
@@ -134,9 +159,9 @@ class Recipe(Openable, AsyncIterable[Any]):
         """The same and a call of the user's, with its operators."""
         return self._changed(Label(self.text), makers, self._seconds)
 
-    def also(self, *makers: Maker) -> "Recipe":
-        """The same with more operators of the same call."""
-        return self._changed(self.text, makers, self._seconds)
+    def also(self, *makers: Maker, call: Label | None = None) -> "Recipe":
+        """The same with more operators, of the same call or of a terminal one."""
+        return self._changed(self.text, makers, self._seconds, call=call)
 
     def with_grace(self, seconds: float) -> "Recipe":
         """The same with another cleanup timeout."""
@@ -158,10 +183,11 @@ class Recipe(Openable, AsyncIterable[Any]):
         makers: tuple[Maker, ...],
         grace: float,
         provenance: Provenance | None = None,
+        call: Label | None = None,
     ) -> "Recipe":
         return Recipe(
             self._open_source,
-            Operators(self._row, makers) if makers else self._row,
+            Operators(self._row, makers, call or text) if makers else self._row,
             text,
             tasks=self._tasks,
             grace=grace,
@@ -175,7 +201,7 @@ class Recipe(Openable, AsyncIterable[Any]):
             source.is_of(self.provenance[1])
         if self._row is None:
             return source
-        return Segment(source, [make(owner) for make in self._row.all()], owner)
+        return Segment(source, [make(owner) for make in self._row.all()], owner, self)
 
     def _needs_tasks(self) -> bool:
         return self._tasks
@@ -189,6 +215,14 @@ class Recipe(Openable, AsyncIterable[Any]):
     def _drawn(self, format: str, numbers: object) -> str:
         return repr(self)  # no user has a run of it
 
+    def _written(self) -> Written:
+        source = self.text
+        while self.provenance is None and isinstance(source, Label) and source.before is not None:
+            source = source.before
+        if self.provenance is not None:
+            source = self.provenance[1]
+        return Written(self.text, () if self._row is None else self._row.calls(), source)
+
     def __aiter__(self) -> AsyncIterator[Any]:
         return Run(self, bare=True)
 
@@ -201,7 +235,12 @@ def recipe_of(source: Any) -> Recipe:
     if isinstance(source, Recipe):
         return source
     recipe = getattr(source, "_recipe", None)  # of a stream
-    return recipe if isinstance(recipe, Recipe) else Recipe.of(source)
+    if isinstance(recipe, Recipe):
+        return recipe
+    try:
+        return Recipe.of(source)
+    except TypeError as error:
+        raise NoSourceError(str(error), source) from None
 
 
 # -- how it is written down -----------------------------------------------------------------
@@ -222,13 +261,19 @@ def recording(fn: F, form: SignatureForm) -> F:
 
     @wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Any:
-        made = fn(*args, **kwargs)
+        try:
+            made = fn(*args, **kwargs)
+        except NoSourceError as error:
+            raise error.of_call(form.name, args) from None
         made._recipe.text.call = form, args, kwargs
         return made
 
     @wraps(fn)
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        made = fn(self, *args, **kwargs)
+        try:
+            made = fn(self, *args, **kwargs)
+        except NoSourceError as error:
+            raise error.of_call(form.name, args) from None
         made._recipe.text.call = form, args, kwargs
         return made
 

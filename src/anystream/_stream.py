@@ -44,9 +44,11 @@ from ._core.contracts import (
     Openable,
     Owner,
     Source,
+    Written,
     depth_of,
     grace_of,
     needs_tasks,
+    written,
 )
 from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
@@ -198,9 +200,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """This stream and a call of the user's, with its operators."""
         return Stream(self._recipe.then(*makers))
 
-    def _also(self, *makers: Maker) -> "Stream[Any]":
+    def _also(self, *makers: Maker, call: label.Label | None = None) -> "Stream[Any]":
         """This stream with more operators of the same call, or of a terminal one."""
-        return Stream(self._recipe.also(*makers))
+        return Stream(self._recipe.also(*makers, call=call))
 
     def _joined(
         self, open_source: OpenSource, layout: layouts.Layout, bound: int, *others: Openable
@@ -220,6 +222,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def _depth(self) -> int:
         return depth_of(self._recipe)
+
+    def _written(self) -> Written:
+        return written(self._recipe)
 
     def __repr__(self) -> str:
         return repr(self._recipe)
@@ -695,10 +700,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if pool is None:
             return self._then(lambda _: select.Filter(keep))
         pairs = self._in_workers(pool, lambda _: workers.paired(keep))
-        return pairs._also(
-            lambda _: select.Filter(operator.itemgetter(0)),
-            lambda _: transform.Map(operator.itemgetter(1)),
-        )
+        return pairs._also(lambda _: workers.Kept())
 
     @named_call
     def take(self, n: int) -> "Stream[T_co]":
@@ -1952,7 +1954,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         0
         1
         """
-        await _terminals.drain(self.map(fn, concurrency=concurrency, ordered=False))
+        called = self.map(fn, concurrency=concurrency, ordered=False)
+        text = called._recipe.text
+        assert isinstance(text, label.Label)
+        text.call = label.Form("for_each"), (fn,), {}
+        await _terminals.drain(called)
 
     async def into(self, send_stream: "Sendable[T_co]", *, close: bool = True) -> None:
         """Send every item into an anyio stream, such as the send end of a memory object stream.
@@ -1992,7 +1998,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         120
         """
         check.function("fn", fn)
-        totals = self._also(lambda _: transform.Accumulate(fn, initial))
+        reducing = label.call("reduce", fn)
+        totals = self._also(lambda _: transform.Accumulate(fn, initial), call=reducing)
         try:
             return await _terminals.last(totals, MISSING)
         except EmptyStreamError:
@@ -2076,7 +2083,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         fig
         """
-        return await _terminals.extreme(self._keyed(key), builtins.min, default)
+        return await _terminals.extreme(self._keyed("min", key), builtins.min, default)
 
     @overload
     async def max(self: "Stream[Less | Greater]", *, key: None = None) -> T_co: ...
@@ -2096,12 +2103,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         pear
         """
-        return await _terminals.extreme(self._keyed(key), builtins.max, default)
+        return await _terminals.extreme(self._keyed("max", key), builtins.max, default)
 
-    def _keyed(self, key: Callable[[T_co], Any] | None) -> "Stream[Any]":
+    def _keyed(self, name: str, key: Callable[[T_co], Any] | None) -> "Stream[Any]":
         by: Callable[[T_co], Any] = identity if key is None else key
         check.function("key", by)
-        return self._also(lambda _: transform.Keyed(by))
+        call = label.call(name) if key is None else label.call(name, key=key)
+        return self._also(lambda _: transform.Keyed(by), call=call)
 
     async def any(self) -> bool:
         """Whether any item is true; no more items are asked for than it takes to know.

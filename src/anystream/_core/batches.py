@@ -10,7 +10,17 @@ from itertools import chain, islice
 from time import perf_counter as clock
 from typing import Any
 
-from .contracts import MISSING, QUANTUM, Named, Operator, Owner, Source, WaitingOperator
+from .contracts import (
+    MISSING,
+    QUANTUM,
+    Named,
+    Openable,
+    Operator,
+    Owner,
+    Parts,
+    Source,
+    WaitingOperator,
+)
 
 PIECE = QUANTUM / 8
 """Seconds of work between two looks at the clock."""
@@ -51,12 +61,24 @@ class TimeSlicer:
 class Segment:
     """A source and a row of operators, stepped by one task at a time."""
 
-    __slots__ = ("_complete", "_flushing", "_heads", "_operators", "_waiting", "owner", "source")
+    __slots__ = (
+        "_complete",
+        "_flushing",
+        "_heads",
+        "_operators",
+        "_waiting",
+        "owner",
+        "source",
+        "stream",
+    )
 
     ends_waits = False
 
-    def __init__(self, source: Source, row: Iterable[Operator], owner: Owner) -> None:
+    def __init__(
+        self, source: Source, row: Iterable[Operator], owner: Owner, stream: Openable
+    ) -> None:
         self.owner: Owner = owner
+        self.stream: Openable = stream  # that was opened as this
         self.source: Source = source
         self._operators: tuple[Operator, ...] = tuple(row)
         self._waiting: WaitingOperator | None = None  # its step has suspended
@@ -67,6 +89,13 @@ class Segment:
         ]
         for place, operator in enumerate(self._operators):
             operator.bind(self, place)
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        return self._operators
+
+    def draws_from(self) -> Parts:
+        return ((self.source, None),)
 
     @property
     def closes(self) -> bool:

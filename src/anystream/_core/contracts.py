@@ -166,6 +166,13 @@ class Source(Protocol):
         """What it takes items from, in the task that steps it."""
         ...
 
+    def draws_from(self) -> "Parts":
+        """What it draws items from in the same task, as far as an error may have come from there.
+
+        Each with the stream that was opened as it, if that is known.
+        """
+        ...
+
     def batch(self) -> Awaitable[Iterator[Any] | None]:
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
@@ -173,6 +180,9 @@ class Source(Protocol):
     async def close(self, owner: "Owner") -> None:
         """Give everything back through `owner.release`; again is fine."""
         ...
+
+
+Parts: TypeAlias = Iterable[tuple[Source, "Openable | None"]]
 
 
 class SourceDefaults:
@@ -202,6 +212,10 @@ class SourceDefaults:
 
     def reads(self) -> Iterable[Source]:
         return ()
+
+    def draws_from(self) -> Parts:
+        inner: Source | None = getattr(self, "source", None)  # of one that opens another one
+        return () if inner is None else ((inner, None),)
 
     async def close(self, owner: "Owner") -> None:
         """There is nothing to give back."""
@@ -368,6 +382,15 @@ class Owner(ABC):
 
     # -- errors and cancellations -------------------------------------------------------------
 
+    @abstractmethod
+    def locate(
+        self, error: BaseException, source: Source | None, stream: "Openable | None" = None
+    ) -> None:
+        """Let `error`, which came out of `source`, tell where it was raised.
+
+        `stream` is what was opened as `source`, if that is known.
+        """
+
     @property
     @abstractmethod
     def errors(self) -> Sequence[BaseException]:
@@ -438,6 +461,17 @@ class Openable(ABC):
     @abstractmethod
     def _drawn(self, format: str, numbers: Any) -> str: ...
 
+    @abstractmethod
+    def _written(self) -> "Written": ...
+
+
+class Written(NamedTuple):
+    """How a stream was written: labels, whose text is made when it is asked for."""
+
+    text: object  # of the last call, which leads to those before it
+    row: Sequence[object]  # of the call that each operator of its row came from
+    source: object  # of the call that its source came from
+
 
 def needs_tasks(stream: Openable) -> bool:
     """Whether `stream` runs in tasks of its own."""
@@ -459,8 +493,18 @@ def drawn(stream: Openable, format: str, numbers: Any) -> str:
     return stream._drawn(format, numbers)  # pyright: ignore[reportPrivateUsage]  # as above
 
 
+def written(stream: Openable) -> Written:
+    """How `stream` was written."""
+    return stream._written()  # pyright: ignore[reportPrivateUsage]  # as above
+
+
 class Row(Protocol):
     """A row of operators, as one of them knows it."""
+
+    @property
+    def stream(self) -> Openable:
+        """What was opened as this."""
+        ...
 
     @property
     def owner(self) -> Owner:
@@ -491,6 +535,10 @@ class Operator(ABC):
     _place: int
     closes: bool = False
     any_task: bool = True
+    draws_by_call: bool = False
+    """Whether it also draws items by calls, and not only in a `for` or `yield from`."""
+    leaves_frame: bool = True
+    """Whether an error that passes through it is certain to leave a frame of its method's."""
 
     @property
     def holds(self) -> bool:
@@ -512,6 +560,15 @@ class Operator(ABC):
 
     def reads(self) -> Iterable[Source]:
         """What it takes items from, besides those that it is given."""
+        return ()
+
+    @property
+    def function(self) -> object:
+        """What it gives to an iterator of C to call, or else None."""
+        return None
+
+    def draws_from(self) -> Parts:
+        """As for a `Source`."""
         return ()
 
     def bind(self, row: Row, place: int) -> None:

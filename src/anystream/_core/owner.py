@@ -12,6 +12,7 @@ from .._errors import CleanupTimeoutError, StreamClosedError
 from .backends import is_cancelled, is_native, named
 from .contracts import GRACE, Openable, Owner, Source, Task
 from .driver import iterate
+from .locating import hide_frames, locate
 from .siblings import attach, is_of_cleanup, mark_as_of_cleanup
 from .trio_scopes import parted
 
@@ -105,6 +106,13 @@ class TaskOwner(Owner):
     @property
     def errors(self) -> Sequence[BaseException]:
         return self._errors
+
+    def locate(
+        self, error: BaseException, source: Source | None, stream: Openable | None = None
+    ) -> None:
+        if isinstance(error, Exception):
+            locate(error, source, stream, self.stream)
+            hide_frames(error)
 
     def add_error(self, error: BaseException) -> None:
         self._errors += (error,)
@@ -283,6 +291,7 @@ class TaskOwner(Owner):
         failure = self.failure(error)
         if failure is not None:
             self.tell(failure)
+            hide_frames(failure)
         try:
             if late is not None:
                 raise late from failure

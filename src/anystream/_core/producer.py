@@ -112,6 +112,11 @@ class Producer(TaskOwner):
         """What it reads, which is closed at its end."""
         return ()
 
+    def tell_where(self, error: BaseException) -> None:
+        """Let `error`, which has ended `produce`, tell where it was raised, if it can be told."""
+        for source in self.reading():
+            self.locate(error, source)
+
     async def close_sources(self) -> None:
         """Close what it has read, by `close`."""
         for source in self.reading():
@@ -379,6 +384,8 @@ class Producer(TaskOwner):
         event loop that shuts down.
         """
         cancelled, rest = parted(error, self.backend.cancelled)
+        if rest is not None:
+            self.tell_where(rest)
         if cancelled is None:
             return rest
         if self.stopped and self._inner is not None and self._inner.cancel_called:
@@ -568,6 +575,7 @@ class Mover(LaneProducer):
     """A producer that moves the items of one source into a lane."""
 
     source: Source
+    _part: Openable  # what was opened as that
 
     def read(self, stream: Openable) -> Source:
         """Open what this reads.
@@ -575,12 +583,16 @@ class Mover(LaneProducer):
         Apart from the constructor, since a call of a class takes one more of the frames that a row
         may be deep.
         """
+        self._part = stream
         self.source = source = self._opening.open_part(stream, self)
         self._awaits: bool = source.closes or not source.any_task
         return source
 
     def produce(self) -> Awaitable[None]:
         return self.transfer(self.source)
+
+    def tell_where(self, error: BaseException) -> None:
+        self.locate(error, self.source, self._part)
 
     def reading(self) -> Iterable[Source]:
         return (self.source,)

@@ -247,6 +247,8 @@ class Reader:
             self._over = True
         if isinstance(error, StopAsyncIteration):
             error = self._not_the_end(error)
+        opened = opening._segment  # pyright: ignore[reportPrivateUsage]  # as it is, not opened
+        opening.locate(error, opened, opening.stream)
         if self._bare and (self._over or opening.holds):
             if not self._over:
                 self._lost = (

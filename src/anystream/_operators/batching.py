@@ -70,8 +70,14 @@ def checked(weight: float) -> float:
 class Batched(Operator):
     """Batches as they become full, and at the end what is left."""
 
+    draws_by_call = True
+
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
+
+    @property
+    def function(self) -> object:
+        return self.batch.weight
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         while self.batch.gather(batch):

@@ -19,6 +19,9 @@ class Call(WaitingOperator, SyncDriver):
     the item is kept and the function is called with it once more in the next step.
     """
 
+    in_c: bool = False
+    """Whether `plain` gives an iterator of C, which calls the function."""
+
     gives_result: bool = False
     """Whether what comes out is the result of an async function, for which `emit` is not asked."""
 
@@ -37,6 +40,10 @@ class Call(WaitingOperator, SyncDriver):
     @property
     def owner(self) -> Owner | None:
         return self._row.owner
+
+    @property
+    def function(self) -> object:
+        return self.fn if self.in_c else None
 
     def call(self, item: Any) -> Any:
         return self.fn(item)
@@ -72,6 +79,7 @@ class Call(WaitingOperator, SyncDriver):
             else:
                 yield from self.emit(item, result)
                 yield from self.rest(batch) if self.done else self.plain(batch)
+                self.leaves_frame = not self.in_c  # from now on `plain` stands there alone
             return
 
     def awaiting(self, items: Iterator[Any], made: Any = None) -> Iterator[Any]:

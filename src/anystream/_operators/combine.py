@@ -10,6 +10,7 @@ from .._core.contracts import (
     Openable,
     Operator,
     Owner,
+    Parts,
     Source,
     SourceDefaults,
 )
@@ -22,8 +23,9 @@ from .concurrent import merged
 class Chain(SourceDefaults):
     """Sources one after the other; each is closed when it has ended, before the next one starts."""
 
-    def __init__(self, parts: list[Source], owner: Owner) -> None:
+    def __init__(self, parts: list[Source], streams: Sequence[Openable], owner: Owner) -> None:
         self.parts = parts
+        self.streams = streams  # that were opened as these
         self.owner = owner
         self.closes: bool = any(part.closes for part in parts)
 
@@ -42,6 +44,9 @@ class Chain(SourceDefaults):
     def reads(self) -> Iterable[Source]:
         return self.parts
 
+    def draws_from(self) -> Parts:
+        return [*zip(reversed(self.parts), reversed(self.streams), strict=False)][-1:]
+
     async def batch(self) -> Iterator[Any] | None:
         while self.parts:
             batch = await self.parts[0].batch()
@@ -56,7 +61,7 @@ class Chain(SourceDefaults):
 
 
 def chained(streams: Sequence[Openable]) -> Callable[[Owner], Source]:
-    return lambda owner: Chain([owner.open_part(stream) for stream in streams], owner)
+    return lambda owner: Chain([owner.open_part(each) for each in streams], streams, owner)
 
 
 class Rows(Channel):
@@ -179,6 +184,8 @@ def zipped(owner: Owner, streams: Sequence[Openable], strict: bool) -> Source:
 
 class Tag(Operator):
     """Pairs of a number and the item; after the last item, of the number and MISSING."""
+
+    leaves_frame = False
 
     def __init__(self, number: int, ends: bool) -> None:
         self.number = number

@@ -135,6 +135,10 @@ class Supply(ABC):
     def has_raised(self, error: BaseException) -> bool:
         return error is self._error
 
+    @abstractmethod
+    def tell_where(self, worker: Worker, error: BaseException) -> None:
+        """Let an error that this has raised, in the task of `worker`, tell where."""
+
     def joined(self) -> None:
         """A worker reads from here."""
         self._workers += 1
@@ -150,7 +154,7 @@ def supply(stream: Openable, crew: Crew) -> Supply:
     mover = Mover(crew.owner)
     source = mover.read(stream)
     if source.any_task:
-        return SteppedInTurn(source, crew)
+        return SteppedInTurn(source, crew, stream)
     hands = Hands(crew)
     mover.fill(hands)
     return HandedOut(hands, crew)
@@ -159,14 +163,18 @@ def supply(stream: Openable, crew: Crew) -> Supply:
 class SteppedInTurn(Supply):
     """The workers step the source themselves, one at a time."""
 
-    def __init__(self, source: Source, crew: Crew) -> None:
+    def __init__(self, source: Source, crew: Crew, stream: Openable) -> None:
         super().__init__(source, crew)
+        self._stream = stream  # that was opened as the source
         self._new_event = crew.owner.backend.new_event
         self._items: Iterator[Any] = EMPTY
         self._taken = 0  # items
         self._stepping = False  # whether a worker waits for a batch
         self._queue = FairQueue()
         self._waiting = 0  # workers in the queue
+
+    def tell_where(self, worker: Worker, error: BaseException) -> None:
+        worker.locate(error, self._source, self._stream)
 
     def promise(self, results: Lane) -> bool:
         return results.promise()
@@ -318,6 +326,9 @@ class HandedOut(Supply):
 
     def promise(self, results: Lane) -> bool:
         return True
+
+    def tell_where(self, worker: Worker, error: BaseException) -> None:
+        """The task that has read the source has seen to that."""
 
     def now(self, worker: Worker) -> Any:
         return MISSING

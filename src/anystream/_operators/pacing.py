@@ -53,6 +53,8 @@ class Paced(WaitingOperator):
 class Timestamp(Operator):
     """Pairs of the time and the item."""
 
+    leaves_frame = False
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         time = clock()
         return ((time(), item) for item in batch)

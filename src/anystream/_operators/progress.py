@@ -32,6 +32,8 @@ def progress(description: Description, total: float | None) -> Operator:
 class Silent(Operator):
     """Passes everything on."""
 
+    leaves_frame = False
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         return batch
 
@@ -43,6 +45,7 @@ class Shown(Operator):
     """
 
     closes = True
+    leaves_frame = False
 
     def __init__(self, description: Description, total: float | None) -> None:
         from .._bars import BARS

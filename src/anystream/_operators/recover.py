@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from anyio import current_time, sleep_until
 
 from .._core.backends import named
-from .._core.contracts import MISSING, Openable, Owner, Source
+from .._core.contracts import MISSING, Openable, Owner, Parts, Source
 from .._core.driver import resolved
 from .._core.siblings import all_of, attach
 from .._retry import Backoff, Retry
@@ -24,9 +24,13 @@ class Replaceable(Wrapper):
         self.source = owner.open_part(stream)
         self.error: Exception | None = None  # that ended the source, until another one is open
 
+    def draws_from(self) -> Parts:
+        return () if self.source is None else ((self.source, self.stream),)
+
     def failed(self, error: BaseException, types: Types) -> None:
         """Taking an item raised `error`: keep it if it is of these types."""
         error = named(error, self.stream)
+        self.owner.locate(error, self.source, self.stream)
         try:
             if not isinstance(error, types) or not self.owner.recovers():
                 raise error
@@ -98,8 +102,9 @@ class Catch(Replaceable):
         if self.error is None and not self.replaced:
             try:
                 batch = await self.current().batch()
-            except self.types as error:
-                if not self.owner.recovers():
+            except Exception as error:
+                self.owner.locate(error, self.source, self.stream)
+                if not isinstance(error, self.types) or not self.owner.recovers():
                     raise
                 self.error = error
             else:
@@ -165,6 +170,7 @@ class Retrying(Replaceable):
             try:
                 batch = await self.source.batch()
             except Exception as error:
+                self.owner.locate(error, self.source, self.stream)
                 if not self.owner.recovers():
                     raise
                 self.error = error

@@ -10,6 +10,8 @@ from .calls import Call
 
 
 class Filter(Call):
+    in_c = True
+
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         return filter(self.fn, batch)
 
@@ -31,6 +33,8 @@ class TakeWhile(Call):
 
 
 class SkipWhile(Call):
+    leaves_frame = False
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         return batch if self.done else super().__call__(batch)
 
@@ -126,6 +130,8 @@ class Dedupe(Operator):
 
 
 class DefaultIfEmpty(Operator):
+    leaves_frame = False
+
     def __init__(self, value: Any) -> None:
         self.value = value
         self.empty = True
@@ -163,6 +169,8 @@ class Take(Operator):
 
 
 class Skip(Operator):
+    leaves_frame = False
+
     def __init__(self, count: int) -> None:
         self.left = count
 

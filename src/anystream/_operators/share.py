@@ -228,6 +228,9 @@ class Dealer(Producer):
     def reading(self) -> Iterable[Source]:
         return (self.distributor.source,)
 
+    def tell_where(self, error: BaseException) -> None:
+        self.locate(error, self.distributor.source, self.distributor.stream)
+
     def ended(self, reported: bool) -> None:
         if self.failed:
             return

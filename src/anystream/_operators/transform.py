@@ -9,8 +9,9 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._core.batches import TimeSlicer
-from .._core.contracts import MISSING, Openable, Operator, Owner, Source, WaitingOperator
+from .._core.contracts import MISSING, Openable, Operator, Owner, Parts, Source, WaitingOperator
 from .._core.driver import EMPTY, is_awaitable, resolved
+from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
 from .._sources.origins import FromIterable, as_source
 from .calls import Call
@@ -18,6 +19,7 @@ from .recover import in_except
 
 
 class Map(Call):
+    in_c = True
     gives_result = True
 
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
@@ -30,6 +32,7 @@ class Map(Call):
 class MapOr(Map):
     """`map` with what `forgiving` makes: awaitables for some of the items, or nothing at all."""
 
+    in_c = False
     gives_result = False
 
     def call(self, item: Any) -> Any:
@@ -271,6 +274,7 @@ class OnClose(Operator):
     """Calls a function when it is closed."""
 
     closes = True
+    leaves_frame = False
 
     def __init__(self, fn: Callable[[], Any]) -> None:
         self.fn = fn
@@ -283,7 +287,14 @@ class OnClose(Operator):
         return batch
 
     async def close(self, owner: Owner) -> None:
-        await owner.release(lambda: resolved(self.fn()))
+        await owner.release(self.call)
+
+    async def call(self) -> None:
+        try:
+            await resolved(self.fn())
+        except Exception as error:
+            locate_in(error, self._row.stream, self._place)
+            raise
 
 
 class FlattenBase(WaitingOperator):
@@ -354,6 +365,9 @@ class Flatten(FlattenBase):
 
     def reads(self) -> Iterable[Source]:
         return () if self.inner is None else (self.inner,)
+
+    def draws_from(self) -> Parts:
+        return () if self.inner is None else ((self.inner, None),)
 
     def enter(self, item: Any) -> None:
         self.inner = as_source(item, self.owner, self.made)

@@ -1,8 +1,9 @@
 """Operators that call a function in several tasks at a time: map, filter, flat_map."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from math import inf
+from operator import itemgetter
 from types import CoroutineType
 from typing import Any
 
@@ -10,8 +11,9 @@ from anyio import current_time
 
 from .._core.backends import unless_foreign
 from .._core.channel import Lane
-from .._core.contracts import MISSING, Openable, Owner, Source
+from .._core.contracts import MISSING, Openable, Operator, Owner, Source
 from .._core.driver import EMPTY, is_awaitable, resolved
+from .._core.locating import at_item
 from .._core.siblings import attach
 from .._sources.origins import FromIterable, as_source
 from .crew import IDLE, Crew, Worker
@@ -147,6 +149,12 @@ class Caller(Worker):
         self.place = IDLE
         return await self.wait_for_room(self.pool.lane) and self.pool.lane.promise()
 
+    def tell_where(self, error: BaseException) -> None:
+        if self.supply.has_raised(error):
+            self.supply.tell_where(self, error)
+        elif self.place != IDLE:
+            at_item(error, self.place + 1)
+
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
         heard = error is None or not stopped
         if error is not None and heard:
@@ -188,6 +196,16 @@ def mapped(
         return Pool(bind, owner, workers, workers + ahead, ordered).open(stream)
 
     return open_source
+
+
+class Kept(Operator):
+    """The items of pairs of a result and an item whose result is true."""
+
+    leaves_frame = False
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        kept: Iterator[tuple[Any, Any]] = filter(itemgetter(0), batch)
+        return map(itemgetter(1), kept)
 
 
 def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -97,6 +97,8 @@ class LoadedDocuments(Documents):
 class Tokens(Operator):
     """From chunks to lists of what stands between record separators, and the separators."""
 
+    leaves_frame = False
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[list[bytes]]:
         return map(re.compile(b"(" + SEPARATOR + b")").split, map(as_bytes, batch))
 
