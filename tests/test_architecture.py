@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
-LEAVES = {"anystream._errors", "anystream._labels", "anystream._args"}
+LEAVES = {"anystream._errors", "anystream._labels", "anystream._args", "anystream._hints"}
 """What everybody may import: it knows nothing of streams."""
 
 

@@ -143,7 +143,7 @@ async def test_strict_zip_like_the_builtin(
     stream = anystream.zip(*(source.generator for source in sources), strict=True)
     got: list[Any] = []
     short, longer = (0, 1) if lengths[0] < lengths[1] else (1, 0)
-    message = rf"zip\(strict=True\): source {short} ended before source {longer}$"
+    message = rf"zip\(strict=True\): source {short} ended before source {longer}\n"
     uneven = pytest.raises(ValueError, match=message)
     async with stream as items:
         with uneven if lengths[0] != lengths[1] else nullcontext():
@@ -167,7 +167,7 @@ async def test_zip_without_tasks_like_the_builtin(lengths: list[int], strict: bo
     lists = [builtins.list(range(length)) for length in lengths]
     streams = [async_range(length + 1).take(length) for length in lengths]
     got: list[Any] = []
-    uneven = pytest.raises(ValueError, match=r"source . ended before source .$")
+    uneven = pytest.raises(ValueError, match=r"source . ended before source .\n")
     async with anystream.zip(*streams, strict=strict) as items:
         assert not opening_of(items)._tasks
         with uneven if strict and len({*lengths}) > 1 else nullcontext():

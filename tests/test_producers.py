@@ -142,7 +142,7 @@ async def test_errors_of_one_instant_are_one_error_with_the_others_attached() ->
 
     with pytest.raises(ConnectionError) as caught:
         await failing().collect()
-    assert len(getattr(caught.value, "__notes__", ())) == 1
+    assert len(getattr(caught.value, "__notes__", ())) == 2
 
 
 async def test_the_cleanup_of_the_function_may_await_when_the_stream_is_left() -> None:

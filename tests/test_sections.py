@@ -54,7 +54,8 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
     names = import_module(module).__all__
     directive = rf"^\.\. auto\w+:: {re.escape(module)}\.(\w+)(?:\(\))?$"
     shown = re.findall(directive, REFERENCE, re.MULTILINE)
-    assert sorted(shown) == sorted(names)
+    unstarred = ["zip"] if module == "anystream" else []
+    assert sorted(shown) == sorted([*names, *unstarred])
 
 
 @pytest.mark.parametrize("name", ["guarantees", "promises"])

@@ -4,6 +4,7 @@ That each `__all__` is sorted, ruff sees to.
 """
 
 import ast
+import builtins
 import copy
 import doctest
 import importlib
@@ -36,7 +37,7 @@ PUBLIC: dict[str, Any] = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in MODULES
     for name in module.__all__
-}
+} | {"anystream.zip": anystream.zip}
 CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
 ERRORS = {name: value for name, value in CLASSES.items() if issubclass(value, BaseException)}
 FUNCTIONS = [name for name, value in PUBLIC.items() if inspect.isfunction(value)]
@@ -65,7 +66,8 @@ def test_nothing_else_can_be_seen_in_a_module(module: ModuleType) -> None:
     for names in (vars(module), dir(module)):
         public = {name for name in names if name[0] != "_"}
         beneath = {name for name in public if inspect.ismodule(getattr(module, name))}
-        assert public - beneath == {*module.__all__}
+        starred = public - beneath - ({"zip"} if module is anystream else set())
+        assert starred == {*module.__all__}
         for name in beneath:
             assert getattr(module, name).__name__ == f"{module.__name__}.{name}"
 
@@ -79,7 +81,11 @@ def test_all_public_modules_are_looked_at() -> None:
 
 def test_every_name_that_is_imported_when_it_is_asked_for_has_a_home() -> None:
     named = [*itertools.chain(*anystream._HOMES.values()), *_errors.__all__]
-    assert sorted(named) == anystream.__all__
+    assert sorted(named) == [*anystream.__all__, "zip"]
+
+
+def test_a_star_leaves_the_builtins_alone() -> None:
+    assert not {*anystream.__all__} & {*dir(builtins)}
     for home, names in anystream._HOMES.items():
         module = importlib.import_module(f"anystream.{home}")
         assert all(getattr(module, name) is getattr(anystream, name) for name in names)

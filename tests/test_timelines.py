@@ -52,6 +52,7 @@ NAMES = {name: getattr(anystream, name) for name in anystream.__all__} | {
     "after": after,
     "anyio": anyio,
     "MarbleError": MarbleError,
+    "zip": anystream.zip,
 }
 
 

@@ -30,9 +30,9 @@ from anystream.testing import TrackedSource, assert_marbles, marbles
 
 
 async def test_what_the_errors_say() -> None:
-    with pytest.raises(TimeoutError, match=r"^ticker\(60\) yielded nothing for 0\.5 s$"):
+    with pytest.raises(TimeoutError, match=r"^ticker\(60\) yielded nothing for 0\.5 s\n"):
         await ticker(60).timeout(0.5).collect()
-    with pytest.raises(TimeoutError, match=r"^ticker\(60\) did not end within 90 s$"):
+    with pytest.raises(TimeoutError, match=r"^ticker\(60\) did not end within 90 s\n"):
         await ticker(60).deadline(90).collect()
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._core.run import Run
     from ._core.statistics import RunStatistics, StageStatistics
     from ._errors import (
+        BlockingWarning,
         CleanupTimeoutError,
         EmptyStreamError,
         GeneratorWarning,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from ._retry import Retry
     from ._sources.builders import async_range, poll, stream, stream_data, ticker
     from ._sources.calls import calls
-    from ._sources.joins import chain, combine_latest, merge, race, zip
+    from ._sources.joins import chain, combine_latest, merge, race
+    from ._sources.joins import zip as zip
     from ._sources.producers import Sender, producer
     from ._sources.signals import signals
     from ._stream import Stream
@@ -45,6 +47,7 @@ del TYPE_CHECKING  # which is not a name of ours
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlockingWarning",
     "CleanupTimeoutError",
     "EmptyStreamError",
     "GeneratorWarning",
@@ -81,8 +84,7 @@ __all__ = [
     "stream_data",
     "ticker",
     "to_sync",
-    "zip",
-]
+]  # and `zip`, which `from anystream import *` would put in the place of the builtin
 
 _HOMES = {
     "_bridges.from_callback": ("Push", "from_callback"),
@@ -103,7 +105,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a name when it is asked for, as anyio does."""
-    if name not in __all__:
+    if name not in (*__all__, "zip"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = next((home for home, names in _HOMES.items() if name in names), "_errors")
     value: object = getattr(_import_module(f".{home}", __name__), name)
@@ -112,4 +114,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "zip"})

@@ -1,5 +1,6 @@
 """Checks of arguments, made when an operator is called and not at its first item."""
 
+import inspect
 import math
 import operator
 from collections.abc import AsyncIterable, Iterable
@@ -10,6 +11,35 @@ def function(name: str, value: object) -> None:
     """`value` must be callable."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, plain or async, got {value!r}")
+
+
+def listens(name: str, value: Any) -> bool:
+    """`value` must be a function of no argument, or of one: whether it needs that."""
+    function(name, value)
+    try:
+        signature = inspect.signature(value)
+    except ValueError:  # of some that are written in C
+        return False
+    for arguments in ((), (None,)):
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            continue
+        return bool(arguments)
+    raise TypeError(f"{name} must take no argument, or one, got {value!r}")
+
+
+def result_function(name: str, value: Any) -> None:
+    """`value` must be a function whose result is wanted, and not the items of its result."""
+    function(name, value)
+    if inspect.isasyncgenfunction(value) or inspect.isasyncgenfunction(value.__call__):
+        raise unread(name, value)
+
+
+def unread(name: str, value: object) -> TypeError:
+    return TypeError(
+        f"{name} gives async generators, whose items nobody would read: use flat_map, got {value!r}"
+    )
 
 
 def integer(name: str, value: Any, least: int | None = None) -> int:

@@ -21,6 +21,7 @@ library itself raises have names of their own::
 from typing import Any
 
 __all__ = [
+    "BlockingWarning",
     "CleanupTimeoutError",
     "EmptyStreamError",
     "GeneratorWarning",
@@ -102,6 +103,14 @@ class GeneratorWarning(RuntimeWarning):
     When such a generator is left by `break`, or its reader goes away, Python ends it in another
     task, or never, and the tasks and scopes of the stream cannot be left there. Decorate the
     generator with `@stream(buffer=0)`. Functions for `@asynccontextmanager` are fine.
+    """
+
+
+class BlockingWarning(RuntimeWarning):
+    """A plain function behind `concurrency` has held the event loop for more than 0.1 s.
+
+    Nothing else runs meanwhile, also not the other calls. Let an async function call it in a
+    thread, by `anyio.to_thread.run_sync`.
     """
 
 

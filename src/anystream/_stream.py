@@ -32,6 +32,7 @@ from typing import (
 )
 
 from . import _args as check
+from . import _hints as hints
 from . import _labels as label
 from . import _layouts as layouts
 from . import _terminals
@@ -225,6 +226,17 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def _written(self) -> Written:
         return written(self._recipe)
+
+    if not TYPE_CHECKING:  # checkers are to report all of these
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.missing(self, name, hints.of_stream(name))
+
+        def __enter__(self) -> Any:
+            raise hints.not_sync(self)
+
+        def __exit__(self, *error: object) -> None:
+            """Python looks for this first."""
 
     def __repr__(self) -> str:
         return repr(self._recipe)
@@ -506,7 +518,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> print(anyio.run(Stream(["1", "two", "3"]).map(int, on_error="skip").collect))
         [1, 3]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         pool = Workers.checked(concurrency, ordered, ahead)
         if on_error != "raise":
             return self._map_or(fn, on_error, pool)
@@ -557,7 +569,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [32, 9]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         return self._then(lambda _: transform.StarMap(fn))
 
     @named_call
@@ -570,7 +582,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         a
         b
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         return self._then(lambda _: transform.Tap(fn))
 
     @named_call
@@ -695,7 +707,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [1, 3, 5]
         """
         keep = bool if fn is None else fn
-        check.function("fn", keep)
+        check.result_function("fn", keep)
         pool = Workers.checked(concurrency, ordered, ahead)
         if pool is None:
             return self._then(lambda _: select.Filter(keep))
@@ -745,7 +757,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [1, 2]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         return self._then(lambda _: select.TakeWhile(fn))
 
     @named_call
@@ -757,7 +769,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [5, 1]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         return self._then(lambda _: select.SkipWhile(fn))
 
     @named_call
@@ -1038,7 +1050,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         tasks = check.integer("concurrency", concurrency, 1)
         if tasks == 1:
             flatten = partial(transform.Flatten, made=True)
-            return self._then(lambda _: transform.Map(fn), flatten)
+            return self._then(lambda _: transform.ToStreams(fn), flatten)
         open_source = workers.flattened(self._recipe, fn, tasks)
         return self._by(open_source, layouts.EXPANDING, 0, tasks)
 
@@ -1084,12 +1096,21 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return self._joined(open_source, layouts.CALLED, 0)
 
     @named_call
-    def on_close(self, fn: Callable[[], object]) -> "Stream[T_co]":
+    def on_close(
+        self, fn: Callable[[], object] | Callable[[BaseException | None], object]
+    ) -> "Stream[T_co]":
         """Call `fn()` once for each run, when this part of it closes, however it is left.
 
         That is after everything below has closed, and before what is above. An async function has
         the grace period, shielded from cancellation. An error that it raises comes out of the
         block or the terminal call.
+
+        A function that needs an argument is told how it ended, as `__exit__` is: None at the end of
+        the source, the error or the cancellation that has ended it, or a `GeneratorExit` if it was
+        left before its end. What runs in a task of its own is stopped, and so left, when its reader
+        fails or is cancelled.
+
+        Raises `TypeError` if `fn` is not a function, or needs more than one argument.
 
         >>> async def main():
         ...     async with async_range(9).on_close(lambda: print("closed")) as items:
@@ -1098,8 +1119,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         0
         closed
         """
-        check.function("fn", fn)
-        return self._then(lambda _: transform.OnClose(fn))
+        told = check.listens("fn", fn)
+        return self._then(lambda _: transform.OnClose(fn, told))
 
     # -- with other streams -----------------------------------------------------------------
 
@@ -2130,6 +2151,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         False
         """
         return await _terminals.every(self)
+
+
+hints.tell(name for name in vars(Stream) if not name.startswith("_"))
 
 
 def identity(item: Any) -> Any:

@@ -13,6 +13,7 @@ import anyio
 from given import add, found, is_odd, is_text, text
 
 from anystream import (
+    BlockingWarning,
     CleanupTimeoutError,
     EmptyStreamError,
     GeneratorWarning,
@@ -143,7 +144,7 @@ def wider_run(bools: Run[bool]) -> Run[int]:
     return bools
 
 
-WARNING: type[RuntimeWarning] = GeneratorWarning
+WARNINGS: list[type[RuntimeWarning]] = [BlockingWarning, GeneratorWarning]
 
 ERRORS: list[type[StreamError]] = [
     NeedsTasksError,

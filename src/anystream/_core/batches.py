@@ -67,6 +67,7 @@ class Segment:
         "_heads",
         "_operators",
         "_waiting",
+        "failure",
         "owner",
         "source",
         "stream",
@@ -79,6 +80,7 @@ class Segment:
     ) -> None:
         self.owner: Owner = owner
         self.stream: Openable = stream  # that was opened as this
+        self.failure: BaseException | None = None  # that has ended it, until it is closed
         self.source: Source = source
         self._operators: tuple[Operator, ...] = tuple(row)
         self._waiting: WaitingOperator | None = None  # its step has suspended
@@ -184,6 +186,9 @@ class Segment:
         self._complete = True
         yield from ()
 
+    def flattens(self, place: int) -> bool:
+        return any(operator.flattens for operator in self._operators[place + 1 : place + 2])
+
     def end(self, place: int) -> None:
         """From here on nothing comes but the tails of the operators from `place` on."""
         self._flushing = max(place, self._flushing or 0)
@@ -195,4 +200,5 @@ class Segment:
         operators, self._operators, self._waiting = self._operators, (), None  # leaves no cycle
         for operator in reversed(operators):
             await operator.close(owner)
+        self.failure = None
         await self.source.close(owner)

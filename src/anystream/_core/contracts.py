@@ -501,6 +501,9 @@ def written(stream: Openable) -> Written:
 class Row(Protocol):
     """A row of operators, as one of them knows it."""
 
+    failure: BaseException | None
+    """What has ended it, until it is closed."""
+
     @property
     def stream(self) -> Openable:
         """What was opened as this."""
@@ -509,6 +512,10 @@ class Row(Protocol):
     @property
     def owner(self) -> Owner:
         """The task that it runs in."""
+        ...
+
+    def flattens(self, place: int) -> bool:
+        """Whether the operator behind this place gives the items of each item."""
         ...
 
     def end(self, place: int) -> None:
@@ -535,6 +542,8 @@ class Operator(ABC):
     _place: int
     closes: bool = False
     any_task: bool = True
+    flattens: bool = False
+    """Whether it gives the items of each item."""
     draws_by_call: bool = False
     """Whether it also draws items by calls, and not only in a `for` or `yield from`."""
     leaves_frame: bool = True

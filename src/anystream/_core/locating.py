@@ -55,6 +55,11 @@ class Place(NamedTuple):
     stream: Openable | None  # that its row was opened from
 
     @property
+    def speaks(self) -> bool:
+        """Whether its errors say where they come from: those of `http` do."""
+        return type(self.part).__module__.startswith(f"{PACKAGE}.http.")
+
+    @property
     def function(self) -> object:
         """What an iterator of C calls for it, or steps."""
         part = self.part
@@ -92,7 +97,9 @@ def locate(
         return
     found = suspects([*places(source, stream)], trace(error))[::-1]
     calls = list(dict.fromkeys(each.call for each in found if each.call is not None))
-    if calls:
+    if found and found[0].speaks:
+        object.__setattr__(error, LOCATED, True)
+    elif calls:
         place = placed(calls, whole) or placed(calls, found[0].stream)
         note(error, f"{listed(map(alone, calls), 'or')}{place}{item_of(error, found[0].source)}")
 

@@ -10,6 +10,7 @@ from anyio import CancelScope, current_time
 
 from .._errors import CleanupTimeoutError, StreamClosedError
 from .backends import is_cancelled, is_native, named
+from .batches import Segment
 from .contracts import GRACE, Openable, Owner, Source, Task
 from .driver import iterate
 from .locating import hide_frames, locate
@@ -110,6 +111,8 @@ class TaskOwner(Owner):
     def locate(
         self, error: BaseException, source: Source | None, stream: Openable | None = None
     ) -> None:
+        if isinstance(source, Segment):
+            source.failure = error
         if isinstance(error, Exception):
             locate(error, source, stream, self.stream)
             hide_frames(error)

@@ -16,6 +16,7 @@ from .._errors import (
     WrongTaskError,
 )
 from .backends import is_foreign, named
+from .batches import Segment
 from .callers import abandonable, warn
 from .contracts import Openable, Source, drawn, grace_of
 from .driver import EMPTY
@@ -127,6 +128,9 @@ class Reader:
     async def leave(self, error: BaseException | None) -> None:
         """The same in what is the same task for certain."""
         busy = self._stepping and not self._opening.ends_waits
+        opened = self._opening._segment  # pyright: ignore[reportPrivateUsage]  # as it is
+        if isinstance(opened, Segment) and error is not None:
+            opened.failure = error
         self.items = EMPTY
         unshielded = self._inside_of is not None and self._is_ended(error)
         if not busy and (unshielded or self._opening.is_left_behind):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
+from .. import _hints as hints
 from .contracts import MISSING, Openable
 from .reader import Reader
 from .statistics import RunStatistics
@@ -149,11 +150,17 @@ class Run(AsyncIterator[T_co]):
         """
         await self._reader.aclose()
 
+    def __dir__(self) -> list[str]:
+        return hints.without_elsewhere(self, super().__dir__())
+
     def __repr__(self) -> str:
         return repr(self._reader)
 
     def __del__(self) -> None:
         self._reader.warn_if_open(self)
+
+
+hints.RUNS.append(Run)
 
 
 def reader_of(run: Run[T_co]) -> Reader:

@@ -3,9 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
+from .._args import unread
 from .._core.backends import unless_foreign
 from .._core.contracts import Owner, WaitingOperator
 from .._core.driver import SyncDriver, awaits, is_awaitable, iterate
@@ -48,6 +49,11 @@ class Call(WaitingOperator, SyncDriver):
     def call(self, item: Any) -> Any:
         return self.fn(item)
 
+    def refuse(self, result: object) -> None:
+        """Raise `TypeError` for a first result that nobody would read."""
+        if isinstance(result, AsyncGeneratorType) and not self._row.flattens(self._place):
+            raise unread("fn", self.fn)
+
     @abstractmethod
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         """The row's next iterator, for a plain function."""
@@ -74,6 +80,7 @@ class Call(WaitingOperator, SyncDriver):
         for item in batch:
             result = self.call(item)
             self.awaits = is_awaitable(result)
+            self.refuse(result)
             if self.awaits:
                 yield from self.awaiting(chain((item,), batch), result)
             else:

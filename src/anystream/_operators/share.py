@@ -7,10 +7,11 @@ from functools import partial
 from itertools import islice
 from math import inf
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import current_time, get_running_tasks
 
+from .. import _hints as hints
 from .._core.channel import Channel, Lane
 from .._core.contracts import Named, Openable, Owner, Source, SourceDefaults, Task
 from .._core.driver import is_awaitable, resolved
@@ -273,6 +274,21 @@ class Holder(Generic[T]):
         assert self.run is not None
         await self.run.__aexit__(kind, error, traceback)
         self.run = None
+
+    if not TYPE_CHECKING:  # checkers are to report all of these
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.missing(self, name, hints.of_holder(name))
+
+        def __getitem__(self, key: object) -> Any:
+            """Asked for by an index, and by who unpacks this."""
+            raise TypeError(f"{self!r} has no items: {hints.of_holder('map')}")
+
+        def __enter__(self) -> Any:
+            raise hints.not_sync(self)
+
+        def __exit__(self, *error: object) -> None:
+            """Python looks for this first."""
 
     def __repr__(self) -> str:
         return repr(self._recipe)

@@ -29,6 +29,13 @@ class Map(Call):
         return (result,)
 
 
+class ToStreams(Map):
+    """`map` to what is flattened behind it."""
+
+    def refuse(self, result: object) -> None:
+        """Async generators are wanted here."""
+
+
 class MapOr(Map):
     """`map` with what `forgiving` makes: awaitables for some of the items, or nothing at all."""
 
@@ -271,17 +278,26 @@ class Window(Operator):
 
 
 class OnClose(Operator):
-    """Calls a function when it is closed."""
+    """Calls a function when it is closed, and may tell it how its row has ended."""
 
     closes = True
     leaves_frame = False
 
-    def __init__(self, fn: Callable[[], Any]) -> None:
+    def __init__(self, fn: Callable[..., Any], told: bool) -> None:
         self.fn = fn
+        self.told = told  # whether it takes an argument
+        self.complete = False
 
     @property
     def holds(self) -> bool:
         return True
+
+    def tail(self) -> Iterable[Any]:
+        self.complete = True
+        return ()
+
+    def ending(self) -> BaseException | None:
+        return None if self.complete else self._row.failure or GeneratorExit()
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         return batch
@@ -291,7 +307,7 @@ class OnClose(Operator):
 
     async def call(self) -> None:
         try:
-            await resolved(self.fn())
+            await resolved(self.fn(self.ending()) if self.told else self.fn())
         except Exception as error:
             locate_in(error, self._row.stream, self._place)
             raise
@@ -299,6 +315,8 @@ class OnClose(Operator):
 
 class FlattenBase(WaitingOperator):
     """The items of each item, one after the other; `enter` says what they are."""
+
+    flattens = True
 
     def __init__(self) -> None:
         self.pace: TimeSlicer = TimeSlicer()

@@ -1,20 +1,25 @@
 """Operators that call a function in several tasks at a time: map, filter, flat_map."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from math import inf
 from operator import itemgetter
-from types import CoroutineType
+from time import perf_counter as clock
+from types import AsyncGeneratorType, CodeType, CoroutineType
 from typing import Any
 
 from anyio import current_time
 
+from .. import _labels as label
+from .._args import unread
 from .._core.backends import unless_foreign
 from .._core.channel import Lane
 from .._core.contracts import MISSING, Openable, Operator, Owner, Source
 from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.locating import at_item
 from .._core.siblings import attach
+from .._errors import BlockingWarning
 from .._sources.origins import FromIterable, as_source
 from .crew import IDLE, Crew, Worker
 
@@ -22,6 +27,10 @@ COROUTINE: type = CoroutineType
 
 INSTANT = 0.01
 """Seconds in which tasks fail at the same time, whichever of them the event loop runs first."""
+
+
+BLOCKING = 0.1
+"""Seconds for which a function may hold the event loop without a warning."""
 
 
 class Failure:
@@ -50,6 +59,8 @@ class Pool(Crew):
         self.bind = bind
         self.lane = self.channel.lane(bound, low=bound - 1)
         self.ordered = ordered
+        self.suspicious = False  # whether each call is timed by itself
+        self.warned = False
         self._delivered = 0  # how many results have gone into the lane
         self._early: dict[int, Any] = {}  # results by place that wait for those before them
         self._callers: set[Caller] = set()
@@ -70,6 +81,26 @@ class Pool(Crew):
         self._callers.add(caller)
         caller.fill(self.lane)
         return caller
+
+    def look_at(self, fn: Callable[[Any], Any], result: Any, seconds: float) -> None:
+        """A plain function has given an async generator, or may have held the event loop.
+
+        What came between two calls counts at first; so the next ones are timed by themselves.
+        """
+        if isinstance(result, AsyncGeneratorType):
+            raise unread("fn", fn)
+        if self.suspicious:
+            self.warned = True
+            code: CodeType = getattr(fn, "__code__", Pool.look_at.__code__)
+            warnings.warn_explicit(
+                f"{label.value(fn)} has held the event loop for {seconds:.1f} s, in which nothing"
+                " else has run; give an async function that calls it in a thread, by"
+                " `await anyio.to_thread.run_sync(fn, item)`",
+                BlockingWarning,
+                code.co_filename,
+                code.co_firstlineno,
+            )
+        self.suspicious = not self.warned
 
     def deliver(self, place: int, result: Any) -> None:
         """A result, and those that have waited for it if it is its turn."""
@@ -127,16 +158,24 @@ class Caller(Worker):
         pool, lane, supply = self.pool, self.pool.lane, self.supply
         fn = pool.bind(self)
         own = copy_context()
+        last = clock()
         while supply.promise(lane) or await self.room():
             item = supply.now(self)
             if item is MISSING:
                 item = await supply.next(self)
+                last = clock()
                 if item is MISSING or self.stopped:  # nothing would interrupt the function then
                     return
+            began = clock() if pool.suspicious else last
             try:
                 result = fn(item)
                 if type(result) is COROUTINE or is_awaitable(result):
                     result = await result
+                    last = clock()
+                else:  # one look for each call: `last` may be that of the call before
+                    last = clock()
+                    if last - began > BLOCKING or type(result) is AsyncGeneratorType:
+                        pool.look_at(fn, result, last - began)
             except BaseException as exc:
                 unless_foreign(exc, fn)
                 raise

@@ -1,0 +1,319 @@
+"""What is said to who writes what another library has, or an attribute in the wrong place."""
+
+import copy
+import gc
+import inspect
+import pickle
+import re
+import time
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from anystream import BlockingWarning, Run, Stream, async_range
+from anystream._hints import FOREIGN
+from anystream._operators import workers
+
+GUIDE = Path(__file__).parents[1] / "docs" / "migration.md"
+
+
+def cells() -> list[list[str]]:
+    lines = GUIDE.read_text(encoding="utf-8").splitlines()
+    return [re.split(r"(?<!\\)\|", line)[1:3] for line in lines if line.startswith("|")]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_name_is_answered_with_ours_as_the_guide_has_it(name: str) -> None:
+    ours = FOREIGN[name]
+    with pytest.raises(AttributeError) as caught:
+        getattr(async_range(3), name)
+    assert str(caught.value) == f"'Stream' object has no attribute {name!r}: here it is {ours}"
+    for method in re.findall(r"(?:^|\.)(\w+)\(", ours):
+        assert hasattr(Stream, method), method
+    (first, *_) = re.findall(r"\w+", ours)
+    rows = [here for there, here in cells() if re.search(rf"[`.]{name}\b", there)]
+    assert any(re.search(rf"\b{first}\b", here) for here in rows), rows
+
+
+async def test_operators_of_a_run() -> None:
+    async with async_range(3) as items:
+        for name, ours in (("map", "map()"), ("scan", "accumulate(fn)"), ("take", "take()")):
+            hint = f"has no attribute '{name}': a run only gives items; {ours} belongs to"
+            with pytest.raises(AttributeError, match=re.escape(hint)):
+                getattr(items, name)
+        with pytest.raises(AttributeError, match=r"^'Run' object has no attribute 'colect'$"):
+            getattr(items, "colect")  # noqa: B009  # checkers report it
+        assert not hasattr(items, "take")
+
+
+async def test_what_only_gives_streams_when_it_is_entered() -> None:
+    holders: list[Any] = [async_range(3).share(), async_range(3).partition(bool)]
+    for holder in holders:
+        for name in ("collect", "map", "to_list"):
+            with pytest.raises(AttributeError, match="open it with `async with`, which gives the"):
+                getattr(holder, name)
+        with pytest.raises(AttributeError, match=r"attribute 'nothing'$"):
+            holder.nothing  # noqa: B018  # asked for
+        with pytest.raises(TypeError, match="has no items: open it with `async with`"):
+            holder[0]
+        with pytest.raises(TypeError, match="has no items: open it with `async with`"):
+            _, _ = holder
+
+
+@pytest.mark.parametrize("make", [lambda: async_range(3), async_range(3).share])
+def test_a_with_that_should_be_async(make: Callable[[], Any]) -> None:
+    with pytest.raises(TypeError, match="is opened with `async with`, not with `with`"), make():
+        pytest.fail("entered")
+
+
+async def test_all_else_is_as_it_was() -> None:
+    stream: Any = Stream([1, 2])
+    assert not hasattr(stream, "to_list")
+    assert getattr(stream, "scan", 5) == 5
+    for kind in (Iterable, Awaitable):
+        assert not isinstance(stream, kind)
+    assert not inspect.isawaitable(stream)
+    assert not callable(stream)
+    assert "to_list" not in dir(stream)
+    assert "scan" not in dir(Stream)
+    assert await copy.copy(stream).collect() == await copy.deepcopy(stream).collect() == [1, 2]
+    with pytest.raises(Exception, match="pickle"):
+        pickle.dumps(stream)
+    assert isinstance(mock.create_autospec(Stream, instance=True), Stream)
+    with pytest.raises(AttributeError):
+        mock.Mock(spec=Stream).to_list  # noqa: B018  # asked for
+    run = stream.open()
+    assert {name for name, _ in inspect.getmembers(run)} == {*dir(run)}
+    assert "map" not in dir(run)
+    assert "peek" in dir(run)
+    with pytest.raises(AttributeError, match=r"object has no attribute 'map': a run only"):
+        getattr(Run, "map")  # noqa: B009  # checkers report it
+    bare = Run.__new__(Run)
+    with pytest.raises(AttributeError, match=r"^'Run' object has no attribute '_reader'$"):
+        bare.peek().send(None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `__del__` finds nothing there either
+        with mock.patch("sys.unraisablehook"):
+            del bare
+            gc.collect()
+
+
+# -- functions that give what nobody reads ------------------------------------------------------
+
+
+async def letters(item: object) -> AsyncIterator[str]:
+    yield "a"
+    yield "b"
+
+
+class Letters:
+    async def __call__(self, item: object) -> AsyncIterator[str]:
+        yield "a"
+
+
+OPERATORS: dict[str, Callable[[Stream[Any], Any], Any]] = {
+    "map": lambda s, fn: s.map(fn),
+    "workers": lambda s, fn: s.map(fn, concurrency=2),
+    "skip": lambda s, fn: s.map(fn, on_error="skip"),
+    "starmap": lambda s, fn: s.starmap(fn),
+    "filter": lambda s, fn: s.filter(fn),
+    "tap": lambda s, fn: s.tap(fn),
+    "take_while": lambda s, fn: s.take_while(fn),
+    "skip_while": lambda s, fn: s.skip_while(fn),
+}
+
+
+@pytest.mark.parametrize("way", OPERATORS)
+@pytest.mark.parametrize("fn", [letters, Letters(), partial(letters)], ids=["fn", "object", "part"])
+def test_an_async_generator_function_is_refused_at_the_call(way: str, fn: Any) -> None:
+    with pytest.raises(TypeError, match=r"fn gives async generators.*: use flat_map"):
+        OPERATORS[way](async_range(3), fn)
+
+
+@pytest.mark.parametrize("way", OPERATORS)
+async def test_an_async_generator_is_refused_as_the_first_result(way: str) -> None:
+    rows = Stream([(1,), (2,)])
+    with pytest.raises(TypeError, match=r"fn gives async generators.*: use flat_map"):
+        await OPERATORS[way](rows, lambda item: letters(item)).collect()
+
+
+async def test_async_generators_are_welcome_where_they_are_read() -> None:
+    for made in (
+        async_range(2).flat_map(letters),
+        async_range(2).flat_map(letters, concurrency=1),
+        async_range(2).map(lambda n: letters(n)).flatten(),
+        async_range(2).map(lambda n: Stream(letters(n))).buffer(1).flatten(),
+    ):
+        assert await made.collect("".join) == "abab"
+
+
+# -- how it ended -------------------------------------------------------------------------------
+
+
+async def endings(use: Callable[[Stream[int]], Any], source: Any = range(3)) -> list[Any]:
+    told: list[Any] = []
+    stream = Stream(source).on_close(told.append)
+    try:
+        await use(stream)
+    except OSError:
+        told.append("raised")
+    return told
+
+
+async def failing() -> AsyncIterator[int]:
+    yield 1
+    raise OSError
+
+
+async def test_on_close_hears_how_it_ended() -> None:
+    assert await endings(lambda s: s.collect()) == [None]
+    assert await endings(lambda s: s.buffer(2).collect()) == [None]
+    error, raised = await endings(lambda s: s.collect(), failing)
+    assert (type(error), raised) == (OSError, "raised")
+    error, raised = await endings(lambda s: s.buffer(1).collect(), failing)
+    assert (type(error), raised) == (OSError, "raised")
+    (left,) = await endings(lambda s: s.first())
+    assert type(left) is GeneratorExit
+    (left,) = await endings(lambda s: s.buffer(1).first(), failing)
+    assert type(left) is GeneratorExit
+
+
+async def test_on_close_hears_what_leaves_the_block() -> None:
+    async def fail(stream: Stream[int]) -> None:
+        async with stream as items:
+            await anext(items)
+            raise OSError
+
+    async def fail_behind(stream: Stream[int]) -> None:
+        async with stream as items:
+            async for _ in items:
+                pass
+            raise OSError
+
+    async def cancelled(stream: Stream[int]) -> None:
+        with anyio.CancelScope() as scope:
+            async with stream as items:
+                await anext(items)
+                scope.cancel()
+                await checkpoint()
+
+    error, raised = await endings(fail)
+    assert (type(error), raised) == (OSError, "raised")
+    assert await endings(fail_behind) == [None, "raised"]
+    (error,) = await endings(cancelled)
+    assert isinstance(error, anyio.get_cancelled_exc_class())
+    del error
+
+
+async def test_on_close_of_a_part_that_is_replaced() -> None:
+    told: list[Any] = []
+    part = Stream(failing).on_close(told.append)
+    assert await part.catch(lambda error: [2]).collect() == [1, 2]
+    assert await part.take(1).chain([5]).collect() == [1, 5]
+    assert [type(each) for each in told] == [OSError, GeneratorExit]
+
+
+def no_argument() -> None: ...
+def one(error: object) -> None: ...
+def two(error: object, other: object) -> None: ...
+def optional(error: object = 5) -> None:
+    assert error == 5
+
+
+async def test_the_arity_of_on_close_is_checked_at_the_call() -> None:
+    for fn in (no_argument, one, optional, print, [].append, dict[str, Any]().clear, dict):
+        await async_range(1).on_close(fn).drain()
+    with pytest.raises(TypeError, match=r"^fn must take no argument, or one, got <function two"):
+        async_range(1).on_close(two)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    unsigned = mock.Mock()
+    with mock.patch("inspect.signature", side_effect=ValueError):
+        stream = async_range(1).on_close(unsigned)
+    await stream.drain()
+    unsigned.assert_called_once_with()
+
+
+# -- what holds the event loop ------------------------------------------------------------------
+
+
+class Watch:
+    """The clock of the workers, which a function that blocks sets forward."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.now
+
+    def block(self, item: int) -> int:
+        self.now += 0.2
+        return item
+
+    def source(self) -> Iterable[int]:
+        for n in range(9):
+            self.now += 5
+            yield n
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    made = Watch()
+    monkeypatch.setattr(workers, "clock", made)
+    return made
+
+
+async def test_a_function_that_holds_the_event_loop_warns_once(watch: Watch) -> None:
+    async def waits(n: int) -> int:
+        await checkpoint()
+        return n
+
+    sources = (async_range(9), async_range(9).filter(lambda n: True), async_range(9).map(waits))
+    for source in sources:
+        with pytest.warns(BlockingWarning, match=r"to_thread\.run_sync") as caught:
+            assert len(await source.map(watch.block, concurrency=3).collect()) == 9
+        (warning,) = caught
+        assert "Watch.block has held the event loop for 0.2 s" in str(warning.message)
+    with pytest.warns(BlockingWarning):
+        await async_range(9).for_each(lambda n: watch.block(n), concurrency=3)
+    fine = partial(watch.block)
+    with pytest.warns(BlockingWarning) as caught:
+        await async_range(9).map(fine, concurrency=3).drain()
+    assert caught[0].filename == workers.__file__
+
+
+async def test_who_is_not_to_blame_is_not_warned_of(watch: Watch) -> None:
+    async def waits(n: int) -> int:
+        watch.now += 5
+        await checkpoint()
+        watch.now += 5
+        return n
+
+    assert len(await async_range(9).map(waits, concurrency=3).collect()) == 9
+    assert len(await Stream(watch.source).map(str, concurrency=3).collect()) == 9
+    async with async_range(90).map(str, concurrency=3) as items:
+        async for _ in items:
+            watch.now += 5
+            await checkpoint()
+
+
+async def test_a_call_costs_one_look_at_the_clock(watch: Watch) -> None:
+    await async_range(1000).map(str, concurrency=3).drain()
+    assert 1000 <= watch.looks < 1100
+
+
+@pytest.mark.real_time
+async def test_the_real_clock() -> None:
+    def sleep(n: int) -> int:
+        time.sleep(0.12)
+        return n
+
+    with pytest.warns(BlockingWarning, match="sleep has held the event loop"):
+        await async_range(3).map(sleep, concurrency=3).drain()
