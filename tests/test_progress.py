@@ -1,19 +1,23 @@
-"""What a stream shows of its progress, and that it shows it nowhere but on a terminal."""
+"""What a stream shows of its progress: on a terminal, in a notebook and in a log."""
 
+import gc
 import io
 import math
 import re
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
 import pytest
 
 from anystream import Stream, StreamConsumedError, async_range
 from anystream import _bars as bars
+from anystream import _lines as lines
 
 DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\u2500-\u257f]")  # control codes and bars
 HIDDEN, SEEN = "\x1b[?25l", "\x1b[?25h"  # the cursor
@@ -184,7 +188,7 @@ async def test_rate_and_rest(terminal: Terminal, monkeypatch: pytest.MonkeyPatch
     assert "some 3,000/9,000 500/s 0:00:06" in terminal.lines
 
 
-@pytest.mark.parametrize("to", [None, "closed", io.StringIO()])
+@pytest.mark.parametrize("to", [None, "closed"])
 async def test_nothing_is_shown_elsewhere(to: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if to == "closed":
         to = io.StringIO()
@@ -193,7 +197,6 @@ async def test_nothing_is_shown_elsewhere(to: Any, monkeypatch: pytest.MonkeyPat
     async with async_range(3).progress("x", 3) as items:
         assert bars.BARS.display is None
         assert [n async for n in items] == [0, 1, 2]
-    assert to is None or to.closed or to.getvalue() == ""
 
 
 @pytest.mark.parametrize("piped", [True, False])
@@ -207,6 +210,133 @@ async def test_what_is_printed_goes_where_it_went(
     assert (stdout.getvalue() == "a result\n") is piped
     assert ("a result" in terminal.lines) is not piped
     assert sys.stdout is stdout
+
+
+# -- in a log -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    made = io.StringIO()
+    monkeypatch.setattr(sys.stderr, "write", made.write)  # as for a terminal
+    return made
+
+
+async def test_a_log_has_a_line_now_and_then_and_a_last_one(log: io.StringIO) -> None:
+    async with async_range(2000).progress("numbers", 2000) as items:
+        await anext(items)
+        lines.LOG.report()
+        await items.collect()
+    first, last = log.getvalue().splitlines()
+    assert re.fullmatch(r"numbers: 1/2,000 items, [\d,.]+/s, 0:00:00", first)
+    assert re.fullmatch(r"numbers: 2,000/2,000 items, [\d,.]+/s, 0:00:00", last)
+    async with async_range(3).progress() as items, async_range(3).progress(one_line) as others:
+        await anext(others)
+        lines.LOG.report()
+        assert log.getvalue().splitlines()[2:] == [
+            "progress: 0 items, 0.0/s, 0:00:00",
+            "1 in a line",
+        ]
+        assert await items.collect() == [0, 1, 2]
+    assert lines.LOG.over is None, "the thread has ended"
+
+
+def one_line(count: int, seconds: float) -> str:
+    return f"{count} in a line"
+
+
+async def test_a_short_run_and_a_closed_log_stay_silent(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await async_range(3).progress("x").collect() == [0, 1, 2]
+    assert log.getvalue() == ""
+    to = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", to)
+    async with async_range(3).progress("x") as items:
+        lines.LOG.report()
+        kept = to.getvalue()
+        to.close()
+        assert await items.collect() == [0, 1, 2]
+    assert kept.startswith("x: 0 items")
+
+
+@pytest.mark.real_time
+async def test_what_was_dropped_is_told_of_no_more(log: io.StringIO) -> None:
+    with pytest.warns(ResourceWarning, match="was dropped"):
+        async for _ in async_range(9).progress("dropped"):
+            break
+    while lines.LOG.over is not None:
+        gc.collect()
+        lines.LOG.report()
+        await anyio.sleep(0.01)
+    assert lines.LOG.lines == []
+
+
+@pytest.mark.real_time
+async def test_a_thread_writes_while_the_event_loop_is_busy(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "SLOW", 0.01)
+    async with async_range(9).progress("busy") as items:
+        await anext(items)
+        while "busy: 1 items" not in log.getvalue():
+            time.sleep(0.01)  # noqa: ASYNC251
+
+
+# -- in a notebook ------------------------------------------------------------------------------
+
+
+class Handle:
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def update(self, data: dict[str, str], raw: bool) -> None:
+        assert raw
+        self.shown.append(data["text/plain"])
+
+
+async def test_a_notebook_has_one_line_that_is_replaced(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = Handle()
+
+    def display(data: dict[str, str], raw: bool, display_id: bool) -> Handle:
+        assert (data, raw, display_id) == ({"text/plain": ""}, True, True)
+        return handle
+
+    kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", cast("Any", kernel))
+    shows: Any = SimpleNamespace(display=display)
+    monkeypatch.setitem(sys.modules, "IPython.display", shows)
+    async with async_range(5).progress("five", 5) as items:
+        await anext(items)
+        lines.OUTPUT.report()
+        await items.collect()
+    assert [text.split(",")[0] for text in handle.shown] == ["five: 1/5 items", "five: 5/5 items"]
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.real_time
+def test_a_real_notebook() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    cells = [
+        "import anyio\nfrom anystream import async_range",
+        "await async_range(30).tap(lambda _: anyio.sleep(0.05)).progress('thirty', 30).count()",
+        "await async_range(3).map(lambda n: 1 // n).progress().collect()",
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = nbclient.NotebookClient(book, timeout=50, kernel_name="python3", allow_errors=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of the client itself
+        client.execute()
+    shown, result = book.cells[1].outputs
+    assert re.fullmatch(r"thirty: 30/30 items, [\d.]+/s, 0:00:0\d", shown.data["text/plain"]), shown
+    assert result.data["text/plain"] == "30"
+    line, error = book.cells[2].outputs
+    assert line.data["text/plain"].startswith("progress: 0 items")
+    assert "in map(<lambda>), operator 1 of 2 on async_range(3)" in error.traceback[-1]
 
 
 CODE = """

@@ -598,8 +598,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         are expected, it also draws a bar and how long the rest will take. A function in the place
         of the description returns the whole line, from the number of items and the seconds since
         the opening; it is called by another thread. Several streams share one display. The line is
-        updated until the stream is closed, and keeps its last state. Where standard error is
-        anything else, nothing is shown and rich is not imported.
+        updated until the stream is closed, and keeps its last state. In a notebook it is a line of
+        text in the output of the cell. Where standard error is anything else, such as the log of a
+        CI job, a line comes every 5 seconds; for neither rich is needed.
 
         Items are counted as they pass, in C, and the display asks for the count five times a second
         from a thread of its own. What a bare `async for` leaves open is a `ResourceWarning`.
