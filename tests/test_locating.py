@@ -111,6 +111,7 @@ ROWS: list[tuple[Stream[Any], str]] = [
     (NUMBERS.map(str).map(boom).take(1), "map(boom), operator 2 of 3"),
     (NUMBERS.map(partial(boom)), "map(partial(boom)), operator 1 of 1"),
     (NUMBERS.map(Callable_()).map(same), "operator 1 of 2"),
+    (NUMBERS.take(3).map(same).map(partial(boom)), "map(partial(boom)), operator 3 of 3"),
     (NUMBERS.map(same).map(Record).map(same), "map(Record), operator 2 of 3"),
     (NUMBERS.map(same).map(cached), "map(cached), operator 2 of 2"),
     (NUMBERS.filter(boom), "filter(boom), operator 1 of 1"),
@@ -194,6 +195,9 @@ async def test_the_number_of_the_item_is_that_of_the_source_or_of_the_worker() -
 
 async def test_functions_of_c_are_told_apart_if_one_may_have_failed() -> None:
     rows: list[Any] = [{"a": "x"}] * MANY
+    part = partial(itemgetter("a"))  # which is called in C
+    both = Stream([*rows, {}]).map(partial(same)).map(part).map(partial(same))
+    assert "in map(partial(operator.itemgetter('a'))), operator 2 of 3" in (await notes_of(both))[0]
     alone = Stream([*rows, {}]).map(same).map(itemgetter("a")).filter(same)
     assert "in map(operator.itemgetter('a')), operator 2 of 3" in (await notes_of(alone))[0]
     parted = Stream([*rows, {}]).map(itemgetter("a")).take(2 * MANY).map(str.upper)
@@ -259,6 +263,29 @@ async def test_an_error_is_noted_once() -> None:
         assert await error_of(row) is error
     (note,) = [each for each in error.__notes__ if "retry" not in each]
     assert note == "in map(fail), operator 1 of 6 on async_range(3), at item 1 of the source"
+
+
+async def test_an_error_that_has_its_note_is_raised_by_others() -> None:
+    error = await error_of(async_range(1).map(boom))
+    noted = [*error.__notes__]
+
+    def fail(*_: object) -> None:
+        raise error
+
+    for row in (async_range(1).map(fail, concurrency=2), async_range(1).on_close(lambda: fail())):
+        assert await error_of(row) is error
+    assert error.__notes__ == noted
+
+
+async def test_a_builtin_iterator_that_fails_is_the_source() -> None:
+    numbers = {1: 1}
+
+    def grow(item: int) -> int:
+        numbers[item + 1] = 1
+        return item
+
+    (found,) = await notes_of(Stream(numbers).map(grow).map(same))
+    assert found == "in Stream({1: 1, 2: 1}), the source"
 
 
 async def test_catch_and_retry_see_the_note() -> None:
