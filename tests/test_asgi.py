@@ -214,7 +214,7 @@ async def test_lines_of_json() -> None:
     ("app", "kind", "text"),
     [
         (StreamResponse([1]), TypeError, r"^StreamResponse sends bytes and str, got 1;"),  # type: ignore[list-item]
-        (JSONLinesResponse([{1}]), TypeError, r"\{1\} is not JSON: convert it, or pass dumps=$"),
+        (JSONLinesResponse([{1}]), TypeError, r"\{1\} is not JSON: convert it, or pass dumps="),
         (JSONLinesResponse([Point]), TypeError, r"is not JSON"),
         (JSONLinesResponse([float("nan")]), ValueError, r"not JSON compliant"),
         (
@@ -318,7 +318,7 @@ async def test_the_status_waits_for_the_first_item() -> None:
 async def test_an_error_before_the_first_item_comes_before_the_status(form: Any, kind: Any) -> None:
     source = TrackedSource([], pause=1, errors={0: OSError("no source")}, cleanup=0.5)
     client = Client(kind(form(Stream(source.generator))))
-    with pytest.raises(OSError, match=r"^no source$"):
+    with pytest.raises(OSError, match=r"^no source(\n|$)"):
         await client.run()
     assert (client.messages, source.open_runs) == ([], 0)
 
@@ -364,7 +364,7 @@ async def test_the_id_is_utf_8_and_an_error_of_the_function_comes_before_the_sta
         raise LookupError(last_event_id)
 
     client = Client(EventResponse(known), headers={"Last-Event-ID": "é"})
-    with pytest.raises(LookupError, match=r"^é$"):
+    with pytest.raises(LookupError, match=r"^é(\n|$)"):
         await client.run()
     assert client.messages == []
 
@@ -376,7 +376,7 @@ async def test_the_id_is_utf_8_and_an_error_of_the_function_comes_before_the_sta
 async def test_an_error_in_the_middle_is_no_clean_end(form: Any) -> None:
     source = TrackedSource(["a", "b"], errors={1: OSError("lost")}, cleanup=0.5)
     client = Client(tracked(source, form))
-    with pytest.raises(OSError, match=r"^lost$"):
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
         await client.run()
     assert (client.parts, client.ended, source.open_runs) == (["a"], False, 0)
 
@@ -385,7 +385,7 @@ async def test_an_error_in_the_middle_is_no_clean_end(form: Any) -> None:
 async def test_an_error_of_the_cleanup_is_no_clean_end(form: Any) -> None:
     source = TrackedSource(["a"] * 9, cleanup_error=OSError("lost"))
     client = Client(StreamResponse(form(Stream(source.generator)).take(1)))
-    with pytest.raises(OSError, match=r"^lost$"):
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
         await client.run()
     assert (client.parts, client.ended) == (["a"], False)
 
@@ -394,7 +394,7 @@ async def test_an_error_of_the_cleanup_is_no_clean_end(form: Any) -> None:
 async def test_an_error_in_the_middle_of_events_is_an_event(form: Any) -> None:
     source = TrackedSource(["a", "b"], errors={1: OSError("password")}, cleanup=0.5)
     client = Client(EventResponse(form(Stream(source.generator))))
-    with pytest.raises(OSError, match=r"^password$"):
+    with pytest.raises(OSError, match=r"^password(\n|$)"):
         await client.run()
     assert client.parts == ["data: a\n\n", "event: error\ndata: Internal Server Error\n\n"]
     assert (client.ended, source.open_runs) == (False, 0)
@@ -404,11 +404,11 @@ async def test_what_is_told_of_an_error() -> None:
     source = TrackedSource(["a", "b"], errors={1: OSError("lost")})
     told = EventResponse(Stream(source.generator), on_error=lambda error: {"error": str(error)})
     client = Client(told)
-    with pytest.raises(OSError, match=r"^lost$"):
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
         await client.run()
     assert client.parts == ["data: a\n\n", 'data: {"error":"lost"}\n\n']
     client = Client(EventResponse(Stream(source.generator), on_error=lambda error: None))
-    with pytest.raises(OSError, match=r"^lost$"):
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
         await client.run()
     assert client.parts == ["data: a\n\n"]
 
@@ -416,7 +416,7 @@ async def test_what_is_told_of_an_error() -> None:
         raise LookupError("of on_error")
 
     client = Client(EventResponse(Stream(source.generator), on_error=fails))
-    with pytest.raises(LookupError, match=r"^of on_error$") as raised:
+    with pytest.raises(LookupError, match=r"^of on_error(\n|$)") as raised:
         await client.run()
     assert isinstance(raised.value.__context__, OSError)
 
@@ -426,7 +426,7 @@ async def test_an_error_is_raised_even_if_the_client_leaves_with_it(noticed: str
     source = TrackedSource(["a", "b"], errors={1: OSError("lost")})
     client = Client(EventResponse(Stream(source.generator)))
     client.silent, client.leaves_at = noticed == "send", 2
-    with pytest.raises(OSError, match=r"^lost$"):
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
         await client.run()
     assert client.parts == ["data: a\n\n"]
 
@@ -439,7 +439,7 @@ async def test_an_error_of_receive() -> None:
         await anyio.sleep(2.5)
         raise LookupError("of receive")
 
-    with pytest.raises(LookupError, match=r"^of receive$"):
+    with pytest.raises(LookupError, match=r"^of receive(\n|$)"):
         await client.app(client.scope, receive, client.send)
     assert (client.parts, source.open_runs) == (["a", "a"], 0)
 
@@ -487,7 +487,7 @@ async def test_a_client_that_has_gone_is_told_of_no_error() -> None:
     told: list[Exception] = []
     client = Client(EventResponse(Stream(source.generator), on_error=told.append))
     client.leaves_at = 2
-    with pytest.raises(OSError, match=r"^lost$"):
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
         await client.run()
     assert told == []
 
