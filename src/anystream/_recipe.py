@@ -172,22 +172,26 @@ class Recipe(Openable, AsyncIterable[Any]):
         text, provenance = self.text, self.provenance
         if not isinstance(text, Label):
             return self._changed(f"{text}.named({name!r})", (), self._seconds)
-        named = text.named(name)
+        named, row = text.named(name), self._row
         if provenance is not None and provenance[1] is text:
             provenance = (provenance[0], named, *provenance[2:])
-        return self._changed(named, (), self._seconds, provenance)
+        if row is not None and row.call is text:
+            row = row._replace(call=named)
+        return self._changed(named, (), self._seconds, row, provenance)
 
     def _changed(
         self,
         text: object,
         makers: tuple[Maker, ...],
         grace: float,
+        row: Operators | None = None,
         provenance: Provenance | None = None,
         call: Label | None = None,
     ) -> "Recipe":
+        row = row or self._row
         return Recipe(
             self._open_source,
-            Operators(self._row, makers, call or text) if makers else self._row,
+            Operators(row, makers, call or text) if makers else row,
             text,
             tasks=self._tasks,
             grace=grace,

@@ -63,11 +63,11 @@ class Segment:
 
     __slots__ = (
         "_complete",
+        "_failure",
         "_flushing",
         "_heads",
         "_operators",
         "_waiting",
-        "failure",
         "owner",
         "source",
         "stream",
@@ -80,7 +80,7 @@ class Segment:
     ) -> None:
         self.owner: Owner = owner
         self.stream: Openable = stream  # that was opened as this
-        self.failure: BaseException | None = None  # that has ended it, until it is closed
+        self._failure: BaseException | None = None  # that has ended it, until it is closed
         self.source: Source = source
         self._operators: tuple[Operator, ...] = tuple(row)
         self._waiting: WaitingOperator | None = None  # its step has suspended
@@ -91,6 +91,14 @@ class Segment:
         ]
         for place, operator in enumerate(self._operators):
             operator.bind(self, place)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What has ended it, until it is closed."""
+        return self._failure
+
+    def has_failed(self, error: BaseException) -> None:
+        self._failure = error
 
     @property
     def operators(self) -> tuple[Operator, ...]:
@@ -200,5 +208,5 @@ class Segment:
         operators, self._operators, self._waiting = self._operators, (), None  # leaves no cycle
         for operator in reversed(operators):
             await operator.close(owner)
-        self.failure = None
+        self._failure = None
         await self.source.close(owner)

@@ -501,8 +501,10 @@ def written(stream: Openable) -> Written:
 class Row(Protocol):
     """A row of operators, as one of them knows it."""
 
-    failure: BaseException | None
-    """What has ended it, until it is closed."""
+    @property
+    def failure(self) -> BaseException | None:
+        """What has ended it, until it is closed."""
+        ...
 
     @property
     def stream(self) -> Openable:

@@ -336,6 +336,15 @@ class Opening(TaskOwner):
 
     # -- closing ------------------------------------------------------------------------------
 
+    def has_failed(self, error: BaseException) -> None:
+        """The segment in the caller's task has raised `error`."""
+        self.locate(error, self._segment, self._stream)
+
+    def is_left_by(self, error: BaseException) -> None:
+        """Something in the block has raised `error`, which propagates."""
+        if isinstance(self._segment, Segment):
+            self._segment.has_failed(error)
+
     @property
     def holds(self) -> bool:
         """Whether something of it is open."""

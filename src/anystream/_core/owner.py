@@ -112,7 +112,7 @@ class TaskOwner(Owner):
         self, error: BaseException, source: Source | None, stream: Openable | None = None
     ) -> None:
         if isinstance(source, Segment):
-            source.failure = error
+            source.has_failed(error)
         if isinstance(error, Exception):
             locate(error, source, stream, self.stream)
             hide_frames(error)

@@ -16,7 +16,6 @@ from .._errors import (
     WrongTaskError,
 )
 from .backends import is_foreign, named
-from .batches import Segment
 from .callers import abandonable, warn
 from .contracts import Openable, Source, drawn, grace_of
 from .driver import EMPTY
@@ -128,9 +127,8 @@ class Reader:
     async def leave(self, error: BaseException | None) -> None:
         """The same in what is the same task for certain."""
         busy = self._stepping and not self._opening.ends_waits
-        opened = self._opening._segment  # pyright: ignore[reportPrivateUsage]  # as it is
-        if isinstance(opened, Segment) and error is not None:
-            opened.failure = error
+        if error is not None:
+            self._opening.is_left_by(error)
         self.items = EMPTY
         unshielded = self._inside_of is not None and self._is_ended(error)
         if not busy and (unshielded or self._opening.is_left_behind):
@@ -251,8 +249,7 @@ class Reader:
             self._over = True
         if isinstance(error, StopAsyncIteration):
             error = self._not_the_end(error)
-        opened = opening._segment  # pyright: ignore[reportPrivateUsage]  # as it is, not opened
-        opening.locate(error, opened, opening.stream)
+        opening.has_failed(error)
         if self._bare and (self._over or opening.holds):
             if not self._over:
                 self._lost = (

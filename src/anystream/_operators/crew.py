@@ -174,7 +174,7 @@ class SteppedInTurn(Supply):
         self._waiting = 0  # workers in the queue
 
     def tell_where(self, worker: Worker, error: BaseException) -> None:
-        worker.locate(error, self._source, self._stream)
+        worker.locate(error, self.source, self._stream)
 
     def promise(self, results: Lane) -> bool:
         return results.promise()
