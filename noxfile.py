@@ -32,13 +32,33 @@ MECHANICAL = [
 ]
 # Whole programs, in processes of their own.
 PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
-# Every line that these run is run by other tests too: coverage would make them take twice as long.
+# Every line that these run is run by other tests too: with coverage they take three times as long.
 ADDING_NO_LINE = [
     *MECHANICAL,
     "tests/examples",
-    "tests/test_examples.py",
-    "tests/test_mutate.py",
+    "tests/cli/test_apis.py",
+    "tests/cli/test_command_docs.py",
+    *(f"tests/http/test_{name}.py" for name in ("api_table", "faults", "http_removals", "schemes")),
+    *(
+        f"tests/test_{name}.py"
+        for name in (
+            "asgi_servers",
+            "clock_references",
+            "examples",
+            "foreign",
+            "hazards",
+            "mutate",
+            "nurseries",
+            "order",
+            "outage",
+            "removals",
+            "timelines",
+            "waiting",
+        )
+    ),
 ]
+# What these run on trio they have run on asyncio before, but for lines that others run there.
+LIKE_ASYNCIO = "trio and (http or test_half_open or test_timing or test_asgi or test_statistics)"
 # What asks something of anyio, trio, httpx and the other packages that is not plain.
 ASKING_OTHERS = [
     "tests/bridges",
@@ -62,23 +82,33 @@ ASKING_OTHERS = [
         for name in (
             "asgi",
             "asgi_servers",
+            "calls",
+            "context",
             "core",
             "foreign",
             "generators",
             "hazards",
             "left_behind",
+            "listeners",
+            "locating",
             "made",
+            "managed",
+            "names",
             "net",
             "nurseries",
+            "of_asyncio",
             "order",
             "orphans",
             "outage",
             "producers",
             "progress",
+            "queues",
             "run",
             "runtimes",
             "share",
             "shelter",
+            "signals",
+            "statistics",
             "stopped",
             "tasks",
             "trio_names",
@@ -86,7 +116,9 @@ ASKING_OTHERS = [
         )
     ),
 ]
-# What differs from one Python to the next is in the core: these run on the oldest and the newest.
+# What may differ from one Python to the next: all that runs on the one after the oldest.
+OF_THE_CORE = [path for path in ASKING_OTHERS if "http" not in path and "net" not in path]
+# These do not, and run on the oldest and on the newest there is.
 SAME_ON_ALL = [*MECHANICAL, *PROGRAMS, "tests/http"]
 # Not the tests, in which whatever can go wrong is done on purpose.
 CODE = ["src", "docs", "examples", "benchmarks", "noxfile.py"]
@@ -149,16 +181,18 @@ def tests(session: nox.Session) -> None:
     """Run the tests on every Python found, the oldest with every branch covered (-- for pytest)."""
     install(session, "test")
     if session.python != PYTHONS[0]:  # no line of the package is for one Python alone
-        chosen = without(*SAME_ON_ALL) if session.python in PYTHONS[1:-1] else []
+        chosen = OF_THE_CORE if session.python == PYTHONS[1] else without(*SAME_ON_ALL)
         session.run("pytest", *ON_ALL_CORES, *(session.posargs or chosen))
         return
-    chosen = session.posargs or without(*ADDING_NO_LINE)
+    others = without(*ADDING_NO_LINE)
+    chosen = session.posargs or ["-k", f"not ({LIKE_ASYNCIO})", *others]
     session.env["COVERAGE_FILE"] = os.path.join(session.virtualenv.location, "coverage")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES, *chosen)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
     if not session.posargs:
+        session.run("pytest", *ON_ALL_CORES, "-k", LIKE_ASYNCIO, *others)
         session.run("pytest", *ON_ALL_CORES, *ADDING_NO_LINE)
 
 

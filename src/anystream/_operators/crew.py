@@ -199,11 +199,14 @@ class SteppedInTurn(Supply):
                 item = self.now(worker)
                 if item is not MISSING:
                     return item
-                self._crew.channel.waits_begin(room=False)
+                results = self._crew.channel
+                if results.timing is not None:
+                    results.waits_begin(room=False)
                 try:
                     await (self._wait() if self._stepping else self._refill())
                 finally:
-                    self._crew.channel.waits_end(room=False)
+                    if results.timing is not None:
+                        results.waits_end(room=False)
         except BaseException as exc:
             self._fail(exc)
             raise
