@@ -274,3 +274,29 @@ async def test_what_it_reads_is_closed() -> None:
     source = TrackedSource(range(9), pause=0.1)
     assert await relayed(Stream(source.generator)).take(2).collect() == [0, 1]
     assert source.open_runs == 0
+
+
+@pytest.mark.parametrize("cleanup", [0, 1, 2])
+async def test_a_refused_item_is_no_error_even_beside_those_of_a_cleanup(cleanup: int) -> None:
+    """What is sent from behind a shield comes too late, in a run whose cleanup fails as well."""
+    sources = [TrackedSource(range(9), cleanup_error=OSError(n)) for n in range(max(1, cleanup))]
+    if not cleanup:
+        sources = [TrackedSource(range(9))]
+
+    @producer
+    async def relayed(sender: Sender[int]) -> None:
+        async def send(item: int) -> None:
+            with anyio.CancelScope(shield=True):
+                await sender.send(item)
+
+        both = Stream(sources[0].generator).zip(*(each.generator for each in sources[1:]))
+        await both.starmap(lambda *row: row[0]).for_each(send)
+
+    raised: list[BaseException] = []
+    try:
+        async with relayed() as items:
+            await anext(items)
+            await anyio.sleep(1)
+    except BaseException as error:
+        raised += error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
+    assert sorted(str(error) for error in raised) == [str(n) for n in range(cleanup)]

@@ -11,7 +11,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from inspect import currentframe
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from anyio import (
     CancelScope,
@@ -323,9 +323,22 @@ class Opening(TaskOwner):
     ) -> None:
         """A task is over; collect its errors, but for those of what has begun too late."""
         if errors or unread:
-            self._errors += tuple(error for error in errors if error is not self._refusal)
-            self._unread += tuple(error for error in unread if error is not self._refusal)
+            self._errors += tuple(self._not_refused(errors))
+            self._unread += tuple(self._not_refused(unread))
         self._tasks.discard(task)
+
+    def _not_refused(self, errors: Iterable[BaseException]) -> Iterator[BaseException]:
+        """The errors without what tells a function that it is too late, also in groups."""
+        for error in errors:
+            if isinstance(error, BaseExceptionGroup):
+                group = cast("BaseExceptionGroup[BaseException]", error)
+                refused, rest = group.split(lambda each: each is self._refusal)
+                if refused is None:
+                    yield group
+                elif rest is not None:
+                    yield rest.exceptions[0] if len(rest.exceptions) == 1 else rest
+            elif error is not self._refusal:
+                yield error
 
     def unless_abroad(self) -> None:
         if self._home is not None and not self._home.is_here():
