@@ -292,8 +292,8 @@ def test_bad_arguments() -> None:
     numbers = async_range(3)
     with pytest.raises(ValueError, match="concurrency must be at least 1, got 0"):
         numbers.map(str, concurrency=0)
-    with pytest.raises(TypeError, match="concurrency must be an integer, got None"):
-        numbers.filter(str, concurrency=None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="concurrency must be an integer, got '2'"):
+        numbers.filter(str, concurrency="2")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="ahead must be at least 0, got -1"):
         numbers.map(str, ahead=-1)
     with pytest.raises(ValueError, match="concurrency must be at least 1, got -1"):

@@ -14,6 +14,7 @@ library itself raises have names of their own::
     ├── StreamOverflowError      an item came, there was no room, and overflow is "error"
     ├── StreamDepthError         (also a RecursionError) more in a row than Python can open
     ├── StreamDeadlockError      a reader waits for what cannot come unless another part is read
+    ├── RemoteError              in the place of an error of a worker that cannot be sent
     ├── EmptyStreamError         (also a ValueError) a terminal call found no item
     └── CleanupTimeoutError      (also a TimeoutError) a source did not close within the grace
 """
@@ -26,6 +27,7 @@ __all__ = [
     "EmptyStreamError",
     "GeneratorWarning",
     "NeedsTasksError",
+    "RemoteError",
     "StreamBusyError",
     "StreamClosedError",
     "StreamConsumedError",
@@ -144,6 +146,13 @@ class StreamOverflowError(StreamError):
 
 class EmptyStreamError(StreamError, ValueError):
     """`first`, `last`, `min` or `max` of a stream without items, and no default given."""
+
+
+class RemoteError(StreamError):
+    """It takes the place of an error in a worker of an executor that does not survive pickling.
+
+    Its text is that of the error, with the type, and its cause is the traceback there.
+    """
 
 
 class CleanupTimeoutError(StreamError, TimeoutError):

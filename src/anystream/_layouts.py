@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from ._core.contracts import SOURCE, Openable
+from ._core.contracts import OPERATOR, SOURCE, Openable
 from ._labels import Label
 
 
@@ -70,6 +70,8 @@ ZIPPED = Layout("perhaps", " for each; no tasks if none ever waits")
 
 IN_ORDER = Layout("workers", " in work or to be read, in order", frames=7)
 AS_READY = Layout("workers", " in work or to be read, as they are ready", frames=7)
+CHUNKS_IN_ORDER = IN_ORDER._replace(unit="chunk", frames=IN_ORDER.frames + OPERATOR)
+CHUNKS_AS_READY = AS_READY._replace(unit="chunk", frames=IN_ORDER.frames + OPERATOR)
 PAGES_IN_ORDER = IN_ORDER._replace(unit="page")
 PAGES_AS_READY = AS_READY._replace(unit="page")
 EXPANDING = Layout("workers", " for each of the tasks", opens=True, frames=7)

@@ -76,10 +76,13 @@ from ._retry import Retry, exception_types
 
 if TYPE_CHECKING:
     from asyncio import Queue
+    from concurrent.futures import Future
     from queue import Queue as ThreadQueue
 
     from anyio.abc import Listener
     from typing_extensions import TypeIs
+
+    from ._operators.remote import Plan
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -137,6 +140,16 @@ class Sendable(Protocol[T_contra]):
     async def aclose(self) -> None: ...
 
 
+class Submits(Protocol):
+    """What `executor` has to have, as every executor of `concurrent.futures` does."""
+
+    def submit(self, fn: Callable[..., R], /, *args: Any) -> "Future[R]": ...
+
+
+AnyExecutor: TypeAlias = Submits | Callable[[], Submits]
+ChunkSize: TypeAlias = int | Literal["auto"]
+
+
 class Workers(NamedTuple):
     """How a function is called in several tasks."""
 
@@ -145,12 +158,33 @@ class Workers(NamedTuple):
     ahead: int
 
     @classmethod
-    def checked(cls, concurrency: int, ordered: bool, ahead: int | None) -> "Workers | None":
+    def checked(cls, concurrency: int | None, ordered: bool, ahead: int | None) -> "Workers | None":
         """None if no tasks are needed."""
-        count = check.integer("concurrency", concurrency, 1)
+        count = 1 if concurrency is None else check.integer("concurrency", concurrency, 1)
         if count == 1 and ahead is None:
             return None
         return cls(count, ordered, count if ahead is None else check.integer("ahead", ahead, 0))
+
+
+def planned(fn: Callable[[Any], Any], executor: Any, *given: Any) -> "Plan":
+    """How `fn` is called in an executor; what that needs is imported when one is given."""
+    from ._operators.remote import Plan
+
+    return Plan.checked(fn, executor, *given)
+
+
+def unless_of_executor(chunk: object, attempts: object) -> None:
+    """Nothing may be said of an executor where there is none."""
+    for name, value in (("chunk", chunk), ("attempts", attempts)):
+        if value != 1:
+            raise TypeError(f"{name} needs executor, got {name}={value!r} alone")
+
+
+def handler_of(on_error: Any) -> Callable[[Exception, Any], Any]:
+    """What gives something in the place of a result."""
+    if not callable(on_error):
+        check.choice("on_error", on_error, ("raise", "skip"))
+    return transform.skipped if on_error == "skip" else on_error
 
 
 class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
@@ -421,7 +455,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         self,
         fn: Callable[[T_co], Awaitable[R]],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
         on_error: Literal["raise", "skip"] = "raise",
@@ -431,17 +465,20 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         self,
         fn: Callable[[T_co], R],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
         on_error: Literal["raise", "skip"] = "raise",
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[R]": ...
     @overload
     def map(
         self,
         fn: Callable[[T_co], Awaitable[R]],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
         on_error: Callable[[Exception, T_co], Awaitable[S]],
@@ -451,17 +488,20 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         self,
         fn: Callable[[T_co], R],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
         on_error: Callable[[Exception, T_co], Awaitable[S]],
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[R | S]": ...
     @overload
     def map(
         self,
         fn: Callable[[T_co], Awaitable[R]],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
         on_error: Callable[[Exception, T_co], S],
@@ -471,20 +511,26 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         self,
         fn: Callable[[T_co], R],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
         on_error: Callable[[Exception, T_co], S],
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[R | S]": ...
     @named_call
     def map(
         self,
         fn: Callable[[T_co], Any],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
         on_error: Literal["raise", "skip"] | Callable[[Exception, T_co], Any] = "raise",
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[Any]":
         """The result of `fn(item)` for each item.
 
@@ -502,8 +548,23 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         stream continues. With a function, plain or async, `on_error(error, item)` takes the place
         of the result; what that raises ends the stream.
 
-        Raises `ValueError` if `concurrency` is less than 1, `ahead` negative, or `on_error` a word
-        that is none of the two.
+        With an `executor`, which is anything that has the `submit` of `concurrent.futures`, the
+        plain function `fn` is called in its workers: threads, processes or other machines. At most
+        `concurrency` calls, which has to be given, are submitted and not finished. A call takes
+        what is there of the items, up to `chunk` of them; with `"auto"` that number is found out,
+        so that a call takes 0.2 to 2 seconds. At most `(concurrency + ahead) * chunk` items have
+        been taken and not yet read. An error comes at its item, and the items after it in the same
+        call are not called. Leaving does not stop a call that has begun; its result is dropped.
+
+        `executor` may be a function that makes one: it is called in the run, which shuts down what
+        it gives. If a worker dies then, the executor is made anew, and the calls that were lost are
+        made again: an item may be called up to `attempts` times. Workers of such a process pool
+        ignore Ctrl-C from their first call on.
+
+        Raises `ValueError` if `concurrency`, `chunk` or `attempts` is less than 1, `ahead`
+        negative, `on_error` or `chunk` another word, or the executor one of Dask's with
+        `pure=True`; `TypeError` if `executor` comes without `concurrency` or with an async `fn`, or
+        if `chunk` or `attempts` comes without what it is for.
 
         >>> async def main():
         ...     print(await async_range(4).map(str).collect())
@@ -519,19 +580,24 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [1, 3]
         """
         check.result_function("fn", fn)
+        handler = None if on_error == "raise" else handler_of(on_error)
+        if executor is not None:
+            plan = planned(fn, executor, concurrency, ordered, ahead, chunk, attempts)
+            results = self._in_executor(plan._replace(on_error=handler))
+            return (
+                results._also(lambda _: select.Filter(transform.is_given)) if handler else results
+            )
+        unless_of_executor(chunk, attempts)
         pool = Workers.checked(concurrency, ordered, ahead)
-        if on_error != "raise":
-            return self._map_or(fn, on_error, pool)
+        if handler is not None:
+            return self._map_or(fn, handler, pool)
         if pool is None:
             return self._then(lambda _: transform.Map(fn))
         return self._in_workers(pool, lambda _: fn)
 
     def _map_or(
-        self, fn: Callable[[T_co], Any], on_error: Any, pool: "Workers | None"
+        self, fn: Callable[[T_co], Any], handler: Any, pool: "Workers | None"
     ) -> "Stream[Any]":
-        if not callable(on_error):
-            check.choice("on_error", on_error, ("raise", "skip"))
-        handler = transform.skipped if on_error == "skip" else on_error
         mended = partial(transform.forgiving, fn, handler)
         if pool is None:
             return self._then(lambda owner: transform.MapOr(mended(owner)))
@@ -544,6 +610,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         open_source = workers.mapped(self._recipe, bind, pool.concurrency, pool.ordered, pool.ahead)
         layout = layouts.IN_ORDER if pool.ordered else layouts.AS_READY
         return self._by(open_source, layout, pool.concurrency + pool.ahead, pool.concurrency)
+
+    def _in_executor(self, plan: "Plan") -> "Stream[Any]":
+        from ._operators.remote import mapped
+
+        open_source = mapped(self._recipe.also, plan)
+        layout = layouts.CHUNKS_IN_ORDER if plan.ordered else layouts.CHUNKS_AS_READY
+        return self._by(open_source, layout, plan.calls + plan.ahead, plan.calls)
 
     def _by(
         self, open_source: OpenSource, layout: layouts.Layout, bound: int, workers: int
@@ -658,49 +731,64 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         self: "Stream[R | None]",
         fn: None,
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[R]": ...
     @overload
     def filter(
         self,
         fn: "Callable[[T_co], TypeGuard[R]]",
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[R]": ...
     @overload
     def filter(
         self,
         fn: "Callable[[T_co], TypeIs[R]]",
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[R]": ...
     @overload
     def filter(
         self,
         fn: Callable[[T_co], object],
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[T_co]": ...
     @named_call
     def filter(
         self,
         fn: Callable[[T_co], object] | None,
         *,
-        concurrency: int = 1,
+        concurrency: int | None = None,
         ordered: bool = True,
         ahead: int | None = None,
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
     ) -> "Stream[Any]":
         """The items for which `fn(item)` is true; with None, those that are true themselves.
 
-        `concurrency`, `ordered` and `ahead` are as for `map`.
+        `concurrency`, `ordered`, `ahead`, `executor`, `chunk` and `attempts` are as for `map`.
 
         >>> async def main():
         ...     print(await async_range(6).filter(lambda n: n % 2).collect())
@@ -709,10 +797,15 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         keep = bool if fn is None else fn
         check.result_function("fn", keep)
-        pool = Workers.checked(concurrency, ordered, ahead)
-        if pool is None:
-            return self._then(lambda _: select.Filter(keep))
-        pairs = self._in_workers(pool, lambda _: workers.paired(keep))
+        if executor is not None:
+            plan = planned(keep, executor, concurrency, ordered, ahead, chunk, attempts)
+            pairs = self._in_executor(plan._replace(pairs=True))
+        else:
+            unless_of_executor(chunk, attempts)
+            pool = Workers.checked(concurrency, ordered, ahead)
+            if pool is None:
+                return self._then(lambda _: select.Filter(keep))
+            pairs = self._in_workers(pool, lambda _: workers.paired(keep))
         return pairs._also(lambda _: workers.Kept())
 
     @named_call
@@ -1964,11 +2057,19 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         await _terminals.drain(self)
 
-    async def for_each(self, fn: Callable[[T_co], object], *, concurrency: int = 1) -> None:
+    async def for_each(
+        self,
+        fn: Callable[[T_co], object],
+        *,
+        concurrency: int | None = None,
+        executor: "AnyExecutor | None" = None,
+        chunk: "ChunkSize" = 1,
+        attempts: int = 1,
+    ) -> None:
         """Call `fn(item)` for each item; an async function is awaited before the next item.
 
         With a `concurrency` of more than 1 that many tasks call it, each for one item at a time,
-        and an error of one stops the others.
+        and an error of one stops the others. `executor`, `chunk` and `attempts` are as for `map`.
 
         >>> async def main():
         ...     await async_range(2).for_each(print)
@@ -1976,7 +2077,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         0
         1
         """
-        called = self.map(fn, concurrency=concurrency, ordered=False)
+        called = self.map(
+            fn,
+            concurrency=concurrency,
+            ordered=False,
+            executor=executor,
+            chunk=chunk,
+            attempts=attempts,
+        )
         text = called._recipe.text
         assert isinstance(text, label.Label)
         text.call = label.Form("for_each"), (fn,), {}

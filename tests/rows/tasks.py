@@ -3,6 +3,8 @@
 import itertools
 from typing import Any
 
+from executors import AtOnce
+
 import anystream
 from anystream import (
     Sender,
@@ -183,6 +185,44 @@ TASKS = (
         tasks=True,
         check=in_any_order,
         ahead=6,
+    ),
+    Row(
+        "map in an executor",
+        lambda s, f: s.map(square, executor=AtOnce(), concurrency=2),
+        lambda xs: map(square, xs),
+        tasks=True,
+        ahead=4,
+    ),
+    Row(
+        "map in an executor, in chunks",
+        lambda s, f: s.map(square, executor=AtOnce, concurrency=2, ahead=1, chunk=3, attempts=2),
+        lambda xs: map(square, xs),
+        tasks=True,
+        ahead=9,
+    ),
+    Row(
+        "map in an executor, unordered",
+        lambda s, f: s.map(square, executor=AtOnce(), concurrency=2, ordered=False, chunk="auto"),
+        lambda xs: map(square, xs),
+        tasks=True,
+        check=in_any_order,
+        ahead=None,
+    ),
+    Row(
+        "map in an executor, with on_error",
+        lambda s, f: s.map(
+            square, executor=AtOnce(), concurrency=2, ahead=0, chunk=2, on_error="skip"
+        ),
+        lambda xs: map(square, xs),
+        tasks=True,
+        ahead=4,
+    ),
+    Row(
+        "filter in an executor",
+        lambda s, f: s.filter(odd, executor=AtOnce(), concurrency=2, ahead=0, chunk=2),
+        lambda xs: filter(odd, xs),
+        tasks=True,
+        ahead=4,
     ),
     Row(
         "flat_map that sets a context variable",

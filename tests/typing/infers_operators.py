@@ -5,6 +5,7 @@ is not needed.
 """
 
 import operator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, assert_type
 
 from given import add, found, is_nothing, is_odd, is_text, later_words, text, words
@@ -32,6 +33,21 @@ def waits_for(number: int, error: Exception, pause: float) -> None: ...
 
 def halves(numbers: Stream[int], by: int) -> Stream[float]:
     return numbers.map(lambda n: n / by)
+
+
+def executors(ints: Stream[int], pool: ThreadPoolExecutor) -> None:
+    assert_type(ints.map(str, executor=pool, concurrency=2, chunk="auto"), Stream[str])
+    assert_type(
+        ints.map(str, executor=ProcessPoolExecutor, concurrency=2, chunk=9, attempts=3),
+        Stream[str],
+    )
+    in_processes = ints.map(str, executor=lambda: ProcessPoolExecutor(4), concurrency=2)
+    assert_type(in_processes, Stream[str])
+    mended = ints.map(str, executor=pool, concurrency=2, on_error=lambda error, n: n)
+    assert_type(mended, Stream[str | int])
+    assert_type(ints.filter(is_odd, executor=pool, concurrency=2), Stream[int])
+    ints.map(str, executor=3, concurrency=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    ints.map(str, executor=pool, concurrency=2, chunk="best")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def operators(ints: Stream[int], strings: Stream[str]) -> None:

@@ -14,11 +14,11 @@ from .. import _layouts as layouts
 from .._core.channel import OVERFLOWS, Channel, Counts
 from .._core.contracts import QUANTUM, Owner
 from .._core.driver import resolved
+from .._core.threads import Loop
 from .._errors import StreamOverflowError
 from .._labels import Label
 from .._recipe import Recipe, named_call
 from .._stream import Stream
-from .loop import Loop
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)

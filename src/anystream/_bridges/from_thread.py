@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.from_thread
-import anyio.to_thread
 
 from .. import _args as check
 from .. import _layouts as layouts
@@ -18,12 +17,12 @@ from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Owner, Source, SourceDefaults
 from .._core.driver import EMPTY
 from .._core.producer import LaneProducer
+from .._core.threads import Loop, in_a_thread
 from .._labels import Label
 from .._recipe import Recipe, named_call
 from .._sources.origins import OneShot, advice
 from .._sources.queues import queue_type
 from .._stream import Stream
-from .loop import Loop
 
 T = TypeVar("T")
 
@@ -264,9 +263,3 @@ def returned(value: Any) -> str:
         value.close()  # which would be never awaited
         return f"{value!r}; Stream takes async functions"
     return repr(value)
-
-
-async def in_a_thread(function: Callable[[], object]) -> None:
-    """Call `function` in a worker thread that nobody else waits for; cancelling abandons it."""
-    limiter = anyio.CapacityLimiter(1)
-    await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter)

@@ -19,6 +19,7 @@ from .._core.batches import TimeSlicer
 from .._core.contracts import Openable
 from .._core.driver import EMPTY
 from .._core.reader import Reader
+from .._core.threads import Loop
 from .._errors import (
     StreamBusyError,
     StreamClosedError,
@@ -26,7 +27,6 @@ from .._errors import (
     StreamInterruptedError,
 )
 from .._recipe import Items, recipe_of
-from .loop import Loop
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -103,7 +103,7 @@ class Lane:
         self.bound = bound
         self._low = bound // 2 if low is None else low
         self._items: list[Any] | deque[Any] = [] if bound <= SHORT else deque()
-        self._promised = 0  # places that are kept for what is being computed
+        self._promised: int = 0  # places that are kept for what is being computed
         self.stopped = (
             False  # nothing more is wanted; a plain attribute, since it is asked so often
         )

@@ -36,8 +36,9 @@ BLOCKING = 0.1
 class Failure:
     """In the place of a result: the function has failed."""
 
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, error: BaseException, before: list[Any] | None) -> None:
         self.error = error
+        self.before = before  # results of the same call that come before it
 
 
 class Pool(Crew):
@@ -57,7 +58,7 @@ class Pool(Crew):
     ) -> None:
         super().__init__(owner, workers)
         self.bind = bind
-        self.lane = self.channel.lane(bound, low=bound - 1)
+        self.lane = self.new_lane(bound)
         self.ordered = ordered
         self.suspicious = False  # whether each call is timed by itself
         self.warned = False
@@ -73,11 +74,17 @@ class Pool(Crew):
         """The error of the first item, in order, that has failed."""
         return self._failure
 
+    def new_lane(self, bound: int) -> Lane:
+        return self.channel.lane(bound, low=bound - 1)
+
+    def new_caller(self, seat: int) -> "Caller":
+        return Caller(self, seat)
+
     def results(self) -> Lane:
         return self.lane
 
     def worker(self, seat: int) -> "Caller":
-        caller = Caller(self, seat)
+        caller = self.new_caller(seat)
         self._callers.add(caller)
         caller.fill(self.lane)
         return caller
@@ -112,7 +119,7 @@ class Pool(Crew):
         while self._early and self._delivered in self._early:
             result = self._early.pop(self._delivered)
             if isinstance(result, Failure):
-                self.channel.fail(result.error)
+                self._fail(result)
                 return
             self._delivered += 1
             self.lane.deliver(result)
@@ -124,13 +131,19 @@ class Pool(Crew):
             self._error = error
             return
         self._attach_failure(error)
+        failure = Failure(error, caller.before)
         if place == self._delivered or not self.ordered:
-            self.channel.fail(error)
-        self._early[place] = Failure(error)
+            self._fail(failure)
+        self._early[place] = failure
         self.lane.stop()
         for other in self._callers:
             if other.place > place:
                 other.interrupt()
+
+    def _fail(self, failure: Failure) -> None:
+        if failure.before is not None:
+            self.lane.deliver(failure.before)
+        self.channel.fail(failure.error)
 
     def _attach_failure(self, error: BaseException) -> None:
         """An item has failed that comes before all that have failed so far."""
@@ -151,6 +164,7 @@ class Caller(Worker):
     def __init__(self, pool: Pool, seat: int) -> None:
         super().__init__(pool, seat)
         self.pool = pool
+        self.before: list[Any] | None = None  # results of a call of several items, so far
         self.last: list[Source] = []  # what to close after the last one
         self.reported = False  # whether the reader was given what the source has raised
 

@@ -1,10 +1,12 @@
-"""The event loop as other threads see it, which is what the bridges share."""
+"""The event loop as other threads see it, and calls in a thread."""
 
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import anyio
+import anyio.to_thread
 from anyio.lowlevel import current_token
 
 
@@ -27,3 +29,9 @@ class Loop:
         """Have `function` called by the event loop, without waiting for it."""
         with suppress(RuntimeError):  # the event loop has ended
             self.post(function)
+
+
+async def in_a_thread(function: Callable[[], object]) -> None:
+    """Call `function` in a worker thread that nobody else waits for; cancelling abandons it."""
+    limiter = anyio.CapacityLimiter(1)
+    await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter)

@@ -1,0 +1,45 @@
+"""Checks of what is given as an executor, made at the call."""
+
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, cast
+
+
+def is_maker(executor: Any) -> bool:
+    """Whether it is a function, or a class, that makes an executor."""
+    return isinstance(executor, type) or (
+        callable(cast("object", executor)) and not hasattr(executor, "submit")
+    )
+
+
+def checked_pool(executor: Any) -> Any:
+    """`executor`, if that is one."""
+    if hasattr(executor, "get_executor"):
+        raise TypeError(
+            f"executor must have the submit() of concurrent.futures, got {executor!r};"
+            " give client.get_executor(pure=False)"
+        )
+    if not hasattr(executor, "submit"):
+        raise TypeError(
+            "executor must be a concurrent.futures.Executor or something else that has submit(),"
+            f" or a function that makes one, got {executor!r}"
+        )
+    if type(executor).__name__ == "ClientExecutor" and is_pure(executor):
+        raise ValueError(
+            f"{executor!r} computes equal items only once, as pure=True says;"
+            " give client.get_executor(pure=False)"
+        )
+    return executor
+
+
+def is_pure(executor: Any) -> bool:
+    """Whether Dask takes calls with equal arguments for the same; by default it does."""
+    options: dict[str, Any] = getattr(executor, "_kwargs", {})
+    return bool(options.get("pure", True))
+
+
+def is_async(fn: Any) -> bool:
+    """Whether it is an async function, or an object that is called like one."""
+    while isinstance(fn, partial):
+        fn = cast("Any", fn).func
+    return iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # to see what it is
