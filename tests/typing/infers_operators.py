@@ -6,6 +6,7 @@ is not needed.
 
 import operator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from typing import Any, assert_type
 
 from given import add, found, is_nothing, is_odd, is_text, later_words, text, words
@@ -37,17 +38,14 @@ def halves(numbers: Stream[int], by: int) -> Stream[float]:
 
 def executors(ints: Stream[int], pool: ThreadPoolExecutor) -> None:
     assert_type(ints.map(str, executor=pool, concurrency=2, chunk="auto"), Stream[str])
-    assert_type(
-        ints.map(str, executor=ProcessPoolExecutor, concurrency=2, chunk=9, attempts=3),
-        Stream[str],
-    )
-    in_processes = ints.map(str, executor=lambda: ProcessPoolExecutor(4), concurrency=2)
+    make = partial(ProcessPoolExecutor, 4)
+    in_processes = ints.map(str, executor=make, concurrency=2, attempts=3)
     assert_type(in_processes, Stream[str])
     mended = ints.map(str, executor=pool, concurrency=2, on_error=lambda error, n: n)
     assert_type(mended, Stream[str | int])
     assert_type(ints.filter(is_odd, executor=pool, concurrency=2), Stream[int])
-    ints.map(str, executor=3, concurrency=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    ints.map(str, executor=pool, concurrency=2, chunk="best")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    ints.map(str, executor=3, concurrency=2)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    ints.map(str, executor=pool, concurrency=2, chunk="best")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 def operators(ints: Stream[int], strings: Stream[str]) -> None:

@@ -399,7 +399,8 @@ class RemoteCaller(Caller):
 
     async def call(self, chunk: Chunk) -> list[Any]:
         """The results of a chunk; those before an error are in `before`."""
-        self.before = results = []
+        results: list[Any] = []
+        self.before = results
         attempts = self.calls.plan.attempts
         outcomes = await self.first_attempts(chunk, attempts - 1)
         if outcomes is not None:
