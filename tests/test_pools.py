@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from executors import KILLER, bad, die, odd_error, square, worker
 from anystream import RemoteError, Stream, async_range
 
 pytestmark = pytest.mark.real_time
+
+GRACE = 30
+"""Seconds: a pool that has just begun to spawn its workers ends when they are there."""
 
 STARTS = multiprocessing.get_all_start_methods()
 
@@ -89,7 +93,7 @@ async def test_an_error_comes_at_its_item_with_its_traceback(pool: Executor, chu
 async def test_an_error_that_cannot_be_read_breaks_no_pool(
     process_pool: Executor, chunk: int
 ) -> None:
-    with pytest.raises(RemoteError, match="executors.Odd: odd text") as caught:
+    with pytest.raises(RemoteError, match="Odd: odd text") as caught:
         await async_range(9).map(odd_error, executor=process_pool, concurrency=2).drain()
     assert "in odd_error" in str(caught.value.__cause__)
     assert await async_range(3).map(square, executor=process_pool, concurrency=2).collect() == [
@@ -129,10 +133,21 @@ async def test_an_item_that_always_kills_is_named(maker: str) -> None:
         await (
             Stream(numbers)
             .map(die, executor=OF_PROCESSES[maker], concurrency=3, chunk=2, attempts=2)
+            .with_grace(GRACE)
             .for_each(got.append)
         )
     assert got == [0, 1, 2, 3, 4, 5, 6]
     assert caught.value.__notes__[0] == "item 7, -1: its worker died 2 times"
+
+
+def kill_one(folder: Path, chance: random.Random) -> None:
+    """Kill one of the workers that have begun a call, if there is one by now."""
+    workers = [*folder.iterdir()]
+    for each in workers:  # all of a broken pool end
+        each.unlink()
+    if workers:
+        with suppress(ProcessLookupError):
+            os.kill(int(chance.choice(workers).name), signal.SIGKILL)
 
 
 def slow(n: int, folder: str) -> int:
@@ -152,33 +167,24 @@ async def test_every_item_comes_in_order_although_workers_are_killed(
 
     async def kill() -> None:
         for _ in range(kills):
-            await anyio.sleep(chance.uniform(0, 0.2))
-            while not (workers := [*tmp_path.iterdir()]):
-                await anyio.sleep(0.01)
-            victim = chance.choice(workers)
-            for each in workers:  # those of a broken pool end with it
-                each.unlink()
-            try:
-                os.kill(int(victim.name), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            await anyio.sleep(chance.uniform(0.1, 0.4))
+            await anyio.to_thread.run_sync(kill_one, tmp_path, chance)
 
     async with anyio.create_task_group() as group:
         group.start_soon(kill)
-        squares = async_range(100).map(
-            partial(slow, folder=str(tmp_path)),
-            executor=OF_PROCESSES[maker],
-            concurrency=4,
-            chunk=chunk,
-            attempts=kills + 1,
+        squares = (
+            async_range(100)
+            .map(
+                partial(slow, folder=str(tmp_path)),
+                executor=OF_PROCESSES[maker],
+                concurrency=4,
+                chunk=chunk,
+                attempts=kills + 1,
+            )
+            .with_grace(GRACE)
         )
         assert await squares.collect() == [n * n for n in range(100)]
         group.cancel_scope.cancel()
-
-
-def nap(seconds: float) -> float:
-    time.sleep(seconds)
-    return seconds
 
 
 async def test_leaving_waits_for_no_call_of_a_pool_that_was_given() -> None:
@@ -256,10 +262,6 @@ ours = {name for name in sys.modules if name.startswith("anystream")}
 assert ours == {"anystream", "anystream._remote", "anystream._errors"}, ours
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
-
-
-def modules(_: object) -> list[str]:
-    return [name for name in ("anyio", "trio") if name in sys.modules]
 
 
 async def test_calls_are_made_in_the_workers(process_pool: Executor) -> None:
