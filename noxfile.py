@@ -255,6 +255,13 @@ def sweep(session: nox.Session) -> None:
     session.run("pytest", "-q", "tests/test_sweep.py", *everything, *session.posargs)
 
 
+@nox.session(python="3.13")
+def cluster(session: nox.Session) -> None:
+    """Call functions on a Dask cluster, on two hosts if this is root on Linux (-- for pytest)."""
+    install(session, "test", *nox.project.dependency_groups(PYPROJECT, "cluster"))
+    session.run("pytest", "-rs", "tests/test_cluster.py", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def chaos(session: nox.Session) -> None:
     """Run random programs by the hundred thousand, in every runtime (-- for tests/chaos.py)."""
