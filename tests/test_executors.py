@@ -522,3 +522,5 @@ def test_text() -> None:
     text = "async_range(3).map(square, concurrency=2, executor=AtOnce, chunk='auto')"
     assert repr(stream) == text
     assert "at most 4 chunks in work or to be read, in order" in stream.explain()
+    stream = async_range(3).map(square, executor=AtOnce, concurrency=2, chunk=5, ordered=False)
+    assert "at most 20 items in work or to be read, as they are ready" in stream.explain()

@@ -615,8 +615,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         from ._operators.remote import mapped
 
         open_source = mapped(self._recipe.also, plan)
-        layout = layouts.CHUNKS_IN_ORDER if plan.ordered else layouts.CHUNKS_AS_READY
-        return self._by(open_source, layout, plan.calls + plan.ahead, plan.calls)
+        layout = layouts.REMOTE_IN_ORDER if plan.ordered else layouts.REMOTE_AS_READY
+        if plan.chunk is None:  # nobody knows how many items that is
+            layout = layout._replace(unit="chunk")
+        return self._by(open_source, layout, plan.items, plan.calls)
 
     def _by(
         self, open_source: OpenSource, layout: layouts.Layout, bound: int, workers: int

@@ -43,6 +43,16 @@ class Plan(NamedTuple):
     on_error: Callable[[Exception, Any], Any] | None = None
     pairs: bool = False  # whether each result comes with its item
 
+    @property
+    def chunks(self) -> int:
+        """How many may be taken and not wholly read."""
+        return self.calls + self.ahead
+
+    @property
+    def items(self) -> int:
+        """How many items that is, at most, or else chunks."""
+        return self.chunks * (self.chunk or 1)
+
     @classmethod
     def checked(
         cls,
@@ -166,18 +176,19 @@ class Chunks(Operator):
 class ChunkLane(Lane):
     """A lane of which each place is for the results of a chunk, until the last of them is read."""
 
-    __slots__ = ("_ends", "_sum")
+    __slots__ = ("_ends", "_places", "_sum")
 
-    def __init__(self, channel: Channel, bound: int) -> None:
+    def __init__(self, channel: Channel, bound: int, places: int) -> None:
         super().__init__(channel, bound)
         self._items = deque()
+        self._places = places
         self._ends: deque[int] = deque()  # how many results each chunk has given that is not read
         self._sum = 0  # of these
 
     def takes(self) -> bool:
         while self._ends and self._sum - self._ends[0] >= len(self._items):
             self._sum -= self._ends.popleft()
-        return len(self._ends) + self._promised < self.bound and not self.stopped
+        return len(self._ends) + self._promised < self._places and not self.stopped
 
     def promise(self) -> bool:
         if not self.takes():
@@ -379,10 +390,10 @@ class RemotePool(Pool):
     def __init__(self, calls: Calls, owner: Owner) -> None:
         self.calls = calls
         plan = calls.plan
-        super().__init__(bind, owner, plan.calls, plan.calls + plan.ahead, plan.ordered)
+        super().__init__(bind, owner, plan.calls, plan.items, plan.ordered)
 
     def new_lane(self, bound: int) -> Lane:
-        lane = ChunkLane(self.channel, bound)
+        lane = ChunkLane(self.channel, bound, self.calls.plan.chunks)
         self.channel.add(lane)
         return lane
 
