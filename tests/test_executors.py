@@ -26,7 +26,7 @@ async def aquare(n: int) -> int:
     return n * n
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is ready be all that is: no batch ends because its time is over."""
     monkeypatch.setattr("anystream._core.batches.QUANTUM", 1000)
@@ -50,7 +50,6 @@ async def test_no_more_calls_are_submitted_than_concurrency(ordered: bool, chunk
     assert not ordered or found == sorted(found)
 
 
-@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("kind", ["plain", "generator", "buffer"])
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("ahead", [None, 0, 2])
@@ -95,7 +94,6 @@ async def test_no_more_items_are_taken_than_calls_and_ahead_in_chunks(
                 assert taken == bound + 5 * chunk
 
 
-@pytest.mark.usefixtures("unhurried")
 async def test_a_chunk_is_what_is_ready() -> None:
     async def bursts() -> AsyncIterator[int]:
         for n in range(12):
@@ -151,7 +149,6 @@ def test_a_size_is_found_as_joblib_does() -> None:
     assert size.size == 2
 
 
-@pytest.mark.usefixtures("unhurried")
 async def test_a_size_that_is_found_is_used() -> None:
     pool = AtOnce()
     chunks = list[int]()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ def threads() -> ThreadPoolExecutor:
 
 
 def loky() -> Any:
-    executor = pytest.importorskip("loky").process_executor.ProcessPoolExecutor
-    return executor(2)
+    from loky.process_executor import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(2)
 
 
 MAKERS: dict[str, Callable[[], Any]] = {
@@ -49,10 +51,12 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "loky": loky,
     **{start: partial(processes, start) for start in STARTS if start != "fork"},
 }
-OF_PROCESSES = {name: make for name, make in MAKERS.items() if name != "threads"}
+WITHOUT_LOKY = pytest.mark.skipif(find_spec("loky") is None, reason="loky is not installed")
+NAMES = [pytest.param(name, marks=[WITHOUT_LOKY] * (name == "loky")) for name in MAKERS]
+OF_PROCESSES = NAMES[1:]
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+@pytest.fixture(scope="module", params=NAMES)
 def pool(request: pytest.FixtureRequest) -> Iterator[Executor]:
     with MAKERS[request.param]() as executor:
         yield executor
@@ -60,7 +64,7 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 @pytest.fixture(scope="module", params=OF_PROCESSES)
 def process_pool(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    with OF_PROCESSES[request.param]() as executor:
+    with MAKERS[request.param]() as executor:
         yield executor
 
 
@@ -132,7 +136,7 @@ async def test_an_item_that_always_kills_is_named(maker: str) -> None:
     with pytest.raises(BrokenExecutor) as caught:
         await (
             Stream(numbers)
-            .map(die, executor=OF_PROCESSES[maker], concurrency=3, chunk=2, attempts=2)
+            .map(die, executor=MAKERS[maker], concurrency=3, chunk=2, attempts=2)
             .with_grace(GRACE)
             .for_each(got.append)
         )
@@ -176,7 +180,7 @@ async def test_every_item_comes_in_order_although_workers_are_killed(
             async_range(100)
             .map(
                 partial(slow, folder=str(tmp_path)),
-                executor=OF_PROCESSES[maker],
+                executor=MAKERS[maker],
                 concurrency=4,
                 chunk=chunk,
                 attempts=kills + 1,
