@@ -36,7 +36,7 @@ def call(
             results.append(Failed(error.with_traceback(trace and trace.tb_next)))
             del trace
             if not (every and isinstance(error, Exception)):
-                break
+                break  # noqa: ASYNC104  # it is sent to who waits
     return results, clock() - began
 
 
