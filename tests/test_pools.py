@@ -126,7 +126,7 @@ async def test_a_killed_worker_of_a_pool_that_was_given() -> None:
         with pytest.raises(BrokenExecutor) as caught:
             await stream.for_each(got.append)
     assert got == [0, 1]
-    assert caught.value.__notes__ == ["item 2, -1: its worker died or was killed"]
+    assert caught.value.__notes__[0] == "item 2, -1: its worker died or was killed"
 
 
 @pytest.mark.parametrize("maker", OF_PROCESSES)

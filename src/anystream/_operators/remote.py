@@ -408,6 +408,11 @@ class RemoteCaller(Caller):
         super().__init__(pool, seat)
         self.calls = calls
 
+    def tell_where(self, error: BaseException) -> None:
+        """An error of a call says by itself of which items that is, and this counts in chunks."""
+        if self.supply.has_raised(error):
+            super().tell_where(error)
+
     async def call(self, chunk: Chunk) -> list[Any]:
         """The results of a chunk; those before an error are in `before`."""
         results: list[Any] = []
