@@ -216,7 +216,15 @@ def test_everything_that_streams_can_do_is_in_the_docs_and_in_the_changelog() ->
 
 NOT_CALLED = {
     f"anystream.{name}"
-    for name in ("Run", "Sender", "http.PageRun", "http.PageStream", "http.Page", "http.Step")
+    for name in (
+        "ObservedRun",
+        "Run",
+        "Sender",
+        "http.PageRun",
+        "http.PageStream",
+        "http.Page",
+        "http.Step",
+    )
 }
 """Classes whose instances users are given, and do not make; a `Step` is a dictionary."""
 
@@ -288,9 +296,10 @@ def test_a_signature_shows_nothing_private(name: str) -> None:
 def test_every_operator_and_function_has_a_row() -> None:
     """So has `Stream`; what crosses threads is taken through the same in tests/bridges.
 
-    The source of `signals` is the operating system, and `explain` runs nothing.
+    The source of `signals` is the operating system, `explain` runs nothing, and `observe` takes no
+    items.
     """
-    others = {"from_thread", "to_sync", "signals", "explain"}
+    others = {"from_thread", "to_sync", "signals", "explain", "observe"}
     functions = {name.partition(".")[2] for name in FUNCTIONS if name.count(".") == 1}
     rows = {row.name.split()[0] for row in ROWS}
     assert rows == (functions | {*methods(Stream), "Stream", "Retry"}) - others

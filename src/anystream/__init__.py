@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._bridges.from_callback import Push, from_callback
     from ._bridges.from_thread import from_thread
     from ._bridges.to_sync import to_sync
+    from ._core.observing import ObservedRun, Observer, observe
     from ._core.run import Run
     from ._core.statistics import RunStatistics, StageStatistics
     from ._errors import (
@@ -53,6 +54,8 @@ __all__ = [
     "EmptyStreamError",
     "GeneratorWarning",
     "NeedsTasksError",
+    "ObservedRun",
+    "Observer",
     "Push",
     "RemoteError",
     "Retry",
@@ -78,6 +81,7 @@ __all__ = [
     "from_callback",
     "from_thread",
     "merge",
+    "observe",
     "poll",
     "producer",
     "race",
@@ -92,6 +96,7 @@ _HOMES = {
     "_bridges.from_callback": ("Push", "from_callback"),
     "_bridges.from_thread": ("from_thread",),
     "_bridges.to_sync": ("to_sync",),
+    "_core.observing": ("ObservedRun", "Observer", "observe"),
     "_core.run": ("Run",),
     "_core.statistics": ("RunStatistics", "StageStatistics"),
     "_retry": ("Retry",),

@@ -6,7 +6,7 @@ is not needed.
 
 import operator
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from typing import Literal, assert_type
 
 import anyio
@@ -18,6 +18,8 @@ from anystream import (
     EmptyStreamError,
     GeneratorWarning,
     NeedsTasksError,
+    ObservedRun,
+    Observer,
     RemoteError,
     Run,
     RunStatistics,
@@ -33,6 +35,7 @@ from anystream import (
     StreamOverflowError,
     WrongOrderError,
     WrongTaskError,
+    observe,
 )
 
 
@@ -168,3 +171,26 @@ def empty(error: EmptyStreamError) -> tuple[StreamError, ValueError]:
 
 def late(error: CleanupTimeoutError) -> tuple[StreamError, TimeoutError]:
     return error, error
+
+
+class Told(Observer):
+    def opened(self, run: ObservedRun) -> None:
+        assert_type(run.id, int)
+        assert_type(run.name, str)
+        assert_type(run.opened_at, float)
+        assert_type(run.age, float)
+        assert_type(run.is_open, bool)
+        assert_type(run.statistics(), RunStatistics)
+
+    def closed(self, run: ObservedRun, how: str, error: BaseException | None) -> None: ...
+
+
+def observing_runs(run: ObservedRun) -> None:
+    assert_type(observe(Told()), AbstractContextManager[Told])
+    with observe(Told()) as told:
+        assert_type(told, Told)
+    observe(print)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    assert_type(told.opened(run), None)
+    assert_type(told.closed(run, "left", None), None)
+    assert_type(told.caught(run, ValueError()), None)
+    assert_type(told.retried(run, ValueError()), None)

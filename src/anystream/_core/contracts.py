@@ -412,12 +412,12 @@ class Owner(ABC):
         """
 
     @abstractmethod
-    def has_caught(self) -> None:
+    def has_caught(self, error: Exception) -> None:
         """An error was dealt with here."""
 
     @abstractmethod
-    def has_retried(self) -> None:
-        """An attempt was made again here."""
+    def has_retried(self, error: Exception) -> None:
+        """An attempt was made again here, after an error."""
 
     @abstractmethod
     def step_is_cancelled(self) -> None:

@@ -25,10 +25,12 @@ from .._errors import (
     WrongOrderError,
     WrongTaskError,
 )
+from . import observing
 from .backends import Home, backend
 from .batches import Segment
 from .channel import Channel
 from .contracts import Backend, Openable, Owner, Source, Task, TaskGroup, depth_of
+from .observing import TrackedRun
 from .owner import TaskOwner
 from .statistics import RunStatistics, picture
 
@@ -91,6 +93,7 @@ class Opening(TaskOwner):
     """What one opening of a stream holds, and how it is closed: the owner in the caller's task."""
 
     __slots__ = (
+        "__weakref__",
         "_backend",
         "_closed",
         "_context",
@@ -114,6 +117,7 @@ class Opening(TaskOwner):
         "_tasks",
         "_timed_since",
         "_unstarted",
+        "_view",
     )
 
     def __init__(self, stream: Openable, grace: float) -> None:
@@ -141,6 +145,7 @@ class Opening(TaskOwner):
         self._refusal: StreamClosedError | None = None  # of what began too late
         self._timed_since: float | None = None  # the first time that statistics were asked for
         self._statistics: RunStatistics | None = None  # as it began to close, if they were
+        self._view: TrackedRun | None = None  # what observers have of it
 
     @property
     def stream(self) -> Openable:
@@ -187,6 +192,8 @@ class Opening(TaskOwner):
         if self._segment is None:
             unless_too_deep(self._stream)
             self._segment = self.open(lambda: self.open_part(self._stream))
+            if observing.observers:
+                self._view = observing.track(self)
         return self._segment
 
     def readable(self) -> "Source | Opening | None":
@@ -200,6 +207,10 @@ class Opening(TaskOwner):
     async def batch(self) -> Iterator[Any] | None:
         """The first batch of what nobody has opened before."""
         return await self.top().batch()
+
+    @property
+    def view(self) -> TrackedRun | None:
+        return self._view
 
     def statistics(self) -> RunStatistics:
         """The numbers of this moment, or of that at which it began to close."""
@@ -226,11 +237,13 @@ class Opening(TaskOwner):
         unless_too_deep(self._stream)
         try:
             segment, tasks = self.open_later(lambda: self.open_part(self._stream))
+            self._segment = segment
+            if observing.observers:
+                self._view = observing.track(self)
         except BaseException as exc:
             await self.close()
             self.raise_collected(exc)
             raise
-        self._segment = segment
         if tasks or self._opens_more:
             self._home = Home()
             self._context = copy_context()
@@ -483,7 +496,7 @@ class Opening(TaskOwner):
 
     async def close(self) -> None:
         """Close every source, downstream first; `raise_collected` raises what they have raised."""
-        if self._timed_since is not None:
+        if self._timed_since is not None or self._view is not None:
             self._statistics = self.statistics()
         self._closed = True
         segment, self._segment = self._segment, None

@@ -14,6 +14,7 @@ from .batches import Segment
 from .contracts import GRACE, Openable, Owner, Source, Task
 from .driver import iterate
 from .locating import hide_frames, locate
+from .observing import TrackedRun
 from .siblings import attach, is_of_cleanup, mark_as_of_cleanup
 from .trio_scopes import parted
 
@@ -82,6 +83,11 @@ class TaskOwner(Owner):
     def grace(self) -> float:
         """Seconds that a source may take to close."""
 
+    @property
+    @abstractmethod
+    def view(self) -> TrackedRun | None:
+        """What observers have of the run, if there are any."""
+
     @abstractmethod
     def refused(self) -> StreamClosedError:
         """What to raise in the place of something that begins when it is over."""
@@ -142,11 +148,15 @@ class TaskOwner(Owner):
         """How many attempts were made again here."""
         return self._retried
 
-    def has_caught(self) -> None:
+    def has_caught(self, error: Exception) -> None:
         self._caught += 1
+        if self.view is not None:
+            self.view.has_caught(error)
 
-    def has_retried(self) -> None:
+    def has_retried(self, error: Exception) -> None:
         self._retried += 1
+        if self.view is not None:
+            self.view.has_retried(error)
 
     def unless_over(self) -> None:
         if self.over:

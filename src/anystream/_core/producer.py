@@ -32,6 +32,7 @@ from .backends import is_foreign, is_from, is_native, named
 from .channel import Lane
 from .contracts import AsyncEvent, Backend, Openable, Owner, Source, Task
 from .driver import EMPTY
+from .observing import TrackedRun
 from .opening import Opening
 from .owner import TaskOwner
 from .trio_scopes import Unwinding, are_known, is_told, parted
@@ -298,6 +299,10 @@ class Producer(TaskOwner):
     @property
     def grace(self) -> float:
         return self._opening.grace
+
+    @property
+    def view(self) -> TrackedRun | None:
+        return self._opening.view
 
     @property
     def backend(self) -> Backend:

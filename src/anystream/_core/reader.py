@@ -19,6 +19,7 @@ from .backends import is_foreign, named
 from .callers import abandonable, warn
 from .contracts import Openable, Source, drawn, grace_of
 from .driver import EMPTY
+from .observing import Ending, TrackedRun
 from .opening import Opening
 from .statistics import RunStatistics
 from .turns import FairQueue
@@ -136,7 +137,7 @@ class Reader:
         await self._opening.leave(busy=busy)
         if busy:
             raise self._busy()
-        self._opening.raise_collected(error)
+        self._raise_collected(error)
 
     def _is_ended(self, error: BaseException | None) -> bool:
         """Whether the task is cancelled, or the generator around this is."""
@@ -156,7 +157,7 @@ class Reader:
                 opening.top()  # what was handed over is ours to close, even without a step
         finally:
             await (opening.close_shielded() if opening.is_left_behind else opening.close())
-            opening.raise_collected(None)
+            self._raise_collected(None)
 
     # -- items --------------------------------------------------------------------------------
 
@@ -247,6 +248,8 @@ class Reader:
         error = named(error, opening.stream)
         if isinstance(error, Exception) and not opening.closed:
             self._over = True
+        if self._over and opening.view is not None:
+            opening.view.is_ended(self._how(error))
         if isinstance(error, StopAsyncIteration):
             error = self._not_the_end(error)
         opening.has_failed(error)
@@ -260,7 +263,7 @@ class Reader:
                 await opening.close()
             else:
                 await opening.close_shielded()
-            opening.raise_collected(error)
+            self._raise_collected(error)
         try:
             raise error
         finally:
@@ -271,6 +274,29 @@ class Reader:
         error = RuntimeError("a function given to an operator raised StopAsyncIteration")
         error.__cause__ = stop
         return error
+
+    # -- observers ----------------------------------------------------------------------------
+
+    def _raise_collected(self, error: BaseException | None) -> None:
+        """All is closed: raise what that has raised, and tell the observers, if there are any."""
+        if self._opening.view is None:
+            self._opening.raise_collected(error)
+        else:
+            self._raise_observed(self._opening.view, error)
+
+    def _raise_observed(self, run: TrackedRun, error: BaseException | None) -> None:
+        try:
+            self._opening.raise_collected(error)
+        except BaseException as exc:
+            error = exc
+            raise
+        finally:
+            run.is_closed(self._over, error, self._how(error))
+            del error  # which refers to this frame
+
+    def _how(self, error: BaseException | None) -> Ending:
+        """What an error that comes out of a block or call says of the end."""
+        return "cancelled" if isinstance(error, self._opening.backend.cancelled) else "failed"
 
     # -- errors of the caller's ---------------------------------------------------------------
 

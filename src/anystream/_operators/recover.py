@@ -130,8 +130,9 @@ class Catch(Replaceable):
         unless_all(self.error, lambda error: isinstance(error, self.types))
         made = await in_except(self.error, self.handler, self.error)
         await self.begin(() if made is None else made, self.owner)
+        assert self.error is not None
+        self.owner.has_caught(self.error)
         self.error, self.replaced = None, True
-        self.owner.has_caught()
 
 
 def caught(
@@ -210,9 +211,10 @@ class Retrying(Replaceable):
             self.source = self.reopen() if self.last is MISSING else self.resumed()
         except Exception as failure:
             raise failure from self.error
+        assert self.error is not None
+        self.owner.has_retried(self.error)
         self.error = self.pause = self.due = None
         self.delivered = False
-        self.owner.has_retried()
 
     def decide(self) -> float:
         """How many seconds to pause; raises the error if there is no further attempt."""

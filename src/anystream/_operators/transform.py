@@ -70,14 +70,14 @@ def forgiving(
         except Exception as error:
             if not owner.recovers():
                 raise
-            owner.has_caught()
+            owner.has_caught(error)
             return await resolved(on_error(error, item))
 
     def call(item: Any) -> Any:
         try:
             result = fn(item)
         except Exception as error:
-            owner.has_caught()
+            owner.has_caught(error)
             result = on_error(error, item)
             return in_except(error, resolved, result) if is_awaitable(result) else result
         return awaited(result, item) if is_awaitable(result) else result
