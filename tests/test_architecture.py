@@ -89,6 +89,7 @@ def test_nothing_imports_what_stands_beside() -> None:
         "anystream.asgi",
         "anystream.http",
         "anystream.testing",
+        "anystream.watch",
         "anystream._cli",
         "anystream._bridges.",
     )

@@ -28,11 +28,19 @@ import anystream.asgi
 import anystream.http
 import anystream.net
 import anystream.testing
+import anystream.watch
 from anystream import Retry, Run, Stream, StreamError, _errors
 from anystream.http import Event, Header, PageNumber, PageStream, Scheme
 
 ROOT = Path(__file__).parents[1]
-MODULES = (anystream, anystream.asgi, anystream.http, anystream.net, anystream.testing)
+MODULES = (
+    anystream,
+    anystream.asgi,
+    anystream.http,
+    anystream.net,
+    anystream.testing,
+    anystream.watch,
+)
 PUBLIC: dict[str, Any] = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in MODULES
@@ -165,8 +173,8 @@ def test_an_error_has_a_docstring(error: str) -> None:
     assert ERRORS[error].__doc__, "no docstring of its own"
 
 
-REAL_TIME = {"anystream.from_callback", "anystream.signals"}
-"""Whose example waits for a thread of its own, or for the operating system."""
+REAL_TIME = {"anystream.from_callback", "anystream.signals", "anystream.watch.serve"}
+"""Whose example waits for a thread of its own, for the operating system or for a socket."""
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="is about signals and shells 
 
 Capture = pytest.CaptureFixture[str]
 
-COMMANDS = ("pages", "sse", "lines", "demo", "completion")
+COMMANDS = ("pages", "sse", "lines", "demo", "watch", "completion")
 
 
 def test_nothing_asked_for_is_the_help(capsys: Capture) -> None:

@@ -36,6 +36,16 @@ examples:
   anystream demo --serve --port 8000
 """
 
+WATCH = """\
+exit codes:
+  0 the function has returned; 1 it has failed, or the port is taken; 2 there is no such
+  function; 130 interrupted
+
+examples:
+  anystream watch myapp.main:main
+  anystream watch myapp.main:main --backend trio --port 0
+"""
+
 COMPLETION = """\
 examples:
   eval "$(anystream completion bash)"                  # in ~/.bashrc

@@ -33,6 +33,7 @@ def parser() -> Parser:
     add_sse(commands)
     add_lines(commands)
     add_demo(commands)
+    add_watch(commands)
     text = "print what makes a shell complete these commands and their options"
     sub = add(commands, "completion", text, helps.COMPLETION, "{bash,zsh,fish}")
     sub.add_argument("shell", choices=SHELLS, help="the shell that is to read it")
@@ -61,6 +62,15 @@ def add_demo(commands: Any) -> None:
     output.add_argument("--serve", action="store_true", help="only serve, for commands of yours")
     text = "for --serve (default: a free one)"
     sub.add_argument("--port", type=values.port, default=0, metavar="N", help=text)
+
+
+def add_watch(commands: Any) -> None:
+    text = "run an async function of yours, and serve a page that shows its pipelines"
+    sub = add(commands, "watch", text, helps.WATCH, "MODULE:FUNCTION [options]")
+    sub.add_argument("function", metavar="MODULE:FUNCTION", help="it is called without arguments")
+    sub.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="asyncio by default")
+    text = "on 127.0.0.1 (8765; 0 is a free one)"
+    sub.add_argument("--port", type=values.port, default=8765, metavar="N", help=text)
 
 
 def add_pages(commands: Any) -> None:

@@ -34,6 +34,10 @@ def run(argv: Sequence[str] | None) -> int:
             return 0
         case "demo":
             return demo(options)
+        case "watch":
+            from .watching import run_watched
+
+            return run_watched(options.function, options.backend, options.port)
         case "pages":
             from .pages import PagesCommand
 

@@ -1,0 +1,214 @@
+"""The runs that are open now, and pictures of them: numbers and names, and no items."""
+
+import re
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from threading import Lock
+from typing import NamedTuple
+
+from .._bridges.loop import Loop
+from .._core.observing import ObservedRun, Observer, observe
+from .._errors import WrongTaskError
+
+OURS: ContextVar[bool] = ContextVar("of anystream.watch", default=False)
+"""Whether a run that is opened now only shows the others."""
+
+SPAN = 0.5
+"""Seconds that a rate is measured over, at least."""
+
+
+class StagePicture(NamedTuple):
+    name: str
+    depth: int
+    rate: float | None
+    read: int
+    waiting: int
+    bound: int
+    dropped: int
+    tasks: int
+    waiting_for_room: int
+    waiting_for_items: int
+    working: int
+    caught: int
+    retried: int
+    slow: bool
+
+
+class RunPicture(NamedTuple):
+    id: int
+    name: str
+    age: float
+    caught: int
+    retried: int
+    stages: tuple[StagePicture, ...]
+
+
+class Watched:
+    """One open run, and what it was at the last look."""
+
+    def __init__(self, run: ObservedRun) -> None:
+        self.run = run
+        self.name = without_values(run.name)
+        self.loop = Loop()
+        self.base: tuple[float, list[int]] = 0.0, []  # an earlier time, and what was read by then
+        self.rates: list[float] = []
+        self.picture: RunPicture | None = None
+
+    def look(self) -> None:
+        try:
+            self.take()
+        except WrongTaskError:  # it is for its own event loop to look, for the next time
+            self.loop.soon(self.take)
+
+    def take(self) -> None:
+        run = self.run
+        if not run.is_open:
+            return
+        age, numbers = run.age, run.statistics()
+        self.measure(age, [stage.read for stage in numbers.stages])
+        stages = [
+            StagePicture(
+                name=without_values(stage.name),
+                depth=stage.depth,
+                rate=self.rates[place] if place < len(self.rates) else None,
+                read=stage.read,
+                waiting=stage.waiting,
+                bound=stage.bound,
+                dropped=stage.dropped,
+                tasks=stage.tasks,
+                waiting_for_room=stage.waiting_for_room,
+                waiting_for_items=stage.waiting_for_items,
+                working=stage.working,
+                caught=stage.caught,
+                retried=stage.retried,
+                slow=stage is numbers.slowest,
+            )
+            for place, stage in enumerate(numbers.stages)
+        ]
+        self.picture = RunPicture(
+            run.id, self.name, age, numbers.caught, numbers.retried, tuple(stages)
+        )
+
+    def measure(self, age: float, read: list[int]) -> None:
+        """Items a second since the base, which is replaced when it is old enough."""
+        since, before = self.base
+        if before and age - since < SPAN:
+            return
+        if len(before) == len(read):
+            self.rates = [
+                (now - then) / (age - since) for then, now in zip(before, read, strict=True)
+            ]
+        self.base = age, read
+
+
+class Runs(Observer):
+    """Those that are open."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, Watched] = {}
+
+    def opened(self, run: ObservedRun) -> None:
+        if not OURS.get():
+            self.open[run.id] = Watched(run)
+
+    def closed(self, run: ObservedRun, how: str, error: BaseException | None) -> None:
+        self.open.pop(run.id, None)
+
+    def pictures(self) -> list[RunPicture]:
+        """All of them, as far as their event loops have looked by now."""
+        for watched in [*self.open.values()]:
+            if watched.run.is_open:
+                watched.look()
+            else:  # it was dropped
+                self.open.pop(watched.run.id, None)
+        pictures = [watched.picture for watched in [*self.open.values()]]
+        return [picture for picture in pictures if picture is not None]
+
+
+class Watch:
+    """The one observer of all who watch."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.users = 0
+        self.runs = Runs()
+        self.observing: AbstractContextManager[Runs]
+
+    def begin(self) -> None:
+        with self.lock:
+            if not self.users:
+                self.observing = observe(self.runs)
+                self.observing.__enter__()
+            self.users += 1
+
+    def end(self) -> None:
+        with self.lock:
+            self.users -= 1
+            if not self.users:
+                self.observing.__exit__(None, None, None)
+                self.runs.open.clear()
+
+
+WATCH = Watch()
+
+
+def watching() -> AbstractContextManager[None]:
+    """Keep in view what runs are open, for `app` and `table`, until the block is left.
+
+    Those count that are opened inside the block, by any code of the process.
+
+    >>> from anystream import watch
+    >>> async def main():
+    ...     with watch.watching():
+    ...         async with async_range(9).buffer(3) as items:
+    ...             await anext(items)
+    ...             print(watch.table().row_count)
+    >>> anyio.run(main)
+    2
+    """
+    return kept()
+
+
+@contextmanager
+def kept() -> Generator[None, None, None]:
+    WATCH.begin()
+    try:
+        yield
+    finally:
+        WATCH.end()
+
+
+# -- names ------------------------------------------------------------------------------------
+
+TITLE = re.compile(r"\.named\('([^']*)'\)$")
+TOKENS = re.compile(
+    r"""(?P<text> b?'(?:\\.|[^'\\])*'? | b?"(?:\\.|[^"\\])*"?)
+    | (?P<open> [(\[{<]) | (?P<close> [)\]}>])
+    """,
+    re.VERBOSE,
+)
+
+
+def without_values(text: str) -> str:
+    """How calls are written, without what may be data: texts, and what is in inner brackets."""
+    title = TITLE.search(text)
+    if title is not None:
+        return title[1]
+    shown: list[str] = []
+    depth = place = 0
+    for token in TOKENS.finditer(text):
+        if depth < 2:
+            shown.append(text[place : token.start()])
+        place = token.end()
+        if token["open"]:
+            depth += 1
+            shown += [token["open"]] if depth == 1 else ["…"] if depth == 2 else []
+        elif token["close"]:
+            depth -= 1
+            shown += [token["close"]] if depth == 0 else []
+        elif depth < 2:
+            shown.append("…")
+    if depth < 2:
+        shown.append(text[place:])
+    return "".join(shown)

@@ -1,0 +1,137 @@
+"""A server for the page alone, on this machine."""
+
+import socket
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import TaskStatus
+
+from .._core.backends import backend
+from .runs import watching
+from .web import app, plain
+
+HOST = "127.0.0.1"
+NAMES = ("localhost", HOST, "::1")
+PORT = 8765
+
+PATIENCE = 0.1
+"""Seconds that open pages may take to close at the end."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+
+
+async def serve(
+    port: int = PORT, *, task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """Watch, and serve the page on this machine until it is cancelled.
+
+    Start it in a task group of yours: `tasks.start_soon(watch.serve)`, or for another port, of
+    which 0 is a free one, `url = await tasks.start(watch.serve, 0)`. It listens on 127.0.0.1 only,
+    and answers nobody who has come by the name of another host. The server is uvicorn on asyncio
+    and hypercorn on trio.
+
+    Raises `ImportError` if that is not installed, and `OSError` if the port is taken.
+
+    >>> import httpx
+    >>> from anystream import watch
+    >>> async def main():
+    ...     async with anyio.create_task_group() as tasks:
+    ...         url = await tasks.start(watch.serve, 0)
+    ...         async with httpx.AsyncClient() as client:
+    ...             print((await client.get(url)).status_code)
+    ...         tasks.cancel_scope.cancel()
+    >>> anyio.run(main)
+    200
+    """
+    on_asyncio = backend().cancelled.__module__.startswith("asyncio")
+    run = (by_uvicorn if on_asyncio else by_hypercorn)()
+    with watching(), socket.create_server((HOST, port)) as listener:
+        stop = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(shielded, partial(run, listener, stop))
+            task_status.started(f"http://{HOST}:{listener.getsockname()[1]}/")
+            try:
+                await anyio.sleep_forever()
+            finally:
+                stop.set()
+
+
+async def shielded(run: Callable[[], Awaitable[None]]) -> None:
+    """The server ends by itself when it is told to."""
+    with anyio.CancelScope(shield=True):
+        await run()
+
+
+async def local(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application, for those who have asked for this machine by a name of its own.
+
+    A page of another host may be given this address by a name service, and would read all.
+    """
+    answer = app if is_local(scope) else plain("Misdirected Request", 421)
+    await answer(scope, receive, send)
+
+
+def is_local(scope: Scope) -> bool:
+    hosts = [value for name, value in scope.get("headers", ()) if name.lower() == b"host"]
+    return len(hosts) == 1 and urlsplit(f"//{hosts[0].decode('latin-1')}").hostname in NAMES
+
+
+def missing(name: str) -> ImportError:
+    return ImportError(f"anystream.watch.serve needs {name} here: pip install {name}", name=name)
+
+
+def by_uvicorn() -> Callable[[socket.socket, anyio.Event], Awaitable[None]]:
+    try:
+        import uvicorn
+    except ImportError:
+        raise missing("uvicorn") from None
+
+    class QuietServer(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Generator[None, None, None]:
+            yield  # they are the program's
+
+    async def run(listener: socket.socket, stop: anyio.Event) -> None:
+        config = uvicorn.Config(
+            local,
+            log_config=None,
+            log_level="critical",
+            timeout_graceful_shutdown=0,
+            lifespan="off",
+        )
+        server = QuietServer(config)
+
+        async def heed() -> None:
+            await stop.wait()
+            server.should_exit = True
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(heed)
+            await server.serve([listener])
+
+    return run
+
+
+def by_hypercorn() -> Callable[[socket.socket, anyio.Event], Awaitable[None]]:
+    try:
+        from hypercorn.config import Config
+
+        by: Any = import_module("hypercorn.trio").serve  # whose types are partly unknown
+    except ImportError:
+        raise missing("hypercorn") from None
+
+    async def run(listener: socket.socket, stop: anyio.Event) -> None:
+        config = Config()
+        config.loglevel = "CRITICAL"
+        config.graceful_timeout = PATIENCE
+        config.bind = [f"fd://{listener.dup().detach()}"]
+        await by(local, config, shutdown_trigger=stop.wait)
+
+    return run

@@ -1,0 +1,74 @@
+"""The table for terminals, drawn by rich."""
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from .runs import WATCH, RunPicture, StagePicture, watching
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS = ("a second", "read", "waiting", "dropped", "tasks", "wait for room", "wait for items")
+
+
+def table() -> "Table":
+    """A table of rich with what is watched: a line for each run, and for each of its stages.
+
+    Raises `ImportError` if rich is not installed.
+
+    >>> from anystream import watch
+    >>> print(watch.table().row_count)
+    0
+    """
+    from rich.table import Table
+
+    made = Table("pipeline", box=None)
+    for column in COLUMNS:
+        made.add_column(column, justify="right")
+    for run in WATCH.runs.pictures():
+        add(made, run)
+    return made
+
+
+def add(made: "Table", run: RunPicture) -> None:
+    from rich.text import Text
+
+    made.add_row(Text(f"{run.name}  {run.age:.0f} s", "bold"))
+    for stage in run.stages:
+        style = "yellow" if stage.slow else ""
+        name = f"{'  ' * (stage.depth + 1)}{stage.name}{'  (slow)' if stage.slow else ''}"
+        dropped = Text(str(stage.dropped), "bold red" if stage.dropped else "")
+        made.add_row(Text(name, style), *numbers(stage)[:3], dropped, *numbers(stage)[3:])
+
+
+def numbers(stage: StagePicture) -> list[str]:
+    rate = "" if stage.rate is None else f"{stage.rate:,.1f}"
+    waiting = f"{stage.waiting}/{stage.bound}"
+    counts = stage.tasks, stage.waiting_for_room, stage.waiting_for_items
+    return [rate, f"{stage.read:,}", waiting, *map(str, counts)]
+
+
+def terminal() -> AbstractContextManager[None]:
+    """Watch, and show the table on standard error while the block runs.
+
+    Raises `ImportError` if rich is not installed.
+
+    >>> from anystream import watch
+    >>> async def main():
+    ...     with watch.terminal():
+    ...         await async_range(9).buffer(3).drain()
+    >>> anyio.run(main)
+    """
+    return shown()
+
+
+@contextmanager
+def shown() -> Generator[None, None, None]:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    live = Live(get_renderable=table, console=console, refresh_per_second=2, transient=True)
+    with watching(), live:
+        yield

@@ -1,0 +1,320 @@
+"""`anystream.watch`: what is shown of the open pipelines, and to whom."""
+
+import gc
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+from rich.console import Console
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from anystream import async_range, merge, ticker, to_sync, watch
+from anystream.http import sse
+from anystream.watch.runs import WATCH, RunPicture, without_values
+from anystream.watch.web import news
+
+CHROMIUM = shutil.which("chromium")
+
+
+async def slow(item: int) -> int:
+    await anyio.sleep(1)
+    return item
+
+
+def pictures() -> list[RunPicture]:
+    return WATCH.runs.pictures()
+
+
+def client(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://example.com")
+
+
+# -- what is shown --------------------------------------------------------------------------
+
+
+async def test_a_pipeline_in_numbers() -> None:
+    with watch.watching():
+        pipeline = async_range(100).buffer(2).map(slow, concurrency=2).named("work").buffer(4)
+        async with pipeline as items:
+            pictures()
+            for _ in range(9):
+                await anext(items)
+            (run,) = pictures()
+            assert (
+                run.name == "async_range(100).buffer(2).map(slow, concurrency=2).named(…).buffer(4)"
+            )
+            assert [stage.name for stage in run.stages] == ["buffer(4)", "work", "buffer(2)"]
+            assert [stage.depth for stage in run.stages] == [0, 1, 2]
+            assert [stage.slow for stage in run.stages] == [False, True, False]
+            assert run.stages[1].rate == pytest.approx(2, abs=0.5)
+            assert (run.stages[2].waiting, run.stages[2].bound) == (2, 2)
+        assert pictures() == []
+
+
+async def test_there_is_no_rate_before_the_second_look() -> None:
+    with watch.watching():
+        async with async_range(100).buffer(2) as items:
+            await anyio.sleep(1)
+            assert pictures()[0].stages[0].rate is None
+            await anext(items)
+            assert pictures()[0].stages[0].rate is None
+            await anyio.sleep(1)
+            assert pictures()[0].stages[0].rate == 1
+
+
+async def test_what_is_dropped_is_shown() -> None:
+    with watch.watching():
+        async with async_range(9).buffer(2, overflow="drop_oldest") as items:
+            await anext(items)
+            assert pictures()[0].stages[0].dropped == 7
+
+
+async def test_a_handle_that_was_dropped_is_gone() -> None:
+    with watch.watching():
+        async for _ in async_range(3):
+            assert len(pictures()) == 1
+            break
+        gc.collect()
+        assert pictures() == []
+
+
+async def test_nothing_is_kept_unless_it_is_watched() -> None:
+    async with async_range(3):
+        assert pictures() == []
+        with watch.watching(), watch.watching():
+            assert pictures() == []
+            async with async_range(4):
+                assert len(pictures()) == 1
+    assert WATCH.runs.open == {}
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.real_time
+def test_another_event_loop_looks_for_itself(backend: str) -> None:
+    with watch.watching(), to_sync(async_range(9).buffer(3), backend=backend) as items:
+        next(items)
+        while not pictures():
+            pass
+        assert pictures()[0].name == "async_range(9).buffer(3)"
+
+
+def test_a_run_that_is_closed_meanwhile_is_not_looked_at() -> None:
+    async def program() -> None:
+        async with async_range(3):
+            (watched,) = WATCH.runs.open.values()
+        watched.look()
+        assert watched.picture is None
+
+    with watch.watching():
+        anyio.run(program)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Stream(['a', 'b']).map(f)", "Stream(…).map(f)"),
+        ("Stream('it\\'s').buffer(3, overflow='wait')", "Stream(…).buffer(3, overflow=…)"),
+        ("merge(Stream([1, (2)]), {'a': 1}, <x>)", "merge(Stream…, …, …)"),
+        ('Stream(b"ab").map(f)', "Stream(…).map(f)"),
+        ("map(partial(f, 3), concurrency=2)", "map(partial…, concurrency=2)"),
+        ("Stream(['cut off...", "Stream(…"),
+        ("async_range(9).buffer(3).named('mine')", "mine"),
+        ("merge(...)", "merge(...)"),
+    ],
+)
+def test_no_value_is_shown(text: str, shown: str) -> None:
+    assert without_values(text) == shown
+
+
+# -- the terminal ---------------------------------------------------------------------------
+
+
+async def test_the_table() -> None:
+    with watch.watching():
+        pipeline = ticker(0.1).map(slow, concurrency=2).buffer(4, overflow="drop_oldest")
+        async with pipeline as items:
+            pictures()
+            for _ in range(5):
+                await anext(items)
+            await anyio.sleep(5)
+            console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: ASYNC230, SIM115
+            console.print(watch.table())
+            console.file.close()
+    lines = console.export_text().splitlines()
+    assert lines[1].split() == [
+        "ticker(0.1).map(slow,",
+        "concurrency=2).buffer(4,",
+        "…)",
+        "8",
+        "s",
+    ]
+    assert lines[2].split()[:2] == ["buffer(4,", "overflow=…)"]
+    assert "(slow)" in lines[3]
+    assert lines[3].split()[:2] == ["map(slow,", "concurrency=2)"]
+
+
+async def test_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with watch.terminal():
+        async with async_range(9).buffer(3) as items:
+            await anext(items)
+            assert len(pictures()) == 1
+    assert capsys.readouterr().out == ""
+
+
+# -- the page -------------------------------------------------------------------------------
+
+
+async def test_the_page_needs_no_other_host() -> None:
+    async with client(watch.app) as browser:
+        page = await browser.get("/")
+        assert (await browser.head("/")).status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"].startswith("default-src 'none';")
+    assert "access-control-allow-origin" not in page.headers
+    links = page.text.replace("http://www.w3.org/2000/svg", "")
+    assert "//" not in links.replace("// Sources", "")
+
+
+async def test_other_paths_and_methods() -> None:
+    async with client(watch.app) as browser:
+        assert (await browser.get("/other")).status_code == 404
+        assert (await browser.post("/")).status_code == 405
+
+
+async def test_it_can_be_mounted() -> None:
+    app = Starlette(routes=[Mount("/pipelines", watch.app)])
+    async with client(app) as browser:
+        assert "Open pipelines" in (await browser.get("/pipelines/")).text
+        assert (await browser.get("/pipelines/other")).status_code == 404
+
+
+async def test_other_scopes_are_refused() -> None:
+    with pytest.raises(ValueError, match="of the type 'websocket'"):
+        await watch.app({"type": "websocket", "path": "/"}, anyio.sleep_forever, print)  # type: ignore[arg-type]
+
+
+class Reader:
+    """What a server would be."""
+
+    def __init__(self) -> None:
+        self.news: list[Any] = []
+
+    async def read(self, until: int) -> None:
+        scope = {"type": "http", "method": "GET", "path": "/events", "headers": []}
+        self.until = until
+        with anyio.CancelScope() as self.scope:
+            await watch.app(scope, self.receive, self.send)
+
+    async def receive(self) -> dict[str, Any]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(self, message: Any) -> None:
+        body = message.get("body", b"")
+        if body.startswith(b"data: "):
+            self.news.append(json.loads(body.removeprefix(b"data: ")))
+        if len(self.news) >= self.until:
+            self.scope.cancel()
+
+
+async def test_what_the_page_is_sent() -> None:
+    reader = Reader()
+    with watch.watching():
+        async with merge(["secret"], async_range(100)).buffer(4) as items:
+            await anext(items)
+            await reader.read(3)
+    first, *_, last = reader.news
+    assert (first["watching"], len(first["runs"])) == (True, 1)  # and not what sends it
+    assert [stage["name"] for stage in last["runs"][0]["stages"]] == ["buffer(4)", "merge(…, ...)"]
+    assert "secret" not in json.dumps(reader.news)
+    await Reader().read(1)
+
+
+async def test_nothing_is_watched() -> None:
+    reader = Reader()
+    await reader.read(1)
+    assert reader.news == [{"watching": False, "runs": []}]
+
+
+# -- the server -----------------------------------------------------------------------------
+
+
+async def pipeline() -> None:
+    async with ticker(0.01).map(slow, concurrency=2).buffer(4) as items:
+        async for _ in items:
+            pass
+
+
+@pytest.mark.real_time
+@pytest.mark.leaks_expected("logged", "abandoned")
+async def test_it_is_served_on_this_machine() -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pipeline)
+        url: str = await tasks.start(watch.serve, 0)
+        tasks.start_soon(pipeline)
+        assert url.startswith("http://127.0.0.1:")
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as browser:
+            assert "Open pipelines" in (await browser.get("/")).text
+            name = url.removesuffix("/").removeprefix("http://").replace("127.0.0.1", "localhost")
+            for host, status in ((name, 200), ("[::1]:1", 200), ("evil.example", 421)):
+                assert (await browser.get("/", headers={"host": host})).status_code == status
+            async with sse(f"{url}events", client=browser) as events:
+                news = json.loads((await anext(events)).data)
+                assert news["runs"][-1]["stages"][0]["name"] == "buffer(4)"
+        tasks.cancel_scope.cancel()
+    assert WATCH.users == 0
+
+
+@pytest.mark.real_time
+async def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        await watch.serve(taken.getsockname()[1])
+    assert WATCH.users == 0
+
+
+async def test_a_server_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("uvicorn", "hypercorn", "hypercorn.trio", "hypercorn.config"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        ImportError, match=r"^anystream.watch.serve needs (\w+) here: pip install \1$"
+    ):
+        await watch.serve(0)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.real_time
+@pytest.mark.leaks_expected("logged", "abandoned")
+async def test_a_browser_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock stands still while it reads, so it draws until the server ends, and then tells."""
+    sent = 0
+    seen = anyio.Event()
+
+    def counted(tick: float) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent == 5:
+            seen.set()
+        return news(tick)
+
+    monkeypatch.setattr("anystream.watch.web.news", counted)
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--virtual-time-budget=1000"]
+    async with anyio.create_task_group() as tasks:
+        url: str = await tasks.start(watch.serve, 0)
+        tasks.start_soon(pipeline)
+        drawn = await anyio.open_process([*command, url], stderr=subprocess.DEVNULL)
+        await seen.wait()
+        tasks.cancel_scope.cancel()
+    async with drawn:
+        assert drawn.stdout is not None
+        page = b"".join([part async for part in drawn.stdout]).decode()
+    assert 'class="name">buffer(4)</text>' in page
+    assert "the slow stage" in page
