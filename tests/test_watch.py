@@ -308,12 +308,14 @@ async def test_a_browser_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anystream.watch.web.news", counted)
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     command += ["--virtual-time-budget=1000"]
-    async with anyio.create_task_group() as tasks:
-        url: str = await tasks.start(watch.serve, 0)
-        tasks.start_soon(pipeline)
-        drawn = await anyio.open_process([*command, url], stderr=subprocess.DEVNULL)
-        await seen.wait()
-        tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as longer:
+        async with anyio.create_task_group() as tasks:
+            url: str = await tasks.start(watch.serve, 0)
+            longer.start_soon(pipeline)  # which is in the last picture, too
+            drawn = await anyio.open_process([*command, url], stderr=subprocess.DEVNULL)
+            await seen.wait()
+            tasks.cancel_scope.cancel()
+        longer.cancel_scope.cancel()
     async with drawn:
         assert drawn.stdout is not None
         page = b"".join([part async for part in drawn.stdout]).decode()
