@@ -431,8 +431,8 @@ class RemoteCaller(Caller):
         for _ in range(attempts):
             try:
                 return await self.attempt(chunk, alone=False)
-            except BrokenExecutor:
-                self.has_retried()
+            except BrokenExecutor as error:
+                self.has_retried(error)
         return None
 
     async def last_attempt(self, chunk: Chunk, attempts: int) -> Outcomes:
@@ -474,7 +474,7 @@ class RemoteCaller(Caller):
         try:
             if on_error is None or not isinstance(error, Exception) or not self.recovers():
                 raise error
-            self.has_caught()
+            self.has_caught(error)
             return await in_except(error, on_error, error, item)
         finally:
             del error  # which refers to this frame

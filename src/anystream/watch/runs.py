@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from threading import Lock
 from typing import NamedTuple
 
-from .._bridges.loop import Loop
 from .._core.observing import ObservedRun, Observer, observe
+from .._core.threads import Loop
 from .._errors import WrongTaskError
 
 OURS: ContextVar[bool] = ContextVar("of anystream.watch", default=False)
