@@ -37,7 +37,7 @@ WRITTEN: list[tuple[Call, str]] = [
     # What is the default is not shown, ...
     (lambda: async_range(3, delay=0.0), "async_range(3)"),
     (lambda: async_range(9).window(2, 1, partial=False), "async_range(9).window(2)"),
-    (lambda: async_range(9).map(str, concurrency=1, ahead=None), "async_range(9).map(str)"),
+    (lambda: async_range(9).map(str, concurrency=None, ahead=None), "async_range(9).map(str)"),
     (lambda: async_range(9).retry(3).repeat(None), "async_range(9).retry().repeat()"),
     (lambda: async_range(9).catch(print, Exception), "async_range(9).catch(print)"),
     (lambda: lines("http://t/", retry=Retry(first=0.5, cap=120)), "lines('http://t/')"),

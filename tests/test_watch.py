@@ -55,7 +55,7 @@ async def test_a_pipeline_in_numbers() -> None:
             assert [stage.depth for stage in run.stages] == [0, 1, 2]
             assert [stage.slow for stage in run.stages] == [False, True, False]
             assert run.stages[1].rate == pytest.approx(2, abs=0.5)
-            assert (run.stages[2].waiting, run.stages[2].bound) == (2, 2)
+            assert run.stages[2].waiting <= run.stages[2].bound == 2
         assert pictures() == []
 
 
@@ -258,6 +258,7 @@ async def pipeline() -> None:
 async def test_it_is_served_on_this_machine() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pipeline)
+        await anyio.sleep(0.01)  # trio runs tasks in any order
         url: str = await tasks.start(watch.serve, 0)
         tasks.start_soon(pipeline)
         assert url.startswith("http://127.0.0.1:")

@@ -18,9 +18,6 @@ from .statistics import RunStatistics
 
 Ending: TypeAlias = Literal["completed", "left", "failed", "cancelled"]
 
-SHOWN = 200
-"""Characters of the text of a stream."""
-
 NOTHING = RunStatistics(stages=(), timed=0.0, caught=0, retried=0)
 
 
@@ -69,8 +66,7 @@ class ObservedRun:
     )
 
     def __init__(self, opening: Observable, observers: "tuple[Observer, ...]") -> None:
-        text = repr(opening.stream)
-        self._name: str = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+        self._name: str = repr(opening.stream)
         self._number: int = next(numbers)
         self._opened_at: float = time()
         self._observers: tuple[Observer, ...] = observers  # those of then
