@@ -325,7 +325,7 @@ async def test_names_and_numbers() -> None:
         await Stream(["x" * 50] * 6).collect()
         await async_range(1).collect()
     assert len(log.runs[0].name) == 200
-    assert len(log.runs[0].name) == 200
+    assert log.runs[0].id < log.runs[1].id
     assert log.runs[0].opened_at <= log.runs[1].opened_at
 
 
