@@ -162,7 +162,30 @@ def buffered() -> Rows:
     return rows
 
 
+def asked(often: int) -> Work:
+    """The sum of a range behind `buffer(0)`, whose numbers are asked for so often."""
+
+    async def work(count: int) -> int:
+        found = 0
+        async with async_range(count).buffer(0) as items:
+            for _ in range(often):
+                items.statistics()
+                found += sum([await anext(items) for _ in range(count // (often + 1))])
+            async for item in items:
+                found += item
+        return found
+
+    return work
+
+
 BUFFERS: Rows = {
+    Row(
+        "buffer-0-statistics",
+        "the same, whose numbers are asked for 10 times, so that its waits are timed",
+        3_000,
+        750,
+        limits={"not asked": 1.2},
+    ): {"anystream": asked(10), "not asked": asked(0)},
     Row("buffer-0", "a range behind buffer(0), async for", 3_000, 750, held=True, limits=HOP): {
         "anystream": lambda s, _, __: s.buffer(0),
         **channels(0),

@@ -125,7 +125,7 @@ class Run(AsyncIterator[T_co]):
         """What this run is doing now: the numbers of each call with tasks.
 
         A call takes a few microseconds for each of them and suspends nothing. The first one begins
-        to time how long tasks wait, which costs up to 3 % of a change of tasks. When the run
+        to time how long tasks wait, which costs a tenth of a change of tasks. When the run
         closes, the numbers stay as they were, if they were asked for before.
 
         >>> async def main():
