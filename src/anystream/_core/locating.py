@@ -149,7 +149,8 @@ def places(source: Source, stream: Openable | None) -> Iterator[Place]:
         yield Place(source, call, source, stream)
         return
     calls = written(source.stream).row
-    for step, call in zip(reversed(source.operators), reversed(calls), strict=True):
+    operators = source.operators  # none, once it is closed
+    for step, call in zip(reversed(operators), reversed(calls), strict=False):
         yield from inner_places(step, call)
         yield Place(step, call, source.source, source.stream)
     yield from places(source.source, source.stream)
@@ -266,8 +267,14 @@ def taken(source: Source) -> int | None:
     items: Any = getattr(source, "_items", None)
     if not isinstance(items, COUNTED):
         return None
-    state: Any = items.__reduce__()[2:]  # what `copy` and `pickle` need
-    return operator.index(state[0]) if state else None
+    reduced: Any = items.__reduce__()  # what `copy` and `pickle` need
+    _, (rest, *_), *state = reduced
+    if state and state[0] is not None:
+        return operator.index(state[0])
+    whole: range | None = getattr(source, "whole", None)
+    if whole is None or not isinstance(rest, range):
+        return None
+    return (rest.start - whole.start) // whole.step  # the state of a range since Python 3.12
 
 
 # -- words ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from math import inf
 from types import coroutine
 from typing import Any
@@ -120,7 +121,8 @@ class TaskOwner(Owner):
         if isinstance(source, Segment):
             source.has_failed(error)
         if isinstance(error, Exception):
-            locate(error, source, stream, self.stream)
+            with suppress(Exception):  # of what is only said, and must not take the place of it
+                locate(error, source, stream, self.stream)
             hide_frames(error)
 
     def add_error(self, error: BaseException) -> None:

@@ -333,6 +333,7 @@ class Broadcast(Distributor):
         self.replay = deque[Any](maxlen=replay)
 
     def join(self) -> Source:
+        self.owner.unless_abroad()
         subscription = self.subscription()
         subscription.way.extend(iter(self.replay))
         if self.over:

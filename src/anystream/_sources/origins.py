@@ -28,13 +28,14 @@ from .queues import queue_type
 class FromIterable(SourceDefaults):
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
-    __slots__ = ("_checkpoint", "_given", "_items", "_over", "_slicer")
+    __slots__ = ("_checkpoint", "_given", "_items", "_over", "_slicer", "whole")
     waits = False
 
     def __init__(self, iterable: Iterable[Any], owner: Owner, made: bool = False) -> None:
         self._checkpoint = owner.backend.checkpoint
         self._items = iter(iterable)
         self._given = iterable if made else None  # which is ours to close
+        self.whole = iterable if type(iterable) is range else None  # to tell what of it was taken
         self._slicer = TimeSlicer()
         self._over = False
 
