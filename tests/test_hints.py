@@ -84,7 +84,7 @@ async def test_all_else_is_as_it_was() -> None:
     assert "to_list" not in dir(stream)
     assert "scan" not in dir(Stream)
     assert await copy.copy(stream).collect() == await copy.deepcopy(stream).collect() == [1, 2]
-    with pytest.raises(Exception, match="pickle|local object"):
+    with pytest.raises(Exception, match=r"pickle|local object"):
         pickle.dumps(stream)
     assert isinstance(mock.create_autospec(Stream, instance=True), Stream)
     with pytest.raises(AttributeError):
