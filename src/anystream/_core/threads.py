@@ -18,7 +18,7 @@ class Loop:
         self.post: Callable[..., object] = (
             getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
         )
-        self.thread = threading.get_ident()
+        self.thread: int = threading.get_ident()
 
     @property
     def here(self) -> bool:

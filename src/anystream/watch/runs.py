@@ -49,8 +49,8 @@ class Watched:
 
     def __init__(self, run: ObservedRun) -> None:
         self.run = run
-        self.name = without_values(run.name)
-        self.loop = Loop()
+        self.name: str = without_values(run.name)
+        self.loop: Loop = Loop()
         self.base: tuple[float, list[int]] = 0.0, []  # an earlier time, and what was read by then
         self.rates: list[float] = []
         self.picture: RunPicture | None = None
@@ -130,9 +130,9 @@ class Watch:
     """The one observer of all who watch."""
 
     def __init__(self) -> None:
-        self.lock = Lock()
-        self.users = 0
-        self.runs = Runs()
+        self.lock: Lock = Lock()
+        self.users: int = 0
+        self.runs: Runs = Runs()
         self.observing: AbstractContextManager[Runs]
 
     def begin(self) -> None:
