@@ -36,26 +36,8 @@ PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
 ADDING_NO_LINE = [
     *MECHANICAL,
     "tests/examples",
-    "tests/cli/test_apis.py",
-    "tests/cli/test_command_docs.py",
-    *(f"tests/http/test_{name}.py" for name in ("api_table", "faults", "http_removals", "schemes")),
-    *(
-        f"tests/test_{name}.py"
-        for name in (
-            "asgi_servers",
-            "clock_references",
-            "examples",
-            "foreign",
-            "hazards",
-            "mutate",
-            "nurseries",
-            "order",
-            "outage",
-            "removals",
-            "timelines",
-            "waiting",
-        )
-    ),
+    "tests/test_examples.py",
+    "tests/test_mutate.py",
 ]
 # What these run on trio they have run on asyncio before, but for lines that others run there.
 LIKE_ASYNCIO = "trio and (http or test_half_open or test_timing or test_asgi or test_statistics)"

@@ -8,7 +8,6 @@ written in Python, its frame tells which of them has called it. If it is written
 """
 
 import dis
-import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -269,12 +268,12 @@ def taken(source: Source) -> int | None:
         return None
     reduced: Any = items.__reduce__()  # what `copy` and `pickle` need
     _, (rest, *_), *state = reduced
-    if state and state[0] is not None:
-        return operator.index(state[0])
+    number: int | None = state[0] if state else None
     whole: range | None = getattr(source, "whole", None)
-    if whole is None or not isinstance(rest, range):
-        return None
-    return (rest.start - whole.start) // whole.step  # the state of a range since Python 3.12
+    if whole is None:
+        return number
+    gone: int = (rest.start - whole.start) // whole.step  # since Python 3.12, and before it 0
+    return gone + (number or 0)
 
 
 # -- words ------------------------------------------------------------------------------------
