@@ -163,7 +163,9 @@ def tests(session: nox.Session) -> None:
     """Run the tests on every Python found, the oldest with every branch covered (-- for pytest)."""
     install(session, "test")
     if session.python != PYTHONS[0]:  # no line of the package is for one Python alone
-        chosen = OF_THE_CORE if session.python == PYTHONS[1] else without(*SAME_ON_ALL)
+        chosen = without(*SAME_ON_ALL) if session.python in PYTHONS[1:-1] else []
+        if session.python == PYTHONS[1]:
+            chosen = OF_THE_CORE
         session.run("pytest", *ON_ALL_CORES, *(session.posargs or chosen))
         return
     others = without(*ADDING_NO_LINE)
