@@ -200,12 +200,14 @@ class ThreadReader(SourceDefaults):
                 return room
             event = self.lane.gate()
             self.held_up = True
-            self.lane.channel.waits_begin(room=True)
+            if self.lane.channel.timing is not None:
+                self.lane.channel.timing.room.begin()
             try:
                 await event.wait()
             finally:
                 self.held_up = False
-                self.lane.channel.waits_end(room=True)
+                if self.lane.channel.timing is not None:
+                    self.lane.channel.timing.room.end()
                 self.lane.leave_gate(event)
         return 0
 

@@ -50,22 +50,23 @@ class Counts(NamedTuple):
 class Waits:
     """How long tasks have waited at one place, all together."""
 
-    __slots__ = ("_since", "_waiting")
+    __slots__ = ("_now", "_since", "_waiting")
 
-    def __init__(self, waiting: int, now: float) -> None:
+    def __init__(self, waiting: int, now: Callable[[], float]) -> None:
+        self._now = now
         self._waiting = waiting
-        self._since = now * waiting  # the sum of the times at which those who wait began
+        self._since = now() * waiting  # the sum of the times at which those who wait began
 
-    def begin(self, now: float) -> None:
+    def begin(self) -> None:
         self._waiting += 1
-        self._since += now
+        self._since += self._now()
 
-    def end(self, now: float) -> None:
+    def end(self) -> None:
         self._waiting -= 1
-        self._since -= now
+        self._since -= self._now()
 
-    def seconds(self, now: float) -> float:
-        return self._waiting * now - self._since
+    def seconds(self) -> float:
+        return self._waiting * self._now() - self._since
 
 
 class Seconds(NamedTuple):
@@ -79,7 +80,6 @@ class Seconds(NamedTuple):
 class Timing(NamedTuple):
     """The same, while they are measured."""
 
-    now: Callable[[], float]
     room: Waits
     items: Waits
     reader: Waits
@@ -465,27 +465,14 @@ class Channel(SourceDefaults):
     def time_waits(self, room: int, items: int) -> None:
         """From now on measure how long tasks wait, of which so many do."""
         if self.timing is None:
-            clock = self.backend.clock()
-            now = clock()
-            waits = (Waits(waiting, now) for waiting in (room, items, int(self.read)))
-            self.timing = Timing(clock, *waits)
+            now = self.backend.clock()
+            self.timing = Timing(*(Waits(number, now) for number in (room, items, self.read)))
 
     def waited(self) -> Seconds:
         """How long tasks have waited, as far as that is measured."""
-        timing = self.timing
-        if timing is None:
+        if self.timing is None:
             return Seconds(0.0, 0.0, 0.0)
-        now = timing.now()
-        return Seconds(*(waits.seconds(now) for waits in timing[1:]))
-
-    def waits_begin(self, room: bool) -> None:
-        """A task begins to wait, for room or else for an item to work on."""
-        if self.timing is not None:
-            (self.timing.room if room else self.timing.items).begin(self.timing.now())
-
-    def waits_end(self, room: bool) -> None:
-        if self.timing is not None:
-            (self.timing.room if room else self.timing.items).end(self.timing.now())
+        return Seconds(*(waits.seconds() for waits in self.timing))
 
     # -- who fills it -----------------------------------------------------------------------
 
@@ -562,11 +549,11 @@ class Channel(SourceDefaults):
                 if not self._news:
                     self._waiting = self.new_event()
                     if self.timing is not None:
-                        self.timing.reader.begin(self.timing.now())
+                        self.timing.reader.begin()
                     await self.woken(self._waiting)
             finally:
                 if self.timing is not None and self._waiting is not None:
-                    self.timing.reader.end(self.timing.now())
+                    self.timing.reader.end()
                 self._waiting = None
                 self.withdraw()  # also if it is cancelled
         return self.items()

@@ -235,12 +235,12 @@ class Producer(TaskOwner):
             while not lane.stopped and self._state < STOPPED:
                 event = lane.gate()
                 if lane.channel.timing is not None:
-                    lane.channel.waits_begin(room=True)
+                    lane.channel.timing.room.begin()
                 try:
                     await self.park(event)
                 finally:
                     if lane.channel.timing is not None:
-                        lane.channel.waits_end(room=True)
+                        lane.channel.timing.room.end()
                     if lane.bound:
                         lane.leave_gate(event)
                 if lane.takes():

@@ -201,12 +201,12 @@ class SteppedInTurn(Supply):
                     return item
                 results = self._crew.channel
                 if results.timing is not None:
-                    results.waits_begin(room=False)
+                    results.timing.items.begin()
                 try:
                     await (self._wait() if self._stepping else self._refill())
                 finally:
                     if results.timing is not None:
-                        results.waits_end(room=False)
+                        results.timing.items.end()
         except BaseException as exc:
             self._fail(exc)
             raise
@@ -344,12 +344,12 @@ class HandedOut(Supply):
             hands.ask(worker)
             results = self._crew.channel
             if results.timing is not None:
-                results.waits_begin(room=False)
+                results.timing.items.begin()
             try:
                 await worker.park(told)
             finally:
                 if results.timing is not None:
-                    results.waits_end(room=False)
+                    results.timing.items.end()
                 worker.told = None
                 if worker.item is MISSING:
                     hands.withdraw(worker)

@@ -176,7 +176,8 @@ class Sending(LaneProducer):
         lane = self.lane
         event = lane.gate()
         self.held_up += 1
-        lane.channel.waits_begin(room=True)
+        if lane.channel.timing is not None:
+            lane.channel.timing.room.begin()
         try:
             await event.wait()
             await checkpoint_if_cancelled()  # a stop wakes it as well, and then interrupts it
@@ -185,5 +186,6 @@ class Sending(LaneProducer):
             raise
         finally:
             self.held_up -= 1
-            lane.channel.waits_end(room=True)
+            if lane.channel.timing is not None:
+                lane.channel.timing.room.end()
             lane.leave_gate(event)
