@@ -14,7 +14,7 @@ from .. import _layouts as layouts
 from .._core.channel import OVERFLOWS, Channel, Counts
 from .._core.contracts import QUANTUM, Owner
 from .._core.driver import resolved
-from .._core.threads import Loop
+from .._core.threads import Loop, WakeUp
 from .._errors import StreamOverflowError
 from .._labels import Label
 from .._recipe import Recipe, named_call
@@ -132,11 +132,11 @@ class Callbacks(Channel):
         self.queue: deque[Any] = deque(maxlen=bound)
         self.changed = threading.Condition()
         self.blocked = 0  # threads that wait for room
-        self.awake = False
         self.over = False
         self._busy = False
         self._open_lanes = 1
         self.loop = Loop()
+        self.wake_up = WakeUp(self.loop)
 
     @property
     def holds(self) -> bool:
@@ -186,10 +186,6 @@ class Callbacks(Channel):
             if clock() > due:
                 return
 
-    def announced(self) -> None:
-        self.awake = False
-        self.wake()
-
     async def close(self, owner: Owner) -> None:
         with self.changed:
             self.over = True
@@ -210,9 +206,7 @@ class Callbacks(Channel):
             self.lose(self.overflow == "drop_oldest" and self.full())
             self.came(1)
             self.queue.append(item)
-            if not self.awake:
-                self.awake = True
-                self.loop.soon(self.announced)
+            self.wake_up.soon(self.wake)
             return True
 
     def takes(self) -> bool:

@@ -17,7 +17,7 @@ from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Owner, Source, SourceDefaults
 from .._core.driver import EMPTY
 from .._core.producer import LaneProducer
-from .._core.threads import Loop, in_a_thread
+from .._core.threads import Loop, WakeUp, in_a_thread
 from .._labels import Label
 from .._recipe import Recipe, named_call
 from .._sources.origins import OneShot, advice
@@ -141,8 +141,7 @@ class ThreadReader(SourceDefaults):
         self.given = given
         self.stop = stop
         self.items: deque[Any] = deque()
-        self.awake = False
-        self.loop = Loop()
+        self.wake_up = WakeUp(Loop())
         self.lock = threading.Lock()
         self.began = False
         self.inside = False  # whether the thread is inside `next`
@@ -184,7 +183,6 @@ class ThreadReader(SourceDefaults):
     # -- in the event loop
 
     def deliver(self) -> None:
-        self.awake = False
         if self.lane.room() > 0:
             self.lane.fill(self.arrived())
 
@@ -249,9 +247,7 @@ class ThreadReader(SourceDefaults):
                 if item is MISSING or self.stopped:
                     return
                 self.items.append(item)
-                if not self.awake:
-                    self.awake = True
-                    self.loop.soon(self.deliver)
+                self.wake_up.soon(self.deliver)
 
     def granted(self) -> int:
         with suppress(BaseException):  # the wait was cancelled, or the event loop has ended

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -29,6 +30,24 @@ class Loop:
         """Have `function` called by the event loop, without waiting for it."""
         with suppress(RuntimeError):  # the event loop has ended
             self.post(function)
+
+
+class WakeUp:
+    """Has a function called by the event loop soon, once for all who have asked since."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop: Loop = loop
+        self.pending: bool = False
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Ask for it, in any thread; what it is to find must be there by now."""
+        if not self.pending:
+            self.pending = True
+            self.loop.soon(partial(self.run, function))
+
+    def run(self, function: Callable[[], object]) -> None:
+        self.pending = False  # first: what comes from here on may not be found
+        function()
 
 
 async def in_a_thread(function: Callable[[], object]) -> None:

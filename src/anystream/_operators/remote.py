@@ -15,7 +15,7 @@ from .. import _args as check
 from .. import _labels as label
 from .._core.channel import Channel, Lane
 from .._core.contracts import AsyncEvent, Backend, Openable, Operator, Owner, Source
-from .._core.threads import Loop, in_a_thread
+from .._core.threads import Loop, WakeUp, in_a_thread
 from .._errors import CleanupTimeoutError
 from .._remote import Failed, call
 from .executors import checked_pool, is_async, is_maker
@@ -215,19 +215,15 @@ class Arrivals:
     """Wakes the tasks whose calls have finished; one wake-up of the event loop is for all."""
 
     def __init__(self) -> None:
-        self.loop = Loop()
         self.events: deque[AsyncEvent] = deque()
-        self.awake = False
+        self.wake_up = WakeUp(Loop())
 
     def add(self, event: AsyncEvent, _: object) -> None:
         """A call has finished; some thread says so."""
         self.events.append(event)
-        if not self.awake:
-            self.awake = True
-            self.loop.soon(self.wake)
+        self.wake_up.soon(self.wake)
 
     def wake(self) -> None:
-        self.awake = False
         while self.events:
             self.events.popleft().set()
 
