@@ -51,6 +51,11 @@ class DrawnSegment:
     numbers: StageStatistics | None = None  # of that, if it is open
     slowest: bool = False  # whether it holds up the others
 
+    def calls(self) -> list[str]:
+        """Its row as it was written, a call each."""
+        first, *others = self.row or ["(reads)"]
+        return [first, *(f".{call}" for call in others)]
+
     def beside(self) -> str:
         """What there is to say of the channel."""
         if self.numbers is None:
@@ -246,8 +251,7 @@ def text(segment: DrawnSegment, last: str) -> str:
 
 def drawn(segment: DrawnSegment) -> Iterator[tuple[str, list[str]]]:
     """Rows of two columns: what it is, and the pieces of what there is to say of it."""
-    first, *others = segment.row or ["(reads)"]
-    yield segment.role, [first, *(f".{call}" for call in others)]
+    yield segment.role, segment.calls()
     if segment.channel is not None:
         yield "  ^ channel", words(segment.beside())
         if len(segment.feeders) == 1:
@@ -304,7 +308,7 @@ class Chart:
 
     def node(self, name: str, segment: DrawnSegment, boxes: list[tuple[str, DrawnSegment]]) -> None:
         """Draw a segment, and those whose turn comes in the same task."""
-        row = "<br>.".join(map(escaped, segment.row)) or "(reads)"
+        row = "<br>".join(map(escaped, segment.calls()))
         self.lines.append(f'    {name}["{row}"]')
         if segment.channel is not None:
             boxes.append((name, segment))

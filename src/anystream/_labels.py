@@ -179,14 +179,21 @@ class Label:
         return text if self.title is None else f"{text}.named({self.title!r})"
 
     def __str__(self) -> str:
-        calls: list[str] = []
-        before: object = self
-        while isinstance(before, Label):  # a row may be longer than Python's stack
-            calls.append(before.alone())
-            before = before.before
-        if before is not None:
-            calls.append(str(before))
-        return ".".join(reversed(calls))
+        return ".".join(map(alone, row_of(self)))
+
+
+def row_of(text: object) -> list[object]:
+    """The calls that a text is made of, from the source on; a row may outgrow Python's stack."""
+    found: list[object] = []
+    while isinstance(text, Label):
+        found.append(text)
+        text = text.before
+    return [*([] if text is None else [text]), *reversed(found)]
+
+
+def alone(call: object) -> str:
+    """The text of one of these."""
+    return call.alone() if isinstance(call, Label) else str(call)
 
 
 class Item:

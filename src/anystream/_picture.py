@@ -64,6 +64,8 @@ class Drawn(Protocol):
     @property
     def feeders(self) -> "Sequence[Drawn]": ...
 
+    def calls(self) -> list[str]: ...
+
     def beside(self) -> str: ...
 
 
@@ -118,14 +120,9 @@ def picture(segment: Drawn, last: str) -> str:
 
 
 def box_of(segment: Drawn, column: int, slow: bool) -> Box:
-    calls = [line for call in dotted(segment.row) for line in wrap(call, WIDEST) or [""]]
+    calls = [line for call in segment.calls() for line in wrap(call, WIDEST) or [""]]
     feeders = [box_of(feeder, column + 1, segment.slowest) for feeder in segment.feeders]
     return Box(segment, column, feeders, slow, [segment.role, *calls])
-
-
-def dotted(row: list[str]) -> list[str]:
-    first, *others = row or ["(reads)"]
-    return [first, *(f".{call}" for call in others)]
 
 
 def stack(box: Box, top: float) -> float:

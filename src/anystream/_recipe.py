@@ -22,7 +22,7 @@ from ._core.contracts import (
     needs_tasks,
 )
 from ._core.run import Run
-from ._labels import Form, Label, SignatureForm, shortened
+from ._labels import Form, Label, SignatureForm, row_of, shortened
 from ._layouts import INSIDE, Layout, Provenance
 from ._sources.origins import opener_of
 
@@ -220,11 +220,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         return repr(self)  # no user has a run of it
 
     def _written(self) -> Written:
-        source = self.text
-        while self.provenance is None and isinstance(source, Label) and source.before is not None:
-            source = source.before
-        if self.provenance is not None:
-            source = self.provenance[1]
+        source = row_of(self.text)[0] if self.provenance is None else self.provenance[1]
         return Written(self.text, () if self._row is None else self._row.calls(), source)
 
     def __aiter__(self) -> AsyncIterator[Any]:

@@ -214,8 +214,7 @@ class SourceDefaults:
         return ()
 
     def draws_from(self) -> Parts:
-        inner: Source | None = getattr(self, "source", None)  # of one that opens another one
-        return () if inner is None else ((inner, None),)
+        return ()
 
     async def close(self, owner: "Owner") -> None:
         """There is nothing to give back."""
@@ -580,7 +579,7 @@ class Operator(ABC):
 
     def draws_from(self) -> Parts:
         """As for a `Source`."""
-        return ()
+        return ((source, None) for source in self.reads())
 
     def bind(self, row: Row, place: int) -> None:
         """Called once, before the first batch."""

@@ -100,14 +100,17 @@ def locate(
         object.__setattr__(error, LOCATED, True)
     elif calls:
         place = placed(calls, whole) or placed(calls, found[0].stream)
-        note(error, f"{listed(map(alone, calls), 'or')}{place}{item_of(error, found[0].source)}")
+        note(
+            error,
+            f"{listed(map(label.alone, calls), 'or')}{place}{item_of(error, found[0].source)}",
+        )
 
 
 def locate_in(error: Exception, stream: Openable, place: int) -> None:
     """Let `error` tell that the operator of `stream` at this place has raised it."""
     if is_new(error):
         call = written(stream).row[place]
-        note(error, alone(call) + placed([call], stream))
+        note(error, label.alone(call) + placed([call], stream))
 
 
 def is_new(error: Exception) -> bool:
@@ -281,13 +284,13 @@ def taken(source: Source) -> int | None:
 
 def placed(calls: Sequence[object], stream: Openable | None) -> str:
     """The places of calls in the row that `stream` is; nothing if they are not all in there."""
-    source, *operators = (None,) if stream is None else row_of(written(stream).text)
+    source, *operators = (None,) if stream is None else label.row_of(written(stream).text)
     if calls == [source]:
         return ", the source" if operators else ""
     numbers = [str(at) for at, call in enumerate(operators, 1) if call in calls]
     if len(numbers) != len(calls):
         return ""
-    text = alone(source)
+    text = label.alone(source)
     text = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
     many = "s" * (len(numbers) > 1)
     return f", operator{many} {listed(numbers, 'and')} of {len(operators)} on {text}"
@@ -296,19 +299,6 @@ def placed(calls: Sequence[object], stream: Openable | None) -> str:
 def listed(texts: Iterable[str], word: str) -> str:
     *most, last = texts
     return f"{', '.join(most)} {word} {last}" if most else last
-
-
-def row_of(text: object) -> list[object]:
-    """The calls that a label is made of, from the source on."""
-    found: list[object] = []
-    while isinstance(text, label.Label):
-        found.append(text)
-        text = text.before
-    return [*([] if text is None else [text]), *reversed(found)]
-
-
-def alone(call: object) -> str:
-    return call.alone() if isinstance(call, label.Label) else str(call)
 
 
 # -- frames -----------------------------------------------------------------------------------

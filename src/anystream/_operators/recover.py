@@ -25,7 +25,7 @@ class Replaceable(Wrapper):
         self.error: Exception | None = None  # that ended the source, until another one is open
 
     def draws_from(self) -> Parts:
-        return () if self.source is None else ((self.source, self.stream),)
+        return ((source, self.stream) for source in self.reads())
 
     def failed(self, error: BaseException, types: Types) -> None:
         """Taking an item raised `error`: keep it if it is of these types."""

@@ -9,7 +9,7 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._core.batches import TimeSlicer
-from .._core.contracts import MISSING, Openable, Operator, Owner, Parts, Source, WaitingOperator
+from .._core.contracts import MISSING, Openable, Operator, Owner, Source, WaitingOperator
 from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
@@ -383,9 +383,6 @@ class Flatten(FlattenBase):
 
     def reads(self) -> Iterable[Source]:
         return () if self.inner is None else (self.inner,)
-
-    def draws_from(self) -> Parts:
-        return () if self.inner is None else ((self.inner, None),)
 
     def enter(self, item: Any) -> None:
         self.inner = as_source(item, self.owner, self.made)

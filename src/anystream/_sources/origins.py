@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 
 from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
-from .._core.contracts import Openable, Owner, Source, SourceDefaults
+from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults
 from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, stepper
 from .._core.opening import unless_too_deep
 from .._core.orphans import close_row
@@ -214,6 +214,9 @@ class Wrapper(SourceDefaults):
 
     def reads(self) -> Iterable[Source]:
         return () if self.source is None else (self.source,)
+
+    def draws_from(self) -> Parts:
+        return ((source, None) for source in self.reads())
 
     async def begin(self, made: Any, owner: Owner) -> None:
         """Open what a function has made; if it is over by now, only to close it again."""
