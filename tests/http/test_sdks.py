@@ -123,48 +123,37 @@ def anthropic_client(url: str) -> Any:
     return anthropic.AsyncAnthropic(api_key="key", base_url=url, max_retries=0, http_client=http)
 
 
-@asynccontextmanager
-async def openai_awaited(url: str) -> AsyncIterator[Any]:
-    async with openai_client(url) as client:
-
-        async def make() -> Stream[Any]:
-            completions = client.chat.completions
-            return Stream(await completions.create(model="m", messages=ASKED, stream=True))
-
-        yield make
+Called = Callable[[Any], Any]
 
 
-@asynccontextmanager
-async def openai_called(url: str) -> AsyncIterator[Any]:
-    async with openai_client(url) as client:
-
-        async def make() -> Stream[Any]:
-            completions = client.chat.completions
-            return Stream(lambda: completions.create(model="m", messages=ASKED, stream=True))
-
-        yield make
+def of_openai(client: Any) -> Any:
+    return client.chat.completions.create(model="m", messages=ASKED, stream=True)
 
 
-@asynccontextmanager
-async def anthropic_called(url: str) -> AsyncIterator[Any]:
-    async with anthropic_client(url) as client:
-
-        async def make() -> Stream[Any]:
-            asked = {"model": "m", "max_tokens": 9, "messages": ASKED}
-            return Stream(lambda: client.messages.create(**asked, stream=True))
-
-        yield make
+ASKED_OF_ANTHROPIC = {"model": "m", "max_tokens": 9, "messages": ASKED}
 
 
-@asynccontextmanager
-async def anthropic_managed(url: str) -> AsyncIterator[Any]:
-    async with anthropic_client(url) as client:
+def of_anthropic(client: Any) -> Any:
+    return client.messages.create(**ASKED_OF_ANTHROPIC, stream=True)
 
-        async def make() -> Stream[Any]:
-            asked = {"model": "m", "max_tokens": 9, "messages": ASKED}
-            return Stream(lambda: client.messages.stream(**asked))
 
-        yield make
+def managed_by_anthropic(client: Any) -> Any:
+    return client.messages.stream(**ASKED_OF_ANTHROPIC)
+
+
+def read_from(client_at: Called, call: Called, awaited: bool = False) -> Make:
+    """What a call of a client gives, `awaited` before it is handed over or made by the stream."""
+
+    @asynccontextmanager
+    async def opened(url: str) -> AsyncIterator[Any]:
+        async with client_at(url) as client:
+
+            async def make() -> Stream[Any]:
+                return Stream(await call(client)) if awaited else Stream(lambda: call(client))
+
+            yield make
+
+    return opened
 
 
 def lines_of(library: ModuleType) -> Make:
@@ -183,10 +172,10 @@ def lines_of(library: ModuleType) -> Make:
 
 LINES = {"httpx": lines_of(httpx), "httpx2": lines_of(httpx2)}
 CLIENTS: dict[str, Make] = {
-    "openai awaited": openai_awaited,
-    "openai called": openai_called,
-    "anthropic called": anthropic_called,
-    "anthropic managed": anthropic_managed,
+    "openai awaited": read_from(openai_client, of_openai, awaited=True),
+    "openai called": read_from(openai_client, of_openai),
+    "anthropic called": read_from(anthropic_client, of_anthropic),
+    "anthropic managed": read_from(anthropic_client, managed_by_anthropic),
     **LINES,
 }
 
