@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import shutil
 import socket
 import subprocess
@@ -253,8 +254,24 @@ async def pipeline() -> None:
             pass
 
 
+def loggers() -> list[tuple[int, bool, list[logging.Handler]]]:
+    """Of the servers, which are those of the whole process."""
+    names = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "hypercorn.error")
+    found = [logging.getLogger(name) for name in names]
+    return [(each.level, each.propagate, [*each.handlers]) for each in found]
+
+
 @pytest.mark.real_time
-@pytest.mark.leaks_expected("logged", "abandoned")
+async def test_a_server_leaves_the_loggers_of_others_alone() -> None:
+    before = loggers()
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(watch.serve, 0)
+        assert loggers() == before
+        tasks.cancel_scope.cancel()
+    assert loggers() == before
+
+
+@pytest.mark.real_time
 async def test_it_is_served_on_this_machine() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pipeline)
@@ -293,7 +310,6 @@ async def test_a_server_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.real_time
-@pytest.mark.leaks_expected("logged", "abandoned")
 async def test_a_browser_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its clock stands still while it reads, so it draws until the server ends, and then tells."""
     sent = 0

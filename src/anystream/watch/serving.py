@@ -3,8 +3,8 @@
 import socket
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
+from logging import getLogger
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,18 +13,19 @@ from anyio.abc import TaskStatus
 
 from .._core.backends import backend
 from .runs import watching
-from .web import app, plain
+from .web import ENDING, app, plain
 
 HOST = "127.0.0.1"
 NAMES = ("localhost", HOST, "::1")
 PORT = 8765
 
-PATIENCE = 0.1
+PATIENCE = 1
 """Seconds that open pages may take to close at the end."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
+Run = Callable[[socket.socket, anyio.Event], Awaitable[None]]
 
 
 async def serve(
@@ -55,7 +56,7 @@ async def serve(
     with watching(), socket.create_server((HOST, port)) as listener:
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(shielded, partial(run, listener, stop))
+            tasks.start_soon(shielded, run, listener, stop)
             task_status.started(f"http://{HOST}:{listener.getsockname()[1]}/")
             try:
                 await anyio.sleep_forever()
@@ -63,10 +64,11 @@ async def serve(
                 stop.set()
 
 
-async def shielded(run: Callable[[], Awaitable[None]]) -> None:
-    """The server ends by itself when it is told to."""
+async def shielded(run: Run, listener: socket.socket, stop: anyio.Event) -> None:
+    """The server ends by itself when it is told to, and so do the pages that it has open."""
+    ENDING.set(stop)
     with anyio.CancelScope(shield=True):
-        await run()
+        await run(listener, stop)
 
 
 async def local(scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +89,7 @@ def missing(name: str) -> ImportError:
     return ImportError(f"anystream.watch.serve needs {name} here: pip install {name}", name=name)
 
 
-def by_uvicorn() -> Callable[[socket.socket, anyio.Event], Awaitable[None]]:
+def by_uvicorn() -> Run:
     try:
         import uvicorn
     except ImportError:
@@ -99,12 +101,9 @@ def by_uvicorn() -> Callable[[socket.socket, anyio.Event], Awaitable[None]]:
             yield  # they are the program's
 
     async def run(listener: socket.socket, stop: anyio.Event) -> None:
+        # Its loggers are those of all servers in the process, and stay as the program has them.
         config = uvicorn.Config(
-            local,
-            log_config=None,
-            log_level="critical",
-            timeout_graceful_shutdown=0,
-            lifespan="off",
+            local, log_config=None, timeout_graceful_shutdown=PATIENCE, lifespan="off"
         )
         server = QuietServer(config)
 
@@ -119,7 +118,7 @@ def by_uvicorn() -> Callable[[socket.socket, anyio.Event], Awaitable[None]]:
     return run
 
 
-def by_hypercorn() -> Callable[[socket.socket, anyio.Event], Awaitable[None]]:
+def by_hypercorn() -> Run:
     try:
         from hypercorn.config import Config
 
@@ -129,7 +128,7 @@ def by_hypercorn() -> Callable[[socket.socket, anyio.Event], Awaitable[None]]:
 
     async def run(listener: socket.socket, stop: anyio.Event) -> None:
         config = Config()
-        config.loglevel = "CRITICAL"
+        config.errorlog = getLogger("anystream")  # else it changes the one that all have
         config.graceful_timeout = PATIENCE
         config.bind = [f"fd://{listener.dup().detach()}"]
         await by(local, config, shutdown_trigger=stop.wait)

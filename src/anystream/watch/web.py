@@ -1,9 +1,12 @@
 """The page, as an ASGI application: HTML that shows what `/events` sends."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from anyio import Event
 
 from .._sources.builders import ticker
 from .._sources.joins import chain
@@ -12,6 +15,9 @@ from .runs import OURS, WATCH
 
 INTERVAL = 0.5
 """Seconds between two pictures."""
+
+ENDING: ContextVar[Event | None] = ContextVar("the end of the server", default=None)
+"""What ends the open pages, where the server is one of ours."""
 
 HEADERS = {
     "cache-control": "no-store",
@@ -64,7 +70,11 @@ def response(scope: MutableMapping[str, Any]) -> StreamResponse:
     if path in ("", "/"):
         return StreamResponse([page()], headers=HEADERS, media_type="text/html")
     if path == "/events":
-        return EventResponse(chain([0.0], ticker(INTERVAL)).map(news), headers=HEADERS)
+        pictures = chain([0.0], ticker(INTERVAL)).map(news)
+        ending = ENDING.get()
+        return EventResponse(
+            pictures if ending is None else pictures.take_until(ending), headers=HEADERS
+        )
     return plain("Not Found", 404)
 
 
