@@ -408,7 +408,9 @@ def test_what_is_read_in_other_ways() -> None:
 
 
 async def test_an_async_function_is_not_for_threads() -> None:
-    with pytest.raises(TypeError, match=r"Stream takes async functions"):
+    with pytest.raises(
+        TypeError, match=r"Stream takes async functions\nin from_thread\(checkpoint\)$"
+    ):
         await from_thread(checkpoint).collect()  # type: ignore[arg-type]
 
 
