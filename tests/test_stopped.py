@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -361,6 +362,11 @@ RECOVERING: dict[str, Callable[[list[Any]], Stream[Any]]] = {
         failing_call, on_error=lambda error, item: seen.append(error)
     ),
     "in a part": lambda seen: chain([0], Stream(failing_close).catch(seen.append)).buffer(0),
+    "of what is made": lambda seen: Stream(partial(failing_call, 1)).catch(seen.append),
+    "of what is made behind": lambda seen: chain([], Stream(partial(failing_call, 1))).catch(
+        seen.append
+    ),
+    "retry of what is made": lambda _: Stream(partial(failing_call, 1)).retry(Retry(3, first=0.01)),
 }
 
 
@@ -410,6 +416,28 @@ async def test_an_error_of_its_own_is_recovered_from_after_a_cancelled_step() ->
         with anyio.move_on_after(0.1):
             await anext(items)
         assert await anext(items) == 7
+
+
+async def test_a_step_that_waits_for_nothing_recovers_although_one_before_was_cancelled() -> None:
+    """Its error cannot be that of a cleanup, and the cancellation comes with its next wait."""
+    calls: list[int] = []
+
+    def fail() -> list[int]:
+        calls.append(1)
+        raise OSError("reset")
+
+    async with chain(TrackedSource([1], pause=1).iterator, Stream(fail)).catch(
+        lambda error: [7]
+    ) as items:
+        with anyio.move_on_after(0.1):
+            await anext(items)
+        assert await anext(items) == 1
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await anext(items)
+        assert scope.cancelled_caught
+        assert [item async for item in items] == [7]
+    assert calls == [1]
 
 
 async def test_a_time_limit_of_the_source_itself_is_retried() -> None:

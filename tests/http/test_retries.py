@@ -1,5 +1,6 @@
 """When a request is made again, and after which pause: in virtual time."""
 
+import asyncio
 import gc
 import time
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ import pytest
 from paged_api import API
 
 from anystream import Retry
-from anystream.http import PageStatusError, RetryAfterError, fetch_all_pages
+from anystream.http import PageStatusError, RetryAfterError, fetch_all_pages, lines, sse
 
 DONE = {"items": [1, 2], "next": None}
 EVENLY = Retry(times=3, first=1, factor=2, cap=3, jitter=False)
@@ -250,3 +251,36 @@ def garbage() -> list[Any]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("read", [fetch_all_pages, lines, sse])
+async def test_no_request_is_sent_again_in_the_place_of_a_cancellation(
+    read: Callable[..., Any], native: bool, anyio_backend_name: str
+) -> None:
+    """The error of a client that was cancelled says nothing of the server."""
+    sent: list[httpx.Request] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise httpx.ConnectError("cut off")
+
+    async def run() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            with suppress(httpx.ConnectError):
+                await read("http://test/", client=client, retry=EVENLY).drain()
+
+    if native and anyio_backend_name == "trio":
+        pytest.skip("trio has no cancellation of tasks")
+    if native:
+        task = asyncio.create_task(run())
+        await anyio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+    else:
+        with anyio.move_on_after(0.1):
+            await run()
+    assert len(sent) == 1

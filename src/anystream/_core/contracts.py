@@ -332,8 +332,7 @@ class Owner(ABC):
     def recovers(self) -> bool:
         """Whether an error may be dealt with here, and something else begin in its place.
 
-        It may not where this is over, or while the task is being cancelled: the error may be that
-        of a cleanup, and has taken the place of the cancellation.
+        It may not where this is over, or while a cancelled step cleans up.
         """
 
     @abstractmethod
@@ -417,10 +416,6 @@ class Owner(ABC):
     @abstractmethod
     def has_retried(self, error: Exception) -> None:
         """An attempt was made again here, after an error."""
-
-    @abstractmethod
-    def step_is_cancelled(self) -> None:
-        """Remember that a step here was told of a cancellation."""
 
     @abstractmethod
     def shelter(self, early: bool) -> Callable[[], None] | None:

@@ -9,15 +9,16 @@ continues that very step through `awaited`. Nothing is read ahead, and no task i
 import inspect
 import types
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar, cast
 
 from anyio import get_cancelled_exc_class
 
-from .backends import unless_foreign
+from .backends import is_cancelled, unless_foreign
 from .contracts import Owner
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Step: TypeAlias = Callable[[], Generator[Any, Any, Any]]
 
@@ -84,14 +85,12 @@ class SyncDriver:
                 try:
                     answer = yield out
                 except BaseException as exc:
-                    self._note(exc)
                     expose = expose or self._shelter(exc, early=True)
                     out = generator.throw(exc)
                     expose = expose or self._shelter(exc)
                 else:
-                    error = None if answer is None else getattr(answer, "error", None)  # of trio
+                    error = answered(answer)
                     if error is not None:
-                        self._note(error)
                         expose = expose or self._shelter(error)
                     out = generator.send(answer)
                     if error is not None and self._in_await:  # a scope inside was cancelled as well
@@ -103,11 +102,6 @@ class SyncDriver:
             if expose is not None:
                 expose()
         return self.after(out)
-
-    def _note(self, error: BaseException) -> None:
-        """Tell the owner if the step is told of a cancellation."""
-        if self.owner is not None and isinstance(error, get_cancelled_exc_class()):
-            self.owner.step_is_cancelled()
 
     def _shelter(self, error: BaseException, early: bool = False) -> Callable[[], None] | None:
         """Let a step that has been cancelled by `error` await; None if it was not, or is over."""
@@ -122,6 +116,51 @@ class SyncDriver:
     def after(self, item: Any) -> Iterator[Any]:
         """The batch that begins with an item that was awaited."""
         return chain((item,), self.ready())
+
+
+def answered(answer: Any) -> BaseException | None:
+    """The error that trio answers an await with; asyncio throws its own into it."""
+    return None if answer is None else getattr(answer, "error", None)
+
+
+class Attempt:
+    """An await whose failure may be dealt with, unless it has taken the place of a cancellation.
+
+    A cleanup that fails is raised in the place of the cancellation that it was told of. Who went on
+    after such an error would lose the cancellation, which asyncio sends only once.
+    """
+
+    __slots__ = ("_told",)
+
+    def __init__(self) -> None:
+        self._told = False
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether it was told of a cancellation of the task, which still holds."""
+        return self._told and is_cancelled()
+
+    @types.coroutine
+    def wait(self, awaitable: Awaitable[T]) -> Generator[Any, Any, T]:
+        """Await `awaitable`; what it gives."""
+        steps = iterate(awaitable)
+        try:
+            trap = steps.send(None)
+            while True:
+                try:
+                    answer = yield trap
+                except BaseException as exc:
+                    self._note(exc)
+                    trap = steps.throw(exc)
+                else:
+                    self._note(answered(answer))
+                    trap = steps.send(answer)
+        except StopIteration as stop:
+            return cast("T", stop.value)
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is not None and isinstance(error, get_cancelled_exc_class()):
+            self._told = True
 
 
 def awaits(function: F) -> F:

@@ -10,7 +10,7 @@ from typing import Any
 from anyio import CancelScope, current_time
 
 from .._errors import CleanupTimeoutError, StreamClosedError
-from .backends import is_cancelled, is_native, named
+from .backends import is_native, named
 from .batches import Segment
 from .contracts import GRACE, Openable, Owner, Source, Task
 from .driver import iterate
@@ -59,7 +59,6 @@ class TaskOwner(Owner):
         "_late",
         "_retried",
         "_shield",
-        "_step_cancelled",
         "_unread",
     )
 
@@ -68,7 +67,6 @@ class TaskOwner(Owner):
         self._errors: tuple[BaseException, ...] = ()  # of cleanup
         self._unread: tuple[BaseException, ...] = ()  # others, which the reader has not come to
         self._late: BaseException | None = None  # a native cancel that arrived during cleanup
-        self._step_cancelled = False  # whether a step was told of a cancellation
         self._caught: int = 0
         self._retried: int = 0
 
@@ -165,10 +163,7 @@ class TaskOwner(Owner):
             raise self.refused()
 
     def recovers(self) -> bool:
-        return not (self.over or (self._step_cancelled and is_cancelled()))
-
-    def step_is_cancelled(self) -> None:
-        self._step_cancelled = True
+        return not self.over
 
     def shelter(self, early: bool) -> Callable[[], None] | None:
         return None

@@ -7,7 +7,7 @@ from anyio import current_time, sleep_until
 
 from .._core.backends import named
 from .._core.contracts import MISSING, Openable, Owner, Parts, Source
-from .._core.driver import resolved
+from .._core.driver import Attempt, resolved
 from .._core.siblings import all_of, attach
 from .._retry import Backoff, Retry
 from .._sources.origins import Deferred, Wrapper
@@ -27,12 +27,13 @@ class Replaceable(Wrapper):
     def draws_from(self) -> Parts:
         return ((source, self.stream) for source in self.reads())
 
-    def failed(self, error: BaseException, types: Types) -> None:
-        """Taking an item raised `error`: keep it if it is of these types."""
+    def failed(self, error: BaseException, types: Types, attempt: Attempt | None = None) -> None:
+        """Taking an item, or waiting for it, raised `error`: keep it if it is of these types."""
         error = named(error, self.stream)
         self.owner.locate(error, self.source, self.stream)
+        cancelled = attempt is not None and attempt.was_cancelled
         try:
-            if not isinstance(error, types) or not self.owner.recovers():
+            if not isinstance(error, types) or cancelled or not self.owner.recovers():
                 raise error
             self.error = error
         finally:
@@ -100,13 +101,11 @@ class Catch(Replaceable):
 
     async def batch(self) -> Iterator[Any] | None:
         if self.error is None and not self.replaced:
+            attempt = Attempt()
             try:
-                batch = await self.current().batch()
+                batch = await attempt.wait(self.current().batch())
             except Exception as error:
-                self.owner.locate(error, self.source, self.stream)
-                if not isinstance(error, self.types) or not self.owner.recovers():
-                    raise
-                self.error = error
+                self.failed(error, self.types, attempt)
             else:
                 return None if batch is None else self.watched(batch)
         if self.error is not None:
@@ -168,13 +167,11 @@ class Retrying(Replaceable):
             if self.error is not None:
                 await self.again()
             assert self.source is not None
+            attempt = Attempt()
             try:
-                batch = await self.source.batch()
+                batch = await attempt.wait(self.source.batch())
             except Exception as error:
-                self.owner.locate(error, self.source, self.stream)
-                if not self.owner.recovers():
-                    raise
-                self.error = error
+                self.failed(error, Exception, attempt)
             else:
                 return None if batch is None else self.watched(batch)
 

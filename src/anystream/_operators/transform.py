@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from .._core.batches import TimeSlicer
 from .._core.contracts import MISSING, Openable, Operator, Owner, Source, WaitingOperator
-from .._core.driver import EMPTY, is_awaitable, resolved
+from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
 from .._sources.origins import FromIterable, as_source
@@ -65,10 +65,11 @@ def forgiving(
     """`fn`, with what `on_error(error, item)` gives in the place of an error, unless it is over."""
 
     async def awaited(result: Any, item: Any) -> Any:
+        attempt = Attempt()
         try:
-            return await resolved(result)
+            return await attempt.wait(resolved(result))
         except Exception as error:
-            if not owner.recovers():
+            if attempt.was_cancelled or not owner.recovers():
                 raise
             owner.has_caught(error)
             return await resolved(on_error(error, item))

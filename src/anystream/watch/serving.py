@@ -76,8 +76,18 @@ async def local(scope: Scope, receive: Receive, send: Send) -> None:
 
     A page of another host may be given this address by a name service, and would read all.
     """
+    if scope["type"] == "lifespan":
+        await live(receive, send)
+        return
     answer = app if is_local(scope) else plain("Misdirected Request", 421)
     await answer(scope, receive, send)
+
+
+async def live(receive: Receive, send: Send) -> None:
+    """Answer a server that says when it starts and stops; it complains of who does not."""
+    for moment in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{moment}.complete"})
 
 
 def is_local(scope: Scope) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import _layouts as layouts
 from ..._core.contracts import Operator, Owner, Source, SourceDefaults
+from ..._core.driver import Attempt
 from ..._labels import Label
 from ..._operators.concurrent import merged
 from ..._recipe import Recipe
@@ -88,9 +89,12 @@ class Body(Connected):
             if self.body is None:
                 await self.openings.wait()
                 self.body = self.connection()
+            attempt = Attempt()
             try:
-                await self.body.open()
+                await attempt.wait(self.body.open())
             except Exception as error:
+                if attempt.was_cancelled:
+                    raise
                 await self.failed(self.body, error)
             else:
                 return self.body

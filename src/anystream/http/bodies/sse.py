@@ -8,7 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from ... import _args as check
 from ..._core.contracts import QUANTUM, Owner
-from ..._core.driver import EMPTY
+from ..._core.driver import EMPTY, Attempt
 from ..._operators.transform import Flatten
 from ..._records.lines import MAX
 from ..._retry import Retry
@@ -162,9 +162,12 @@ class EventSource(Connected):
             if clock() >= self.turn:  # there may be much without an event in it
                 await checkpoint()
                 self.turn = clock() + QUANTUM
+            attempt = Attempt()
             try:
-                chunk = await self.chunk()
+                chunk = await attempt.wait(self.chunk())
             except Exception as error:
+                if attempt.was_cancelled:
+                    raise
                 await self.lost(error)
                 continue
             if chunk is None:

@@ -6,6 +6,7 @@ from typing import Any
 from anyio import current_time, sleep_until
 from anyio.lowlevel import checkpoint
 
+from ..._core.driver import Attempt
 from ..._core.orphans import close_row
 from ..._core.owner import shielded
 from ..._operators.recover import in_except
@@ -165,9 +166,12 @@ class Fetch:
             if self.due is not None:
                 await self.wait(self.due)
             await self.fetcher.turn()
+            attempt = Attempt()
             try:
-                return await self.attempt()
+                return await attempt.wait(self.attempt())
             except Exception as exc:
+                if attempt.was_cancelled:
+                    raise
                 self.again(told(exc, self.url, self.number))
             finally:
                 self.fetcher.pacer.landed()
