@@ -28,6 +28,7 @@ from typing import (
     TypeGuard,
     TypeVar,
     TypeVarTuple,
+    cast,
     overload,
 )
 
@@ -37,7 +38,7 @@ from . import _labels as label
 from . import _layouts as layouts
 from . import _terminals
 from ._core.backends import backend
-from ._core.callers import holders
+from ._core.callers import holders, is_responding
 from ._core.channel import OVERFLOWS, Channel
 from ._core.contracts import (
     MISSING,
@@ -330,6 +331,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def __aiter__(self) -> Run[T_co]:
         if needs_tasks(self):
+            if is_responding():
+                return cast("Run[T_co]", self.as_generator())  # to a framework it is the same
             raise NeedsTasksError(
                 f"{self!r} needs tasks, and a bare `async for` has none:"
                 " use `async with stream as items`, and `async for item in items` inside it;"

@@ -12,6 +12,9 @@ from types import FrameType
 ENDING = ("anystream.", "anyio.", "contextlib", "trio.", "pytest", "_pytest")
 """The beginnings of the names of modules that end the generators that they step, in one task."""
 
+RESPONDING = ("django.", "fastapi.", "sse_starlette.", "starlette.")
+"""The beginnings of the names of modules that iterate the body of a response."""
+
 
 def caller() -> FrameType | None:
     """The frame outside of this package that has called into it."""
@@ -48,6 +51,12 @@ def abandonable() -> int | None:
     if stepper is not None and module(stepper).startswith(ENDING):
         return None
     return id(frame)
+
+
+def is_responding() -> bool:
+    """Whether a web framework calls this, which has no block to open a stream in."""
+    frame = caller()
+    return frame is not None and module(frame).startswith(RESPONDING)
 
 
 def is_generator(frame: FrameType) -> bool:
