@@ -174,13 +174,15 @@ def _integer(digits: str) -> int | Decimal:
 
 # -- whether there should be more of it ---------------------------------------------------------
 
-_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
+# No group is possessive: before Python 3.11.5 one is not tried again if it fails inside.
+_PLAIN = r'[^"\\\x00-\x1f]*+'
+_STRING = rf'"{_PLAIN}(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){_PLAIN})*'
 _DIGITS = r"-?(?:0|[1-9][0-9]*+)"
-_FRACTION = r"(?:\.[0-9]++)?+"
+_FRACTION = r"(?:\.[0-9]++)?"
 
 _TOKEN = re.compile(
     rf"([\[\]{{}},:])|({_STRING}\")"
-    rf"|(?:{_DIGITS}{_FRACTION}(?:[eE][+-]?[0-9]++)?+(?![.eE])|true|false|null)"
+    rf"|(?:{_DIGITS}{_FRACTION}(?:[eE][+-]?[0-9]++)?(?![.eE])|true|false|null)"
 )
 _HALF_STRING = re.compile(rf"{_STRING}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?")
 _HALF_VALUE = re.compile(rf"-|{_DIGITS}(?:\.|{_FRACTION}[eE][+-]?)|t|tr|tru|f|fa|fal|fals|n|nu|nul")

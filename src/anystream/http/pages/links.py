@@ -7,11 +7,12 @@ from urllib.parse import urljoin
 
 # No part of a header is looked at more than a few times, however odd it is: each of these matches
 # at a given place, and gives nothing back.
+_INSIDE = r'[^"\\]*+(?:\\.[^"\\]*+)*'
 _TARGET = re.compile(r"\s*+<([^>]*+)>")
 _NAME = re.compile(r"\s*+;\s*+([^\s=;,]*+)\s*+(=?+)\s*+")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"?+', re.DOTALL)  # or up to the end
+_QUOTED = re.compile(rf'"({_INSIDE})"?+', re.DOTALL)  # or up to the end
 _TOKEN = re.compile(r"[^;,]*+")
-_JUNK = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?+)*+', re.DOTALL)
+_JUNK = re.compile(rf'(?:[^,"]++|"{_INSIDE}"?+)*', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
