@@ -111,7 +111,16 @@ class Odd(Exception):
         super().__init__("odd text")
 
 
+class Silent(Odd):
+    """One that cannot be shown, either."""
+
+    def __str__(self) -> str:
+        raise ValueError("nothing to say")
+
+
 def odd_error(n: int) -> int:
     if n == 3:
         raise Odd(1, 2)
+    if n == 4:
+        raise Silent(1, 2)
     return n

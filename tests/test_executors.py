@@ -273,6 +273,9 @@ async def test_an_error_is_packed_so_that_it_can_be_read() -> None:
     assert "in odd_error" in str(error.__cause__)
     error = rebuild(b"no pickle", *parts[1:]).error  # read by the worker, but not here
     assert type(error) is RemoteError
+    (*_, failed), _ = call(odd_error, [4], False, None)
+    rebuild, parts = failed.__reduce__()
+    assert str(rebuild(*parts).error) == "executors.Silent: its text cannot be shown"
     assert isinstance(failed, Failed)
 
 
@@ -292,6 +295,15 @@ async def test_an_executor_that_was_given_and_breaks_is_an_error() -> None:
     assert got == [0, 1, 4, 9]
     assert caught.value.__notes__[0] == "item 4, -1: its worker died or was killed"
     assert not pool.shut
+
+
+async def test_an_executor_that_was_given_and_has_broken_before_is_an_error() -> None:
+    class Gone:
+        def submit(self, fn: Any, /, *args: Any) -> Future[Any]:
+            raise BrokenExecutor("a worker was killed")
+
+    with pytest.raises(BrokenExecutor, match="a worker was killed"):
+        await Stream([1]).map(square, executor=Gone(), concurrency=2).drain()
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -410,6 +422,17 @@ async def test_an_own_executor_is_made_by_the_run_and_shut_down_with_it() -> Non
             assert pools[-1].shut == [True]
         await Stream([]).map(square, executor=make, concurrency=2).drain()
         assert len(pools) == 2
+
+
+async def test_what_an_own_executor_raises_at_its_end_is_raised() -> None:
+    class Failing(AtOnce):
+        def shutdown(self, wait: bool = True) -> None:
+            raise OSError("no end")
+
+    got = list[int]()
+    with pytest.raises(OSError, match="no end"):
+        await async_range(3).map(square, executor=Failing, concurrency=2).for_each(got.append)
+    assert got == [0, 1, 4]
 
 
 @pytest.mark.parametrize("how", ["kill_workers", "loky", "not at all"])

@@ -526,3 +526,9 @@ def test_random_pipelines_are_drawn_as_they_are(name: str, pipe: Pipe) -> None:
         anyio.run(open_it, backend=run_on, backend_options=options)
     assert_channels(stream, watch.channels)
     assert_tasks(stream, tasks, 0)
+
+
+async def test_a_run_that_operators_have_is_drawn_as_its_text() -> None:
+    recipe = Stream([1, 2]).map(str)._recipe  # pyright: ignore[reportPrivateUsage]
+    run: Any = aiter(recipe)
+    assert run.explain() == repr(recipe)

@@ -300,3 +300,36 @@ async def test_a_refused_item_is_no_error_even_beside_those_of_a_cleanup(cleanup
     except BaseException as error:
         raised += error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
     assert sorted(str(error) for error in raised) == [str(n) for n in range(cleanup)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("failing", [0, 1, 2])
+async def test_a_refused_item_is_no_error_in_the_group_of_a_task_group(
+    failing: int, late: bool
+) -> None:
+    """And what fails beside a send that came too late is read ahead, and never reached."""
+
+    async def fail(number: int) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise OSError(number)
+
+    @producer
+    async def numbers(sender: Sender[int]) -> None:
+        async with anyio.create_task_group() as tasks:
+            for number in range(failing):
+                tasks.start_soon(fail, number)
+            with anyio.CancelScope(shield=late):
+                while True:
+                    await sender.send(1)
+
+    raised: list[BaseException] = []
+    try:
+        async with numbers() as items:
+            await anext(items)
+            await anyio.sleep(1)
+    except BaseException as error:
+        raised += error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
+    reached = [] if late else range(failing)
+    assert sorted(str(error) for error in raised) == [str(n) for n in reached]

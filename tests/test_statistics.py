@@ -394,6 +394,17 @@ async def test_the_slow_stage_is_found(slow: str, workers: int) -> None:
         assert (slowest.name if slowest else "reader") == slow
 
 
+async def test_a_stage_whose_tasks_are_over_is_not_the_slow_one() -> None:
+    async with async_range(3).buffer(9) as items:
+        items.statistics()
+        await anext(items)
+        await anyio.sleep(5)
+        await anext(items)
+        numbers = items.statistics()
+    assert numbers.stages[0].tasks == 0
+    assert numbers.slowest is None
+
+
 # -- errors ---------------------------------------------------------------------------------
 
 

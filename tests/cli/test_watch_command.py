@@ -27,6 +27,9 @@ async def long():
 async def fails():
     raise LookupError("lost")
 
+async def interrupted():
+    raise KeyboardInterrupt
+
 number = 3
 """
 
@@ -55,6 +58,13 @@ def test_it_runs_the_function(capsys: Capture, backend: str) -> None:
 def test_a_function_that_fails(capsys: Capture, backend: str) -> None:
     assert main(["watch", "watched_program:fails", "--backend", backend, "--port", "0"]) == 1
     assert "LookupError: lost" in capsys.readouterr().err
+
+
+@BACKEND
+def test_ctrl_c_in_the_function(capsys: Capture, backend: str) -> None:
+    asked = ["watch", "watched_program:interrupted", "--backend", backend, "--port", "0"]
+    assert main(asked) == 130
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken(capsys: Capture) -> None:
