@@ -196,5 +196,8 @@ async def resolved(value: Any) -> Any:
 
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:
     """What a function that `awaits` can `yield from` in order to await `awaitable`."""
-    steps: Any = awaitable if inspect.iscoroutine(awaitable) else awaitable.__await__()
+    is_stepped = inspect.iscoroutine(awaitable) or inspect.isgenerator(
+        awaitable
+    )  # `awaited` is one
+    steps: Any = awaitable if is_stepped else awaitable.__await__()
     return cast("Generator[Any, Any, Any]", steps)
