@@ -196,8 +196,7 @@ async def resolved(value: Any) -> Any:
 
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:
     """What a function that `awaits` can `yield from` in order to await `awaitable`."""
-    is_stepped = inspect.iscoroutine(awaitable) or inspect.isgenerator(
-        awaitable
-    )  # `awaited` is one
-    steps: Any = awaitable if is_stepped else awaitable.__await__()
-    return cast("Generator[Any, Any, Any]", steps)
+    kind: object = type(awaitable)
+    if kind is types.CoroutineType or kind is types.GeneratorType:  # which `awaited` gives
+        return cast("Generator[Any, Any, Any]", awaitable)
+    return cast("Generator[Any, Any, Any]", awaitable.__await__())
