@@ -22,6 +22,9 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Step: TypeAlias = Callable[[], Generator[Any, Any, Any]]
 
+STEPPED: Any = (types.CoroutineType, types.GeneratorType)
+"""What is awaited by its own steps; `SyncDriver.awaited` gives the second kind."""
+
 EMPTY: Iterator[Any] = iter(())
 
 
@@ -196,7 +199,7 @@ async def resolved(value: Any) -> Any:
 
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:
     """What a function that `awaits` can `yield from` in order to await `awaitable`."""
-    kind: object = type(awaitable)
-    if kind is types.CoroutineType or kind is types.GeneratorType:  # which `awaited` gives
-        return cast("Generator[Any, Any, Any]", awaitable)
-    return cast("Generator[Any, Any, Any]", awaitable.__await__())
+    steps = awaitable
+    if not isinstance(awaitable, STEPPED):
+        steps = awaitable.__await__()
+    return cast("Generator[Any, Any, Any]", steps)
