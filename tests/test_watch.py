@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ from rich.console import Console
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from anystream import async_range, merge, ticker, to_sync, watch
+from anystream import Retry, Stream, async_range, merge, ticker, to_sync, watch
 from anystream.http import sse
 from anystream.watch.runs import WATCH, RunPicture, without_values
 from anystream.watch.web import news
@@ -162,6 +163,27 @@ async def test_the_table() -> None:
     assert lines[2].split()[:2] == ["buffer(4,", "overflow=…)"]
     assert "(slow)" in lines[3]
     assert lines[3].split()[:2] == ["map(slow,", "concurrency=2)"]
+
+
+async def test_the_table_tells_what_was_dealt_with() -> None:
+    def fail(n: int) -> int:
+        if n % 2:
+            raise ValueError
+        return n
+
+    with watch.watching():
+        outcomes = iter([ValueError, ValueError])
+
+        def flaky() -> Iterable[int]:
+            for error in outcomes:
+                raise error
+            return iter(range(9))
+
+        retried = Stream(flaky).retry(Retry(first=0.1)).buffer(1)
+        async with retried.map(fail, on_error="skip") as items:
+            assert [await anext(items) for _ in range(3)] == [0, 2, 4]
+            names = list(watch.table().columns[0].cells)
+    assert [str(name).split("  ")[-1] for name in names] == ["2 caught", "2 retried"]
 
 
 async def test_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,12 +34,19 @@ def table() -> "Table":
 def add(made: "Table", run: RunPicture) -> None:
     from rich.text import Text
 
-    made.add_row(Text(f"{run.name}  {run.age:.0f} s", "bold"))
+    made.add_row(Text(f"{run.name}  {run.age:.0f} s{failures(run)}", "bold"))
     for stage in run.stages:
         style = "yellow" if stage.slow else ""
-        name = f"{'  ' * (stage.depth + 1)}{stage.name}{'  (slow)' if stage.slow else ''}"
+        slow = "  (slow)" if stage.slow else ""
+        name = f"{'  ' * (stage.depth + 1)}{stage.name}{slow}{failures(stage)}"
         dropped = Text(str(stage.dropped), "bold red" if stage.dropped else "")
         made.add_row(Text(name, style), *numbers(stage)[:3], dropped, *numbers(stage)[3:])
+
+
+def failures(part: RunPicture | StagePicture) -> str:
+    """What was dealt with, if anything was."""
+    counts = (part.caught, "caught"), (part.retried, "retried")
+    return "".join(f"  {count} {word}" for count, word in counts if count)
 
 
 def numbers(stage: StagePicture) -> list[str]:
