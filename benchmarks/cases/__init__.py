@@ -1,6 +1,6 @@
 """The table of all cases, by family. Each module has its cases, and the sides above them."""
 
-from . import life, operators, primitives, scaling, tasks, timing, web
+from . import executors, life, operators, primitives, scaling, tasks, timing, web
 
-MODULES = (primitives, operators, tasks, timing, life, scaling, web)
+MODULES = (primitives, operators, tasks, executors, timing, life, scaling, web)
 CASES = [case for module in MODULES for case in module.CASES]

@@ -20,7 +20,7 @@ CAUSES = {
     ),
     "Nothing waits: the backends run the same code, and what differs is the noise of the run.": (
         "loop* map* itself-* range terminal depth-* flat-map* by-* open-plain-read"
-        " pages* sse* ndjson*"
+        " pages* sse* ndjson* executor-*"
     ),
 }
 """With the patterns of the cases; the first that fits is taken."""

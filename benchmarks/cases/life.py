@@ -87,10 +87,7 @@ OPENING = [
     opening(
         "open-generator",
         "of a generator alone, and reading an item",
-        {
-            "anystream": read(lambda: GENERATOR),
-            "floor": read(lambda: aclosing(numbers(9))),
-        },
+        {"anystream": read(lambda: GENERATOR), "floor": read(lambda: aclosing(numbers(9)))},
         limits={"floor": 6.0},
         remark="the floor is aclosing",
     ),
@@ -159,12 +156,9 @@ def close(sources: int, most: float | None = None) -> Case:
     }
     if sources > 100:  # it looks at all of its tasks for each one that begins
         del sides["aiostream"]
-    what = f"closing a merge of {sources:,} live sources"
-    remark = "the floor is a task group of as many that sleep, cancelled"
-    name = f"close-{sources}"
-    return Case(
-        name, what, "life", sources, sides, {}, sources, unit="ms", most=most, remark=remark
-    )
+    name, what = f"close-{sources}", f"closing a merge of {sources:,} live sources"
+    note = "the floor is a task group of as many that sleep, cancelled"
+    return Case(name, what, "life", sources, sides, {}, sources, unit="ms", most=most, remark=note)
 
 
 PARKED = async_range(2).buffer(1)
@@ -227,48 +221,42 @@ def importing(module: str, after: str = "asyncio") -> Callable[..., Awaitable[Me
     return work
 
 
+BYTES = {"anystream": bytes_of_each(lambda: PARKED), "floor": bytes_of_each(parent)}
+OF_EACH = "memory of each of many open pipelines with one task"
+PARENT = "the floor is a task group with one parked child"
+PEAK = "peak memory over a million items above that over 10 thousand"
+IMPORTS = {module: importing(module) for module in ("anyio", *PEERS)}
+ADDED = "what import anystream adds after import anyio; the others after import asyncio"
+FRESH = "each in a fresh process, from compiled modules"
 CASES = [
     *OPENING,
     *(close(sources) for sources in (1, 10, 100)),
     close(1_000, most=50.0),
     Case(
         "open-memory",
-        "memory of each of many open pipelines with one task",
+        OF_EACH,
         "life",
         2_000,
-        {
-            "anystream": bytes_of_each(lambda: PARKED),
-            "floor": bytes_of_each(parent),
-        },
+        BYTES,
         {"floor": 2.0},
-        quick=100,
+        100,
         unit="bytes",
-        remark="the floor is a task group with one parked child",
+        remark=PARENT,
     ),
     Case(
-        "memory",
-        "peak memory over a million items above that over 10 thousand",
-        "life",
-        1_000_000,
-        {"anystream": grown},
-        quick=100_000,
-        unit="MiB",
-        most=1.0,
+        "memory", PEAK, "life", 1_000_000, {"anystream": grown}, {}, 100_000, unit="MiB", most=1.0
     ),
     Case(
         "import",
-        "what import anystream adds after import anyio; the others after import asyncio",
+        ADDED,
         "life",
         3,
-        {
-            "anystream": importing("anystream", "anyio"),
-            **{module: importing(module) for module in ("anyio", *PEERS)},
-        },
+        {"anystream": importing("anystream", "anyio"), **IMPORTS},
         quick=1,
         unit="ms",
         shared=bytecode_cache,
         backends=("asyncio",),
         most=15.0,
-        remark="each in a fresh process, from compiled modules",
+        remark=FRESH,
     ),
 ]

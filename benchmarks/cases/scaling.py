@@ -105,9 +105,7 @@ ITEMS = [300, 3_000, 30_000]
 MANY = [10, 100, 1_000, 10_000]
 CASES = [
     curve("items", "items of a range, ten maps", ITEMS, items(ten_maps), 1.2),
-    curve(
-        "items-buffer", "items of a range, buffer(64)", ITEMS, items(lambda s: s.buffer(64)), 1.2
-    ),
+    curve("items-buffer", "items of a range, buffer(64)", ITEMS, items(buffered), 1.2),
     curve("operators", "maps in a row", [10, 50, 250], rows, 1.2),
     curve("sources-merge", "sources of a merge", MANY, merged, 1.5),
     curve("sources-chain", "generators in a chain", MANY, chained, 1.5),

@@ -35,6 +35,7 @@ from .table import (
     waiting,
 )
 
+Makes = dict[str, Make | Work | None]
 WAYS = 10  # tasks, of a map or in a merge
 ROOM = 16
 END = object()
@@ -217,34 +218,24 @@ def one(item: int, *_: object) -> Any:
     return each([item])
 
 
-ONE_BY_ONE: Rows = {
-    Row(
-        f"flat-map{kind}",
-        f"flat_map, one after the other{words}",
-        2_000,
-        400,
-        lambda n, of=of: of(n // INNER),
-        held=True,
-        limits={"fpstreams": 1.0},
-    ): {
+def flattened(kind: str) -> Rows:
+    words, of = KINDS[kind]
+    name, what = f"flat-map{kind}", f"flat_map, one after the other{words}"
+    most: Limits = {"fpstreams": 1.0}
+    row = Row(name, what, 2_000, 400, lambda n: of(n // INNER), held=True, limits=most)
+    makes: dict[str, Make | Work] = {
         "anystream, fpstreams": lambda s, _, __: s.flat_map(INNERS),
         "generators": lambda s, _, __: (k async for _ in s async for k in numbers(INNER)),
         "aiostream": lambda s, a, _: a.flatmap(s, INNERS, task_limit=1),
         "streamable": lambda s, _, __: s.map(INNERS).flatten(),
     }
-    for kind, (words, of) in KINDS.items()
-}
+    return {row: makes}
+
+
+PEERS: Limits = {"aiostream": 1.0, "fpstreams": 1.0}
+SWITCH = "switch_map to a stream of one item, for each of a source that waits"
 SWITCHES: Rows = {
-    Row(
-        "switch-map",
-        "switch_map to a stream of one item, for each of a source that waits",
-        500,
-        100,
-        waiting,
-        LAST,
-        held=True,
-        limits={"aiostream": 1.0, "fpstreams": 1.0},
-    ): {
+    Row("switch-map", SWITCH, 500, 100, waiting, LAST, held=True, limits=PEERS): {
         "anystream, fpstreams": lambda s, _, __: s.switch_map(one),
         "aiostream": lambda s, a, _: a.switchmap(s, one),
     }
@@ -370,16 +361,8 @@ def at_once(
     def outer(n: int) -> Any:
         return of(n // per)
 
-    row = Row(
-        f"{name}{kind}",
-        f"{what}, {ways} at a time{words}",
-        2_000,
-        500,
-        outer,
-        LISTED,
-        limits=AT_ONCE[kind],
-        remark=WORKERS,
-    )
+    what, limits = f"{what}, {ways} at a time{words}", AT_ONCE[kind]
+    row = Row(f"{name}{kind}", what, 2_000, 500, outer, LISTED, limits=limits, remark=WORKERS)
     fast = partial(Lock, fast_acquire=True)
     bare = {"floor": workers(body, outer, ways, fast)}
     if kind:
@@ -388,13 +371,10 @@ def at_once(
 
 
 def mapping(name: str, kind: str, ordered: bool, ways: int = WAYS) -> Rows:
-    makes: dict[str, Make | Work | None] = {
-        "anystream": lambda s, _, __: s.map(
-            waits_once, concurrency=ways, ordered=ordered
-        ).collect(),
-        "fpstreams": lambda s, _, __: s.map_async(
-            waits_once, concurrency=ways, ordered=ordered
-        ).to_list(),
+    given: dict[str, Any] = {"concurrency": ways, "ordered": ordered}
+    makes: Makes = {
+        "anystream": lambda s, _, __: s.map(waits_once, **given).collect(),
+        "fpstreams": lambda s, _, __: s.map_async(waits_once, **given).to_list(),
         "grugstream": lambda s, _, __: s.map_async_par(waits_once, max_par=ways).to_list(),
         "aiostream": lambda s, a, _: a.list(a.map(s, waits_once, ordered=ordered, task_limit=ways)),
         "streamable": lambda s, _, __: listed(
@@ -419,30 +399,21 @@ def calling(kind: str) -> Rows:
         await flow.map_async(partial(mapped, found=found), concurrency=WAYS, ordered=False).count()
         return sum(found)
 
+    filters: Makes = {
+        "anystream": lambda s, _, __: s.filter(waits_even, concurrency=WAYS).collect()
+    }
+    flat: Makes = {
+        "anystream": lambda s, _, __: s.flat_map(INNERS, concurrency=WAYS).collect(),
+        "fpstreams": lambda s, _, __: s.merge_map(INNERS, concurrency=WAYS).to_list(),
+        "aiostream": lambda s, a, _: a.list(a.flatmap(s, INNERS, task_limit=WAYS)),
+        "streamable": lambda s, _, __: listed(s.map(INNERS).flatten(concurrency=WAYS)),
+    }
+    both = {"anystream": called, "fpstreams": fp_called}
+    generators = "flat_map, ready generators of 20"
     return {
-        **at_once(
-            "for-each", "for_each", kind, mapped, {"anystream": called, "fpstreams": fp_called}
-        ),
-        **at_once(
-            "filter-at-once",
-            "filter",
-            kind,
-            filtered,
-            {"anystream": lambda s, _, __: s.filter(waits_even, concurrency=WAYS).collect()},
-        ),
-        **at_once(
-            "flat-map-at-once",
-            "flat_map, ready generators of 20",
-            kind,
-            spread,
-            {
-                "anystream": lambda s, _, __: s.flat_map(INNERS, concurrency=WAYS).collect(),
-                "fpstreams": lambda s, _, __: s.merge_map(INNERS, concurrency=WAYS).to_list(),
-                "aiostream": lambda s, a, _: a.list(a.flatmap(s, INNERS, task_limit=WAYS)),
-                "streamable": lambda s, _, __: listed(s.map(INNERS).flatten(concurrency=WAYS)),
-            },
-            per=INNER,
-        ),
+        **at_once("for-each", "for_each", kind, mapped, both),
+        **at_once("filter-at-once", "filter", kind, filtered, filters),
+        **at_once("flat-map-at-once", generators, kind, spread, flat, per=INNER),
     }
 
 
@@ -453,23 +424,17 @@ async def wide(_: int) -> Measured:
     return Measured((process_time() - start) * 1000, found)
 
 
-AT_A_TIME: Rows = {
-    **{
-        row: makes
-        for kind in KINDS
-        for ordered in (True, False)
-        for row, makes in mapping(f"map-{'' if ordered else 'un'}ordered", kind, ordered).items()
-    },
-    **mapping("map-2", "-ready", True, 2),
-    **mapping("map-2", "-waiting", True, 2),
-    **mapping("map-100", "-ready", True, 100),
-    **mapping("map-100", "-waiting", True, 100),
-    **calling("-ready"),
-    **calling("-waiting"),
-    Row("map-wide", "map(concurrency=16_000) over 3 items", 3, 3, unit="ms", most=20.0): {
-        "anystream": wide
-    },
-}
+AT_A_TIME: Rows = {}
+for kind in KINDS:
+    AT_A_TIME |= mapping("map-ordered", kind, True) | mapping("map-unordered", kind, False)
+for ways in (2, 100):
+    for kind in ("-ready", "-waiting"):
+        AT_A_TIME |= mapping(f"map-{ways}", kind, True, ways)
+WIDE = Row("map-wide", "map(concurrency=16_000) over 3 items", 3, 3, unit="ms", most=20.0)
+AT_A_TIME |= calling("-ready") | calling("-waiting") | {WIDE: {"anystream": wide}}
 
-CARRYING: Rows = BUFFERS | MERGES | ONE_BY_ONE | SWITCHES | SHARED
+CARRYING: Rows = BUFFERS | MERGES
+for kind in KINDS:
+    CARRYING |= flattened(kind)
+CARRYING |= SWITCHES | SHARED
 CASES = cases("tasks", CARRYING) + cases("workers", AT_A_TIME)
