@@ -160,3 +160,20 @@ async def test_a_cancellation_of_the_task_is_none() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_worker_that_is_cancelled_while_it_has_no_item_is_an_error_of_none() -> None:
+    async def never() -> AsyncIterator[int]:
+        await anyio.sleep_forever()
+        yield 0
+
+    async with Stream(never).map(fetch, concurrency=2).named("idle") as items:
+        asyncio.get_running_loop().call_later(0.1, cancel_task, "idle 1/2")
+        with pytest.raises(StreamInterruptedError, match="cancelled from outside") as caught:
+            await anext(items)
+    assert not hasattr(caught.value, "__notes__")
+
+
+def cancel_task(name: str) -> None:
+    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == name)
+    task.cancel()

@@ -22,6 +22,7 @@ from anystream import (
     merge,
     producer,
     ticker,
+    zip,
 )
 from anystream.testing import TrackedSource, every_cut
 
@@ -274,6 +275,12 @@ async def test_nothing_is_open_before_the_first_step_of_a_bare_run() -> None:
     items = aiter(async_range(3))
     assert items.statistics().stages == ()
     await items.aclose()
+
+
+async def test_sources_of_a_zip_without_tasks_are_no_stages() -> None:
+    async with zip("ab", "cd").buffer(2) as items:
+        assert await anext(items) == ("a", "c")
+        assert [stage.name for stage in items.statistics().stages] == ["buffer(2)"]
 
 
 async def test_a_closed_run_keeps_the_numbers_it_had() -> None:

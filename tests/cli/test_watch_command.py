@@ -15,6 +15,9 @@ from anystream._cli import main
 pytestmark = pytest.mark.real_time
 
 PROGRAM = """
+import os
+import signal
+
 import anyio
 from anystream import ticker
 
@@ -28,7 +31,8 @@ async def fails():
     raise LookupError("lost")
 
 async def interrupted():
-    raise KeyboardInterrupt
+    os.kill(os.getpid(), signal.SIGINT)
+    await ticker(0.1).drain()
 
 number = 3
 """

@@ -105,7 +105,7 @@ class Segment:
         return self._operators
 
     def draws_from(self) -> Parts:
-        return ((self.source, None),)
+        return ((self.source, self.stream),)
 
     @property
     def closes(self) -> bool:

@@ -155,7 +155,8 @@ def places(source: Source, stream: Openable | None) -> Iterator[Place]:
     for step, call in zip(reversed(operators), reversed(calls), strict=False):
         yield from inner_places(step, call)
         yield Place(step, call, source.source, source.stream)
-    yield from places(source.source, source.stream)
+    for inner, stream in source.draws_from():
+        yield from places(inner, stream)
 
 
 def inner_places(part: Source | Operator, call: object) -> Iterator[Place]:

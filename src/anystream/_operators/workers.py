@@ -205,7 +205,7 @@ class Caller(Worker):
     def tell_where(self, error: BaseException) -> None:
         if self.supply.has_raised(error):
             self.supply.tell_where(self, error)
-        elif self.place != IDLE:
+        else:
             at_item(error, self.place + 1)
 
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
