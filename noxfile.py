@@ -25,19 +25,21 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
-# Nearly half of all tests. They say much of our code, and little of other packages. What holds on
-# the oldest and on the newest Python holds on those between.
-MECHANICAL = [
-    f"tests/test_{name}.py" for name in ("contract", "contract_cancel", "sweep", "bursts", "chaos")
-]
-# Whole programs, in processes of their own.
-PROGRAMS = ["tests/cli", "tests/examples", "tests/test_examples.py"]
 # Every line that these run is run by other tests too: with coverage they take three times as long.
 ADDING_NO_LINE = [
-    *MECHANICAL,
     "tests/examples",
-    "tests/test_examples.py",
-    "tests/test_mutate.py",
+    *(
+        f"tests/test_{name}.py"
+        for name in (
+            "bursts",
+            "chaos",
+            "contract",
+            "contract_cancel",
+            "examples",
+            "mutate",
+            "sweep",
+        )
+    ),
 ]
 # What these run on trio they have run on asyncio before, but for lines that others run there.
 LIKE_ASYNCIO = "trio and (http or test_half_open or test_timing or test_asgi or test_statistics)"
@@ -65,11 +67,14 @@ ASKING_OTHERS = [
             "asgi",
             "asgi_servers",
             "calls",
+            "catch",
             "context",
             "core",
             "foreign",
             "generators",
             "hazards",
+            "hints",
+            "inside",
             "left_behind",
             "listeners",
             "locating",
@@ -82,9 +87,11 @@ ASKING_OTHERS = [
             "order",
             "orphans",
             "outage",
+            "pools",
             "producers",
             "progress",
             "queues",
+            "retry",
             "run",
             "runtimes",
             "share",
@@ -98,10 +105,8 @@ ASKING_OTHERS = [
         )
     ),
 ]
-# What may differ from one Python to the next: all that runs on the one after the oldest.
+# What may differ from one Python to the next. All the rest runs on the oldest and on the newest.
 OF_THE_CORE = [path for path in ASKING_OTHERS if "http" not in path and "net" not in path]
-# These do not, and run on the oldest and on the newest there is.
-SAME_ON_ALL = [*MECHANICAL, *PROGRAMS, "tests/http"]
 # Not the tests, in which whatever can go wrong is done on purpose.
 CODE = ["src", "docs", "examples", "benchmarks", "noxfile.py"]
 
@@ -163,9 +168,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests on every Python found, the oldest with every branch covered (-- for pytest)."""
     install(session, "test")
     if session.python != PYTHONS[0]:  # no line of the package is for one Python alone
-        chosen = without(*SAME_ON_ALL) if session.python in PYTHONS[1:-1] else []
-        if session.python == PYTHONS[1]:
-            chosen = OF_THE_CORE
+        chosen = OF_THE_CORE if session.python in PYTHONS[1:-1] else []
         session.run("pytest", *ON_ALL_CORES, *(session.posargs or chosen))
         return
     others = without(*ADDING_NO_LINE)
