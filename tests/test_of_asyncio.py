@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from anystream import CleanupTimeoutError, Stream, StreamConsumedError, stream_data
+from anystream import CleanupTimeoutError, Stream, StreamConsumedError, chain, stream_data
 from anystream.net import ProcessExitError, lines, ndjson
 from anystream.testing import every_cut
 
@@ -35,6 +35,28 @@ async def test_lines_that_are_too_long_for_asyncio() -> None:
     assert process.stdout is not None
     assert await lines(process.stdout).map(len).collect() == [200_000, 5]
     assert await process.wait() == 0
+
+
+async def test_a_stream_of_a_reader_has_its_bytes_as_they_come() -> None:
+    reader = asyncio.StreamReader()
+    for made in (Stream(reader), Stream(lambda: reader), chain([], reader)):
+        async with made as items:
+            for data in (b"one\nt", b"x" * 200_000 + b"\n"):
+                reader.feed_data(data)
+                got = b""
+                while len(got) < len(data):
+                    got += await anext(items)
+                assert got == data
+    reader.feed_eof()
+    assert await Stream(reader).collect() == []
+
+
+async def test_a_stream_of_a_connection_closes_it() -> None:
+    async with serving(stays=True) as (connect, closed):
+        for made in (Stream(connect), Stream(await connect())):
+            async with made as items:
+                assert await anext(items)
+        await are_closed(closed, 2)
 
 
 async def test_a_reader_can_be_read_once() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from types import AsyncGeneratorType
 from typing import Any
 
 from anyio import CancelScope
@@ -51,6 +52,11 @@ def reader_of(value: Any) -> AsyncioReader | None:
     if isinstance(value, tuple) and len(pair) == 2 and isinstance(pair[0], kind):
         return AsyncioReader(*pair)
     return None
+
+
+def in_bytes(value: Any) -> Any:
+    """What reads that by its bytes, or else the value itself, as nearly always."""
+    return (None if type(value) is AsyncGeneratorType else reader_of(value)) or value
 
 
 def is_process(value: object) -> bool:

@@ -21,7 +21,7 @@ from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, st
 from .._core.opening import unless_too_deep
 from .._core.orphans import close_row
 from .._errors import StreamConsumedError, StreamInterruptedError
-from .of_asyncio import is_process
+from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
 
 
@@ -383,8 +383,9 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
         if not owner.is_opening():
             unless_too_deep(value)
         return owner.open(lambda: owner.open_part(value))
-    if issubclass(type(value), AsyncIterable):
-        source = FromAsync(value, owner, made)
+    given = in_bytes(value)
+    if issubclass(type(given), AsyncIterable):
+        source = FromAsync(given, owner, made)
         owner.has_opened(source)
         return source
     if issubclass(type(value), Iterable):
