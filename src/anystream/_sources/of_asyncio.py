@@ -9,6 +9,8 @@ from anyio import CancelScope
 
 CHUNK = 65_536
 
+GENERATOR: Any = AsyncGeneratorType  # any at all
+
 
 class AsyncioReader:
     """A `StreamReader`, as an iterator and as a connection; with its writer it can be closed."""
@@ -56,7 +58,7 @@ def reader_of(value: Any) -> AsyncioReader | None:
 
 def in_bytes(value: Any) -> Any:
     """What reads that by its bytes, or else the value itself, as nearly always."""
-    return (None if type(value) is AsyncGeneratorType else reader_of(value)) or value
+    return value if isinstance(value, GENERATOR) else reader_of(value) or value
 
 
 def is_process(value: object) -> bool:
