@@ -9,7 +9,7 @@ from anyio import CancelScope
 
 CHUNK = 65_536
 
-GENERATOR: Any = AsyncGeneratorType  # any at all
+GENERATOR: Any = AsyncGeneratorType  # of whatever items
 
 
 class AsyncioReader:
