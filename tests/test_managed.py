@@ -69,6 +69,20 @@ class Plain:
         return await self.inner.__aexit__(*error)
 
 
+class Subscription(Plain):
+    """One that is iterated itself, as soon as it has been entered."""
+
+    items: Any = None
+
+    async def __aenter__(self) -> "Subscription":
+        self.items = await super().__aenter__()
+        return self
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        iterator: AsyncIterator[int] = self.items.__aiter__()
+        return iterator
+
+
 def as_function(replies: Replies) -> Stream[int]:
     return Stream(replies.run)
 
@@ -93,6 +107,14 @@ def as_inner(replies: Replies) -> Stream[int]:
     return Stream([1]).flat_map(lambda _: replies.run())
 
 
+def as_subscription(replies: Replies) -> Stream[int]:
+    return Stream(lambda: Subscription(replies))
+
+
+def as_inner_subscription(replies: Replies) -> Stream[int]:
+    return Stream([1]).switch_map(lambda _: Subscription(replies))
+
+
 def behind_a_task(replies: Replies) -> Stream[int]:
     return Stream(replies.run).buffer(0)
 
@@ -101,7 +123,17 @@ def in_a_merge(replies: Replies) -> Stream[int]:
     return merge(replies.run(), [])
 
 
-FORMS = [as_function, as_object, as_class, as_coroutine, as_inner, behind_a_task, in_a_merge]
+FORMS = [
+    as_function,
+    as_object,
+    as_class,
+    as_coroutine,
+    as_inner,
+    as_subscription,
+    as_inner_subscription,
+    behind_a_task,
+    in_a_merge,
+]
 FORM = pytest.mark.parametrize("form", FORMS)
 
 

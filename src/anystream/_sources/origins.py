@@ -20,6 +20,7 @@ from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults
 from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, stepper
 from .._core.opening import unless_too_deep
 from .._core.orphans import close_row
+from .._core.run import Run
 from .._errors import StreamConsumedError, StreamInterruptedError
 from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
@@ -222,14 +223,14 @@ class Wrapper(SourceDefaults):
         """Open what a function has made; if it is over by now, only to close it again."""
         over = owner.over
         try:
-            if is_manager(made):
+            if is_manager(made, made=True):
                 manager = Managed(made, owner)
                 await manager.enter()  # and only then it is there: else it is made again
                 self.source, over = manager, owner.over
             else:
                 self.source = as_source(made, owner, made=True)
         except BaseException:
-            if not is_manager(made) and (release := closer(made, True)) is not None:
+            if not is_manager(made, made=True) and (release := closer(made, True)) is not None:
                 await owner.release(release)
             raise
         if over:
@@ -353,11 +354,16 @@ class Managed(Wrapper):
             await owner.release(self.leave, scopes=True)
 
 
-def is_manager(value: object) -> bool:
-    """Whether it is an async context manager, and nothing else that items may come from."""
+def is_manager(value: object, made: bool = False) -> bool:
+    """Whether it is an async context manager, and nothing else that items may come from.
+
+    What a function has `made` may be both, as a subscription is that has to be entered before it is
+    iterated: nobody else can have entered it.
+    """
+    kind = type(value)
     return (
-        hasattr(type(value), "__aenter__")
-        and not isinstance(value, (Openable, AsyncIterable, Iterable))
+        hasattr(kind, "__aenter__")
+        and not isinstance(value, (Openable, Run) if made else (Openable, AsyncIterable, Iterable))
         and not is_of_anyio(value, "Listener", "Process")
     )
 
@@ -383,6 +389,8 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
         if not owner.is_opening():
             unless_too_deep(value)
         return owner.open(lambda: owner.open_part(value))
+    if made and is_manager(value, made):
+        return Managed(value, owner)
     given = in_bytes(value)
     if issubclass(type(given), AsyncIterable):
         source = FromAsync(given, owner, made)
