@@ -44,69 +44,60 @@ ADDING_NO_LINE = [
 # What these run on trio they have run on asyncio before, but for lines that others run there.
 LIKE_ASYNCIO = "trio and (http or test_half_open or test_timing or test_asgi or test_statistics)"
 # What asks something of anyio, trio, httpx and the other packages that is not plain.
+HTTP = ["faults", "lines", "packing", "pages", "parallel", "requests", "sse"]
+CORE = [
+    "asgi",
+    "asgi_servers",
+    "context",
+    "core",
+    "generators",
+    "hazards",
+    "listeners",
+    "managed",
+    "net",
+    "nurseries",
+    "of_asyncio",
+    "orphans",
+    "progress",
+    "queues",
+    "run",
+    "runtimes",
+    "share",
+    "shelter",
+    "signals",
+    "stopped",
+    "tasks",
+    "trio_names",
+]
 ASKING_OTHERS = [
     "tests/bridges",
     "tests/testing",
-    *(
-        f"tests/http/test_{name}.py"
-        for name in (
-            "faults",
-            "lines",
-            "openings",
-            "packing",
-            "pages",
-            "parallel",
-            "requests",
-            "sdks",
-            "sse",
-        )
-    ),
-    *(
-        f"tests/test_{name}.py"
-        for name in (
-            "asgi",
-            "asgi_servers",
-            "calls",
-            "catch",
-            "context",
-            "core",
-            "foreign",
-            "generators",
-            "hazards",
-            "hints",
-            "inside",
-            "left_behind",
-            "listeners",
-            "locating",
-            "made",
-            "managed",
-            "names",
-            "net",
-            "nurseries",
-            "of_asyncio",
-            "order",
-            "orphans",
-            "outage",
-            "pools",
-            "producers",
-            "progress",
-            "queues",
-            "retry",
-            "run",
-            "runtimes",
-            "share",
-            "shelter",
-            "signals",
-            "statistics",
-            "stopped",
-            "tasks",
-            "trio_names",
-            "workers",
-        )
-    ),
+    *(f"tests/http/test_{name}.py" for name in HTTP),
+    *(f"tests/test_{name}.py" for name in CORE),
 ]
-# What may differ from one Python to the next. All the rest runs on the oldest and on the newest.
-OF_THE_CORE = [path for path in ASKING_OTHERS if "http" not in path and "net" not in path]
+# What may differ from one Python to the next besides. The rest runs on the oldest and the newest.
+ASKING_PYTHON = [
+    "calls",
+    "catch",
+    "foreign",
+    "hints",
+    "inside",
+    "left_behind",
+    "locating",
+    "made",
+    "names",
+    "order",
+    "outage",
+    "pools",
+    "producers",
+    "retry",
+    "statistics",
+    "workers",
+]
+OF_THE_CORE = [
+    *(path for path in ASKING_OTHERS if "http" not in path and "net" not in path),
+    *(f"tests/test_{name}.py" for name in ASKING_PYTHON),
+]
 # Not the tests, in which whatever can go wrong is done on purpose.
 CODE = ["src", "docs", "examples", "benchmarks", "noxfile.py"]
 
