@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pygments.lexers.special import TextLexer
-
 sys.path.insert(0, str(Path(__file__).parent))
 
 from sections import SECTIONS, section
@@ -17,6 +15,7 @@ author = "the anystream authors"
 html_title = "anystream"
 
 extensions = [
+    "pictures",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosectionlabel",
@@ -105,4 +104,3 @@ def bring_in(app: Any, page: str, source: list[str]) -> None:
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", add_facts)
     app.connect("source-read", bring_in)
-    app.add_lexer("marbles", TextLexer)

@@ -1,0 +1,41 @@
+"""What the site draws, for Sphinx. Builders other than that for HTML write the text instead."""
+
+from typing import Any
+
+from docutils import nodes
+from marbles import Block
+from sphinx.errors import SphinxError
+from sphinx.transforms import SphinxTransform
+
+
+class Drawn(nodes.literal_block):
+    """A block of text with its picture."""
+
+
+class DrawMarbles(SphinxTransform):
+    """Draw the timelines; one that cannot be drawn ends the build, with or without -W."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs: Any) -> None:
+        for node in list(self.document.findall(nodes.literal_block)):
+            if node.get("language") == "marbles":
+                node.replace_self(Drawn("", node.astext(), picture=self.picture(node)))
+
+    def picture(self, node: nodes.literal_block) -> str:
+        try:
+            return Block(node.astext()).figure()
+        except (ValueError, SyntaxError) as error:
+            where = f"{node.source or self.env.docname}:{node.line}"
+            raise SphinxError(f"{where}: this block cannot be drawn: {error}") from error
+
+
+def visit(translator: Any, node: Drawn) -> None:
+    translator.body.append(node["picture"])
+    raise nodes.SkipNode
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.add_node(Drawn, html=(visit, None))
+    app.add_transform(DrawMarbles)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
