@@ -13,7 +13,8 @@ The text stays the source: `tests/test_timelines.py` says how it is written, and
     thick axis      the reader spends this time on the item
 
 Each item has the colour of the first source that has it, in either case of letters; one that no
-source has is grey. A tuple is a box with a cell for each member.
+source has is grey. With `group_by` each key has a colour. A tuple is a box with a cell for each
+member.
 """
 
 import ast
@@ -128,16 +129,19 @@ class Block:
             raise ValueError("a block without a timeline")
         inputs = [(left, right) for left, right in timelines if left.isidentifier()]
         self.colours: dict[str, int] = {}
+        groups = any(".group_by(" in left for left, _ in timelines)
         for number, (_, right) in enumerate(inputs):
             for mark in parsed(right)[0]:
-                self.colours.setdefault(mark.symbol, number % 4)
+                # A group has a colour of its own: that of its key.
+                new = len(self.colours) if groups else number
+                key = mark.symbol.lower() if groups else mark.symbol
+                self.colours.setdefault(key, new % 4)
         used = [name for left, _ in timelines for name in inner_names(left)]
         self.rows = [self.row(left, right, {*used}) for left, right in timelines]
         self.pitch = max([PITCH, *(pitch_of(row.instants) for row in self.rows)])
-        self.frames = max(row.last + (not row.ended) for row in self.rows)
-        self.start = max([SIZE, *(row.instants[0].width for row in self.rows if row.instants)]) // 2
-        last = max([SIZE, *(row.instants[-1].width for row in self.rows if row.instants)])
-        self.width = 2 * self.start + self.frames * self.pitch + last // 2
+        first = [row.instants[0].width for row in self.rows if row.instants]
+        self.start = max([SIZE, *first]) // 2
+        self.frames, self.width = self.extent(self.rows)
 
     def row(self, left: str, right: str, inner: set[str]) -> Row:
         marks, length = parsed(right)
@@ -149,6 +153,12 @@ class Block:
         kind = ("inner" if left in inner else "source") if left.isidentifier() else "result"
         busy = self.busy if kind == "result" else 0
         return Row(left, kind, names_in(left), instants, length, busy)
+
+    def extent(self, rows: Sequence[Row]) -> tuple[int, int]:
+        """How many frames they take, and how many pixels."""
+        frames = max(row.last + (not row.ended) for row in rows)
+        last = max([SIZE, *(row.instants[-1].width for row in rows if row.instants)])
+        return frames, self.start + frames * self.pitch + last // 2 + 4
 
     def item(self, symbol: str) -> Item:
         value = self.values.get(symbol, symbol)
@@ -179,7 +189,7 @@ class Block:
             kind = f"{row.kind} reader" if owned and owned in row.names else row.kind
             parts.append(
                 f'<div class="marbles-row {kind}"><code>{escape(row.label)}</code>'
-                f"{self.picture([row], row.label)}</div>"
+                f"{self.picture([row], row.label, self.frames, self.width)}</div>"
             )
         parts += [f'<div class="marbles-row"><span></span>{self.scale()}</div>', "</div></div>"]
         return "".join(parts)
@@ -200,12 +210,15 @@ class Block:
         row = next((row for row in results if opened or named.search(row.label)), results[0])
         owner = names_in(self.settings.get("opened", "").partition("=")[2] or "0")
         names = row.names | owner
-        return self.picture([*(r for r in self.rows if r.label in names), row], row.label)
+        rows = [*(each for each in self.rows if each.label in names), row]
+        return self.picture(rows, row.label, *self.extent(rows), scale=0.6)
 
-    def picture(self, rows: Sequence[Row], title: str) -> str:
+    def picture(
+        self, rows: Sequence[Row], title: str, frames: int, width: int, scale: float = 1
+    ) -> str:
         """The timelines below each other."""
         height = sum(row.height for row in rows)
-        parts = [self.grid(height)]
+        parts = [self.grid(frames, height)]
         top = 0
         for row in rows:
             parts.append(f'<g class="{row.kind}" transform="translate(0 {top})">')
@@ -213,10 +226,10 @@ class Block:
             top += row.height
         words = [row.words if len(rows) == 1 else f"{row.label}: {row.words}" for row in rows]
         head = f"<title>{escape(title)}</title><desc>{escape('. '.join(words))}</desc>"
-        return svg(self.width, height, head + "".join(parts), 'role="img"')
+        return svg(width, height, head + "".join(parts), 'role="img"', scale)
 
-    def grid(self, height: int) -> str:
-        lines = "".join(f"M{self.at(frame):g} 0V{height}" for frame in range(self.frames + 1))
+    def grid(self, frames: int, height: int) -> str:
+        lines = "".join(f"M{self.at(frame):g} 0V{height}" for frame in range(frames + 1))
         return f'<path class="grid" d="{lines}"/>'
 
     def scale(self) -> str:
@@ -317,8 +330,8 @@ def text(x: float, y: float, words: str) -> str:
     return f'<text x="{x:g}" y="{y:g}">{escape(words)}</text>'
 
 
-def svg(width: float, height: float, inside: str, more: str) -> str:
+def svg(width: float, height: float, inside: str, more: str, scale: float = 1) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="marble" width="{width:g}"'
-        f' height="{height:g}" viewBox="0 0 {width:g} {height:g}" {more}>{inside}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="marble" width="{width * scale:g}"'
+        f' height="{height * scale:g}" viewBox="0 0 {width:g} {height:g}" {more}>{inside}</svg>'
     )

@@ -1,11 +1,15 @@
 """What the site draws, for Sphinx. Builders other than that for HTML write the text instead."""
 
+import re
 from typing import Any
 
 from docutils import nodes
 from marbles import Block
+from sections import SECTIONS, section
 from sphinx.errors import SphinxError
 from sphinx.transforms import SphinxTransform
+
+MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 class Drawn(nodes.literal_block):
@@ -21,6 +25,9 @@ class DrawMarbles(SphinxTransform):
         for node in list(self.document.findall(nodes.literal_block)):
             if node.get("language") == "marbles":
                 node.replace_self(Drawn("", node.astext(), picture=self.picture(node)))
+        if self.env.docname == "all":
+            for row in self.document.findall(nodes.row):
+                self.add_thumbnail(row)
 
     def picture(self, node: nodes.literal_block) -> str:
         try:
@@ -28,6 +35,14 @@ class DrawMarbles(SphinxTransform):
         except (ValueError, SyntaxError) as error:
             where = f"{node.source or self.env.docname}:{node.line}"
             raise SphinxError(f"{where}: this block cannot be drawn: {error}") from error
+
+    def add_thumbnail(self, row: nodes.row) -> None:
+        """Show the first timeline of an operator below its name."""
+        cell = row[0]
+        name = cell.astext()
+        blocks = MARBLES.findall(section(name)) if name in SECTIONS else []
+        if blocks:
+            cell += Drawn("", "", picture=Block(blocks[0]).thumbnail(name))
 
 
 def visit(translator: Any, node: Drawn) -> None:

@@ -165,6 +165,12 @@ def test_an_item_has_the_colour_of_its_source() -> None:
     ]
 
 
+def test_groups_have_colours() -> None:
+    tree = figure("a  A-b-a|\na.group_by(str.lower).flat_map(items)  A-b-a|")
+    colours = [item.get("class") for item in pictures(tree)[1].iter("g")][1:]
+    assert colours == ["item of-0", "item of-1", "item of-0"]
+
+
 def test_readers_of_one_opening_are_marked() -> None:
     tree = figure("opened  s=a.share()\n\na  a|\ns.take(1)  (a|)\na.skip(1)  -|")
     rows = [
