@@ -8,7 +8,8 @@ from statistics import median
 
 from report import Report, Row
 
-INK = "#808890"  # to be read on white as well as on black
+INK = "var(--ink)"
+DARK = "@media (prefers-color-scheme: dark) {.chart {--ink: #9ea7b3}}"
 FAINT = ' opacity=".25"'
 COLORS = {  # to be told apart by everybody
     "asyncio": "#3f8fd2",
@@ -30,7 +31,8 @@ def draw(report: Report, folder: Path) -> None:
 def svg(width: float, height: float, parts: Iterable[str]) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"'
-        f' width="{width:g}" height="{height:g}" font-family="sans-serif" font-size="11">'
+        f' width="{width:g}" height="{height:g}" font-family="sans-serif" font-size="12"'
+        f' class="chart"><style>.chart {{--ink: #57606a}} {DARK}</style>'
     )
     return "\n".join((head, *parts, "</svg>", ""))
 
@@ -93,7 +95,7 @@ def beside(rows: list[Row]) -> str:
         }
         for floor in (False, True)
     )
-    words = "time divided by that on asyncio; the thin line in a bar is the floor"
+    words = "time divided by that on asyncio: left of 1 faster; thin lines: the floor"
     return lanes([row.name for row in rows], ours, words, 6, floors)
 
 
@@ -107,24 +109,23 @@ def lanes(
     """A lane for each label, with a bar from 1 to the ratio for each backend."""
     backends = list(dict.fromkeys(backend for _, backend in ratios))
     high = thick * (len(backends) + 1)
-    bottom = high * len(labels) + 30
+    bottom = high * len(labels) + 60
     axis = Axis((1, *ratios.values(), *(thin or {}).values()), 240, 700)
     parts = [text(240 + 90 * n, 14, b, color=COLORS[b]) for n, b in enumerate(backends)]
     for tick in axis.ticks:
-        faint = "" if tick == 1 else FAINT
-        parts.append(line([(axis(tick), 24), (axis(tick), bottom)], more=faint))
-        parts.append(text(axis(tick), bottom + 14, f"{tick:g}", "middle"))
+        parts.append(line([(axis(tick), 54), (axis(tick), bottom)], more=FAINT * (tick != 1)))
+        parts += [text(axis(tick), y, f"{tick:g}", "middle") for y in (50, bottom + 16)]
     for n, label in enumerate(labels):
-        parts.append(text(232, high * (n + 0.5) + 30, label, "end"))
+        parts.append(text(232, high * (n + 0.5) + 60, label, "end"))
     for place, backend in enumerate(backends):
         for kind, width, color in (ratios, thick - 1, COLORS[backend]), (thin or {}, 1, INK):
             bars = [
-                (axis(1), axis(ratio), high * n + 30 + thick * (place + 0.5))
+                (axis(1), axis(ratio), high * n + 60 + thick * (place + 0.5))
                 for (n, name), ratio in kind.items()
                 if name == backend
             ]
             parts.append(strokes(bars, color, width))
-    return svg(720, bottom + 36, [*parts, text(470, bottom + 30, words, "middle")])
+    return svg(720, bottom + 24, [*parts, text(470, 32, words, "middle")])
 
 
 def yardstick(row: Row) -> str:
@@ -155,9 +156,10 @@ def curves(rows: list[Row]) -> str:
     for at, backend in enumerate(shown):
         left, right = 54 + 390 * at, 394 + 390 * at
         along = Axis((number for number, _ in points), left, right)
-        parts.append(text((left + right) / 2, 16, backend, "middle"))
+        for y, what in (16, f"{backend}: cost of one, by that of the fewest"), (364, "how many"):
+            parts.append(text((left + right) / 2, y, what, "middle"))
         for tick in up.ticks:
-            parts.append(line([(left, up(tick)), (right, up(tick))], more=FAINT))
+            parts.append(line([(left, up(tick)), (right, up(tick))], more=FAINT * (tick != 1)))
             parts.append(text(left - 4, up(tick) + 4, f"{tick:,g}", "end"))
         for tick in along.ticks:
             parts.append(line([(along(tick), 30), (along(tick), 330)], more=FAINT))
@@ -166,5 +168,5 @@ def curves(rows: list[Row]) -> str:
             curve = [(along(number), up(cost)) for number, cost in lines[row.name, backend]]
             parts.append(line(curve, PALETTE[n], ' stroke-width="2"'))
     for n, row in enumerate(rows):
-        parts.append(text(60 + 148 * (n % 5), 366 + 16 * (n // 5), row.name, color=PALETTE[n]))
-    return svg(800, 400, parts)
+        parts.append(text(60 + 148 * (n % 5), 386 + 16 * (n // 5), row.name, color=PALETTE[n]))
+    return svg(800, 420, parts)

@@ -20,14 +20,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosectionlabel",
     "sphinx.ext.napoleon",  # for "Args:" and the like
-    "sphinxcontrib.mermaid",
 ]
 exclude_patterns = ["_build"]
 suppress_warnings = ["autosectionlabel.*"]  # two headings of one text, to which nothing refers
 autosectionlabel_prefix_document = True
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
-myst_fence_as_directive = ["mermaid"]
 
 smartquotes = False
 default_role = "py:obj"  # single backquotes in docstrings

@@ -1,10 +1,13 @@
 """What the site draws, for Sphinx. Builders other than that for HTML write the text instead."""
 
 import re
+from html import escape
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from marbles import Block
+from pipelines import COMMENT, drawing
 from sections import SECTIONS, section
 from sphinx.errors import SphinxError
 from sphinx.transforms import SphinxTransform
@@ -45,6 +48,38 @@ class DrawMarbles(SphinxTransform):
             cell += Drawn("", "", picture=Block(blocks[0]).thumbnail(name))
 
 
+class DrawPipelines(SphinxTransform):
+    """Draw the pipelines, and write out the text of those for Mermaid, which GitHub draws."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs: Any) -> None:
+        for node in list(self.document.findall(nodes.raw)):
+            if found := COMMENT.fullmatch(node.astext().strip()):
+                node.replace_self(Drawn("", "", picture=drawing(found[1])))
+        for block in self.document.findall(nodes.literal_block):
+            if block.get("language") == "mermaid":
+                block["language"] = "text"
+
+
+class InlineCharts(SphinxTransform):
+    """Put the charts into the page, so that they follow its theme."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs: Any) -> None:
+        for node in list(self.document.findall(nodes.image)):
+            file = Path(self.env.doc2path(self.env.docname)).parent / node["uri"]
+            if file.suffix == ".svg" and "benchmarks" in file.parts:
+                words = f'role="img" aria-label="{escape(node["alt"])}" '
+                chart = file.read_text("utf-8").replace("<svg ", f"<svg {words}", 1)
+                picture = (
+                    f'<div class="wide" tabindex="0" role="group" aria-label="Chart">{chart}</div>'
+                )
+                node.replace_self(Drawn("", "", picture=picture))
+                self.env.note_dependency(str(file))
+
+
 def visit(translator: Any, node: Drawn) -> None:
     translator.body.append(node["picture"])
     raise nodes.SkipNode
@@ -52,5 +87,6 @@ def visit(translator: Any, node: Drawn) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     app.add_node(Drawn, html=(visit, None))
-    app.add_transform(DrawMarbles)
+    for transform in (DrawMarbles, DrawPipelines, InlineCharts):
+        app.add_transform(transform)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
