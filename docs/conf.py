@@ -1,8 +1,8 @@
 """How Sphinx makes the site: nox -s docs"""
 
-import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from sections import SECTIONS, section
 
+DOCS = Path(__file__).parent
+PYPROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))
+REPOSITORY = PYPROJECT["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]
+
 project = "anystream"
-author = "the anystream authors"
-html_title = "anystream"
+author = project_copyright = "the anystream authors"
+release = version = PYPROJECT["project"]["version"]
+html_title = f"anystream {version}"
 
 extensions = [
+    "pages",
     "pictures",
     "myst_parser",
     "sphinx.ext.autodoc",
@@ -39,13 +45,17 @@ python_display_short_literal_types = True
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("copy.js", {"defer": "defer"})]
+html_favicon = "_static/favicon.svg"
+html_theme_options = (
+    {"source_repository": REPOSITORY, "source_branch": "main", "source_directory": "docs/"}
+    if REPOSITORY
+    else {}
+)
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "tango"
 pygments_dark_style = "github-dark"
-
-DOCS = Path(__file__).parent
-
 
 FACTS = re.compile(
     r"^- \*\*(?:Ends|Errors|Cancellation|Costs).*?(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL
@@ -68,37 +78,5 @@ def add_facts(app: Any, what: str, name: str, obj: Any, options: Any, lines: lis
     lines += ["", f":ref:`More of it in the guide <{page}:{heading}>`", ""]
 
 
-ELSEWHERE = {
-    DOCS / f"{page}.md": DOCS.parent / file
-    for page, file in {
-        "architecture": "ARCHITECTURE.md",
-        "changelog": "CHANGELOG.md",
-        "contributing": "CONTRIBUTING.md",
-        "examples": "examples/README.md",
-        "measuring": "benchmarks/README.md",
-        "figures": "benchmarks/results/README.md",
-    }.items()
-}
-"""Pages that are files beside this folder; on GitHub they say no more than where it is."""
-
-LINK = re.compile(r"(?<=\]\()[^)#:\s]+")
-
-
-def bring_in(app: Any, page: str, source: list[str]) -> None:
-    """Read those pages from where they are, and let links to them and in them lead to pages."""
-    here = DOCS / f"{page}.md"
-    file = ELSEWHERE.get(here, here)
-    pages = {there.resolve(): made for made, there in ELSEWHERE.items()}
-
-    def led(link: re.Match[str]) -> str:
-        target = (file.parent / link[0]).resolve()
-        if not target.exists():
-            return link[0]
-        return os.path.relpath(pages.get(target, target), here.parent)
-
-    source[0] = LINK.sub(led, file.read_text("utf-8"))
-
-
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", add_facts)
-    app.connect("source-read", bring_in)

@@ -36,7 +36,8 @@ from anystream._cli.server.routes import users
 from anystream.testing import backend
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+# Not those of the site in docs/_build, which are the same once more.
+PAGES = sorted(path for place in ("", "docs/", "docs/[!_]*/") for path in ROOT.glob(f"{place}*.md"))
 PART = re.compile(
     r"""^<!--\ setup\n (?P<setup>.*?) ^-->$
     |   ^<!--\ (?P<note>real\ time|asyncio|leaks|not\ run(?:\ \(page\))?):\ (?P<why>\S.*?)\ -->$

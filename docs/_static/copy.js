@@ -1,0 +1,19 @@
+// A button that copies a block of code; of a session it leaves out the prompts and the output.
+document.querySelectorAll("div.highlight").forEach((block) => {
+  const button = document.createElement("button");
+  button.className = "copy";
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    const code = block.querySelector("pre").cloneNode(true);
+    code.querySelectorAll(".gp, .go").forEach((part) => part.remove());
+    try {
+      await navigator.clipboard.writeText(code.textContent.trim() + "\n");
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+  block.append(button);
+});
