@@ -1,14 +1,10 @@
 """How Sphinx makes the site: nox -s docs"""
 
-import re
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-from sections import SECTIONS, section
 
 DOCS = Path(__file__).parent
 PYPROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))
@@ -20,12 +16,14 @@ release = version = PYPROJECT["project"]["version"]
 html_title = f"anystream {version}"
 
 extensions = [
+    "entries",
     "pages",
     "pictures",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosectionlabel",
     "sphinx.ext.napoleon",  # for "Args:" and the like
+    "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_build"]
 suppress_warnings = ["autosectionlabel.*"]  # two headings of one text, to which nothing refers
@@ -37,7 +35,10 @@ smartquotes = False
 default_role = "py:obj"  # single backquotes in docstrings
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # the guides show what is passed, and type checkers know the overloads
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 76
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 python_display_short_literal_types = True
@@ -56,27 +57,3 @@ html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "tango"
 pygments_dark_style = "github-dark"
-
-FACTS = re.compile(
-    r"^- \*\*(?:Ends|Errors|Cancellation|Costs).*?(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL
-)
-MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def add_facts(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Append to the docstring of an operator the timelines and facts that the guides have."""
-    owner, _, short = name.rpartition(".")
-    if owner not in ("anystream", "anystream.Stream") or short not in SECTIONS:
-        return
-    text = section(short)
-    for marbles in MARBLES.findall(text):
-        block = [f"   {line}".rstrip() for line in marbles.splitlines()]
-        lines += [".. code-block:: marbles", "", *block, ""]
-    for fact in FACTS.findall(text):
-        lines += re.sub(r"\[(.*?)\]\(.*?\)", r"\1", fact, flags=re.DOTALL).splitlines()
-    page, heading = SECTIONS[short]
-    lines += ["", f":ref:`More of it in the guide <{page}:{heading}>`", ""]
-
-
-def setup(app: Any) -> None:
-    app.connect("autodoc-process-docstring", add_facts)
