@@ -268,6 +268,7 @@ def docs(session: nox.Session) -> None:
     """Make the site, in docs/_build; a link that leads nowhere is an error (-- for sphinx)."""
     install(session, "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build", *session.posargs)
+    session.run("python", "tests/built_site.py", "docs/_build")
 
 
 @nox.session

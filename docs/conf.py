@@ -19,6 +19,7 @@ extensions = [
     "entries",
     "pages",
     "pictures",
+    "accessible",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosectionlabel",
@@ -46,14 +47,16 @@ python_display_short_literal_types = True
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_js_files = [("copy.js", {"defer": "defer"})]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "_static/favicon.svg"
-html_theme_options = (
-    {"source_repository": REPOSITORY, "source_branch": "main", "source_directory": "docs/"}
-    if REPOSITORY
-    else {}
-)
+html_theme_options = {"light_css_variables": {"color-code-background": "#f6f8fa"}}
+if REPOSITORY:
+    html_theme_options |= {
+        "source_repository": REPOSITORY,
+        "source_branch": "main",
+        "source_directory": "docs/",
+    }
 html_copy_source = False
 html_show_sourcelink = False
-pygments_style = "tango"
+pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "github-dark"

@@ -183,7 +183,7 @@ class Block:
         """All of it, as HTML: names that wrap beside a picture for each timeline."""
         parts = ['<div class="marbles">']
         parts += [f'<p class="marbles-note">{words}</p>' for words in self.captions()]
-        parts.append('<div class="marbles-rows" tabindex="0" role="group" aria-label="Timelines">')
+        parts.append('<div class="marbles-rows" role="group" aria-label="Timelines">')
         owned = self.settings.get("opened", "").partition("=")[0]
         for row in self.rows:
             kind = f"{row.kind} reader" if owned and owned in row.names else row.kind

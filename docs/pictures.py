@@ -73,9 +73,7 @@ class InlineCharts(SphinxTransform):
             if file.suffix == ".svg" and "benchmarks" in file.parts:
                 words = f'role="img" aria-label="{escape(node["alt"])}" '
                 chart = file.read_text("utf-8").replace("<svg ", f"<svg {words}", 1)
-                picture = (
-                    f'<div class="wide" tabindex="0" role="group" aria-label="Chart">{chart}</div>'
-                )
+                picture = f'<div class="wide" role="group" aria-label="Chart">{chart}</div>'
                 node.replace_self(Drawn("", "", picture=picture))
                 self.env.note_dependency(str(file))
 

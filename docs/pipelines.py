@@ -31,4 +31,4 @@ def drawing(expression: str) -> str:
     """The picture, whose style is that of the site."""
     picture = STYLE.sub("", stream_of(expression).explain(format="svg"))
     picture = picture.replace("<svg ", '<svg class="pipeline" ', 1)
-    return f'<div class="wide" tabindex="0" role="group" aria-label="Pipeline">{picture}</div>'
+    return f'<div class="wide" role="group" aria-label="Pipeline">{picture}</div>'

@@ -1,5 +1,6 @@
 """The site as Markdown, and what follows from the settings of the project."""
 
+import pkgutil
 import re
 import runpy
 import sys
@@ -82,3 +83,22 @@ def test_the_conda_recipe_is_that_of_the_project() -> None:
     assert [bound for bound in bounds if f"- {bound}\n" not in plain] == []
     for name, target in project["scripts"].items():
         assert f"- {name} = {target}\n" in recipe
+
+
+def test_since_names_what_there_is() -> None:
+    module = runpy.run_path(str(DOCS / "since.py"))
+    assert module["since"]("anystream.Stream.map") == "0.1.0"
+    for name, version in module["LATER"].items():
+        assert pkgutil.resolve_name(name)
+        assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_html_is_mended_once() -> None:
+    accessible = runpy.run_path(str(DOCS / "accessible.py"))["accessible"]
+    html = (
+        '<aside class="sidebar-drawer"><dt class="sig sig-object py"><dl><dd>n</dd></dl></dt><dl>'
+    )
+    mended = accessible(html)
+    assert 'aria-label="Pages"' in mended
+    assert '<span class="sig-dl"><span class="sig-dd">n</span></span></dt><dl>' in mended
+    assert accessible(mended) == mended

@@ -17,3 +17,14 @@ document.querySelectorAll("div.highlight").forEach((block) => {
   });
   block.append(button);
 });
+
+// What scrolls can be scrolled with the keys.
+const scroll = () => {
+  const wide = ".highlight pre, .table-wrapper, .marbles-rows, .wide";
+  document.querySelectorAll(wide).forEach((part) => {
+    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  });
+};
+addEventListener("resize", scroll);
+scroll();
