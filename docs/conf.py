@@ -20,6 +20,7 @@ extensions = [
     "pages",
     "pictures",
     "accessible",
+    "tabs",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosectionlabel",

@@ -1,5 +1,5 @@
-// A button that copies a block of code; of a session it leaves out the prompts and the output.
-document.querySelectorAll("div.highlight").forEach((block) => {
+// A button that copies a block of code; of a session without the prompts and the output.
+document.querySelectorAll(":not(.highlight-text) > div.highlight").forEach((block) => {
   const button = document.createElement("button");
   button.className = "copy";
   button.type = "button";
