@@ -19,6 +19,7 @@ from anyio.lowlevel import checkpoint
 from chaos import eager_loop
 
 from anystream import Stream, WrongTaskError, async_range, chain, from_thread, merge
+from anystream._core.backends import backend
 from anystream.testing import TrackedSource
 from anystream.testing.sweep import assert_sound
 from anystream.testing.tasks import running_tasks
@@ -263,6 +264,25 @@ def test_a_step_in_another_event_loop_is_an_error(runtime: Runtime, other: str) 
 
     runtime.run(main)
     assert source.open_runs == 0
+
+
+@everywhere
+def test_an_alarm_that_is_late(runtime: Runtime) -> None:
+    """uvloop does not tell of a timer without a delay when it is due."""
+
+    async def main() -> None:
+        loop = backend()
+        event = loop.new_event()
+        now = loop.clock()()
+        due = iter([now - 1, now - 2])
+        alarm = loop.new_alarm(partial(next, due, 0.0), event.set)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(alarm.wait, event)
+        alarm.stop()
+
+    runtime.run(main)
 
 
 @everywhere

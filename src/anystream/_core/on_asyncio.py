@@ -49,26 +49,27 @@ class FutureEvent:
 class LazyAlarm:
     """Looks when it is due only where it had been due before, so that to wait sets no timer."""
 
-    __slots__ = ("_due", "_loop", "_ring", "_timer")
+    __slots__ = ("_due", "_loop", "_ring", "_set_for", "_timer")
 
     def __init__(self, due: Callable[[], float], ring: Callable[[], None]) -> None:
         self._due = due
         self._ring = ring
         self._loop = get_running_loop()
         self._timer: TimerHandle | None = None
+        self._set_for: float = inf  # when it rings; what uvloop gives need not tell
 
     async def wait(self, event: AsyncEvent) -> None:
         await checkpoint()  # a look costs less than to wait [clock-timeout]
         if event.is_set():
             return
         due = self._due()
-        if self._timer is None or due < self._timer.when():
+        if self._timer is None or due < self._set_for:
             self._set(due)
         await event.wait()
 
     def _set(self, due: float) -> None:
         self.stop()
-        self._timer = self._loop.call_at(due, self._look)
+        self._timer, self._set_for = self._loop.call_at(due, self._look), due
 
     def _look(self) -> None:
         self._timer = None
