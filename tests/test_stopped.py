@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -520,10 +521,10 @@ async def test_a_scope_that_cancels_itself_behind_a_shield_is_not_the_stop() -> 
     assert went_on == ["behind the scope"]
 
 
-PARTS: dict[str, Callable[[TrackedSource[int]], Stream[int]]] = {
-    "repeat": lambda source: Stream(source.generator).take(1).repeat(2),
-    "chain": lambda source: chain(Stream(source.generator).take(1), Stream(source.generator)),
-    "flat_map": lambda source: Stream([1, 2]).flat_map(lambda _: Stream(source.generator).take(1)),
+PARTS: dict[str, Callable[[Any], Stream[int]]] = {
+    "repeat": lambda make: Stream(make).take(1).repeat(2),
+    "chain": lambda make: chain(Stream(make).take(1), Stream(make)),
+    "flat_map": lambda make: Stream([1, 2]).flat_map(lambda _: Stream(make).take(1)),
 }
 """What closes one part in the middle of the run, and goes on with another."""
 
@@ -532,7 +533,7 @@ PARTS: dict[str, Callable[[TrackedSource[int]], Stream[int]]] = {
 async def test_a_part_that_is_being_closed_is_closed_to_its_end(name: str) -> None:
     source = TrackedSource([1, 2], cleanup=2)
     start = anyio.current_time()
-    async with PARTS[name](source).buffer(3).open(grace=5) as items:
+    async with PARTS[name](source.generator).buffer(3).open(grace=5) as items:
         assert await anext(items) == 1
         await anyio.sleep(1)
     assert anyio.current_time() - start == 2
@@ -544,8 +545,47 @@ async def test_a_part_that_hangs_while_it_is_closed_has_its_time(name: str) -> N
     source = TrackedSource([1, 2], cleanup=math.inf)
     start = anyio.current_time()
     with pytest.raises(CleanupTimeoutError, match="did not close within 3 s"):
-        async with PARTS[name](source).buffer(3).open(grace=3) as items:
+        async with PARTS[name](source.generator).buffer(3).open(grace=3) as items:
             assert await anext(items) == 1
             await anyio.sleep(10)
     assert anyio.current_time() - start == 13
+    assert source.opened == 1
+
+
+@pytest.mark.parametrize("holds_scope", [False, True])
+@pytest.mark.parametrize("name", [*PARTS, "retry"])
+async def test_a_part_in_the_readers_own_task_is_closed_to_its_end(
+    name: str, holds_scope: bool
+) -> None:
+    source = TrackedSource([1, 2], cleanup=2)
+
+    async def scoped() -> AsyncIterator[int]:
+        with anyio.CancelScope():
+            async with aclosing(source.generator()) as items:
+                async for item in items:
+                    yield item
+
+    def fail(item: int) -> int:
+        raise OSError
+
+    generator = scoped if holds_scope else source.generator
+    stream = (
+        Stream(generator).map(fail).retry(Retry(2, first=0.1))
+        if name == "retry"
+        else PARTS[name](generator)
+    )
+    start = anyio.current_time()
+    with anyio.move_on_after(1) as scope:
+        await stream.with_grace(5).drain()
+    assert scope.cancelled_caught
+    assert anyio.current_time() - start == 2
+    assert (source.opened, source.closes_started, source.closes_finished) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("name", PARTS)
+async def test_a_part_in_the_readers_own_task_has_its_time(name: str) -> None:
+    source = TrackedSource([1, 2], cleanup=math.inf)
+    with pytest.raises(CleanupTimeoutError, match="did not close within 3 s"):
+        await PARTS[name](source.generator).with_grace(3).drain()
+    assert anyio.current_time() == 3
     assert source.opened == 1

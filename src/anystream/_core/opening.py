@@ -6,7 +6,7 @@ cancel scopes.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import Context, copy_context
 from functools import partial
 from inspect import currentframe
@@ -422,6 +422,19 @@ class Opening(TaskOwner):
         self._scope.shield, self._scope.deadline = False, inf
         if self._scope.cancel_called:
             self.add_error(self.hung(self._grace))
+
+    async def _close_part(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
+        """The same under a shield, which may stand around it if what is closed holds no scope."""
+        scope = self._scope
+        if scope is None or scope.shield or scope.cancel_called or self._elsewhere():
+            await super()._close_part(close, grace)
+        elif self.backend.is_innermost(scope):
+            with self.backend.new_scope(shield=True) as fresh:
+                await self._attempt(close, fresh, grace)
+        else:
+            scope.shield = True
+            await self._attempt(close, scope, grace)
+            scope.shield, scope.deadline = False, inf
 
     def _elsewhere(self) -> bool:
         """Whether this is another task than the one that has entered the scope."""
