@@ -1,0 +1,153 @@
+"""One opening of a group: a source of messages, and the task behind it.
+
+The task is in no group of the reader's. So a cancellation of a step comes to no command: what a
+read brings is kept here whether or not anybody waits for it, since the server will not send it
+again. The task ends when the source is closed, which waits for that.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from secrets import token_hex
+from socket import gethostname
+from typing import Any
+
+import anyio
+from anyio import CancelScope
+
+from .._core.batches import TimeSlicer
+from .._core.contracts import AsyncEvent, Backend, Owner, SourceDefaults
+from .._core.run import Run
+from .._operators.recover import in_except
+from .._retry import Backoff
+from .errors import RedisConnectionError, bare
+from .holdings import Holdings
+from .messages import Message
+from .plans import Plan
+from .sessions import Session
+
+
+class Consumer(SourceDefaults):
+    """A consumer of a group, over as many connections as it takes."""
+
+    closes = True
+
+    def __init__(self, plan: Plan, owner: Owner) -> None:
+        self.plan = plan
+        self.backend: Backend = owner.backend
+        name = plan.consumer or f"{gethostname()}-{token_hex(6)}"
+        self.holdings = Holdings(plan, name, owner.backend)
+        self.slicer = TimeSlicer()
+        self.backoff = Backoff(plan.retry)
+        self.has_joined: bool = False  # the group, at least once
+        self.is_connected: bool = False
+        self.done: AsyncEvent = owner.backend.new_event()
+        self.scope: CancelScope | None = None  # of the task
+        self.failure: Exception | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.scope is not None and not self.done.is_set()
+
+    async def batch(self) -> Iterator[Message[Any]] | None:
+        holdings = self.holdings
+        await self.backend.checkpoint()
+        if self.scope is None:
+            self.scope = CancelScope()
+            self.backend.start_alone(self.live)
+        while not holdings.has_some():
+            if self.failure is not None:
+                raise self.failure
+            if holdings.stopping.is_set():
+                return None
+            await holdings.wait()
+        self.slicer.start()
+        return chain.from_iterable(self.slicer.pieces(holdings.handed()))
+
+    async def close(self, owner: Owner) -> None:
+        if self.holds:
+            await owner.release(self.leave)
+
+    async def leave(self) -> None:
+        """Tell the server what it does not know yet, and give back the rest."""
+        plan, holdings, scope = self.plan, self.holdings, self.scope
+        assert scope is not None
+        holdings.stop()
+        holdings.closing.set()
+        if not self.is_connected:
+            scope.cancel()
+        try:
+            await self.done.wait()
+        finally:
+            if not self.done.is_set():
+                scope.cancel()
+                with CancelScope(shield=True):
+                    await self.done.wait()
+        if holdings.outbox.settled:
+            raise RedisConnectionError(
+                f"{plan.place}: closed without a connection, and {holdings.outbox.settled}"
+                " messages that were acknowledged will come again",
+                plan.stream,
+                plan.group,
+            ) from self.failure
+
+    # -- the task ------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """The whole life of the task; it raises nothing but a cancellation from outside."""
+        assert self.scope is not None
+        try:
+            with self.scope:
+                async with anyio.create_task_group() as tasks:
+                    if self.plan.until is not None:
+                        tasks.start_soon(self.until, self.plan.until)
+                    await self.connections()
+                    tasks.cancel_scope.cancel()
+        except self.backend.cancelled:
+            raise
+        except BaseException as exc:
+            self.fail(exc)
+        finally:
+            self.done.set()
+            self.holdings.news.ring()
+
+    def fail(self, error: BaseException) -> None:
+        found = bare(error)
+        self.failure = found if isinstance(found, Exception) else RuntimeError(repr(found))
+
+    async def until(self, trigger: Any) -> None:
+        """Stop at the first item of the trigger."""
+        async with Run[Any](trigger) as items:
+            async for _ in items:
+                break
+            else:
+                return
+        self.holdings.stop()
+
+    async def connections(self) -> None:
+        """One after the other, for as long as the policy allows and nobody has closed this."""
+        while True:
+            try:
+                async with self.plan.connect(2) as links:
+                    session = Session(self.holdings, *links)
+                    await session.join()
+                    self.joined()
+                    await session.serve()
+                return
+            except RedisConnectionError as error:
+                self.is_connected = False
+                if self.holdings.closing.is_set() or not self.has_joined:
+                    raise
+                self.backoff.grant(error)
+                await self.pause(error)
+
+    def joined(self) -> None:
+        self.is_connected = self.has_joined = True
+        self.backoff.reset()
+
+    async def pause(self, error: Exception) -> None:
+        pause, hook = self.backoff.pause(), self.plan.retry.hook
+        if hook is not None:
+            await in_except(error, hook, self.backoff.number, error, pause)
+        with anyio.move_on_after(pause):
+            await self.holdings.closing.wait()
+            raise error

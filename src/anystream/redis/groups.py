@@ -1,0 +1,331 @@
+"""`group`: the messages of a consumer group as a stream, and what is done with them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import isawaitable
+from typing import Any, Literal, TypeVar, overload
+
+from .. import _args as check
+from .. import _labels as label
+from .._recipe import Recipe, named_call, named_call_showing
+from .._retry import Retry
+from .._stream import Stream, Trigger, triggering
+from .consumers import Consumer
+from .errors import Place
+from .links import Link, checked_server
+from .messages import Message, Raw, flat, texts
+from .plans import RELEASED, Plan
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+URL = "redis://localhost:6379"
+RECONNECT = Retry(times=None, first=0.5, cap=10.0)
+"""The policy if none is given."""
+
+OnError = Literal["release", "raise"] | Callable[[Exception, Message[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far a group is behind.
+
+    Attributes:
+        behind: how many entries were not delivered to the group yet; None if the server does not
+            know it, as after entries in the middle were deleted, or before Redis 7.
+        pending: how many were delivered and are not acknowledged.
+        released: how many of these were given back, and wait for a consumer.
+        consumers: how many each consumer has.
+        oldest: seconds since the oldest of the pending ones was added; 0 if there are none.
+
+    >>> from anystream.redis import Lag
+    >>> print(Lag(behind=1200, pending=64, released=0, consumers={"a": 64}, oldest=3.2).pending)
+    64
+    """
+
+    behind: int | None
+    pending: int
+    released: int
+    consumers: Mapping[str, int]
+    oldest: float
+
+
+class GroupStream(Stream[Message[T_co]]):
+    """The messages of a consumer group, as `group` gives them.
+
+    A `Stream` with three things more: `handle`, which acknowledges, `lag`, and a `take_until` that
+    lets what is being handled come to its end. Its operators give ordinary streams.
+
+    >>> from anystream import redis
+    >>> async def work(url, charge):
+    ...     orders = redis.group("orders", group="billing", url=url)
+    ...     print(await orders.lag())
+    ...     await orders.handle(charge, concurrency=8)
+    """
+
+    __slots__ = ("_plan",)
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(Recipe.source(partial(Consumer, plan)))
+        self._plan = plan
+
+    @named_call
+    def take_until(self, trigger: Trigger) -> "GroupStream[T_co]":
+        """The messages that come before the trigger does; what is in hand then may be finished.
+
+        At the trigger nothing more is read, and what nobody has begun to handle is given back:
+        another consumer has it at once. The leases are kept and acknowledgements are told until the
+        stream is closed.
+
+        `trigger` is as for `Stream.take_until`, and so is what is raised.
+
+        >>> from anystream import redis, signals
+        >>> async def work(url, charge):
+        ...     orders = redis.group("orders", group="billing", url=url)
+        ...     await orders.take_until(signals("SIGTERM")).handle(charge, concurrency=8)
+        """
+        return GroupStream(replace(self._plan, until=triggering(trigger)))
+
+    async def handle(
+        self,
+        fn: Callable[[T_co], Any],
+        *,
+        concurrency: int = 1,
+        on_error: OnError = "release",
+        into: str | None = None,
+        maxlen: int | None = None,
+    ) -> None:
+        """Call `fn` with the value of each message, and acknowledge those for which it returns.
+
+        `fn` is plain or async; a plain one runs in the event loop. At most `concurrency` calls run
+        at a time.
+
+        With `into`, what `fn` returns is the entry of another stream of the same server: a mapping
+        of str, bytes or numbers, or None for no entry. The entry and the acknowledgement are one
+        step of the server, so each message has one result, however often `fn` is called with it.
+        `maxlen` is about how many entries that stream keeps.
+
+        What happens after an `Exception` of `fn` is `on_error`: with "release" the message is given
+        back and comes again after the lease, at most `attempts` times, and then it is an entry of
+        `dead`. With "raise" the error ends the stream. A function is called with the error and the
+        message, and may acknowledge or release it; otherwise it is as with "release".
+
+        A message may be handled more than once: after a crash, after a connection that was lost for
+        longer than the lease, and after an error. A cancellation gives back what was not handled.
+
+        Raises `TypeError` and `ValueError` for arguments of another kind, and what a step of the
+        stream raises, as `group` says. It returns when the stream ends, as `take_until` does it.
+
+        >>> from anystream import redis
+        >>> async def convert(order):
+        ...     return {"total": order["total"]}
+        >>> async def work(url):
+        ...     orders = redis.group("orders", group="billing", url=url)
+        ...     await orders.handle(convert, concurrency=8, into="invoices")
+        """
+        check.result_function("fn", fn)
+        check.integer("concurrency", concurrency, 1)
+        if not callable(on_error):
+            check.choice("on_error", on_error, ("release", "raise"))
+        if into is not None:
+            checked_name("into", into)
+        if maxlen is not None:
+            check.integer("maxlen", maxlen, 1)
+        if maxlen is not None and into is None:
+            raise TypeError(f"maxlen needs into, got maxlen={maxlen!r} alone")
+        one = Handler(fn, on_error, into, maxlen)
+        await self.map(one, concurrency=concurrency, ordered=False).drain()
+
+    async def lag(self) -> Lag:
+        """How far the group is behind, asked of the server now, by a connection of its own.
+
+        Raises `RedisConnectionError` and `RedisRefusedError`; the latter also if there is no such
+        stream or group yet.
+
+        >>> from anystream import redis
+        >>> async def look(url):
+        ...     print((await redis.group("orders", group="billing", url=url).lag()).behind)
+        """
+        async with self._plan.connect(1) as (link,):
+            return await asked(link, self._plan)
+
+
+class Handler:
+    """One call for each message, and what becomes of it."""
+
+    def __init__(
+        self, fn: Callable[[Any], Any], on_error: OnError, into: str | None, maxlen: int | None
+    ) -> None:
+        self.fn = fn
+        self.on_error = on_error
+        self.into = into
+        self.maxlen = maxlen
+        self.__qualname__: str = label.value(fn)  # for `explain` and errors
+
+    async def __call__(self, message: Message[Any]) -> None:
+        try:
+            fields = await self.result(message)
+        except Exception as error:
+            if self.on_error == "raise":
+                raise
+            await self.failed(message, error)
+        else:
+            if fields is None or self.into is None:
+                message.ack()
+            else:
+                message.source.publish(message, fields, self.into, self.maxlen)
+
+    async def result(self, message: Message[Any]) -> Raw | None:
+        made = self.fn(message.value)
+        if isawaitable(made):
+            made = await made
+        return None if made is None or self.into is None else flat("fn", made)
+
+    async def failed(self, message: Message[Any], error: Exception) -> None:
+        if callable(self.on_error):
+            answer = self.on_error(error, message)
+            if isawaitable(answer):
+                await answer
+        message.source.has_failed(message, error)
+
+
+@overload
+def group(
+    stream: str,
+    *,
+    group: str,
+    consumer: str | None = None,
+    url: str = URL,
+    prefetch: int = 100,
+    lease: float = 30.0,
+    attempts: int | None = 5,
+    dead: str | None = None,
+    start: str = "0",
+    decode: None = None,
+    retry: Retry = RECONNECT,
+) -> GroupStream[dict[str, str]]: ...
+@overload
+def group(
+    stream: str,
+    *,
+    group: str,
+    consumer: str | None = None,
+    url: str = URL,
+    prefetch: int = 100,
+    lease: float = 30.0,
+    attempts: int | None = 5,
+    dead: str | None = None,
+    start: str = "0",
+    decode: Callable[[dict[bytes, bytes]], T],
+    retry: Retry = RECONNECT,
+) -> GroupStream[T]: ...
+@named_call_showing("stream", "group", "consumer")
+def group(
+    stream: str,
+    *,
+    group: str,
+    consumer: str | None = None,
+    url: str = URL,
+    prefetch: int = 100,
+    lease: float = 30.0,
+    attempts: int | None = 5,
+    dead: str | None = None,
+    start: str = "0",
+    decode: Callable[[dict[bytes, bytes]], Any] | None = None,
+    retry: Retry = RECONNECT,
+) -> GroupStream[Any]:
+    """The messages of a consumer group of Redis Streams, each to be acknowledged when handled.
+
+    Each message comes to one of the consumers of the group, wherever they run. It comes again, to
+    any of them, if it is not acknowledged: nothing is lost when a process is killed. `handle` calls
+    a function for each and acknowledges; otherwise call `message.ack()`, or `redis.ack` behind
+    operators. Nothing acknowledges a message because it was read.
+
+    Args:
+        stream: the key of the stream. It is made, with the group, if it is not there.
+        group: the name of the group.
+        consumer: a name that no other process has at the same time, such as that of a pod in a
+            StatefulSet. After a crash the same name goes on at once with what it had. None is a new
+            name for each run, whose messages others take over after the lease.
+        url: `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix://path`.
+        prefetch: how many messages a run may hold that are not acknowledged.
+        lease: seconds that a message stays with its consumer without a word from it. It is renewed
+            for as long as the process and the connection live, so a call may take longer.
+        attempts: how often a message is delivered, at most; None is without end.
+        dead: the stream for those that were tried so often, `stream` with `:dead` behind it if
+            None. An entry has the fields of the message and `dead:stream`, `dead:group`, `dead:id`,
+            `dead:attempts` and, if a handler has failed last, `dead:error`.
+        start: where a group that is made here begins: "0" with all that is there, "$" with what
+            comes from now on, or behind an id.
+        decode: makes the value of a message of its fields, which are bytes; by default it is a
+            dictionary of str.
+        retry: the pauses before a connection that was lost is made again.
+
+    A run has a task and two connections of its own. A cancelled step may be repeated, and loses
+    nothing. Closing tells the server what is acknowledged, and gives the rest back to the group.
+
+    The stream needs a server of 6.2 or later, and coredis (`pip install 'anystream[redis]'`). It
+    is endless: `take_until` ends it in order.
+
+    Raises `TypeError` and `ValueError` for arguments of another kind, and `ImportError` without
+    coredis. A step raises `RedisConnectionError` if the first connection cannot be made, or none
+    any more that `retry` allows, and `RedisRefusedError` if the server refuses a command. Closing
+    raises `RedisConnectionError` if messages were acknowledged and there is no connection to say
+    so; they come again.
+
+    >>> from anystream import redis
+    >>> async def work(url, charge):
+    ...     orders = redis.group("orders", group="billing", url=url, prefetch=100, lease=30)
+    ...     await orders.handle(charge, concurrency=8)
+    """
+    server = checked_server("redis.group", url)
+    for name, value in (("stream", stream), ("group", group), ("start", start)):
+        checked_name(name, value)
+    for name, given in (("consumer", consumer), ("dead", dead)):
+        if given is not None:
+            checked_name(name, given)
+    if consumer == RELEASED:
+        raise ValueError(
+            f"consumer must be another name than that of released messages: {RELEASED}"
+        )
+    if decode is not None:
+        check.function("decode", decode)
+    if not isinstance(retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"retry must be a Retry, got {retry!r}")
+    place = Place(server.shown, stream, group)
+    return GroupStream(
+        Plan(
+            place=place,
+            connect=server.connector(place),
+            stream=stream,
+            group=group,
+            consumer=consumer,
+            prefetch=check.integer("prefetch", prefetch, 1),
+            lease=check.seconds("lease", lease, zero=False),
+            attempts=None if attempts is None else check.integer("attempts", attempts, 1),
+            dead=f"{stream}:dead" if dead is None else dead,
+            start=start,
+            decode=texts if decode is None else decode,
+            retry=retry,
+        )
+    )
+
+
+def checked_name(name: str, value: Any) -> None:
+    check.text(name, value)
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+
+
+async def asked(link: Link, plan: Plan) -> Lag:
+    groups = await link.call(b"XINFO", b"GROUPS", plan.stream)
+    behind = {each[b"name"].decode(): each.get(b"lag") for each in groups}.get(plan.group)
+    pending, oldest, _, consumers = await link.call(b"XPENDING", plan.stream, plan.group)
+    seconds, micros = await link.call(b"TIME")
+    held = {name.decode(): int(number) for name, number in consumers or ()}
+    released = held.pop(RELEASED, 0)
+    added = int(oldest.partition(b"-")[0]) / 1000 if oldest is not None else None
+    now = int(seconds) + int(micros) / 1e6
+    age = 0.0 if added is None else max(0.0, now - added)
+    return Lag(behind, pending, released, held, age)

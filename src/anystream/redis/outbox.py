@@ -1,0 +1,78 @@
+"""What was decided about messages here, until the server knows of it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .messages import Raw
+from .plans import RELEASED, Plan
+from .scripts import PUBLISH, RELEASE, digest
+
+
+class Given(NamedTuple):
+    """A message that is given back: for how long it counts as idle, and how often as delivered."""
+
+    id: str
+    idle: int
+    times: int
+
+
+class Entry(NamedTuple):
+    """An entry in another stream, with which a message is acknowledged."""
+
+    target: str
+    longest: int | None
+    id: str
+    fields: Raw
+
+
+class Outbox:
+    """Acknowledgements, results and what is given back, in the order of decision."""
+
+    def __init__(self, plan: Plan, consumer: str) -> None:
+        self.plan = plan
+        self.consumer = consumer
+        self.acked: list[str] = []
+        self.given: list[Given] = []
+        self.entries: list[Entry] = []
+
+    def __len__(self) -> int:
+        return len(self.acked) + len(self.given) + len(self.entries)
+
+    @property
+    def settled(self) -> int:
+        """How many messages are handled, and the server does not know it."""
+        return len(self.acked) + len(self.entries)
+
+    def ids(self) -> list[str]:
+        return [*self.acked, *(each.id for each in self.given), *(each.id for each in self.entries)]
+
+    def taken(self) -> "Outbox":
+        """All of it, which is not here any more."""
+        parcel = Outbox(self.plan, self.consumer)
+        parcel.acked, self.acked = self.acked, []
+        parcel.given, self.given = self.given, []
+        parcel.entries, self.entries = self.entries, []
+        return parcel
+
+    def put_back(self, parcel: "Outbox") -> None:
+        """It may have arrived or not; to send it again changes nothing."""
+        self.acked[:0] = parcel.acked
+        self.given[:0] = parcel.given
+        self.entries[:0] = parcel.entries
+
+    def commands(self) -> Sequence[Sequence[Any]]:
+        plan = self.plan
+        found: list[list[Any]] = []
+        if self.acked:
+            found.append([b"XACK", plan.stream, plan.group, *self.acked])
+        if self.given:
+            release = [b"EVALSHA", digest(RELEASE), 1, plan.stream, plan.group, self.consumer]
+            found.append([*release, RELEASED, *(part for each in self.given for part in each)])
+        for target, longest in {(each.target, each.longest): None for each in self.entries}:
+            publish: list[Any] = [b"EVALSHA", digest(PUBLISH), 2, plan.stream, target, plan.group]
+            publish.append("" if longest is None else longest)
+            for each in self.entries:
+                if (each.target, each.longest) == (target, longest):
+                    publish += (each.id, len(each.fields), *each.fields)
+            found.append(publish)
+        return found

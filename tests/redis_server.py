@@ -1,0 +1,80 @@
+"""A `redis-server` of one's own, and what tests ask it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anystream.redis.errors import Place
+from anystream.redis.links import Server
+
+NEEDED = pytest.mark.skipif(
+    shutil.which("redis-server") is None,
+    reason="no redis-server here (Debian: apt-get install redis-server)",
+)
+
+
+class RedisServer:
+    """A process on a unix socket, in a folder of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.socket = folder / "s"
+        self.options = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder)]
+        self.options += ["--save", "", *options]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            ["redis-server", *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while "PONG" not in self.ask("PING"):
+            assert self.process.poll() is None, "redis-server does not start"
+            time.sleep(0.01)
+
+    def ask(self, *command: str) -> str:
+        """What `redis-cli` says."""
+        cli = ["redis-cli", "-s", str(self.socket), *command]
+        return subprocess.run(cli, capture_output=True, text=True, check=False).stdout.strip()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait()
+            self.process = None
+
+    def connect(self, number: int = 1) -> Any:
+        """A connection beside those that are tested."""
+        return Server(self.url).connector(Place("here", "none"))(number)
+
+
+@contextmanager
+def redis_server(*options: str) -> Iterator[RedisServer]:
+    """A server that is killed at the end; its folder has a short name, as sockets need it."""
+    folder = Path(tempfile.mkdtemp(prefix="rd"))
+    server = RedisServer(folder, *options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop(signal.SIGKILL)
+        shutil.rmtree(folder)
+
+
+def pending(server: RedisServer, stream: str, group: str) -> int:
+    return int(server.ask("XPENDING", stream, group).split("\n")[0] or 0)
+
+
+def worker_environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(root / "src")}
