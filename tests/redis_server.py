@@ -39,7 +39,7 @@ class RedisServer:
         self.process = subprocess.Popen(
             ["redis-server", *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        while "PONG" not in self.ask("PING"):
+        while self.ask("PING")[:6] not in ("PONG", "NOAUTH"):
             assert self.process.poll() is None, "redis-server does not start"
             time.sleep(0.01)
 

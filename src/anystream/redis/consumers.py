@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 from anyio import CancelScope
 
+from .._core.backends import is_native
 from .._core.batches import TimeSlicer
 from .._core.contracts import AsyncEvent, Backend, Owner, SourceDefaults
 from .._core.run import Run
@@ -76,7 +77,7 @@ class Consumer(SourceDefaults):
         if not self.is_connected:
             scope.cancel()
         try:
-            await self.done.wait()
+            await self.ended()
         finally:
             if not self.done.is_set():
                 scope.cancel()
@@ -89,6 +90,22 @@ class Consumer(SourceDefaults):
                 plan.stream,
                 plan.group,
             ) from self.failure
+
+    async def ended(self) -> None:
+        """Wait for the task, for as long as a close may take, and despite asyncio's cancellations.
+
+        No shield keeps these away.
+        """
+        late: BaseException | None = None
+        while not self.done.is_set():
+            try:
+                await self.done.wait()
+            except self.backend.cancelled as exc:
+                if not is_native(exc):
+                    raise
+                late = exc
+        if late is not None:
+            raise late
 
     # -- the task ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from .._recipe import Recipe, named_call, named_call_showing
 from .._retry import Retry
 from .._stream import Stream, Trigger, triggering
 from .consumers import Consumer
-from .errors import Place
+from .errors import Place, RedisRefusedError
 from .links import Link, checked_server
 from .messages import Message, Raw, flat, texts
 from .plans import RELEASED, Plan
@@ -80,10 +80,11 @@ class GroupStream(Stream[Message[T_co]]):
 
         `trigger` is as for `Stream.take_until`, and so is what is raised.
 
+        >>> from signal import SIGTERM
         >>> from anystream import redis, signals
         >>> async def work(url, charge):
         ...     orders = redis.group("orders", group="billing", url=url)
-        ...     await orders.take_until(signals("SIGTERM")).handle(charge, concurrency=8)
+        ...     await orders.take_until(signals(SIGTERM)).handle(charge, concurrency=8)
         """
         return GroupStream(replace(self._plan, until=triggering(trigger)))
 
@@ -320,7 +321,9 @@ def checked_name(name: str, value: Any) -> None:
 
 async def asked(link: Link, plan: Plan) -> Lag:
     groups = await link.call(b"XINFO", b"GROUPS", plan.stream)
-    behind = {each[b"name"].decode(): each.get(b"lag") for each in groups}.get(plan.group)
+    lags = {each[b"name"].decode(): each.get(b"lag") for each in groups}
+    if plan.group not in lags:
+        raise RedisRefusedError(f"{plan.place}: there is no such group", plan.stream, plan.group)
     pending, oldest, _, consumers = await link.call(b"XPENDING", plan.stream, plan.group)
     seconds, micros = await link.call(b"TIME")
     held = {name.decode(): int(number) for name, number in consumers or ()}
@@ -328,4 +331,4 @@ async def asked(link: Link, plan: Plan) -> Lag:
     added = int(oldest.partition(b"-")[0]) / 1000 if oldest is not None else None
     now = int(seconds) + int(micros) / 1e6
     age = 0.0 if added is None else max(0.0, now - added)
-    return Lag(behind, pending, released, held, age)
+    return Lag(lags[plan.group], pending, released, held, age)

@@ -17,7 +17,7 @@ from .. import _labels as label
 from .._core.contracts import AsyncEvent, Backend
 from .messages import HANDED, LOST, SETTLED, WAITING, Message, Raw, unless_closed
 from .outbox import Entry, Given, Outbox
-from .plans import Plan
+from .plans import AT_ONCE, Plan
 
 ERROR = 500
 """Characters of an error that a dead message tells."""
@@ -105,7 +105,7 @@ class Holdings:
         self.release(message, 0.0, message.attempt - 1)
 
     def release(self, message: Message[Any], after: float, times: int) -> None:
-        idle = self.plan.lease_ms - round(after * 1000) + (after == 0)
+        idle = self.plan.lease_ms - round(after * 1000) if after else AT_ONCE
         self.outbox.given.append(Given(message.id, idle, times))
         self.told()
 

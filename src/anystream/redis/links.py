@@ -5,9 +5,12 @@ coredis is imported here, when a connection is made: that takes most of a second
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol, TypeAlias, cast
 from urllib.parse import urlsplit
+
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from .. import _args as check
 from .errors import Place, named
@@ -75,6 +78,7 @@ class Server:
                     stream_timeout=CONNECT_TIMEOUT,
                     max_connections=number,
                 )
+                pool.connection_class = closing(pool.connection_class)
                 async with pool:
                     yield [ClientLink(await pool.get_connection()) for _ in range(number)]
             except Exception as exc:
@@ -84,6 +88,25 @@ class Server:
                 raise found from found.__cause__
 
         return connect
+
+
+@cache
+def closing(kind: Any) -> Any:
+    """A class of connections that closes its streams also if no connection can be made.
+
+    The client leaves them to the garbage collector then, which warns of each.
+    """
+
+    class Closing(kind):  # type: ignore[misc]
+        async def run(self, **options: Any) -> None:
+            try:
+                await super().run(**options)  # pyright: ignore[reportUnknownMemberType]
+            finally:
+                for part in vars(self).values():
+                    if isinstance(part, (MemoryObjectReceiveStream, MemoryObjectSendStream)):
+                        part.close()
+
+    return Closing
 
 
 def checked_server(name: str, url: Any) -> Server:

@@ -12,6 +12,9 @@ from .links import Connect
 RELEASED = "anystream:released"
 """The consumer that messages belong to which were given back."""
 
+AT_ONCE = 86_400_000
+"""Milliseconds that a message counts as idle which is to be claimed at once, with any lease."""
+
 
 @dataclass(frozen=True)
 class Plan:

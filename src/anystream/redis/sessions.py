@@ -10,7 +10,7 @@ from .errors import is_of_a_group_that_is_there
 from .holdings import Holdings
 from .links import Link
 from .messages import Message, Raw
-from .plans import RELEASED
+from .plans import AT_ONCE, RELEASED
 from .scripts import ALL, KEEP, LEAVE, digest
 
 SOON = 0.02
@@ -173,5 +173,5 @@ class Session:
             await self.flush()
         await self.tell(
             *(b"EVALSHA", digest(LEAVE), 1, plan.stream, plan.group, holdings.consumer, RELEASED),
-            *(plan.lease_ms + 1, int(plan.consumer is None), *holdings.held),
+            *(AT_ONCE, int(plan.consumer is None), *holdings.held),
         )
