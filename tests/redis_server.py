@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from anystream.redis.errors import Place
-from anystream.redis.links import Server
+from anystream.redis.errors import StreamPlace
+from anystream.redis.links import ServerURL
 
 NEEDED = pytest.mark.skipif(
     shutil.which("redis-server") is None,
@@ -56,7 +56,7 @@ class RedisServer:
 
     def connect(self, number: int = 1) -> Any:
         """A connection beside those that are tested."""
-        return Server(self.url).connector(Place("here", "none"))(number)
+        return ServerURL(self.url).connector(StreamPlace("here", "none"))(number)
 
 
 @contextmanager

@@ -88,6 +88,7 @@ def test_nothing_imports_what_stands_beside() -> None:
     beside = (
         "anystream.asgi",
         "anystream.http",
+        "anystream.redis",
         "anystream.testing",
         "anystream.watch",
         "anystream._cli",

@@ -18,6 +18,7 @@ What readers need not see stands in comments, which neither GitHub nor the site 
 
 import ast
 import re
+import shutil
 import warnings
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -30,6 +31,7 @@ import anyio
 import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
+from redis_server import redis_server
 from server import Request, Server, serve
 
 from anystream._cli.server.routes import users
@@ -97,6 +99,15 @@ def server() -> Generator[Server, None, None]:
     """An API with every kind of pages."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve()) as server:
         yield server
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """The URL of a server of Redis, for pages that need one."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server here (Debian: apt-get install redis-server)")
+    with redis_server() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import sys
 
 import pytest
 
-BLOCK = "import sys; sys.modules.update(dict.fromkeys(['trio', 'httpx', 'rich', 'h11']))\n"
+BLOCK = (
+    "import sys; sys.modules.update(dict.fromkeys(['trio', 'httpx', 'rich', 'h11', 'coredis']))\n"
+)
 # anyio itself imports trio only for its own trio backend.
 
 PLACES = {
-    "plain": BLOCK + "import anystream, anystream.http",
+    "plain": BLOCK + "import anystream, anystream.http, anystream.redis",
     "asyncio": BLOCK
     + """
 import asyncio
@@ -49,6 +51,24 @@ assert cancel_everywhere(program, anywhere=True) > 0
 @pytest.mark.parametrize("place", PLACES)
 def test_import(place: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-X", "dev", "-c", PLACES[place]], check=True)
+
+
+def test_the_client_of_redis_is_imported_when_a_stream_is_opened() -> None:
+    code = """
+import sys
+from anystream import redis
+orders = redis.group("orders", group="billing")
+assert "coredis" not in sys.modules
+sys.modules["coredis"] = None
+for make in (lambda: redis.group("orders", group="billing"), lambda: redis.sink("orders")):
+    try:
+        make()
+    except ImportError as error:
+        assert str(error).endswith("needs coredis (pip install 'anystream[redis]')"), error
+    else:
+        raise AssertionError
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
 @pytest.mark.parametrize("starlette", ["None", "__import__('starlette')"])

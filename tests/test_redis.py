@@ -361,9 +361,9 @@ async def test_a_late_result_is_refused(orders: Group) -> None:
 async def test_a_result_that_is_no_entry_is_an_error_of_the_function(orders: Group) -> None:
     await orders.fill(1)
     for result, text in (
-        (5, "fn must give a mapping with at least one field, got 5"),
-        ({}, r"fn must give a mapping with at least one field, got {}"),
-        ({"a": None}, "fn must give fields of str, bytes, int or float, got None"),
+        (5, "the result of fn must be a mapping with at least one field, got 5"),
+        ({}, r"the result of fn must be a mapping with at least one field, got {}"),
+        ({"a": None}, "the result of fn must have fields of str, bytes, int or float, got None"),
     ):
         with pytest.raises(TypeError, match=text):
             await orders().handle(lambda _, result=result: result, into="x", on_error="raise")
@@ -432,6 +432,66 @@ async def test_lag(orders: Group) -> None:
         {},
     )
     assert 0 < lag.oldest < 30
+
+
+# -- the sink -----------------------------------------------------------------------------------
+
+
+async def test_a_sink_keeps_about_the_newest(orders: Group) -> None:
+    target = redis.sink(orders.name, url=orders.server.url, maxlen=100, encode=lambda n: {b"n": n})
+    await async_range(5000).into(target)
+    found = int(orders.ask("XLEN"))
+    assert 100 <= found < 1000
+    assert orders.entries("")[-1] == {"n": "4999"}
+
+
+async def test_more_are_not_on_their_way_than_there_is_room_for(orders: Group) -> None:
+    """What a server does not take holds up who sends."""
+    target = redis.sink(orders.name, url=orders.server.url)
+    await target.send({"n": 0})
+    orders.server.ask("CLIENT", "PAUSE", "300", "WRITE")
+    sent = 0
+    with anyio.move_on_after(0.15):
+        for n in range(1, 5000):
+            await target.send({"n": n})
+            sent = n
+    assert sent < 2001
+    await target.aclose()
+    assert int(orders.ask("XLEN")) == sent + 1
+
+
+async def test_a_sink_that_is_closed_may_be_used_again(orders: Group) -> None:
+    target = redis.sink(orders.name, url=orders.server.url)
+    await target.aclose()
+    for n in range(2):
+        await Stream([{"n": n}]).into(target)
+    assert [each["n"] for each in orders.entries("")] == ["0", "1"]
+    assert repr(target) == f"sink({orders.name!r})"
+
+
+async def test_a_server_that_goes_ends_a_sink() -> None:
+    with redis_server() as server:
+        target = redis.sink("numbers", url=server.url)
+        await target.send({"n": 1})
+        await anyio.sleep(0.1)
+        server.stop(signal.SIGKILL)
+        with pytest.raises(RedisConnectionError, match=r"^stream 'numbers' at unix://"):
+            for _ in range(1000):
+                await target.send({"n": 1})
+                await anyio.sleep(0.01)
+        with pytest.raises(RedisConnectionError):
+            await target.aclose()
+
+
+async def test_an_item_that_is_no_entry(orders: Group) -> None:
+    url = orders.server.url
+    with pytest.raises(TypeError, match="an item must be a mapping with at least one field, got 1"):
+        await Stream([1]).into(redis.sink(orders.name, url=url))
+    with pytest.raises(TypeError, match="the result of encode must have fields of str, by"):
+        await Stream([1]).into(redis.sink(orders.name, url=url, encode=lambda _: {"a": [1]}))
+    values = {"text": "a", b"bytes": bytearray(b"b"), "number": 1, "float": 0.5}
+    await Stream([values]).into(redis.sink(orders.name, url=url))
+    assert orders.entries("") == [{"text": "a", "bytes": "b", "number": "1", "float": "0.5"}]
 
 
 # -- what goes wrong ----------------------------------------------------------------------------

@@ -27,6 +27,7 @@ import anystream
 import anystream.asgi
 import anystream.http
 import anystream.net
+import anystream.redis
 import anystream.testing
 import anystream.watch
 from anystream import Retry, Run, Stream, StreamError, _errors
@@ -38,6 +39,7 @@ MODULES = (
     anystream.asgi,
     anystream.http,
     anystream.net,
+    anystream.redis,
     anystream.testing,
     anystream.watch,
 )
@@ -131,6 +133,7 @@ def test_a_traceback_shows_where_to_import_an_error_from(name: str) -> None:
             retry_after=5.0,
             response=anystream.http.ErrorResponse(429, {"retry-after": "5"}, b"no"),
         ),
+        anystream.redis.RedisRefusedError("no", "orders", "billing"),
         anystream.net.RecordDataError("line", 3, "a file", "no UTF-8", 5),
     ],
     ids=lambda error: f"{type(error).__name__} {error}",
@@ -231,6 +234,9 @@ NOT_CALLED = {
         "Sender",
         "http.PageRun",
         "http.PageStream",
+        "redis.GroupStream",
+        "redis.Message",
+        "redis.Sink",
         "http.Page",
         "http.Step",
     )

@@ -4,7 +4,7 @@ A map of the code: `_sources` begin a stream, `_stream` is its fluent interface,
 it, `_terminals` end it and `_bridges` lead to threads and callbacks. Beneath them, `_core` is one
 opening of a stream: its tasks, what sits between them, and how all of it is closed. `_records`
 finds lines and JSON in bytes, for `net` and `http`.
-`asgi`, `http`, `testing`, `watch` and `_cli` stand beside; nothing imports them.
+`asgi`, `http`, `redis`, `testing`, `watch` and `_cli` stand beside; nothing imports them.
 """
 
 from importlib import import_module as _import_module

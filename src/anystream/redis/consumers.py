@@ -17,14 +17,14 @@ from anyio import CancelScope
 from .._core.backends import is_native
 from .._core.batches import TimeSlicer
 from .._core.contracts import AsyncEvent, Backend, Owner, SourceDefaults
-from .._core.run import Run
 from .._operators.recover import in_except
 from .._retry import Backoff
+from .._stream import Stream
 from .errors import RedisConnectionError, bare
 from .holdings import Holdings
+from .memberships import Membership
 from .messages import Message
-from .plans import Plan
-from .sessions import Session
+from .plans import GroupPlan
 
 
 class Consumer(SourceDefaults):
@@ -32,7 +32,7 @@ class Consumer(SourceDefaults):
 
     closes = True
 
-    def __init__(self, plan: Plan, owner: Owner) -> None:
+    def __init__(self, plan: GroupPlan, owner: Owner) -> None:
         self.plan = plan
         self.backend: Backend = owner.backend
         name = plan.consumer or f"{gethostname()}-{token_hex(6)}"
@@ -131,13 +131,9 @@ class Consumer(SourceDefaults):
         found = bare(error)
         self.failure = found if isinstance(found, Exception) else RuntimeError(repr(found))
 
-    async def until(self, trigger: Any) -> None:
-        """Stop at the first item of the trigger."""
-        async with Run[Any](trigger) as items:
-            async for _ in items:
-                break
-            else:
-                return
+    async def until(self, trigger: Stream[None]) -> None:
+        """Stop when the trigger has come, which ends this stream."""
+        await trigger.drain()
         self.holdings.stop()
 
     async def connections(self) -> None:
@@ -145,10 +141,10 @@ class Consumer(SourceDefaults):
         while True:
             try:
                 async with self.plan.connect(2) as links:
-                    session = Session(self.holdings, *links)
-                    await session.join()
+                    member = Membership(self.holdings, *links)
+                    await member.join()
                     self.joined()
-                    await session.serve()
+                    await member.serve()
                 return
             except RedisConnectionError as error:
                 self.is_connected = False

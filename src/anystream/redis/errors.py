@@ -9,7 +9,7 @@ MOST = 2000
 """Characters of what the server says."""
 
 
-class Place:
+class StreamPlace:
     """A stream and a group of it, at a server; its text has no credentials."""
 
     def __init__(self, server: str, stream: str, group: str | None = None) -> None:
@@ -56,7 +56,7 @@ def bare(error: BaseException) -> BaseException:
     return error
 
 
-def named(error: BaseException, place: Place) -> BaseException:
+def named(error: BaseException, place: StreamPlace) -> BaseException:
     """What is raised in the place of an error of the client; any other is what it is."""
     found = bare(error)
     if isinstance(found, passing()) or "NOGROUP" in str(found):  # of a script, before Redis 7

@@ -1,21 +1,23 @@
 """`group`: the messages of a consumer group as a stream, and what is done with them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
+
+from anyio import sleep_forever
 
 from .. import _args as check
 from .. import _labels as label
 from .._recipe import Recipe, named_call, named_call_showing
 from .._retry import Retry
-from .._stream import Stream, Trigger, triggering
+from .._stream import Stream
 from .consumers import Consumer
-from .errors import Place, RedisRefusedError
+from .errors import RedisRefusedError, StreamPlace
 from .links import Link, checked_server
 from .messages import Message, Raw, flat, texts
-from .plans import RELEASED, Plan
+from .plans import RELEASED, GroupPlan
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -24,7 +26,19 @@ URL = "redis://localhost:6379"
 RECONNECT = Retry(times=None, first=0.5, cap=10.0)
 """The policy if none is given."""
 
-OnError = Literal["release", "raise"] | Callable[[Exception, Message[Any]], Any]
+OnError: TypeAlias = Literal["release", "raise"] | Callable[[Exception, Message[Any]], Any]
+
+
+class AnEvent(Protocol):
+    """An event, such as `anyio.Event`."""
+
+    def is_set(self) -> bool: ...
+    def wait(self) -> Awaitable[object]: ...
+
+
+async def never() -> AsyncGenerator[None, None]:
+    await sleep_forever()
+    yield
 
 
 @dataclass(frozen=True)
@@ -66,12 +80,14 @@ class GroupStream(Stream[Message[T_co]]):
 
     __slots__ = ("_plan",)
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(Recipe.source(partial(Consumer, plan)))
+    def __init__(self, plan: GroupPlan, before: object = None) -> None:
+        super().__init__(Recipe.source(partial(Consumer, plan), text=label.Label(before)))
         self._plan = plan
 
     @named_call
-    def take_until(self, trigger: Trigger) -> "GroupStream[T_co]":
+    def take_until(
+        self, trigger: float | AnEvent | Awaitable[object] | AsyncIterable[object]
+    ) -> "GroupStream[T_co]":
         """The messages that come before the trigger does; what is in hand then may be finished.
 
         At the trigger nothing more is read, and what nobody has begun to handle is given back:
@@ -86,7 +102,8 @@ class GroupStream(Stream[Message[T_co]]):
         ...     orders = redis.group("orders", group="billing", url=url)
         ...     await orders.take_until(signals(SIGTERM)).handle(charge, concurrency=8)
         """
-        return GroupStream(replace(self._plan, until=triggering(trigger)))
+        until = Stream(never).take_until(trigger)
+        return GroupStream(replace(self._plan, until=until), self._recipe.text)
 
     async def handle(
         self,
@@ -181,7 +198,7 @@ class Handler:
         made = self.fn(message.value)
         if isawaitable(made):
             made = await made
-        return None if made is None or self.into is None else flat("fn", made)
+        return None if made is None or self.into is None else flat("the result of fn", made)
 
     async def failed(self, message: Message[Any], error: Exception) -> None:
         if callable(self.on_error):
@@ -287,16 +304,14 @@ def group(
         if given is not None:
             checked_name(name, given)
     if consumer == RELEASED:
-        raise ValueError(
-            f"consumer must be another name than that of released messages: {RELEASED}"
-        )
+        raise ValueError(f"consumer must not be {RELEASED!r}, which has what was given back")
     if decode is not None:
         check.function("decode", decode)
     if not isinstance(retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"retry must be a Retry, got {retry!r}")
-    place = Place(server.shown, stream, group)
+    place = StreamPlace(server.shown, stream, group)
     return GroupStream(
-        Plan(
+        GroupPlan(
             place=place,
             connect=server.connector(place),
             stream=stream,
@@ -319,7 +334,7 @@ def checked_name(name: str, value: Any) -> None:
         raise ValueError(f"{name} must not be empty")
 
 
-async def asked(link: Link, plan: Plan) -> Lag:
+async def asked(link: Link, plan: GroupPlan) -> Lag:
     groups = await link.call(b"XINFO", b"GROUPS", plan.stream)
     lags = {each[b"name"].decode(): each.get(b"lag") for each in groups}
     if plan.group not in lags:

@@ -16,8 +16,8 @@ from typing import Any
 from .. import _labels as label
 from .._core.contracts import AsyncEvent, Backend
 from .messages import HANDED, LOST, SETTLED, WAITING, Message, Raw, unless_closed
-from .outbox import Entry, Given, Outbox
-from .plans import AT_ONCE, Plan
+from .outbox import Entry, Outbox, Returned
+from .plans import AT_ONCE, GroupPlan
 
 ERROR = 500
 """Characters of an error that a dead message tells."""
@@ -41,7 +41,7 @@ class Bell:
 class Holdings:
     """The messages of one consumer that the server counts as pending for it."""
 
-    def __init__(self, plan: Plan, consumer: str, backend: Backend) -> None:
+    def __init__(self, plan: GroupPlan, consumer: str, backend: Backend) -> None:
         self.plan = plan
         self.consumer = consumer
         self.backend: Backend = backend
@@ -106,7 +106,7 @@ class Holdings:
 
     def release(self, message: Message[Any], after: float, times: int) -> None:
         idle = self.plan.lease_ms - round(after * 1000) if after else AT_ONCE
-        self.outbox.given.append(Given(message.id, idle, times))
+        self.outbox.given.append(Returned(message.id, idle, times))
         self.told()
 
     def publish(self, message: Message[Any], fields: Raw, target: str, longest: int | None) -> None:

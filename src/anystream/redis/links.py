@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from .. import _args as check
-from .errors import Place, named
+from .errors import StreamPlace, named
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for a connection to stand, and for an answer that does not wait for messages."""
@@ -56,18 +56,18 @@ class ClientLink:
         )
 
 
-class Server:
+class ServerURL:
     """A server by its URL."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.shown: str = without_secrets(url)
 
-    def connector(self, place: Place) -> Connect:
+    def connector(self, place: StreamPlace) -> Connect:
         """What opens connections, whose errors name `place`."""
 
         @asynccontextmanager
-        async def connect(number: int) -> AsyncGenerator[list[Link]]:
+        async def connect(number: int) -> AsyncGenerator[list[Link], None]:
             from coredis import ConnectionPool
 
             try:
@@ -109,17 +109,24 @@ def closing(kind: Any) -> Any:
     return Closing
 
 
-def checked_server(name: str, url: Any) -> Server:
+def checked_server(name: str, url: Any) -> ServerURL:
     """`url` must be that of a server, and the client must be installed."""
     check.text("url", url)
-    if not find_spec("coredis"):
+    if not is_installed():
         raise ImportError(f"{name} needs coredis (pip install 'anystream[redis]')")
     try:
-        server = Server(url)
+        server = ServerURL(url)
     except ValueError as error:  # such as of a port that is none
         raise ValueError(f"url is not a URL: {error}") from None
     check.choice("the scheme of url", server.shown.partition(":")[0], SCHEMES)
     return server
+
+
+def is_installed() -> bool:
+    try:
+        return find_spec("coredis") is not None
+    except ValueError:  # it was blocked by somebody
+        return False
 
 
 def without_secrets(url: str) -> str:

@@ -145,7 +145,7 @@ def flat(name: str, item: Any) -> Raw:
     """The fields of an entry out of a mapping, for the server."""
     if not isinstance(item, Mapping) or not item:
         raise TypeError(
-            f"{name} must give a mapping with at least one field, got {label.value(item)}"
+            f"{name} must be a mapping with at least one field, got {label.value(item)}"
         )
     found: list[bytes] = []
     for field, value in cast("Any", item).items():
@@ -161,6 +161,6 @@ def as_bytes(name: str, value: Any) -> bytes:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return repr(value).encode()
     raise TypeError(
-        f"{name} must give fields of str, bytes, int or float, got {label.value(value)};"
+        f"{name} must have fields of str, bytes, int or float, got {label.value(value)};"
         " write others as JSON"
     )

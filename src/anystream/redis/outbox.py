@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .messages import Raw
-from .plans import RELEASED, Plan
+from .plans import RELEASED, GroupPlan
 from .scripts import PUBLISH, RELEASE, digest
 
 
-class Given(NamedTuple):
+class Returned(NamedTuple):
     """A message that is given back: for how long it counts as idle, and how often as delivered."""
 
     id: str
@@ -28,11 +28,11 @@ class Entry(NamedTuple):
 class Outbox:
     """Acknowledgements, results and what is given back, in the order of decision."""
 
-    def __init__(self, plan: Plan, consumer: str) -> None:
+    def __init__(self, plan: GroupPlan, consumer: str) -> None:
         self.plan = plan
         self.consumer = consumer
         self.acked: list[str] = []
-        self.given: list[Given] = []
+        self.given: list[Returned] = []
         self.entries: list[Entry] = []
 
     def __len__(self) -> int:

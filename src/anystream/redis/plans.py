@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.contracts import Openable
 from .._retry import Retry
-from .errors import Place
+from .._stream import Stream
+from .errors import StreamPlace
 from .links import Connect
 
 RELEASED = "anystream:released"
@@ -17,10 +17,10 @@ AT_ONCE = 86_400_000
 
 
 @dataclass(frozen=True)
-class Plan:
+class GroupPlan:
     """How one stream and group is read; `consumer` is None for a name of its own in each run."""
 
-    place: Place
+    place: StreamPlace
     connect: Connect
     stream: str
     group: str
@@ -32,7 +32,7 @@ class Plan:
     start: str
     decode: Callable[[dict[bytes, bytes]], Any]
     retry: Retry
-    until: Openable | None = None
+    until: Stream[None] | None = None
 
     @property
     def lease_ms(self) -> int:

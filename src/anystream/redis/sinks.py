@@ -8,7 +8,7 @@ from anyio import CancelScope
 
 from .. import _args as check
 from .._core.backends import backend
-from .errors import Place, bare
+from .errors import StreamPlace, bare
 from .groups import URL, checked_name
 from .links import Connect, Link, checked_server
 from .messages import Raw, flat
@@ -32,7 +32,7 @@ class Sink:
     def __init__(
         self,
         connect: Connect,
-        place: Place,
+        place: StreamPlace,
         maxlen: int | None,
         encode: Callable[[Any], Any] | None,
     ) -> None:
@@ -53,13 +53,13 @@ class Sink:
         `RedisConnectionError` or `RedisRefusedError` for an entry before this one: the last 1,000
         at most may be there or not.
         """
-        fields = flat("encode" if self._encode else "the stream", self._encoded(item))
+        if self._encode is None:
+            fields = flat("an item", item)
+        else:
+            fields = flat("the result of encode", self._encode(item))
         if self._writing is None:
             self._writing = Writing(self._connect, self._command)
         await self._writing.add(fields)
-
-    def _encoded(self, item: Any) -> Any:
-        return item if self._encode is None else self._encode(item)
 
     async def aclose(self) -> None:
         """Wait until all entries are there, and close the connection.
@@ -171,5 +171,5 @@ def sink(
         check.integer("maxlen", maxlen, 1)
     if encode is not None:
         check.function("encode", encode)
-    place = Place(server.shown, stream)
+    place = StreamPlace(server.shown, stream)
     return Sink(server.connector(place), place, maxlen, encode)

@@ -23,7 +23,7 @@ AGAIN = 0.01
 """Seconds between two looks at a read that is to end."""
 
 
-class Session:
+class Membership:
     """The two connections of a consumer, one of which waits for messages."""
 
     def __init__(self, holdings: Holdings, reading: Link, telling: Link) -> None:

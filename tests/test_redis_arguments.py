@@ -1,0 +1,130 @@
+"""`anystream.redis` before there is a server: arguments, what is written down, and secrets."""
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from anystream import redis
+from anystream.redis.errors import StreamPlace, bare, named
+from anystream.redis.links import without_secrets
+
+
+def group(*args: Any, **options: Any) -> Any:
+    return redis.group(*(args or ("orders",)), **{"group": "billing", **options})
+
+
+WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "stream": (lambda: group(5), TypeError, "stream must be a str, got 5"),
+    "no stream": (lambda: group(""), ValueError, "stream must not be empty"),
+    "group": (lambda: group(group=None), TypeError, "group must be a str, got None"),
+    "no group": (lambda: group(group=""), ValueError, "group must not be empty"),
+    "consumer": (lambda: group(consumer=1), TypeError, "consumer must be a str, got 1"),
+    "no consumer": (lambda: group(consumer=""), ValueError, "consumer must not be empty"),
+    "the consumer of released ones": (
+        lambda: group(consumer="anystream:released"),
+        ValueError,
+        "consumer must not be 'anystream:released', which has what was given back",
+    ),
+    "url": (lambda: group(url=5), TypeError, "url must be a str, got 5"),
+    "scheme": (
+        lambda: group(url="http://user:secret@localhost"),
+        ValueError,
+        "the scheme of url must be one of 'redis', 'rediss', 'unix', got 'http'",
+    ),
+    "port": (
+        lambda: group(url="redis://user:secret@localhost:high"),
+        ValueError,
+        "url is not a URL: Port could not be cast to integer value as 'high'",
+    ),
+    "prefetch": (lambda: group(prefetch=0), ValueError, "prefetch must be at least 1, got 0"),
+    "lease": (
+        lambda: group(lease=0),
+        ValueError,
+        "lease must be finite and more than 0 seconds, got 0",
+    ),
+    "attempts": (lambda: group(attempts=0), ValueError, "attempts must be at least 1, got 0"),
+    "dead": (lambda: group(dead=""), ValueError, "dead must not be empty"),
+    "start": (lambda: group(start=0), TypeError, "start must be a str, got 0"),
+    "decode": (
+        lambda: group(decode="json"),
+        TypeError,
+        "decode must be a function, plain or async, got 'json'",
+    ),
+    "retry": (lambda: group(retry=None), TypeError, "retry must be a Retry, got None"),
+    "trigger": (
+        lambda: group().take_until("now"),
+        TypeError,
+        "trigger must be a number of seconds, an event, an awaitable or a stream, got 'now'",
+    ),
+    "sink": (lambda: redis.sink(""), ValueError, "stream must not be empty"),
+    "maxlen": (lambda: redis.sink("a", maxlen=0), ValueError, "maxlen must be at least 1, got 0"),
+    "encode": (
+        lambda: redis.sink("a", encode=1),  # type: ignore[arg-type]
+        TypeError,
+        "encode must be a function, plain or async, got 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_arguments_are_checked_at_once(name: str) -> None:
+    make, kind, text = WRONG[name]
+    with pytest.raises(kind) as raised:
+        make()
+    assert str(raised.value) == text
+
+
+OF_HANDLE: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "fn": ({"fn": 5}, TypeError, "fn must be a function, plain or async, got 5"),
+    "concurrency": ({"concurrency": 0}, ValueError, "concurrency must be at least 1, got 0"),
+    "on_error": (
+        {"on_error": "skip"},
+        ValueError,
+        "on_error must be one of 'release', 'raise', got 'skip'",
+    ),
+    "into": ({"into": ""}, ValueError, "into must not be empty"),
+    "maxlen": ({"into": "a", "maxlen": 0}, ValueError, "maxlen must be at least 1, got 0"),
+    "maxlen alone": ({"maxlen": 5}, TypeError, "maxlen needs into, got maxlen=5 alone"),
+}
+
+
+@pytest.mark.parametrize("name", OF_HANDLE)
+async def test_the_arguments_of_handle_are_checked(name: str) -> None:
+    options, kind, text = OF_HANDLE[name]
+    with pytest.raises(kind) as raised:
+        await group().handle(**{"fn": print, **options})
+    assert str(raised.value) == text
+
+
+def test_what_is_written_down() -> None:
+    secret = group(url="redis://user:secret@localhost", consumer="a").take_until(5)
+    assert repr(secret) == "group('orders', group='billing', consumer='a').take_until(5)"
+    assert "secret" not in repr(redis.sink("orders", url="redis://user:secret@localhost"))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:secret@example.com:1/3?password=secret", "redis://example.com:1/3"),
+        ("unix://:secret@/run/redis.sock", "unix:///run/redis.sock"),
+        ("rediss://example.com", "rediss://example.com"),
+    ],
+)
+def test_secrets_are_not_shown(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+
+
+def test_an_error_that_is_not_of_the_client_is_what_it_is() -> None:
+    """Also out of the groups of its tasks."""
+    error = KeyError("mine")
+    grouped = BaseExceptionGroup("a", [ExceptionGroup("b", [error])])
+    assert bare(grouped) is error
+    assert named(grouped, StreamPlace("redis://here", "orders")) is error
+
+
+async def test_opening_nothing_connects_to_nothing() -> None:
+    assert await group(url="redis://localhost:1").take(0).collect() == []
+    async with group(url="redis://localhost:1"):
+        await anyio.sleep(1)
