@@ -254,6 +254,13 @@ def chaos(session: nox.Session) -> None:
         session.run("python", "tests/chaos.py", "--programs=20000", option)
 
 
+@nox.session
+def redis(session: nox.Session) -> None:
+    """Kill workers, the server and the link between two hosts, and count (-- for the proofs)."""
+    install(session, "test")
+    session.run("python", "tests/redis_proofs.py", *session.posargs)
+
+
 @nox.session(python="3.13")
 def bench(session: nox.Session) -> None:
     """Time it beside its rivals on each backend (-- for benchmarks/run.py, also compare)."""

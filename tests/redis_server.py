@@ -1,12 +1,11 @@
 """A `redis-server` of one's own, and what tests ask it."""
 
-import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ NEEDED = pytest.mark.skipif(
 class RedisServer:
     """A process on a unix socket, in a folder of its own."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, before: Sequence[str] = ()) -> None:
+        self.before = before
         self.socket = folder / "s"
         self.options = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder)]
         self.options += ["--save", "", *options]
@@ -37,7 +37,9 @@ class RedisServer:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            ["redis-server", *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*self.before, "redis-server", *self.options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         while self.ask("PING")[:6] not in ("PONG", "NOAUTH"):
             assert self.process.poll() is None, "redis-server does not start"
@@ -60,10 +62,10 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(*options: str) -> Iterator[RedisServer]:
+def redis_server(*options: str, before: Sequence[str] = ()) -> Iterator[RedisServer]:
     """A server that is killed at the end; its folder has a short name, as sockets need it."""
     folder = Path(tempfile.mkdtemp(prefix="rd"))
-    server = RedisServer(folder, *options)
+    server = RedisServer(folder, *options, before=before)
     try:
         server.start()
         yield server
@@ -74,7 +76,3 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
 
 def pending(server: RedisServer, stream: str, group: str) -> int:
     return int(server.ask("XPENDING", stream, group).split("\n")[0] or 0)
-
-
-def worker_environment(root: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(root / "src")}

@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
-from redis_server import NEEDED, RedisServer, pending, redis_server, worker_environment
+from redis_server import NEEDED, RedisServer, pending, redis_server
 
 from anystream import Retry, Stream, StreamClosedError, async_range, redis
 from anystream.redis import Message, RedisConnectionError, RedisRefusedError
@@ -21,7 +21,6 @@ from anystream.testing import MODES, every_cut
 
 pytestmark = [NEEDED, pytest.mark.real_time]
 
-ROOT = Path(__file__).parents[1]
 NAMES = count()
 SOON = Retry(times=None, first=0.01, cap=0.05)
 
@@ -664,25 +663,7 @@ async def test_cancelled_anywhere_nothing_is_pending_that_nobody_can_claim(
 
 # -- kill -9 ------------------------------------------------------------------------------------
 
-WORKER = """
-import signal, sys, anyio
-from anystream import redis, signals
-
-backend, url, name, log = sys.argv[1:]
-
-async def main():
-    async def handle(value):
-        await anyio.sleep(0.002)
-        with open(log, "a") as file:
-            file.write(value["n"] + "\\n")
-        return value
-
-    stream = redis.group(name, group="g", url=url, prefetch=16, lease=0.5)
-    stopping = signals(signal.SIGTERM)
-    await stream.take_until(stopping).handle(handle, concurrency=4, into=name + ":out")
-
-anyio.run(main, backend=backend)
-"""
+WORKER = Path(__file__).with_name("redis_worker.py")
 
 
 class Workers:
@@ -696,9 +677,7 @@ class Workers:
 
     def start(self, backend: str) -> "subprocess.Popen[bytes]":
         arguments = [backend, self.orders.server.url, self.orders.name, str(self.log)]
-        process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, *arguments], env=worker_environment(ROOT)
-        )
+        process = subprocess.Popen([sys.executable, str(WORKER), *arguments])
         self.running.append(process)
         return process
 

@@ -52,7 +52,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "decode must be a function, plain or async, got 'json'",
     ),
-    "retry": (lambda: group(retry=None), TypeError, "retry must be a Retry, got None"),
+    "retry": (lambda: group(retry=3), TypeError, "retry must be a Retry or None, got 3"),
     "trigger": (
         lambda: group().take_until("now"),
         TypeError,

@@ -11,7 +11,7 @@ from anyio import sleep_forever
 from .. import _args as check
 from .. import _labels as label
 from .._recipe import Recipe, named_call, named_call_showing
-from .._retry import Retry
+from .._retry import Retry, checked_retry
 from .._stream import Stream
 from .consumers import Consumer
 from .errors import RedisRefusedError, StreamPlace
@@ -23,8 +23,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 URL = "redis://localhost:6379"
-RECONNECT = Retry(times=None, first=0.5, cap=10.0)
-"""The policy if none is given."""
+FIRST = 0.5
+"""Seconds of the longest first pause before a connection is made again, if no policy is given."""
 
 OnError: TypeAlias = Literal["release", "raise"] | Callable[[Exception, Message[Any]], Any]
 
@@ -221,7 +221,7 @@ def group(
     dead: str | None = None,
     start: str = "0",
     decode: None = None,
-    retry: Retry = RECONNECT,
+    retry: Retry | None = None,
 ) -> GroupStream[dict[str, str]]: ...
 @overload
 def group(
@@ -236,7 +236,7 @@ def group(
     dead: str | None = None,
     start: str = "0",
     decode: Callable[[dict[bytes, bytes]], T],
-    retry: Retry = RECONNECT,
+    retry: Retry | None = None,
 ) -> GroupStream[T]: ...
 @named_call_showing("stream", "group", "consumer")
 def group(
@@ -251,7 +251,7 @@ def group(
     dead: str | None = None,
     start: str = "0",
     decode: Callable[[dict[bytes, bytes]], Any] | None = None,
-    retry: Retry = RECONNECT,
+    retry: Retry | None = None,
 ) -> GroupStream[Any]:
     """The messages of a consumer group of Redis Streams, each to be acknowledged when handled.
 
@@ -278,7 +278,8 @@ def group(
             comes from now on, or behind an id.
         decode: makes the value of a message of its fields, which are bytes; by default it is a
             dictionary of str.
-        retry: the pauses before a connection that was lost is made again.
+        retry: the pauses before a connection that was lost is made again. By default it is tried
+            without end, after half a second at most at first, and a third of the lease later.
 
     A run has a task and two connections of its own. A cancelled step may be repeated, and loses
     nothing. Closing tells the server what is acknowledged, and gives the rest back to the group.
@@ -307,8 +308,8 @@ def group(
         raise ValueError(f"consumer must not be {RELEASED!r}, which has what was given back")
     if decode is not None:
         check.function("decode", decode)
-    if not isinstance(retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"retry must be a Retry, got {retry!r}")
+    policy = checked_retry(retry)
+    seconds = check.seconds("lease", lease, zero=False)
     place = StreamPlace(server.shown, stream, group)
     return GroupStream(
         GroupPlan(
@@ -318,12 +319,12 @@ def group(
             group=group,
             consumer=consumer,
             prefetch=check.integer("prefetch", prefetch, 1),
-            lease=check.seconds("lease", lease, zero=False),
+            lease=seconds,
             attempts=None if attempts is None else check.integer("attempts", attempts, 1),
             dead=f"{stream}:dead" if dead is None else dead,
             start=start,
             decode=texts if decode is None else decode,
-            retry=retry,
+            retry=policy or Retry(times=None, first=min(FIRST, seconds / 12), cap=seconds / 3),
         )
     )
 
