@@ -15,7 +15,7 @@ import anyio
 import pytest
 from redis_server import NEEDED, RedisServer, pending, redis_server
 
-from anystream import Retry, Stream, StreamClosedError, async_range, redis
+from anystream import CleanupTimeoutError, Retry, Stream, StreamClosedError, async_range, redis
 from anystream.redis import Message, RedisConnectionError, RedisRefusedError
 from anystream.testing import MODES, every_cut
 
@@ -336,6 +336,39 @@ async def test_the_result_and_the_acknowledgement_are_one_step(orders: Group) ->
     assert orders.pending() == 0
 
 
+async def test_a_plain_function_may_let_an_error_be(orders: Group) -> None:
+    """Results, and what is dead, go into several streams at once."""
+    await orders.fill(4)
+    fn = Until(4)
+    told: list[str] = []
+
+    def convert(value: Any) -> Any:
+        fn(value)
+        if value["n"] == "2":
+            raise LookupError("two")
+        return value
+
+    def on_error(error: Exception, message: Message[Any]) -> None:
+        told.append(repr(error))
+
+    stream = orders(attempts=1).take_until(fn.over)
+    await stream.handle(convert, into=f"{orders.name}:out", on_error=on_error)
+    assert told == ["LookupError('two')"]
+    assert [each["n"] for each in orders.entries(":out")] == ["0", "1", "3"]
+    assert [each["n"] for each in orders.entries(":dead")] == ["2"]
+
+
+async def test_a_function_may_have_acknowledged_before_its_result(orders: Group) -> None:
+    await orders.fill(1)
+    over = anyio.Event()
+    async with orders() as messages:
+        message = await anext(messages)
+        message.ack()
+        message.source.publish(message, [b"n", b"0"], f"{orders.name}:out", None)
+        over.set()
+    assert orders.entries(":out") == []
+
+
 async def test_a_late_result_is_refused(orders: Group) -> None:
     """A consumer that was gone for longer than its lease comes back with what it has."""
     await orders.fill(1)
@@ -610,6 +643,32 @@ async def test_acknowledgements_that_cannot_be_told_any_more() -> None:
                 server.stop(signal.SIGKILL)
                 await anyio.sleep(0.1)
                 redis.ack(got[:2])
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_server_that_hangs_is_left_within_the_grace(told: bool) -> None:
+    with redis_server() as server:
+        orders = Group(server)
+        await orders.fill(3)
+        assert server.process is not None
+        errors: tuple[type[Exception], ...] = (CleanupTimeoutError,)
+        with pytest.raises((*errors, ExceptionGroup)):
+            async with orders().open(grace=0.2) as messages:
+                message = await anext(messages)
+                server.process.send_signal(signal.SIGSTOP)
+                if told:
+                    message.ack()
+        server.process.send_signal(signal.SIGCONT)
+
+
+async def test_what_another_consumer_has_taken_is_not_given_to_the_reader(orders: Group) -> None:
+    await orders.fill(6)
+    async with orders(lease=0.6) as messages:
+        assert numbers([await anext(messages)]) == [0]
+        found = json.loads(orders.server.ask("--json", "XRANGE", orders.name, "-", "+"))
+        orders.ask("XCLAIM", "g", "other", "0", *(id for id, _ in found[2:5]))
+        await anyio.sleep(0.3)
+        assert numbers([await anext(messages), await anext(messages)]) == [1, 5]
 
 
 async def test_closing_does_not_wait_for_a_server_that_has_gone() -> None:

@@ -7,8 +7,11 @@ import anyio
 import pytest
 
 from anystream import redis
+from anystream._core.backends import backend
 from anystream.redis.errors import StreamPlace, bare, named
+from anystream.redis.holdings import Holdings
 from anystream.redis.links import without_secrets
+from anystream.redis.plans import AT_ONCE
 
 
 def group(*args: Any, **options: Any) -> Any:
@@ -122,6 +125,16 @@ def test_an_error_that_is_not_of_the_client_is_what_it_is() -> None:
     grouped = BaseExceptionGroup("a", [ExceptionGroup("b", [error])])
     assert bare(grouped) is error
     assert named(grouped, StreamPlace("redis://here", "orders")) is error
+
+
+async def test_what_comes_after_the_last_read_is_given_back() -> None:
+    """A message that was on its way when the trigger came."""
+    plan = group()._plan
+    holdings = Holdings(plan, "a", backend())
+    holdings.stop()
+    holdings.came([redis.Message("1-1", 3, [b"a", b"b"], plan.decode, holdings)])
+    assert not holdings.waiting
+    assert holdings.outbox.given == [("1-1", AT_ONCE, 2)]
 
 
 async def test_opening_nothing_connects_to_nothing() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from secrets import token_hex
 from socket import gethostname
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from anyio import CancelScope
@@ -44,6 +44,7 @@ class Consumer(SourceDefaults):
         self.done: AsyncEvent = owner.backend.new_event()
         self.scope: CancelScope | None = None  # of the task
         self.failure: Exception | None = None
+        self.has_raised: bool = False
 
     @property
     def holds(self) -> bool:
@@ -55,9 +56,12 @@ class Consumer(SourceDefaults):
         if self.scope is None:
             self.scope = CancelScope()
             self.backend.start_alone(self.live)
-        while not holdings.has_some():
+        while True:
             if self.failure is not None:
+                self.has_raised = True
                 raise self.failure
+            if holdings.has_some():
+                break
             if holdings.stopping.is_set():
                 return None
             await holdings.wait()
@@ -65,7 +69,7 @@ class Consumer(SourceDefaults):
         return chain.from_iterable(self.slicer.pieces(holdings.handed()))
 
     async def close(self, owner: Owner) -> None:
-        if self.holds:
+        if self.scope is not None:
             await owner.release(self.leave)
 
     async def leave(self) -> None:
@@ -83,7 +87,7 @@ class Consumer(SourceDefaults):
                 scope.cancel()
                 with CancelScope(shield=True):
                     await self.done.wait()
-        if holdings.outbox.settled:
+        if holdings.outbox.settled and not self.has_raised:
             raise RedisConnectionError(
                 f"{plan.place}: closed without a connection, and {holdings.outbox.settled}"
                 " messages that were acknowledged will come again",
@@ -110,7 +114,7 @@ class Consumer(SourceDefaults):
     # -- the task ------------------------------------------------------------------------------
 
     async def live(self) -> None:
-        """The whole life of the task; it raises nothing but a cancellation from outside."""
+        """The whole life of the task; it raises no error."""
         assert self.scope is not None
         try:
             with self.scope:
@@ -119,17 +123,11 @@ class Consumer(SourceDefaults):
                         tasks.start_soon(self.until, self.plan.until)
                     await self.connections()
                     tasks.cancel_scope.cancel()
-        except self.backend.cancelled:
-            raise
-        except BaseException as exc:
-            self.fail(exc)
+        except Exception as exc:
+            self.failure = cast("Exception", bare(exc))
         finally:
             self.done.set()
             self.holdings.news.ring()
-
-    def fail(self, error: BaseException) -> None:
-        found = bare(error)
-        self.failure = found if isinstance(found, Exception) else RuntimeError(repr(found))
 
     async def until(self, trigger: Stream[None]) -> None:
         """Stop when the trigger has come, which ends this stream."""

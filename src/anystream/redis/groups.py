@@ -1,6 +1,6 @@
 """`group`: the messages of a consumer group as a stream, and what is done with them."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
@@ -12,6 +12,7 @@ from .. import _args as check
 from .. import _labels as label
 from .._recipe import Recipe, named_call, named_call_showing
 from .._retry import Retry, checked_retry
+from .._sources.calls import calls
 from .._stream import Stream
 from .consumers import Consumer
 from .errors import RedisRefusedError, StreamPlace
@@ -34,11 +35,6 @@ class AnEvent(Protocol):
 
     def is_set(self) -> bool: ...
     def wait(self) -> Awaitable[object]: ...
-
-
-async def never() -> AsyncGenerator[None, None]:
-    await sleep_forever()
-    yield
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class GroupStream(Stream[Message[T_co]]):
         ...     orders = redis.group("orders", group="billing", url=url)
         ...     await orders.take_until(signals(SIGTERM)).handle(charge, concurrency=8)
         """
-        until = Stream(never).take_until(trigger)
+        until = calls(sleep_forever).take_until(trigger)
         return GroupStream(replace(self._plan, until=until), self._recipe.text)
 
     async def handle(

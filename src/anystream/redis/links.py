@@ -83,8 +83,6 @@ class ServerURL:
                     yield [ClientLink(await pool.get_connection()) for _ in range(number)]
             except Exception as exc:
                 found = named(exc, place)
-                if found is exc:
-                    raise
                 raise found from found.__cause__
 
         return connect

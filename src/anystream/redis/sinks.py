@@ -116,15 +116,13 @@ class Writing:
             raise self.failure
 
     async def live(self) -> None:
-        """The whole life of the task; it raises nothing but a cancellation from outside."""
+        """The whole life of the task; it raises no error."""
         try:
             with self.scope:
                 async with self.connect(1) as (link,):
                     while not (self.is_over and not self.entries):
                         await self.flush(link)
-        except self.backend.cancelled:
-            raise
-        except BaseException as exc:
+        except Exception as exc:
             self.failure = bare(exc)
         finally:
             self.done.set()
