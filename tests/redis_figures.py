@@ -4,6 +4,7 @@ The loop of the bare client and ours take turns in one process, slice by slice, 
 the median of the pairs, by the time that the process itself has used.
 """
 
+import os
 import resource
 import statistics
 import subprocess
@@ -22,7 +23,7 @@ BATCH = 500
 MANY = 1_000_000
 SLICE = 10_000
 ROUNDS = 40
-GROUPS = count()
+GROUPS = (f"{os.getpid()}-{number}" for number in count())
 
 
 async def fill(url: str, messages: int) -> None:
