@@ -40,7 +40,7 @@ class Trial:
         self.seconds = seconds
         self.folder = Path(tempfile.mkdtemp(prefix="rd"))
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.kills = 0
+        self.names: list[str] = []
         self.most = 0  # that were pending for one consumer at a time
         self.numbers = iter(range(1000))
         anyio.run(self.fill)
@@ -52,14 +52,18 @@ class Trial:
     def start(self, *, url: str = "", before: tuple[str, ...] = (), name: str = "") -> None:
         number = next(self.numbers)
         arguments = [BACKENDS[number % 2], url or self.server.url, "orders"]
-        arguments += [str(self.folder / f"{number}.log"), name or f"w{number}", str(PREFETCH)]
+        self.names.append(name or f"w{number}")
+        arguments += [str(self.folder / f"{number}.log"), self.names[-1], str(PREFETCH)]
         arguments += [str(LEASE), str(self.seconds)]
         command = [*before, sys.executable, str(HERE / "redis_worker.py"), *arguments]
         self.workers.append(subprocess.Popen(command))
 
-    def kill(self, at: int) -> None:
-        self.workers.pop(at).kill()
-        self.kills += 1
+    def kill(self, at: int) -> str:
+        """Kill a worker, and give the name that it had."""
+        killed = self.workers.pop(at)
+        killed.kill()
+        killed.wait()
+        return self.names.pop(at)
 
     def handled(self) -> Counter[int]:
         texts = [log.read_text() for log in self.folder.glob("*.log")]
@@ -132,8 +136,8 @@ def kills(messages: int = 20_000, times: int = 10) -> None:
             proof.start()
         for point in sorted(random.sample(range(messages // 50, messages * 9 // 10), times)):
             proof.until(lambda point=point: proof.published() >= point)  # type: ignore[misc]
-            proof.kill(random.randrange(3))
-            proof.start()
+            name = proof.kill(random.randrange(3))
+            proof.start(name=random.choice([name, ""]))  # of another one, or the same again
         proof.until(proof.is_done)
         proof.end(f"kill -9 of {times} workers", times * PREFETCH)
 
