@@ -439,6 +439,25 @@ async def test_take_until_finishes_what_runs_and_gives_back_the_rest(orders: Gro
     assert sorted(got + rest.got) == [*range(30)]
 
 
+async def test_nothing_more_is_read_after_the_trigger(orders: Group) -> None:
+    await orders.fill(1)
+    stopping, over = anyio.Event(), anyio.Event()
+
+    async def slow(value: Any) -> None:
+        stopping.set()
+        await over.wait()
+
+    async with anyio.create_task_group() as tasks:
+        stream = orders().take_until(stopping)
+        tasks.start_soon(stream.handle, slow)
+        await stopping.wait()
+        await anyio.sleep(0.1)
+        await orders.fill(1, start=1)
+        await anyio.sleep(0.05)
+        assert (await orders().lag()).behind == 1
+        over.set()
+
+
 async def test_a_trigger_that_never_comes(orders: Group) -> None:
     await orders.fill(1)
     async with orders().take_until(Stream([]).skip(1)) as messages:
@@ -659,6 +678,22 @@ async def test_a_server_that_hangs_is_left_within_the_grace(told: bool) -> None:
                 if told:
                     message.ack()
         server.process.send_signal(signal.SIGCONT)
+
+
+async def test_what_others_may_have_by_now_is_not_given_to_the_reader() -> None:
+    with redis_server() as server:
+        orders = Group(server)
+        await orders.fill(5)
+        assert server.process is not None
+        async with orders(lease=0.6) as messages:
+            assert numbers([await anext(messages)]) == [0]
+            server.process.send_signal(signal.SIGSTOP)
+            await anyio.sleep(0.7)
+            with anyio.move_on_after(0.05) as scope:
+                await anext(messages)
+            server.process.send_signal(signal.SIGCONT)
+            assert scope.cancelled_caught
+            assert sorted(numbers([await anext(messages) for _ in range(4)])) == [1, 2, 3, 4]
 
 
 async def test_what_another_consumer_has_taken_is_not_given_to_the_reader(orders: Group) -> None:

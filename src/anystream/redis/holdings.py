@@ -70,7 +70,7 @@ class Holdings:
         await self.news.wait()
 
     def handed(self) -> Iterator[Message[Any]]:
-        while self.waiting:
+        while self.has_some():
             message = self.waiting.popleft()
             message.state = HANDED
             yield message
