@@ -1,13 +1,15 @@
 """`anystream.redis` before there is a server: arguments, what is written down, and secrets."""
 
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
 import pytest
 
-from anystream import redis
+from anystream import NeedsTasksError, redis
 from anystream._core.backends import backend
+from anystream.redis.consumers import Consumer
 from anystream.redis.errors import StreamPlace, bare, named
 from anystream.redis.holdings import Holdings
 from anystream.redis.links import without_secrets
@@ -137,7 +139,15 @@ async def test_what_comes_after_the_last_read_is_given_back() -> None:
     assert holdings.outbox.given == [("1-1", AT_ONCE, 2)]
 
 
+async def test_a_bare_loop_would_leave_its_task_behind() -> None:
+    with pytest.raises(NeedsTasksError, match="needs tasks, and a bare `async for` has none"):
+        async for _ in group():
+            pass
+
+
 async def test_opening_nothing_connects_to_nothing() -> None:
     assert await group(url="redis://localhost:1").take(0).collect() == []
     async with group(url="redis://localhost:1"):
         await anyio.sleep(1)
+    source = Consumer(group()._plan, cast("Any", SimpleNamespace(backend=backend())))
+    assert not source.holds

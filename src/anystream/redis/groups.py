@@ -77,7 +77,7 @@ class GroupStream(Stream[Message[T_co]]):
     __slots__ = ("_plan",)
 
     def __init__(self, plan: GroupPlan, before: object = None) -> None:
-        super().__init__(Recipe.source(partial(Consumer, plan), text=label.Label(before)))
+        super().__init__(Recipe(partial(Consumer, plan), None, label.Label(before), tasks=True))
         self._plan = plan
 
     @named_call
@@ -277,8 +277,9 @@ def group(
         retry: the pauses before a connection that was lost is made again. By default it is tried
             without end, after half a second at most at first, and a third of the lease later.
 
-    A run has a task and two connections of its own. A cancelled step may be repeated, and loses
-    nothing. Closing tells the server what is acknowledged, and gives the rest back to the group.
+    A run has a task and two connections of its own, so the stream needs `async with` or a terminal
+    call. A cancelled step may be repeated, and loses nothing. Closing tells the server what is
+    acknowledged, and gives the rest back to the group.
 
     The stream needs a server of 6.2 or later, and coredis (`pip install 'anystream[redis]'`). It
     is endless: `take_until` ends it in order.
