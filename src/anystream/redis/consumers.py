@@ -36,9 +36,9 @@ class Consumer(SourceDefaults):
         self.plan = plan
         self.backend: Backend = owner.backend
         name = plan.consumer or f"{gethostname()}-{token_hex(6)}"
-        self.holdings = Holdings(plan, name, owner.backend)
-        self.slicer = TimeSlicer()
-        self.backoff = Backoff(plan.retry)
+        self.holdings: Holdings = Holdings(plan, name, owner.backend)
+        self.slicer: TimeSlicer = TimeSlicer()
+        self.backoff: Backoff = Backoff(plan.retry)
         self.has_joined: bool = False  # the group, at least once
         self.is_connected: bool = False
         self.done: AsyncEvent = owner.backend.new_event()

@@ -46,12 +46,14 @@ class Holdings:
         self.consumer = consumer
         self.backend: Backend = backend
         self.time: Callable[[], float] = backend.clock()
-        self.outbox = Outbox(plan, consumer)
+        self.outbox: Outbox = Outbox(plan, consumer)
         self.held: dict[str, Message[Any]] = {}
         self.waiting: deque[Message[Any]] = deque()
         self.renewed: float = 0.0  # when all that is held was known to be ours
         self.hungry: bool = False  # whether the reader waits, and nothing is there for it
-        self.news, self.room, self.due = Bell(backend), Bell(backend), Bell(backend)
+        self.news: Bell = Bell(backend)
+        self.room: Bell = Bell(backend)
+        self.due: Bell = Bell(backend)
         self.stopping: AsyncEvent = backend.new_event()  # nothing more is read
         self.closing: AsyncEvent = backend.new_event()
 

@@ -10,7 +10,7 @@ from .errors import is_of_a_group_that_is_there
 from .holdings import Holdings
 from .links import Link
 from .messages import Message, Raw
-from .plans import AT_ONCE, RELEASED
+from .plans import AT_ONCE, RELEASED, GroupPlan
 from .scripts import ALL, KEEP, LEAVE, digest
 
 SOON = 0.02
@@ -28,12 +28,12 @@ class Membership:
 
     def __init__(self, holdings: Holdings, reading: Link, telling: Link) -> None:
         self.holdings = holdings
-        self.plan = holdings.plan
+        self.plan: GroupPlan = holdings.plan
         self.reading = reading
         self.telling = telling
         self.is_reading: bool = False
         self.is_telling: bool = False
-        self.cursor = "0-0"
+        self.cursor: Any = "0-0"
 
     async def tell(self, *command: Any) -> Any:
         return await self.telling.call(*command, timeout=self.plan.patience)

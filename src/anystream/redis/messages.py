@@ -63,8 +63,8 @@ class Message(Generic[T_co]):
         decode: Callable[[dict[bytes, bytes]], T_co],
         source: Settles,
     ) -> None:
-        self.id = id
-        self.attempt = attempt
+        self.id: str = id
+        self.attempt: int = attempt
         self.state: Handling = WAITING
         self.raw: Raw = raw
         self.source: Settles = source

@@ -88,7 +88,7 @@ class Writing:
         self.done: AsyncEvent = self.backend.new_event()
         self.is_over: bool = False
         self.failure: BaseException | None = None
-        self.scope = CancelScope()
+        self.scope: CancelScope = CancelScope()
         self.backend.start_alone(self.live)
 
     async def add(self, fields: Raw) -> None:
