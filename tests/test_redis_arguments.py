@@ -1,5 +1,6 @@
 """`anystream.redis` before there is a server: arguments, what is written down, and secrets."""
 
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -151,3 +152,12 @@ async def test_opening_nothing_connects_to_nothing() -> None:
         await anyio.sleep(1)
     source = Consumer(group()._plan, cast("Any", SimpleNamespace(backend=backend())))
     assert not source.holds
+
+
+def test_a_client_that_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "coredis", None)
+    for make in (group, lambda: redis.sink("orders")):
+        with pytest.raises(
+            ImportError, match=r"needs coredis \(pip install 'anystream\[redis\]'\)$"
+        ):
+            make()
