@@ -35,7 +35,7 @@ def run(argv: Sequence[str] | None) -> int:
         case "demo":
             return demo(options)
         case "watch":
-            from .watching import run_watched
+            from ..watch.program import run_watched
 
             return run_watched(options.function, options.backend, options.port)
         case "pages":

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import anyio
 
-from .. import watch
+from .serving import serve
 
 
 class NoSuchFunctionError(Exception):
@@ -51,7 +51,7 @@ def found(path: str) -> Callable[[], Awaitable[Any]]:
 
 async def beside_page(function: Callable[[], Awaitable[Any]], port: int) -> None:
     async with anyio.create_task_group() as tasks:
-        url = await tasks.start(watch.serve, port)
+        url = await tasks.start(serve, port)
         print(f"watch it on {url}", file=sys.stderr, flush=True)
         await function()
         tasks.cancel_scope.cancel()
