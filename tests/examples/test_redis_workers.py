@@ -42,6 +42,11 @@ def names(database: Path) -> list[str]:
         return []
 
 
+def readers(server: RedisServer) -> int:
+    """How many workers wait for messages, and so hear of signals."""
+    return server.ask("CLIENT", "LIST").count("cmd=xreadgroup")
+
+
 def start(server: RedisServer, database: Path, backend: str) -> "subprocess.Popen[bytes]":
     environment = {"REDIS_URL": server.url, "DATABASE": str(database), "BACKEND": backend}
     return subprocess.Popen(
@@ -56,6 +61,9 @@ async def test_every_item_is_in_the_database_once(
     database = tmp_path / "users.db"
     workers = [start(redis_here, database, backend) for backend in ("asyncio", "trio")]
     try:
+        with anyio.fail_after(30):
+            while readers(redis_here) < 2:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
         async with serve() as api:
             await fill(f"{api.url}/next?n={USERS}&size=10", redis_here.url)
         while not names(database):  # noqa: ASYNC110  # other processes are at work
