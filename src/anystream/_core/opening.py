@@ -429,8 +429,7 @@ class Opening(TaskOwner):
         if scope is None or scope.shield or scope.cancel_called or self._elsewhere():
             await super()._close_part(close, grace)
         elif self.backend.is_innermost(scope):
-            with self.backend.new_scope(shield=True) as fresh:
-                await self._attempt(close, fresh, grace)
+            await self._close_shielded(close, grace)
         else:
             scope.shield = True
             await self._attempt(close, scope, grace)

@@ -204,10 +204,13 @@ class TaskOwner(Owner):
         if shield is None and scopes:
             await self._close_part(close, grace)
         elif shield is None or shield.cancel_called:  # by a close that hung
-            with self.backend.new_scope(shield=True) as fresh:
-                await self._attempt(close, fresh, grace)
+            await self._close_shielded(close, grace)
         else:
             await self._attempt(close, shield, grace)
+
+    async def _close_shielded(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
+        with self.backend.new_scope(shield=True) as fresh:
+            await self._attempt(close, fresh, grace)
 
     async def _close_part(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
         """Close what may hold scopes, in the middle of a run."""

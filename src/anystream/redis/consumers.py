@@ -7,6 +7,7 @@ again. The task ends when the source is closed, which waits for that.
 
 from collections.abc import Iterator
 from itertools import chain
+from math import inf
 from secrets import token_hex
 from socket import gethostname
 from typing import Any, cast
@@ -17,6 +18,7 @@ from anyio import CancelScope
 from .._core.backends import is_native
 from .._core.batches import TimeSlicer
 from .._core.contracts import AsyncEvent, Backend, Owner, SourceDefaults
+from .._core.owner import until
 from .._operators.recover import in_except
 from .._retry import Backoff
 from .._stream import Stream
@@ -85,8 +87,7 @@ class Consumer(SourceDefaults):
         finally:
             if not self.done.is_set():
                 scope.cancel()
-                with CancelScope(shield=True):
-                    await self.done.wait()
+                await until(inf, self.done.wait, shield=True)
         if holdings.outbox.settled and not self.has_raised:
             raise RedisConnectionError(
                 f"{plan.place}: closed without a connection, and {holdings.outbox.settled}"

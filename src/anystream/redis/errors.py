@@ -93,7 +93,7 @@ def passing() -> tuple[type[Exception], ...]:
 
 
 def is_of_a_group_that_is_there(error: Exception) -> bool:
-    """Whether somebody else has made the group before."""
+    """Whether the group exists already."""
     from coredis import exceptions as of_client
 
     return isinstance(error, of_client.StreamDuplicateConsumerGroupError)

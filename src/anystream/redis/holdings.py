@@ -1,6 +1,6 @@
 """What a consumer holds, and what becomes of each message.
 
-Whoever waits has a bell of its own:
+Each task that waits has its own bell:
 
 | bell | who waits | who rings |
 |---|---|---|

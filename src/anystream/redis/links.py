@@ -95,10 +95,10 @@ def closing(kind: Any) -> Any:
     The client leaves them to the garbage collector then, which warns of each.
     """
 
-    class Closing(kind):  # type: ignore[misc]
+    class Closing(kind):  # type: ignore[misc]  # known only at run time
         async def run(self, **options: Any) -> None:
             try:
-                await super().run(**options)  # pyright: ignore[reportUnknownMemberType]
+                await super().run(**options)  # pyright: ignore[reportUnknownMemberType]  # as above
             finally:
                 for part in vars(self).values():
                     if isinstance(part, (MemoryObjectReceiveStream, MemoryObjectSendStream)):

@@ -2,12 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope
 
 from .. import _args as check
 from .._core.backends import backend
+from .._core.owner import until
 from .errors import StreamPlace, bare
 from .groups import URL, checked_name
 from .links import Connect, Link, checked_server
@@ -107,8 +109,7 @@ class Writing:
             await self.done.wait()
         finally:
             self.scope.cancel()
-            with CancelScope(shield=True):
-                await self.done.wait()
+            await until(inf, self.done.wait, shield=True)
         self.unless_failed()
 
     def unless_failed(self) -> None:
