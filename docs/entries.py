@@ -9,14 +9,13 @@ from operator import attrgetter
 from typing import Any
 
 from docutils import nodes
-from sections import SECTIONS, section
+from sections import MARBLES, SECTIONS, section
 from since import since
 from sphinx import addnodes
 
 FACTS = re.compile(
     r"^- \*\*(?:Ends|Errors|Cancellation|Costs).*?(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL
 )
-MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OWNERS = re.compile(r"~(?:\w+\.)*~?")  # of a type, where autodoc does not know how to leave it out
 REPRS = {
     "<class 'Exception'>": "Exception",

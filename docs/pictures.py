@@ -1,6 +1,5 @@
 """What the site draws, for Sphinx. Builders other than that for HTML write the text instead."""
 
-import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,9 @@ from typing import Any
 from docutils import nodes
 from marbles import Block
 from pipelines import COMMENT, drawing
-from sections import SECTIONS, section
+from sections import MARBLES, SECTIONS, section
 from sphinx.errors import SphinxError
 from sphinx.transforms import SphinxTransform
-
-MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 class Drawn(nodes.literal_block):

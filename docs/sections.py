@@ -5,6 +5,9 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 HEADING = re.compile(r"^#{2,3} (\w+(?:, \w+)*)$", re.MULTILINE)
+MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
+"""The timelines of a text."""
+
 PAGES = ("operators", "tasks", "time", "recover", "sources", "threads")
 
 

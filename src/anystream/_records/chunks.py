@@ -16,7 +16,7 @@ from .. import _labels as label
 from .._core.contracts import Owner, Source, SourceDefaults
 from .._core.driver import resolved
 from .._errors import CleanupTimeoutError, StreamError
-from .._sources.of_asyncio import CHUNK, end_process, is_process, reader_of
+from .._sources.of_asyncio import CHUNK, end_process, in_bytes, is_process, reader_of
 from .._sources.origins import FromAsync, OneShot, Wrapper, is_maker, opener_of
 
 POSIX = os.name == "posix"
@@ -82,7 +82,7 @@ class Output(FromAsync):
     """What a process writes to its standard output."""
 
     def __init__(self, process: Any, owner: Owner) -> None:
-        super().__init__(reader_of(process.stdout) or process.stdout, owner)
+        super().__init__(in_bytes(process.stdout), owner)
         self.process = process
         self._aclose = self.end
 

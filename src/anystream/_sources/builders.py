@@ -27,7 +27,7 @@ from .._core.driver import resolved
 from .._operators.transform import Map
 from .._recipe import Recipe, named_call
 from .._stream import Stream
-from .of_asyncio import reader_of
+from .of_asyncio import in_bytes, reader_of
 from .origins import FromAsync, FromIterable, OneShot, advice, is_maker
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ class Data(SourceDefaults):
             self.managed = True
         else:
             connection = await resolved(connection)
-            connection = reader_of(connection) or connection
+            connection = in_bytes(connection)
             self.leave = closer(connection)
         self.gives_way = isinstance(connection, ByteReceiveStream)
         read = getattr(connection, "read", None) or getattr(connection, "receive", None)

@@ -223,16 +223,15 @@ class Wrapper(SourceDefaults):
         """Open what a function has made; if it is over by now, only to close it again."""
         over = owner.over
         try:
-            if is_manager(made, made=True):
-                manager = Managed(made, owner)
-                await manager.enter()  # and only then it is there: else it is made again
-                self.source, over = manager, owner.over
-            else:
-                self.source = as_source(made, owner, made=True)
+            source = as_source(made, owner, made=True)
         except BaseException:
-            if not is_manager(made, made=True) and (release := closer(made, True)) is not None:
+            if (release := closer(made, True)) is not None:
                 await owner.release(release)
             raise
+        if isinstance(source, Managed):
+            await source.enter()  # and only then it is there: else it is made again
+            over = owner.over
+        self.source = source
         if over:
             await owner.finish(self.source)
             owner.unless_over()
