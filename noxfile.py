@@ -36,6 +36,7 @@ ADDING_NO_LINE = [
             "contract",
             "contract_cancel",
             "examples",
+            "interrupts",
             "mutate",
             "sweep",
         )
@@ -233,7 +234,8 @@ def sweep(session: nox.Session) -> None:
     """Cut every pipeline at every step in every mode and print the count (-- for pytest)."""
     install(session, "test")
     everything = ["--seeds=10", "--every-mode", "--timeout=600"]
-    session.run("pytest", "-q", "tests/test_sweep.py", *everything, *session.posargs)
+    swept = ["tests/test_sweep.py", "tests/test_interrupts.py"]
+    session.run("pytest", "-q", *swept, *everything, *session.posargs)
 
 
 @nox.session(python="3.13")

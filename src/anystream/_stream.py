@@ -52,6 +52,7 @@ from ._core.contracts import (
     needs_tasks,
     written,
 )
+from ._core.interrupts import protected
 from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
 from ._core.statistics import RunStatistics
@@ -281,6 +282,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def _run(self, *, bare: bool, grace: float | None) -> Run[T_co]:
         return Run(self, bare=bare, grace=grace)
 
+    @protected
     async def __aenter__(self) -> Run[T_co]:
         run = self._run(bare=False, grace=None)
         await run.__aenter__()
@@ -292,6 +294,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         self._runs.setdefault(key, []).append(run)
         return run
 
+    @protected
     async def __aexit__(
         self,
         kind: type[BaseException] | None,

@@ -7,11 +7,13 @@ from operator import itemgetter
 from typing import Any
 
 from ._core.contracts import MISSING, Openable
+from ._core.interrupts import protected
 from ._core.reader import Reader
 from ._core.run import Run, reader_of
 from ._errors import EmptyStreamError
 
 
+@protected
 async def consume(stream: Openable, take: Callable[[Iterator[Any]], object]) -> None:
     """Give each batch to `take`, until it returns something true or the stream ends."""
     reader = Reader(stream)

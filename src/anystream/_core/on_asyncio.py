@@ -1,7 +1,15 @@
 """What asyncio has of its own: tasks, events, a clock and a checkpoint."""
 
 import asyncio
-from asyncio import CancelledError, Future, Task, TimerHandle, current_task, get_running_loop
+from asyncio import (
+    CancelledError,
+    Future,
+    InvalidStateError,
+    Task,
+    TimerHandle,
+    current_task,
+    get_running_loop,
+)
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from math import inf
 from types import TracebackType, coroutine
@@ -11,6 +19,14 @@ from anyio import CancelScope, create_task_group
 from anyio._backends import _asyncio
 
 from .contracts import AsyncEvent, Backend, TaskGroup
+
+
+def answer(waiter: Future[None]) -> None:
+    """Wake who waits, unless it is cancelled; Ctrl-C may do that between a look and the answer."""
+    try:  # noqa: SIM105  # `suppress` would cost more than the rest
+        waiter.set_result(None)
+    except InvalidStateError:
+        pass
 
 
 class FutureEvent:
@@ -32,8 +48,7 @@ class FutureEvent:
         if first is not None:
             self._first = None
             for future in (first, *self._others):
-                if not future.done():
-                    future.set_result(None)
+                answer(future)
 
     def wait(self) -> Future[None]:
         future = get_running_loop().create_future()
@@ -157,8 +172,8 @@ class AsyncioTasks:
     def _task_ended(self, task: Task[None]) -> None:
         unlink(task, self._host)
         self._running.remove(task)
-        if not self._running and self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
+        if not self._running and self._ended is not None:
+            answer(self._ended)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._errors.append(error)

@@ -7,9 +7,20 @@ from typing import Any, cast
 
 import trio
 from anyio import CancelScope
-from trio.lowlevel import checkpoint, current_task, current_trio_token, spawn_system_task
+from trio.lowlevel import (
+    Abort,
+    Task,
+    checkpoint,
+    current_task,
+    current_trio_token,
+    enable_ki_protection,
+    reschedule,
+    spawn_system_task,
+    wait_task_rescheduled,
+)
 
 from .contracts import AsyncEvent, Backend
+from .interrupts import functions
 from .trio_scopes import is_innermost, is_shielded
 
 
@@ -20,6 +31,39 @@ def task_id() -> int:
 def watch_task() -> Callable[[], bool]:
     task: Any = current_task()
     return lambda: task.coro.cr_frame is None
+
+
+class TaskEvent:
+    """trio's own, but a task that Ctrl-C ends as it begins to wait is not woken later."""
+
+    __slots__ = ("_is_set", "_tasks")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._tasks: set[Task] = set()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    @enable_ki_protection
+    def set(self) -> None:
+        self._is_set = True
+        while self._tasks:
+            reschedule(self._tasks.pop())
+
+    @enable_ki_protection
+    async def wait(self) -> None:
+        if self._is_set:
+            await checkpoint()
+            return
+        task = current_task()
+        self._tasks.add(task)
+
+        def abort(_: object) -> Abort:
+            self._tasks.discard(task)
+            return Abort.SUCCEEDED
+
+        await wait_task_rescheduled(abort)
 
 
 class ScopedAlarm:
@@ -50,6 +94,7 @@ class TrioTasks:
     def __init__(self) -> None:
         self._manager = trio.open_nursery(strict_exception_groups=True)
 
+    @enable_ki_protection
     async def __aenter__(self) -> None:
         self._nursery = await self._manager.__aenter__()
         self.cancel_scope = cast("CancelScope", self._nursery.cancel_scope)  # no other names
@@ -59,13 +104,19 @@ class TrioTasks:
     ) -> None:
         self._nursery.start_soon(function, name=name)
 
+    @enable_ki_protection
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        return await self._manager.__aexit__(kind, error, traceback)
+        try:
+            return await self._manager.__aexit__(kind, error, traceback)
+        except BaseExceptionGroup as group:
+            if isinstance(group.exceptions[0], KeyboardInterrupt):  # while this waited
+                raise group.exceptions[0] from None
+            raise
 
 
 def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -74,8 +125,10 @@ def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def ours() -> Backend:
     """What the core takes from here, in a running event loop."""
+    for function in functions:
+        enable_ki_protection(function)
     return Backend(
-        new_event=trio.Event,
+        new_event=TaskEvent,
         new_scope=type(CancelScope()),
         new_alarm=ScopedAlarm,
         new_group=TrioTasks,

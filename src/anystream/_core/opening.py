@@ -30,6 +30,7 @@ from .backends import Home, backend
 from .batches import Segment
 from .channel import Channel
 from .contracts import Backend, Openable, Owner, Source, Task, TaskGroup, depth_of
+from .interrupts import protected
 from .observing import TrackedRun
 from .owner import TaskOwner
 from .statistics import RunStatistics, picture
@@ -226,6 +227,7 @@ class Opening(TaskOwner):
         """What the segment in the caller's task reads from."""
         return self._segment.source if isinstance(self._segment, Segment) else self._segment
 
+    @protected
     async def enter(self, scoped: bool = True) -> None:
         """Open in the caller's task, which has to `leave`.
 
@@ -313,6 +315,7 @@ class Opening(TaskOwner):
     def will_open_more(self) -> None:
         self._opens_more = True
 
+    @protected
     def start(self, task: Startable) -> None:
         """Start a task, now or when all that opens with it is open."""
         if self._opens:
@@ -491,7 +494,7 @@ class Opening(TaskOwner):
         """Wait for the tasks, none of which can fail."""
         try:
             await group.__aexit__(None, None, None)
-        except self.backend.cancelled as exc:
+        except (self.backend.cancelled, KeyboardInterrupt) as exc:
             self._late: BaseException | None = exc
         self._group = self._refusal = None
 

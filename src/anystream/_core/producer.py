@@ -32,6 +32,7 @@ from .backends import is_foreign, is_from, is_native, named
 from .channel import Lane
 from .contracts import AsyncEvent, Backend, Openable, Owner, Source, Task
 from .driver import EMPTY
+from .interrupts import protected
 from .observing import TrackedRun
 from .opening import Opening
 from .owner import TaskOwner
@@ -343,6 +344,7 @@ class Producer(TaskOwner):
 
     # -- the life of the task -----------------------------------------------------------------
 
+    @protected
     async def run(self) -> None:
         """The whole life of the task; it raises nothing."""
         own = self.backend.task_id()

@@ -19,6 +19,7 @@ from .backends import is_foreign, named
 from .callers import abandonable, warn
 from .contracts import Openable, Source, drawn, grace_of
 from .driver import EMPTY
+from .interrupts import protected
 from .observing import Ending, TrackedRun
 from .opening import Opening
 from .statistics import RunStatistics
@@ -102,6 +103,7 @@ class Reader:
 
     # -- entering and leaving -----------------------------------------------------------------
 
+    @protected
     async def enter(self) -> None:
         """Open in the caller's task, which has to `exit`."""
         opening = self._opening
@@ -125,6 +127,7 @@ class Reader:
             raise entered_elsewhere(self)
         await self.leave(error)
 
+    @protected
     async def leave(self, error: BaseException | None) -> None:
         """The same in what is the same task for certain."""
         busy = self._stepping and not self._opening.ends_waits
@@ -143,6 +146,7 @@ class Reader:
         """Whether the task is cancelled, or the generator around this is."""
         return isinstance(error, (self._opening.backend.cancelled, GeneratorExit))
 
+    @protected
     async def aclose(self) -> None:
         """Close every source, downstream first; a second call does nothing."""
         opening = self._opening
@@ -180,6 +184,7 @@ class Reader:
         peeked = self._peeked
         return len(peeked.first) if peeked is not None and self.items is peeked.items else 0
 
+    @protected
     async def peek(self) -> Any:
         """The next item, which stays where it is."""
         if self._peeked is not None and self.peeked:
@@ -190,6 +195,7 @@ class Reader:
         self.items = self._peeked.items
         return item
 
+    @protected
     async def batch(self) -> Iterator[Any] | None:
         """The next items as a lazy iterator, or None at the end."""
         opening = self._opening

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from .. import _hints as hints
 from .contracts import MISSING, Openable
+from .interrupts import protected
 from .reader import Reader
 from .statistics import RunStatistics
 
@@ -30,13 +31,16 @@ class Run(AsyncIterator[T_co]):
 
     __slots__ = ("__weakref__", "_reader")
 
+    @protected
     def __init__(self, stream: Openable, *, bare: bool = False, grace: float | None = None) -> None:
         self._reader: Reader = Reader(stream, bare=bare, grace=grace)
 
+    @protected
     async def __aenter__(self) -> "Run[T_co]":
         await self._reader.enter()
         return self
 
+    @protected
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
@@ -48,6 +52,7 @@ class Run(AsyncIterator[T_co]):
     def __aiter__(self) -> "Run[T_co]":
         return self
 
+    @protected
     async def __anext__(self) -> T_co:
         reader = self._reader
         items: Iterator[T_co] = reader.items

@@ -15,6 +15,7 @@ from .. import _hints as hints
 from .._core.channel import Channel, Lane
 from .._core.contracts import Named, Openable, Owner, Source, SourceDefaults, Task
 from .._core.driver import is_awaitable, resolved
+from .._core.interrupts import protected
 from .._core.owner import until
 from .._core.producer import OWN, Producer
 from .._core.run import Run, reader_of
@@ -257,6 +258,7 @@ class Holder(Generic[T]):
         self.give = give
         self.run: Run[Any] | None = None
 
+    @protected
     async def __aenter__(self) -> T:
         if self.run is not None:
             raise StreamBusyError(f"{self._recipe!r} has been entered already; leave it first")
@@ -265,6 +267,7 @@ class Holder(Generic[T]):
         self.run = run
         return self.give(reader_of(run).top())
 
+    @protected
     async def __aexit__(
         self,
         kind: type[BaseException] | None,

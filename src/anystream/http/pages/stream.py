@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from ..._core.contracts import Openable, Operator, Row
 from ..._core.driver import EMPTY
+from ..._core.interrupts import protected
 from ..._core.run import Run
 from ..._errors import StreamError
 from ..._operators.select import memory
@@ -177,6 +178,7 @@ class PageStream(Stream[T_co]):
         items = recipe_of(self._pages).also(lambda _: Items(position, self._into))
         return PageRun(items, position, bare=bare, grace=grace, ordered=self._ordered)
 
+    @protected
     async def __aenter__(self) -> PageRun[T_co]:
         return cast("PageRun[T_co]", await super().__aenter__())
 

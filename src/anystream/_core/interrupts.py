@@ -1,0 +1,21 @@
+"""Which functions Ctrl-C does not cut short on trio.
+
+asyncio answers the first Ctrl-C by cancelling the main task. trio raises `KeyboardInterrupt` at
+once, in whatever function runs, unless that or one that has called it is protected: then the main
+task is told at its next checkpoint. An entry into a nursery that is cut short is never left, and a
+task that is over before it waits for an event is woken nevertheless: trio crashes at both.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+functions: list[Callable[..., Any]] = []
+"""All that are to be protected."""
+
+
+def protected(function: F) -> F:
+    """Let Ctrl-C wait until `function` is over, or the main task comes to a checkpoint."""
+    functions.append(function)
+    return function
