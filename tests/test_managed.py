@@ -381,6 +381,26 @@ async def test_it_is_who_closes_what_it_gives() -> None:
     assert wire.closed == 0
 
 
+@pytest.mark.parametrize("form", ["handed over", "made"])
+async def test_one_that_gives_itself_is_entered_once(form: str) -> None:
+    """As a session of a client does, which is no source."""
+    log: list[str] = []
+
+    class Session:
+        async def __aenter__(self) -> "Session":
+            log.append("entered")
+            return self
+
+        async def __aexit__(self, *error: object) -> None:
+            log.append("left")
+
+    session = Session()
+    stream = Stream[Any](session if form == "handed over" else lambda: session)
+    with pytest.raises(TypeError, match="to give a stream, an async iterable or an iterable"):
+        await stream.collect()
+    assert log == ["entered", "left"]
+
+
 async def test_one_of_another_inside() -> None:
     replies = Replies()
     outer = Replies(replies.run)

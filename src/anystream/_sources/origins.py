@@ -262,9 +262,10 @@ class Managed(Wrapper):
     items, their error, or `GeneratorExit` if they are left early.
     """
 
-    def __init__(self, manager: Any, owner: Owner) -> None:
+    def __init__(self, manager: Any, owner: Owner, outer: tuple[Any, ...] = ()) -> None:
         self.manager = manager
         self.kind: Any = type(cast("object", manager))
+        self.managers = (*outer, manager)  # the outer ones have given it
         self.owner = owner
         self.began = False
         self.entered = False
@@ -301,13 +302,24 @@ class Managed(Wrapper):
         given = await self.kind.__aenter__(self.manager)
         self.entered = True
         try:
-            self.source = as_source(given, self.owner)
+            self.source = self.given(given)
             if isinstance(self.source, FromAsync):
                 self.source.lend(given)
         except BaseException as exc:
             self.error = exc
             await self.close(self.owner)
             raise
+
+    def given(self, value: Any) -> Source:
+        """What it gives, as a source, which may be another manager that gives one."""
+        if not is_manager(value):
+            return as_source(value, self.owner)
+        if any(value is each for each in self.managers):
+            raise TypeError(
+                f"expected {self.manager!r} to give a stream, an async iterable or an iterable,"
+                f" got {value!r}; pass an async context manager that gives what is to be read"
+            )
+        return Managed(value, self.owner, self.managers)
 
     def watched(self, batch: Iterator[Any]) -> Iterator[Any]:
         """The items; an error among them is dealt with where it can be awaited."""
