@@ -123,7 +123,11 @@ INSIDE = (
         tasks=True,
         check=in_order_of_each(odd),
         ahead=65,
-        skips={"test_the_wrong_task_is_named": OWN_BLOCK, **OF_ADAPTER},
+        skips={
+            "test_the_wrong_task_is_named": OWN_BLOCK,
+            "test_ctrl_c_at_every_moment_of_a_block": "it may come in the generator around the block",
+            **OF_ADAPTER,
+        },
     ),
     Row("open", lambda s, f: s.open(grace=3), grace=3),
     Row(
