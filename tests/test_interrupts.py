@@ -21,6 +21,7 @@ from rows import ADAPTED, IN_TASKS, Row, suspending
 
 import anystream
 from anystream import Stream
+from anystream._core.interrupts import protected
 from anystream.testing import TrackedSource
 from anystream.testing.clock import backend as in_virtual_time
 
@@ -97,6 +98,19 @@ def test_ctrl_c_at_every_moment_of_a_call(
     name: str, backend: str, request: pytest.FixtureRequest
 ) -> None:
     every_moment(TERMINALS[name], backend, request)
+
+
+def test_what_is_imported_when_trio_runs_is_protected_too() -> None:
+    async def main() -> bool:
+        await Stream([1]).collect()
+
+        @protected
+        def later() -> bool:
+            return trio.lowlevel.currently_ki_protected()
+
+        return later()
+
+    assert trio.run(main)
 
 
 def every_moment(program: Program, backend: str, request: pytest.FixtureRequest) -> None:

@@ -14,8 +14,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 functions: list[Callable[..., Any]] = []
 """All that are to be protected."""
 
+protectors: list[Callable[[Any], object]] = []
+"""What protects one, as soon as trio runs."""
+
 
 def protected(function: F) -> F:
     """Let Ctrl-C wait until `function` is over, or the main task comes to a checkpoint."""
     functions.append(function)
+    for protect in protectors:  # in a module that is imported later
+        protect(function)
     return function
+
+
+def protect_by(protect: Callable[[Any], object]) -> None:
+    """Protect all of them, those of modules to come as well."""
+    protectors.append(protect)
+    for function in functions:
+        protect(function)

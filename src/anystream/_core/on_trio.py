@@ -20,7 +20,7 @@ from trio.lowlevel import (
 )
 
 from .contracts import AsyncEvent, Backend
-from .interrupts import functions
+from .interrupts import protect_by
 from .trio_scopes import is_innermost, is_shielded
 
 
@@ -125,8 +125,7 @@ def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def ours() -> Backend:
     """What the core takes from here, in a running event loop."""
-    for function in functions:
-        enable_ki_protection(function)
+    protect_by(enable_ki_protection)
     return Backend(
         new_event=TaskEvent,
         new_scope=type(CancelScope()),
