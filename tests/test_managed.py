@@ -1,11 +1,12 @@
 """Async context managers that give what is iterated."""
 
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from anyio.lowlevel import checkpoint
 from splits import Wire
@@ -16,8 +17,11 @@ from anystream import (
     StreamConsumedError,
     StreamInterruptedError,
     chain,
+    from_thread,
     merge,
+    race,
     stream_data,
+    zip,
 )
 from anystream.net import lines
 from anystream.testing import every_cut
@@ -435,6 +439,46 @@ def test_a_coroutine_is_refused_and_closed(call: Any) -> None:
             TypeError, match=r"pass the function, create, or lambda: create\(\.\.\.\)$"
         ):
             call(create())
+
+
+class Promised:
+    """As a future of asyncio, whose `__iter__` is for who awaits it."""
+
+    def __await__(self) -> Iterator[Any]:
+        return iter(())
+
+    __iter__ = __await__
+
+
+GIVEN: list[tuple[Any, str]] = [
+    (Promised(), r"await it, and pass what it gives$"),
+    (contextmanager(lambda: iter([ITEMS]))(), r"enter it by `with`, and pass what it gives$"),
+    (httpx.Response(200), r"pass one of its methods, such as aiter_bytes or aiter_lines$"),
+]
+
+
+@pytest.mark.parametrize("call", [Stream, merge, chain, zip, race, from_thread])
+@pytest.mark.parametrize(("given", "advice"), GIVEN, ids=["future", "manager", "response"])
+async def test_what_is_no_source_is_told_from_one(call: Any, given: Any, advice: str) -> None:
+    with pytest.raises(TypeError, match=advice):
+        call(given)
+
+
+@pytest.mark.parametrize(("given", "advice"), GIVEN, ids=["future", "manager", "response"])
+async def test_what_is_no_source_is_told_from_one_inside(given: Any, advice: str) -> None:
+    with pytest.raises(TypeError, match=advice.removesuffix("$")):
+        await Stream([given]).flatten().drain()
+
+
+async def test_an_awaitable_that_is_an_async_iterable_is_read() -> None:
+    """As the pages of an SDK are, whose first may be awaited."""
+
+    class Pages(Promised):
+        async def __aiter__(self) -> AsyncIterator[int]:
+            for item in ITEMS:
+                yield item
+
+    assert await Stream[int](Pages()).collect() == ITEMS
 
 
 async def test_a_byte_stream_is_iterated_by_its_chunks_and_closed() -> None:

@@ -82,9 +82,14 @@ def seconds(name: str, value: Any, *, zero: bool = True, why: str = "") -> float
         raise
 
 
+def is_iterable(value: object) -> bool:
+    """Whether a plain `for` reads it: a future of asyncio has `__iter__` only for who awaits it."""
+    return issubclass(type(value), Iterable) and not hasattr(type(value), "__await__")
+
+
 def items(name: str, value: object) -> None:
     """`value` must be something that items come from."""
-    if not isinstance(value, (AsyncIterable, Iterable)):
+    if not (isinstance(value, AsyncIterable) or is_iterable(value)):
         raise TypeError(f"{name} must be a stream, an async iterable or an iterable, got {value!r}")
 
 

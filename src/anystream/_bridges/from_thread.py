@@ -20,7 +20,7 @@ from .._core.producer import LaneProducer
 from .._core.threads import Loop, WakeUp, in_a_thread
 from .._labels import Label
 from .._recipe import Recipe, named_call
-from .._sources.origins import OneShot, advice
+from .._sources.origins import OneShot, advice, is_maker
 from .._sources.queues import queue_type
 from .._stream import Stream
 
@@ -84,7 +84,7 @@ def from_thread(
 
     if isinstance(iterable, Iterator):
         reader: Callable[[Owner], Source] = OneShot(iterable, reads)
-    elif isinstance(iterable, Iterable) or callable(iterable):
+    elif check.is_iterable(iterable) or is_maker(iterable):
         reader = partial(reads, iterable)
     elif queue_type(iterable) is not None:
         raise TypeError(f"iterable must not be a queue, got {iterable!r}; Stream(queue) reads it")
@@ -231,8 +231,8 @@ class ThreadReader(SourceDefaults):
         self.ended.set()
 
     def open(self) -> Iterator[Any]:
-        items = self.given if issubclass(type(self.given), Iterable) else self.given()
-        if not issubclass(type(items), Iterable):
+        items = self.given if check.is_iterable(self.given) else self.given()
+        if not check.is_iterable(items):
             raise TypeError(
                 f"the function given to from_thread must return an iterable, got {returned(items)}"
             )

@@ -10,10 +10,12 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from contextlib import ContextDecorator
 from functools import partial
 from itertools import chain
 from typing import Any, TypeAlias, cast
 
+from .. import _args as check
 from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
 from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults
@@ -374,15 +376,20 @@ def is_manager(value: object, made: bool = False) -> bool:
     kind = type(value)
     return (
         hasattr(kind, "__aenter__")
-        and not isinstance(value, (Openable, Run) if made else (Openable, AsyncIterable, Iterable))
+        and not (isinstance(value, (Openable, Run)) if made else has_items(value))
         and not is_of_anyio(value, "Listener", "Process")
     )
 
 
 def is_maker(value: object) -> bool:
     """Whether it is a function that makes what items come from, and not one of these itself."""
-    items = isinstance(value, (Openable, AsyncIterable, Iterable))
-    return callable(value) and not items and not is_manager(value)
+    other = has_items(value) or is_manager(value) or isinstance(value, ContextDecorator)
+    return callable(value) and not other
+
+
+def has_items(value: object) -> bool:
+    """Whether it is itself what items come from."""
+    return isinstance(value, (Openable, AsyncIterable)) or check.is_iterable(value)
 
 
 def is_of_anyio(value: object, *names: str) -> bool:
@@ -407,7 +414,7 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
         source = FromAsync(given, owner, made)
         owner.has_opened(source)
         return source
-    if issubclass(type(value), Iterable):
+    if check.is_iterable(value):
         return FromIterable(value, owner, made)
     if (queue := queue_type(value)) is not None:
         return queue(value, owner)
@@ -444,7 +451,7 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if isinstance(source, (AsyncIterator, Iterator)):
         return OneShot(source, as_source)
-    if isinstance(source, (Openable, AsyncIterable, Iterable)) or queue_type(source) is not None:
+    if has_items(source) or queue_type(source) is not None:
         return lambda owner: as_source(source, owner)
     if is_maker(source):
         return lambda owner: Deferred(source, owner)
@@ -460,11 +467,16 @@ def advice(value: Any) -> str:
     """What was given instead of a source, and what to do with it."""
     if inspect.iscoroutine(value):
         value.close()  # which would be never awaited
-    if is_awaitable(value):
         name = getattr(value, "__name__", "create")
         return f"{value!r}; pass the function, {name}, or lambda: {name}(...)"
+    if is_awaitable(value):
+        return f"{value!r}; await it, and pass what it gives"
     if is_of_anyio(value, "Process") or is_process(value):
         return f"{value!r}; its output is read by anystream.net.lines(process)"
+    if hasattr(value, "aiter_bytes"):
+        return f"{value!r}; pass one of its methods, such as aiter_bytes or aiter_lines"
+    if isinstance(value, ContextDecorator):
+        return f"{value!r}; enter it by `with`, and pass what it gives"
     if type(value).__name__ in ("SimpleQueue", "JoinableQueue", "Queue"):
         return f"{value!r}; such a queue is read by from_thread(lambda: iter(queue.get, None))"
     return repr(value)
