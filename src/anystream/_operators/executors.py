@@ -5,7 +5,7 @@ from inspect import iscoroutinefunction
 from typing import Any, cast
 
 
-def is_maker(executor: Any) -> bool:
+def makes_pool(executor: Any) -> bool:
     """Whether it is a function, or a class, that makes an executor."""
     return isinstance(executor, type) or (
         callable(cast("object", executor)) and not hasattr(executor, "submit")

@@ -18,7 +18,7 @@ from .._core.contracts import AsyncEvent, Backend, Openable, Operator, Owner, So
 from .._core.threads import Loop, WakeUp, in_a_thread
 from .._errors import CleanupTimeoutError
 from .._remote import Failed, call
-from .executors import checked_pool, is_async, is_maker
+from .executors import checked_pool, is_async, makes_pool
 from .recover import in_except
 from .workers import Caller, Pool
 
@@ -64,7 +64,7 @@ class Plan(NamedTuple):
         chunk: Any,
         attempts: int,
     ) -> "Plan":
-        own = is_maker(executor)
+        own = makes_pool(executor)
         if not own:
             checked_pool(executor)
         elif is_async(executor):

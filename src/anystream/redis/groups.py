@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import isawaitable
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from anyio import sleep_forever
 
 from .. import _args as check
 from .. import _labels as label
+from .._core.driver import resolved
 from .._recipe import Recipe, named_call, named_call_showing
 from .._retry import Retry, checked_retry
 from .._sources.calls import calls
@@ -191,16 +191,12 @@ class Handler:
                 message.source.publish(message, fields, self.into, self.maxlen)
 
     async def result(self, message: Message[Any]) -> Raw | None:
-        made = self.fn(message.value)
-        if isawaitable(made):
-            made = await made
+        made = await resolved(self.fn(message.value))
         return None if made is None or self.into is None else flat("the result of fn", made)
 
     async def failed(self, message: Message[Any], error: Exception) -> None:
         if callable(self.on_error):
-            answer = self.on_error(error, message)
-            if isawaitable(answer):
-                await answer
+            await resolved(self.on_error(error, message))
         message.source.has_failed(message, error)
 
 
