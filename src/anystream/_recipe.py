@@ -21,6 +21,7 @@ from ._core.contracts import (
     grace_of,
     needs_tasks,
 )
+from ._core.interrupts import interruptible
 from ._core.run import Run
 from ._labels import Form, Label, SignatureForm, row_of, shortened
 from ._layouts import INSIDE, Layout, Provenance
@@ -121,6 +122,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         """What `Stream(given)` is made of."""
         text = Label()
         text.call = STREAM, (given,), {}
+        interruptible((given,))
         if not isinstance(given, Openable):
             return cls(opener_of(given), None, text)
         inner = recipe_of(given)
@@ -261,6 +263,7 @@ def recording(fn: F, form: SignatureForm) -> F:
 
     @wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Any:
+        interruptible((*args, *kwargs.values()))
         try:
             made = fn(*args, **kwargs)
         except NoSourceError as error:
@@ -270,6 +273,7 @@ def recording(fn: F, form: SignatureForm) -> F:
 
     @wraps(fn)
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        interruptible((*args, *kwargs.values()))
         try:
             made = fn(self, *args, **kwargs)
         except NoSourceError as error:

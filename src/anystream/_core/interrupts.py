@@ -1,33 +1,71 @@
-"""Which functions Ctrl-C does not cut short on trio.
+"""Where Ctrl-C takes effect on trio.
 
 asyncio answers the first Ctrl-C by cancelling the main task. trio raises `KeyboardInterrupt` at
 once, in whatever function runs, unless that or one that has called it is protected: then the main
 task is told at its next checkpoint. An entry into a nursery that is cut short is never left, and a
-task that is over before it waits for an event is woken nevertheless: trio crashes at both.
+task that is over before it waits for an event is woken nevertheless: trio crashes at both. So the
+library is protected, and the functions that the user has given it are not: one that blocks could
+not be stopped otherwise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import AsyncGeneratorType, CodeType, FunctionType, MethodType, SimpleNamespace
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
+Mark = Callable[[Any], object]
 
-functions: list[Callable[..., Any]] = []
-"""All that are to be protected."""
+OWN = ("anystream", "anyio", "trio")
+"""The packages whose functions know themselves what Ctrl-C may cut short."""
 
-protectors: list[Callable[[Any], object]] = []
-"""What protects one, as soon as trio runs."""
+library: list[Callable[..., Any]] = []
+"""The functions that are to be protected, with all that they call."""
+
+given: dict[int, CodeType] = {}
+"""The code of functions of the user's, which is not; by identity, since to compare takes longer."""
+
+marks: list[tuple[Mark, Mark]] = []
+"""What protects a function, and what does not, as soon as trio runs."""
 
 
 def protected(function: F) -> F:
     """Let Ctrl-C wait until `function` is over, or the main task comes to a checkpoint."""
-    functions.append(function)
-    for protect in protectors:  # in a module that is imported later
+    library.append(function)
+    for protect, _ in marks:  # in a module that is imported later
         protect(function)
     return function
 
 
-def protect_by(protect: Callable[[Any], object]) -> None:
-    """Protect all of them, those of modules to come as well."""
-    protectors.append(protect)
-    for function in functions:
+def interruptible(values: Iterable[object]) -> None:
+    """Let Ctrl-C be raised at once in those of these that are functions of the user's."""
+    for value in values:
+        code = code_of(value)
+        if code is not None and id(code) not in given:
+            given[id(code)] = code
+            for _, expose in marks:
+                expose(SimpleNamespace(__code__=code))
+
+
+def code_of(value: object) -> CodeType | None:
+    """The code of a function or generator that is not of one of our own packages."""
+    while isinstance(value, (partial, MethodType)):
+        value = value.func if isinstance(value, partial) else value.__func__
+    if isinstance(value, FunctionType):
+        return None if is_own(value.__module__) else value.__code__
+    if isinstance(value, AsyncGeneratorType) and value.ag_frame is not None:
+        return None if is_own(value.ag_frame.f_globals["__name__"]) else value.ag_code
+    return None
+
+
+def is_own(module: str) -> bool:
+    return module.partition(".")[0] in OWN
+
+
+def mark_by(protect: Mark, expose: Mark) -> None:
+    """Mark all of them, and those to come as well."""
+    marks.append((protect, expose))
+    for function in library:
         protect(function)
+    for code in given.values():
+        expose(SimpleNamespace(__code__=code))

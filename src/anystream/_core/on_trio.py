@@ -13,6 +13,7 @@ from trio.lowlevel import (
     checkpoint,
     current_task,
     current_trio_token,
+    disable_ki_protection,
     enable_ki_protection,
     reschedule,
     spawn_system_task,
@@ -20,7 +21,7 @@ from trio.lowlevel import (
 )
 
 from .contracts import AsyncEvent, Backend
-from .interrupts import protect_by
+from .interrupts import mark_by
 from .trio_scopes import is_innermost, is_shielded
 
 
@@ -125,7 +126,7 @@ def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def ours() -> Backend:
     """What the core takes from here, in a running event loop."""
-    protect_by(enable_ki_protection)
+    mark_by(enable_ki_protection, disable_ki_protection)
     return Backend(
         new_event=TaskEvent,
         new_scope=type(CancelScope()),
