@@ -7,13 +7,12 @@ each pipeline, and `nox -s sweep` all.
 
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from opcode import opname
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import anyio
 import pytest
@@ -22,8 +21,6 @@ from rows import ADAPTED, IN_TASKS, Row, suspending
 
 import anystream
 from anystream import Stream
-from anystream._core.interrupts import code_of, protected
-from anystream._operators.share import Holder
 from anystream.testing import TrackedSource
 from anystream.testing.clock import backend as in_virtual_time
 
@@ -103,54 +100,6 @@ def test_ctrl_c_at_every_moment_of_a_call(
     name: str, backend: str, request: pytest.FixtureRequest
 ) -> None:
     every_moment(TERMINALS[name], backend, request)
-
-
-async def busy(n: int) -> int:
-    signal.raise_signal(signal.SIGINT)
-    reached.append(n)
-    return n
-
-
-async def busy_generator() -> AsyncIterator[int]:
-    yield await busy(1)
-
-
-reached: list[int] = []
-BUSY: dict[str, Callable[[], Stream[int]]] = {
-    "function": lambda: Stream([1]).map(busy),
-    "partial": lambda: Stream([1]).map(partial(busy)),
-    "function in a task": lambda: Stream([1]).map(busy, concurrency=2),
-    "generator function": lambda: Stream(busy_generator).buffer(1),
-    "generator": lambda: Stream(busy_generator()),
-}
-
-
-@pytest.mark.parametrize("name", BUSY)
-def test_a_function_of_the_users_is_interrupted_at_once(name: str) -> None:
-    """It might block for ever; on asyncio the second Ctrl-C is for that."""
-    reached.clear()
-    with pytest.raises(KeyboardInterrupt):
-        trio.run(lambda: BUSY[name]().drain())
-    assert reached == []
-
-
-@pytest.mark.parametrize("own", [anyio.sleep, trio.Event.set, vars(Holder)["__aenter__"]])
-def test_what_knows_itself_what_may_be_interrupted_is_left_as_it_is(own: Any) -> None:
-    assert code_of(own) is None
-    assert code_of(partial(own, 1)) is None
-
-
-def test_what_is_imported_when_trio_runs_is_protected_too() -> None:
-    async def main() -> bool:
-        await Stream([1]).collect()
-
-        @protected
-        def later() -> bool:
-            return trio.lowlevel.currently_ki_protected()
-
-        return later()
-
-    assert trio.run(main)
 
 
 def every_moment(program: Program, backend: str, request: pytest.FixtureRequest) -> None:

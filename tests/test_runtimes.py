@@ -9,17 +9,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
 import pytest
+import trio
 from anyio.lowlevel import checkpoint
 from chaos import eager_loop
 
 from anystream import Stream, WrongTaskError, async_range, chain, from_thread, merge
 from anystream._core.backends import backend
+from anystream._core.interrupts import code_of, protected
+from anystream._operators.share import Holder
 from anystream.testing import TrackedSource
 from anystream.testing.sweep import assert_sound
 from anystream.testing.tasks import running_tasks
@@ -243,6 +246,78 @@ def test_an_interrupt_while_a_cleanup_hangs(runtime: Runtime, buffered: bool) ->
     with pytest.raises(KeyboardInterrupt):
         runtime.run(main)
     assert source.open_runs == 1
+
+
+@everywhere
+@pytest.mark.skipif(os.name == "nt", reason="has no signals from one thread to another")
+def test_an_interrupt_while_the_tasks_clean_up(runtime: Runtime) -> None:
+    """The cleanup is complete, and the interrupt comes out bare."""
+    closed: list[str] = []
+
+    async def source() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGINT]).start()
+            await anyio.sleep(0.1)
+            closed.append("source")
+
+    async def main() -> None:
+        async with Stream(source).buffer(0) as items:
+            await anext(items)
+        await anyio.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(main)
+    assert closed == ["source"]
+
+
+async def busy(n: int) -> int:
+    signal.raise_signal(signal.SIGINT)
+    reached.append(n)
+    return n
+
+
+async def busy_generator() -> AsyncIterator[int]:
+    yield await busy(1)
+
+
+reached: list[int] = []
+BUSY: dict[str, Callable[[], Stream[int]]] = {
+    "function": lambda: Stream([1]).map(busy),
+    "partial": lambda: Stream([1]).map(partial(busy)),
+    "function in a task": lambda: Stream([1]).map(busy, concurrency=2),
+    "generator function": lambda: Stream(busy_generator).buffer(1),
+    "generator": lambda: Stream(busy_generator()),
+}
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_a_function_of_the_users_is_interrupted_at_once(name: str) -> None:
+    """It might block for ever; on asyncio the second Ctrl-C is for that."""
+    reached.clear()
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(lambda: BUSY[name]().drain())
+    assert reached == []
+
+
+@pytest.mark.parametrize("own", [anyio.sleep, trio.Event.set, vars(Holder)["__aenter__"]])
+def test_what_knows_itself_what_may_be_interrupted_is_left_as_it_is(own: Any) -> None:
+    assert code_of(own) is None
+    assert code_of(partial(own, 1)) is None
+
+
+def test_what_is_imported_when_trio_runs_is_protected_too() -> None:
+    async def main() -> bool:
+        await Stream([1]).collect()
+
+        @protected
+        def later() -> bool:
+            return trio.lowlevel.currently_ki_protected()
+
+        return later()
+
+    assert trio.run(main)
 
 
 @pytest.mark.parametrize("other", ["asyncio", "trio"])
