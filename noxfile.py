@@ -31,6 +31,7 @@ ADDING_NO_LINE = [
     *(
         f"tests/test_{name}.py"
         for name in (
+            "brokers",
             "bursts",
             "chaos",
             "contract",

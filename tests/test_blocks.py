@@ -31,6 +31,7 @@ import anyio
 import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
+from broker_servers import broker_server, skip_without
 from redis_server import redis_server
 from server import Request, Server, serve
 
@@ -107,6 +108,22 @@ def redis_url() -> Iterator[str]:
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server here (Debian: apt-get install redis-server)")
     with redis_server() as server:
+        yield server.url
+
+
+@pytest.fixture
+def nats_url() -> Iterator[str]:
+    """The URL of a server of NATS with JetStream, for pages that need one."""
+    skip_without("nats")
+    with broker_server("nats") as server:
+        yield server.url
+
+
+@pytest.fixture
+def postgres_dsn() -> Iterator[str]:
+    """How to connect to a PostgreSQL, for pages that need one."""
+    skip_without("postgres")
+    with broker_server("postgres") as server:
         yield server.url
 
 
