@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import anyio
-from redis_server import RedisServer, pending, redis_server
+from redis_server import RedisServer, pending, readers, redis_server
 
 from anystream import async_range, redis
 
@@ -104,6 +104,7 @@ class Trial:
 
     def end(self, name: str, twice: int) -> None:
         """Print the counts, and see to the promises; at most `twice` may be handled twice."""
+        self.until(lambda: readers(self.server) >= len(self.workers))  # the newest has begun, too
         for each in self.workers:
             each.terminate()
         assert [each.wait(10) for each in self.workers] == [0] * len(self.workers)

@@ -74,5 +74,10 @@ def redis_server(*options: str, before: Sequence[str] = ()) -> Iterator[RedisSer
         shutil.rmtree(folder)
 
 
+def readers(server: RedisServer) -> int:
+    """How many workers wait for messages, and so hear of signals."""
+    return server.ask("CLIENT", "LIST").count("cmd=xreadgroup")
+
+
 def pending(server: RedisServer, stream: str, group: str) -> int:
     return int(server.ask("XPENDING", stream, group).split("\n")[0] or 0)

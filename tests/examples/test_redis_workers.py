@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from redis_server import NEEDED, RedisServer, pending, redis_server
+from redis_server import NEEDED, RedisServer, pending, readers, redis_server
 from server import serve
 
 from workers.app import fill, group, lag
@@ -40,11 +40,6 @@ def names(database: Path) -> list[str]:
             return [name for (name,) in connection.execute("select name from users")]
     except sqlite3.OperationalError:  # no worker has come so far
         return []
-
-
-def readers(server: RedisServer) -> int:
-    """How many workers wait for messages, and so hear of signals."""
-    return server.ask("CLIENT", "LIST").count("cmd=xreadgroup")
 
 
 def start(server: RedisServer, database: Path, backend: str) -> "subprocess.Popen[bytes]":
