@@ -63,7 +63,7 @@ def store(database: str, messages: Sequence[redis.Message[Any]]) -> None:
 
 async def lag(url: str = REDIS_URL, seconds: float = 2) -> None:
     """Print how far the workers are behind, as long as it runs."""
-    await ticker(seconds).map(lambda _: group(url).lag()).for_each(print)
+    await ticker(seconds).map(lambda _: group(url).lag()).for_each(partial(print, flush=True))
 
 
 if __name__ == "__main__":
