@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from docutils import nodes
-from sections import MARBLES, SECTIONS, section
+from sections import MARBLES, SECTIONS, section, uses
 from since import since
 from sphinx import addnodes
 
@@ -25,16 +25,18 @@ CONSTANT = re.compile(r"(?:\w+\.)?[A-Z][A-Z_]+")
 
 
 def add_facts(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Append the timelines and facts that the guides have of an operator, and since when it is."""
+    """Append when one needs an operator, its timelines and facts in the guides, and since when."""
     owner, _, short = name.rpartition(".")
     if owner in ("anystream", "anystream.Stream") and short in SECTIONS:
+        page, heading = SECTIONS[short]
         text = section(short)
+        use = uses(text, heading)
+        lines += [use[short].replace("**", ""), ""] if short in use else []
         for marbles in MARBLES.findall(text):
             block = [f"   {line}".rstrip() for line in marbles.splitlines()]
             lines += [".. code-block:: marbles", "", *block, ""]
         for fact in FACTS.findall(text):
             lines += re.sub(r"\[(.*?)\]\(.*?\)", r"\1", fact, flags=re.DOTALL).splitlines()
-        page, heading = SECTIONS[short]
         lines += ["", f":ref:`More of it in the guide <{page}:{heading}>`", ""]
     if isroutine(obj) or isclass(obj):
         lines += ["", ".. container:: since", "", f"   Since {since(name)}", ""]

@@ -8,7 +8,13 @@ HEADING = re.compile(r"^#{2,3} (\w+(?:, \w+)*)$", re.MULTILINE)
 MARBLES = re.compile(r"^```marbles\n(.*?)^```", re.MULTILINE | re.DOTALL)
 """The timelines of a text."""
 
-PAGES = ("operators", "tasks", "time", "recover", "sources", "threads")
+USE = re.compile(
+    r"\*\*Use (?:it|`@?(?P<name>\w+)`)\*\* (?:for|to|when) "
+    r"(?:[^.`]|\.(?=\w)|`[^`]+`)+\.(?=$| \*\*Use )"
+)
+"""A sentence that says when one needs an operator."""
+
+PAGES = ("operators", "tasks", "time", "recover", "sources", "threads", "sinks")
 
 
 def sections() -> dict[str, tuple[str, str]]:
@@ -31,3 +37,17 @@ def section(name: str) -> str:
     found = re.search(rf"^(#+) {heading}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
     assert found
     return found[2]
+
+
+def uses(text: str, heading: str) -> dict[str, str]:
+    """The sentences of a section that say when one needs an operator: `**Use it** for ...`.
+
+    `it` is what the heading names; where it is something else, the sentence names that.
+    """
+    paragraphs = (" ".join(each.split()) for each in text.split("\n\n"))
+    return {
+        found["name"] or heading: found[0]
+        for each in paragraphs
+        if each.startswith("**Use ")
+        for found in USE.finditer(each)
+    }

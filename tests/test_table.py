@@ -3,6 +3,7 @@
 import inspect
 import re
 import runpy
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +17,7 @@ PAGE = (DOCS / "all.md").read_text("utf-8")
 ROW = re.compile(r"^\| \[`(\w+)`\]\(([\w.-]+md)(?:#([\w-]+))?\) \| (.+) \| (.+) \|$", re.MULTILINE)
 ROWS = {found[1]: found for found in ROW.finditer(PAGE)}
 NAME = re.compile(r"`([^`]+)`")
+uses: Callable[[str, str], dict[str, str]] = runpy.run_path(str(DOCS / "sections.py"))["uses"]
 
 
 def makers() -> set[str]:
@@ -84,13 +86,53 @@ def test_a_word_that_people_search_for_is_there(word: str) -> None:
     assert re.search(rf"\b{word}\b", PAGE)
 
 
-def test_links_lead_to_headings() -> None:
-    for row in ROWS.values():
-        if row[3]:
-            text = (DOCS / row[2]).read_text("utf-8")
-            headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-            slugs = [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings]
-            assert row[3] in slugs
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
+
+
+def part(page: str, anchor: str | None) -> tuple[str, str]:
+    """The heading to which a link leads, and what stands below it up to the next one."""
+    text = re.sub(
+        r"^```.*?^```$", "", (DOCS / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    parts = re.findall(r"^#+ (.+)\n((?:(?!^#).*\n?)*)", text, re.MULTILINE)
+    found = [each for each in parts if slug(each[0]) == anchor] if anchor else parts
+    assert found, f"{page} has no heading for #{anchor}"
+    return found[0]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_section_says_when_one_needs_its_operator(name: str) -> None:
+    heading, text = part(ROWS[name][2], ROWS[name][3])
+    assert uses(text, heading)[name]
+
+
+def test_a_section_with_a_timeline_says_when_one_needs_it() -> None:
+    """That of `map` with `concurrency` as well, which has no row of its own."""
+    told = [
+        (page.name, heading)
+        for page in sorted(DOCS.glob("*.md"))
+        for heading, text in re.findall(
+            r"^#+ (.+)\n((?:(?!^#).*\n?)*)", page.read_text("utf-8"), re.MULTILINE
+        )
+        if "```marbles\n" in text and not uses(text, heading)
+    ]
+    assert [each for each in told if each[0] != "testing.md"] == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "**Use it.**",
+        "**Use it** always.",
+        "**Use it** for a search box",
+        "**Use** it for a search box.",
+        "Use it for a search box.",
+    ],
+)
+def test_what_does_not_say_when_is_no_such_sentence(sentence: str) -> None:
+    good = "**Use it** for a search box."
+    assert uses(f"{sentence}\n\n{good}", "map") == {"map": good}
 
 
 def test_operators_have_a_picture() -> None:
