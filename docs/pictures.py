@@ -4,6 +4,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import bars
+import lifelines
 from docutils import nodes
 from marbles import Block
 from pipelines import COMMENT, drawing
@@ -16,14 +18,22 @@ class Drawn(nodes.literal_block):
     """A block of text with its picture."""
 
 
-class DrawMarbles(SphinxTransform):
-    """Draw the timelines; one that cannot be drawn ends the build, with or without -W."""
+DRAWN = {
+    "marbles": lambda text: Block(text).figure(),
+    "lifeline": lifelines.picture,
+    "bars": bars.picture,
+}
+"""What the blocks of these languages become."""
+
+
+class DrawBlocks(SphinxTransform):
+    """Draw what has a language of its own; if that cannot be the build ends, with or without -W."""
 
     default_priority = 400
 
     def apply(self, **kwargs: Any) -> None:
         for node in list(self.document.findall(nodes.literal_block)):
-            if node.get("language") == "marbles":
+            if node.get("language") in DRAWN:
                 node.replace_self(Drawn("", node.astext(), picture=self.picture(node)))
         if self.env.docname == "all":
             for row in self.document.findall(nodes.row):
@@ -31,7 +41,7 @@ class DrawMarbles(SphinxTransform):
 
     def picture(self, node: nodes.literal_block) -> str:
         try:
-            return Block(node.astext()).figure()
+            return DRAWN[node["language"]](node.astext())
         except (ValueError, SyntaxError) as error:
             where = f"{node.source or self.env.docname}:{node.line}"
             raise SphinxError(f"{where}: this block cannot be drawn: {error}") from error
@@ -82,6 +92,6 @@ def visit(translator: Any, node: Drawn) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     app.add_node(Drawn, html=(visit, None))
-    for transform in (DrawMarbles, DrawPipelines, InlineCharts):
+    for transform in (DrawBlocks, DrawPipelines, InlineCharts):
         app.add_transform(transform)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,7 @@
 
 The blocks of a page run in their order, and later ones know the names of earlier ones. `await`,
 `async for` and `async with` may stand outside of functions, each block has an event loop of its
-own, and `anyio.run` uses the backend of the test. A `text` or `mermaid` block behind a
+own, and `anyio.run` uses the backend of the test. A `text`, `mermaid` or `lifeline` block behind a
 block is what it prints.
 
 What readers need not see stands in comments, which neither GitHub nor the site shows:
@@ -44,7 +44,8 @@ PAGES = sorted(path for place in ("", "docs/", "docs/[!_]*/") for path in ROOT.g
 PART = re.compile(
     r"""^<!--\ setup\n (?P<setup>.*?) ^-->$
     |   ^<!--\ (?P<note>real\ time|asyncio|leaks|not\ run(?:\ \(page\))?):\ (?P<why>\S.*?)\ -->$
-    |   ^```python\n (?P<code>.*?) ^```$ (?:\n+```(?:text|mermaid)\n (?P<output>.*?) ^```$)?
+    |   ^```python\n (?P<code>.*?) ^```$
+        (?:\n+```(?:text|mermaid|lifeline)\n (?P<output>.*?) ^```$)?
     """,
     re.DOTALL | re.MULTILINE | re.VERBOSE,
 )

@@ -17,6 +17,7 @@ PAGE = (DOCS / "all.md").read_text("utf-8")
 ROW = re.compile(r"^\| \[`(\w+)`\]\(([\w.-]+md)(?:#([\w-]+))?\) \| (.+) \| (.+) \|$", re.MULTILINE)
 ROWS = {found[1]: found for found in ROW.finditer(PAGE)}
 NAME = re.compile(r"`([^`]+)`")
+SECTION = re.compile(r"^#+ (.+)\n((?:(?!^#).*\n?)*)", re.MULTILINE)
 uses: Callable[[str, str], dict[str, str]] = runpy.run_path(str(DOCS / "sections.py"))["uses"]
 
 
@@ -95,7 +96,7 @@ def part(page: str, anchor: str | None) -> tuple[str, str]:
     text = re.sub(
         r"^```.*?^```$", "", (DOCS / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
     )
-    parts = re.findall(r"^#+ (.+)\n((?:(?!^#).*\n?)*)", text, re.MULTILINE)
+    parts: list[tuple[str, str]] = SECTION.findall(text)
     found = [each for each in parts if slug(each[0]) == anchor] if anchor else parts
     assert found, f"{page} has no heading for #{anchor}"
     return found[0]
@@ -112,9 +113,7 @@ def test_a_section_with_a_timeline_says_when_one_needs_it() -> None:
     told = [
         (page.name, heading)
         for page in sorted(DOCS.glob("*.md"))
-        for heading, text in re.findall(
-            r"^#+ (.+)\n((?:(?!^#).*\n?)*)", page.read_text("utf-8"), re.MULTILINE
-        )
+        for heading, text in SECTION.findall(page.read_text("utf-8"))
         if "```marbles\n" in text and not uses(text, heading)
     ]
     assert [each for each in told if each[0] != "testing.md"] == []
