@@ -224,6 +224,8 @@ def markdown(report: Report, abilities: list[list[str]]) -> str:
     parts = [
         "# Figures",
         "",
+        "Here you find what each case of the benchmarks has cost in one run, on each backend.",
+        "",
         *(f"- {name}: {value}" for name, value in report.environment.items()),
         "",
         f"Each figure is what {OURS} needs for an item, and behind it in which part of the time of"

@@ -92,23 +92,33 @@ def test_the_map_names_every_module() -> None:
 
 
 README = DOCS.with_name("README.md")
+text_of: Callable[[str], str] = runpy.run_path(str(DOCS / "pages.py"))["text_of"]
+PAGES = sorted(
+    page.relative_to(DOCS).with_suffix("").as_posix()
+    for page in [*DOCS.glob("*.md"), *DOCS.glob("[!_]*/*.md")]  # not of docs/_build
+)
 NO_PROSE = re.compile(
     r"^```.*?^```|<!--.*?-->|`[^`]*`|\]\([^)]*\)|^[|#!].*?$", re.DOTALL | re.MULTILINE
 )
 """Code, comments, the targets of links, tables, headings and images."""
 
 
-def paragraphs(page: Path) -> list[str]:
+def paragraphs(text: str) -> list[str]:
     """Those of a page, and its list items, without what is no prose."""
-    prose = NO_PROSE.sub("", page.read_text("utf-8"))
-    return [part for part in re.split(r"\n\s*\n|\n- ", prose) if part.strip()]
+    return [part for part in re.split(r"\n\s*\n|\n- ", NO_PROSE.sub("", text)) if part.strip()]
 
 
-@pytest.mark.parametrize("page", [README, *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
-def test_a_page_begins_with_short_sentences(page: Path) -> None:
-    """The README has no others."""
-    read = paragraphs(page)
-    assert read
-    parts = read if page == README else read[:1]
+def long(parts: list[str]) -> list[str]:
     sentences = [text for part in parts for text in re.split(r"\.\s", part)]
-    assert [text for text in sentences if len(re.findall(r"[\w'-]+", text)) > 30] == []
+    return [text for text in sentences if len(re.findall(r"[\w'-]+", text)) > 30]
+
+
+def test_the_readme_has_short_sentences() -> None:
+    assert long(paragraphs(README.read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_begins_with_what_its_reader_can_do_then(page: str) -> None:
+    first = paragraphs(text_of(page))[0]
+    assert re.search(r"(?:^|\.\s)\s*(?:After this page|Here) you\s", first)
+    assert long([first]) == []

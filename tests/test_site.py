@@ -31,7 +31,7 @@ def test_a_page_is_plain_markdown(name: str) -> None:
 
 
 def test_a_page_that_stands_elsewhere_has_its_text() -> None:
-    assert PAGES["as_markdown"]("changelog").startswith("# Changelog\n\nThe form is")
+    assert PAGES["as_markdown"]("changelog").startswith("# Changelog\n\nHere you find")
     assert "](inside.md)" in PAGES["as_markdown"]("architecture")
 
 
