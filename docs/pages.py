@@ -27,6 +27,9 @@ ELSEWHERE = {
 """Pages that are files beside this folder; on GitHub they say no more than where it is."""
 
 LINK = re.compile(r"(?<=\]\()[^)#:\s]+")
+CODE = re.compile(r"<!-- code: (\S+) -->")
+"""Where the site has the text of a script; on GitHub a link leads to it."""
+
 COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```\n*", re.MULTILINE | re.DOTALL)
 REFERENCE = re.compile(r"^```\{eval-rst\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,6 +39,11 @@ DIRECTIVE = re.compile(r"^\.\. auto\w+:: ([\w.]+)\S*\n((?:   :.*\n)*)", re.MULTI
 def bring_in(app: Any, page: str, source: list[str]) -> None:
     """Read those pages from where they are, and let links to them and in them lead to pages."""
     source[0] = text_of(page)
+    file = ELSEWHERE.get(DOCS / f"{page}.md")
+    if file is not None:
+        scripts = CODE.findall(file.read_text("utf-8"))
+        for used in (file, *(file.parent / script for script in scripts)):
+            app.env.note_dependency(str(used))
 
 
 def text_of(page: str) -> str:
@@ -49,7 +57,12 @@ def text_of(page: str) -> str:
             return link[0]
         return os.path.relpath(pages.get(target, target), here.parent)
 
-    return LINK.sub(led, file.read_text("utf-8"))
+    text = LINK.sub(led, file.read_text("utf-8"))
+    return CODE.sub(lambda script: fenced(file.parent / script[1]), text)
+
+
+def fenced(script: Path) -> str:
+    return f"```python\n{script.read_text('utf-8')}```"
 
 
 # -- as Markdown ----------------------------------------------------------------------------------

@@ -35,6 +35,14 @@ def test_a_page_that_stands_elsewhere_has_its_text() -> None:
     assert "](inside.md)" in PAGES["as_markdown"]("architecture")
 
 
+def test_the_page_of_examples_has_each_of_them() -> None:
+    text = PAGES["as_markdown"]("examples")
+    scripts = [*ROOT.glob("examples/*.py"), ROOT / "examples/workers/app.py"]
+    assert len(scripts) > 8
+    for script in scripts:
+        assert f"```python\n{script.read_text('utf-8')}```" in text
+
+
 def test_the_reference_has_signatures_and_docstrings() -> None:
     text = PAGES["as_markdown"]("reference/stream")
     assert "#### `Stream.debounce(self, seconds: " in text

@@ -20,6 +20,7 @@ pytestmark = [NEEDED, pytest.mark.real_time]
 
 APP = Path(__file__).parents[2] / "examples/workers/app.py"
 USERS = 300
+LAG = "Lag(behind=0, pending=0, released=0, consumers={}, oldest=0.0)"
 LEASE_IS_OVER = """
 for _, each in ipairs(redis.call('XPENDING', 'users', 'database', '-', '+', 1000)) do
   redis.call('XCLAIM', 'users', 'database', 'dead', 0, each[1], 'IDLE', 100000, 'JUSTID')
@@ -77,5 +78,6 @@ async def test_every_item_is_in_the_database_once(
             worker.kill()
             worker.wait()
     assert len(names(database)) == USERS
-    assert "Lag(behind=0, pending=0" in capsys.readouterr().out
+    assert LAG in capsys.readouterr().out
+    assert LAG in APP.parents[1].joinpath("README.md").read_text("utf-8")
     assert (await group(redis_here.url).lag()).pending == 0
