@@ -125,7 +125,7 @@ INSIDE = (
         ahead=65,
         skips={
             "test_the_wrong_task_is_named": OWN_BLOCK,
-            "test_ctrl_c_at_every_moment_of_a_block": "it may come in the generator around the block",
+            "test_ctrl_c_at_every_moment_of_a_block": "it may hit the generator around the block",
             **OF_ADAPTER,
         },
     ),
