@@ -14,6 +14,7 @@ from .. import _layouts as layouts
 from .._core.channel import OVERFLOWS, Channel, Counts
 from .._core.contracts import QUANTUM, Owner
 from .._core.driver import resolved
+from .._core.interrupts import protected
 from .._core.threads import Loop, WakeUp
 from .._errors import StreamOverflowError
 from .._labels import Label
@@ -198,6 +199,7 @@ class Callbacks(Channel):
 
     # -- in any thread
 
+    @protected
     def push(self, item: Any) -> bool:
         with self.changed:
             if not self.takes():

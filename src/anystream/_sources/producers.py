@@ -12,6 +12,7 @@ from .. import _labels as label
 from .. import _layouts as layouts
 from .._core.channel import Channel
 from .._core.contracts import Owner, Source
+from .._core.interrupts import protected
 from .._core.producer import LaneProducer
 from .._recipe import Recipe
 from .._stream import Stream
@@ -151,6 +152,7 @@ class Sending(LaneProducer):
     def begin(self, channel: Channel, size: int) -> None:
         self.fill(channel.lane(size))
 
+    @protected
     def start_another(self, call: SendingFunction) -> None:
         if not self.lane.stopped:  # what stops the lane stops the tasks of this moment
             another = Sending(self._reader, call, copy_context())
@@ -163,6 +165,7 @@ class Sending(LaneProducer):
         super().ended(reported)
         self.lane.channel.forget(self.lane, self)
 
+    @protected
     async def send(self, item: Any) -> None:
         await checkpoint_if_cancelled()
         while not self.lane.takes():
