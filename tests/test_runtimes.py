@@ -301,6 +301,19 @@ def test_a_function_of_the_users_is_interrupted_at_once(name: str) -> None:
     assert reached == []
 
 
+def test_a_function_that_its_author_has_protected_is_not() -> None:
+    @trio.lowlevel.enable_ki_protection
+    def critical(n: int) -> int:
+        signal.raise_signal(signal.SIGINT)
+        reached.append(n)
+        return n
+
+    reached.clear()
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(lambda: Stream([1]).map(critical).drain())
+    assert reached == [1]
+
+
 @pytest.mark.parametrize("own", [anyio.sleep, trio.Event.set, vars(Holder)["__aenter__"]])
 def test_what_knows_itself_what_may_be_interrupted_is_left_as_it_is(own: Any) -> None:
     assert code_of(own) is None

@@ -1,15 +1,17 @@
 """Without the private names of trio: a warning, and the order of asyncio."""
 
+import signal
 import warnings
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
 import pytest
+import trio
 from anyio.lowlevel import checkpoint
 
 from anystream import Stream, merge
 from anystream._core import trio_scopes
-from anystream._core.trio_scopes import NURSERY, STATUS, TASK, are_known
+from anystream._core.trio_scopes import MARKS, NURSERY, STATUS, TASK, are_known, is_marked
 
 NAMES = sorted({*TASK, *STATUS, *NURSERY})
 
@@ -116,3 +118,26 @@ def test_they_are_all_there_today() -> None:
 
     are_known.cache_clear()
     assert anyio.run(main, backend="trio")
+
+
+def test_what_is_protected_from_ctrl_c_is_known() -> None:
+    assert is_marked(trio.Event.set.__code__)
+    assert not is_marked(test_what_is_protected_from_ctrl_c_is_known.__code__)
+
+
+@pytest.mark.parametrize("taken_away", MARKS, indirect=True)
+def test_ctrl_c_waits_for_the_next_checkpoint(taken_away: str) -> None:
+    reached: list[int] = []
+
+    def busy(n: int) -> int:
+        signal.raise_signal(signal.SIGINT)
+        reached.append(n)
+        return n
+
+    async def main() -> None:
+        await Stream([1]).map(busy).drain()
+        await anyio.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        anyio.run(main, backend="trio")
+    assert reached == [1]

@@ -22,7 +22,7 @@ from trio.lowlevel import (
 
 from .contracts import AsyncEvent, Backend
 from .interrupts import mark_by
-from .trio_scopes import is_innermost, is_shielded
+from .trio_scopes import is_innermost, is_marked, is_shielded
 
 
 def task_id() -> int:
@@ -124,9 +124,15 @@ def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
     spawn_system_task(function, context=copy_context())
 
 
+def expose(function: Any) -> None:
+    """Let Ctrl-C be raised in it, unless its author has decided that."""
+    if not is_marked(function.__code__):
+        disable_ki_protection(function)
+
+
 def ours() -> Backend:
     """What the core takes from here, in a running event loop."""
-    mark_by(enable_ki_protection, disable_ki_protection)
+    mark_by(enable_ki_protection, expose)
     return Backend(
         new_event=TaskEvent,
         new_scope=type(CancelScope()),

@@ -7,6 +7,7 @@ cancelled then: a nursery by every exception in it, also by our own, and others 
 
 import warnings
 from functools import cache
+from types import CodeType
 from typing import Any, cast
 
 TASK = ("_cancel_status",)
@@ -42,6 +43,29 @@ def are_known() -> bool:
             stacklevel=2,
         )
         return False
+    return True
+
+
+MARKS = ("_core", "_ki", "_CODE_KI_PROTECTION_STATUS_WMAP")
+"""Where trio keeps the code that is protected from Ctrl-C, and the code that is not."""
+
+
+def is_marked(code: CodeType) -> bool:
+    """Whether its author has told trio what Ctrl-C may do to it.
+
+    If that is not to be found out it counts as marked: then Ctrl-C comes later, and no worse.
+    """
+    import trio
+
+    try:
+        marks: Any = trio
+        for name in MARKS:
+            marks = private(marks, name)
+        marks[code]
+    except KeyError:
+        return False
+    except (AttributeError, TypeError):
+        return True
     return True
 
 
