@@ -301,6 +301,13 @@ def test_a_function_of_the_users_is_interrupted_at_once(name: str) -> None:
     assert reached == []
 
 
+def test_a_function_need_not_be_of_a_module() -> None:
+    names: dict[str, Any] = {"Stream": Stream, "__builtins__": {"__import__": __import__}}
+    exec("async def numbers():\n    yield 1\n", names)
+    stream = eval("Stream(numbers()).map(lambda n: -n).map((-1).__mul__)", names)
+    assert trio.run(stream.collect) == [1]
+
+
 def test_a_function_that_its_author_has_protected_is_not() -> None:
     @trio.lowlevel.enable_ki_protection
     def critical(n: int) -> int:

@@ -54,12 +54,13 @@ def code_of(value: object) -> CodeType | None:
     if isinstance(value, FunctionType):
         return None if is_own(value.__module__) else value.__code__
     if isinstance(value, AsyncGeneratorType) and value.ag_frame is not None:
-        return None if is_own(value.ag_frame.f_globals["__name__"]) else value.ag_code
+        return None if is_own(value.ag_frame.f_globals.get("__name__")) else value.ag_code
     return None
 
 
-def is_own(module: str) -> bool:
-    return module.partition(".")[0] in OWN
+def is_own(module: str | None) -> bool:
+    """What `eval` has made need not be of a module."""
+    return module is not None and module.partition(".")[0] in OWN
 
 
 def mark_by(protect: Mark, expose: Mark) -> None:
