@@ -47,8 +47,13 @@ async def test_coredis(server: RedisServer, how: str) -> None:
             if how == "taken":
                 got = await news.take(3).collect()
             elif how == "timeout":
-                with anyio.move_on_after(1):
-                    await news.for_each(got.append)
+                with anyio.CancelScope() as scope:
+
+                    def last(word: str) -> None:
+                        if word == "three":
+                            scope.deadline = anyio.current_time() + 0.1
+
+                    await news.tap(got.append).for_each(last)
             else:
                 async with news.buffer(2) as items:
                     async for word in items:
