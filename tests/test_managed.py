@@ -405,6 +405,43 @@ async def test_one_that_gives_itself_is_entered_once(form: str) -> None:
     assert log == ["entered", "left"]
 
 
+@asynccontextmanager
+async def with_tasks() -> AsyncIterator[AsyncIterator[int]]:
+    """Holds a scope from the first step on."""
+
+    async def items() -> AsyncIterator[int]:
+        for n in ITEMS:
+            yield n
+        await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.sleep_forever)
+        try:
+            yield items()
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+async def generator_with_tasks() -> AsyncIterator[int]:
+    async with with_tasks() as items:
+        async for item in items:
+            yield item
+
+
+@pytest.mark.parametrize("source", [with_tasks, generator_with_tasks])
+async def test_a_bare_loop_over_what_holds_a_group_is_cancelled(source: Any) -> None:
+    """The group is not left inside of a shield that was entered after it."""
+    got: list[int] = []
+    with anyio.move_on_after(1) as scope:
+        async for item in Stream[int](source).map(lambda n: n):
+            got.append(item)
+    assert scope.cancelled_caught
+    assert got == ITEMS
+    with anyio.move_on_after(1) as scope:  # and the scopes of the task are in order
+        await anyio.sleep_forever()
+    assert scope.cancelled_caught
+
+
 async def test_one_of_another_inside() -> None:
     replies = Replies()
     outer = Replies(replies.run)

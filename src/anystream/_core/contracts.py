@@ -90,6 +90,10 @@ class TaskGroup(Protocol):
     ) -> object: ...
 
 
+Mark: TypeAlias = tuple[object, object]
+"""A task, and a scope that is or was the innermost one in it."""
+
+
 class Backend(NamedTuple):
     """What asyncio and trio have of their own, where anyio's layer costs several times as much.
 
@@ -112,6 +116,10 @@ class Backend(NamedTuple):
     """What tells from now on whether the task that calls this is over."""
     cancelled: type[BaseException]
     """What a cancellation is."""
+    innermost: Callable[[], Mark]
+    """What tells this task, and the scope that it is in, from all others."""
+    has_entered_since: Callable[[Mark], bool]
+    """Whether a scope is open in this task that was entered inside of what was innermost then."""
     is_innermost: Callable[[CancelScope], bool]
     """Whether no scope is open in this task that was entered after this one."""
     is_shielded: Callable[[CancelScope], bool]

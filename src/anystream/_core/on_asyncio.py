@@ -18,7 +18,7 @@ from typing import Any, cast
 from anyio import CancelScope, create_task_group
 from anyio._backends import _asyncio
 
-from .contracts import AsyncEvent, Backend, TaskGroup
+from .contracts import AsyncEvent, Backend, Mark, TaskGroup
 
 
 def answer(waiter: Future[None]) -> None:
@@ -121,6 +121,19 @@ def watch_task() -> Callable[[], bool]:
 
 states: Mapping[Any, Any] = getattr(_asyncio, "_task_states", {})
 """What anyio knows of each task. It is private there, and nothing public tells of the scopes."""
+
+
+def innermost() -> Mark:
+    task = current_task()
+    return task, getattr(states.get(task), "cancel_scope", None)
+
+
+def has_entered_since(mark: Mark) -> bool:
+    task, inner = innermost()
+    scope: Any = inner
+    while scope is not None and scope is not mark[1]:
+        scope = getattr(scope, "_parent_scope", None)
+    return task is mark[0] and scope is mark[1] and inner is not scope
 
 
 def is_innermost(scope: CancelScope) -> bool:
@@ -248,6 +261,8 @@ def ours() -> Backend:
         task_id=task_id,
         watch_task=watch_task,
         cancelled=CancelledError,
+        innermost=innermost,
+        has_entered_since=has_entered_since,
         is_innermost=is_innermost,
         is_shielded=is_shielded,
         event_loop=get_running_loop,

@@ -22,7 +22,7 @@ from trio.lowlevel import (
 
 from .contracts import AsyncEvent, Backend
 from .interrupts import mark_by
-from .trio_scopes import is_innermost, is_marked, is_shielded
+from .trio_scopes import has_entered_since, innermost, is_innermost, is_marked, is_shielded
 
 
 def task_id() -> int:
@@ -144,6 +144,8 @@ def ours() -> Backend:
         task_id=task_id,
         watch_task=watch_task,
         cancelled=trio.Cancelled,
+        innermost=innermost,
+        has_entered_since=has_entered_since,
         is_innermost=is_innermost,
         is_shielded=is_shielded,
         event_loop=current_trio_token,

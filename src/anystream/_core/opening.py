@@ -29,7 +29,7 @@ from . import observing
 from .backends import Home, backend
 from .batches import Segment
 from .channel import Channel
-from .contracts import Backend, Openable, Owner, Source, Task, TaskGroup, depth_of
+from .contracts import Backend, Mark, Openable, Owner, Source, Task, TaskGroup, depth_of
 from .interrupts import protected
 from .observing import TrackedRun
 from .owner import TaskOwner
@@ -108,6 +108,7 @@ class Opening(TaskOwner):
         "_lost",
         "_opens",
         "_opens_more",
+        "_outside",
         "_owned",
         "_refusal",
         "_scope",
@@ -132,6 +133,7 @@ class Opening(TaskOwner):
         self._half_open: list[Source] = []  # while something opens: what of it is open
         self._lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self._scope: CancelScope | None = None
+        self._outside: Mark = (None, None)  # before the first step, if no scope is ours
         self._group: TaskGroup | None = None
         self._context: Context | None = None  # of the opening, for the tasks of the group
         self._home: Home | None = None  # the event loop of the group
@@ -192,6 +194,7 @@ class Opening(TaskOwner):
         """The segment in the caller's task, which is opened if it is not yet."""
         if self._segment is None:
             unless_too_deep(self._stream)
+            self._outside = self.backend.innermost()
             self._segment = self.open(lambda: self.open_part(self._stream))
             if observing.observers:
                 self._view = observing.track(self)
@@ -257,6 +260,8 @@ class Opening(TaskOwner):
         elif segment.closes and scoped:
             self._scope = self.backend.new_scope()
             self._scope.__enter__()
+        else:
+            self._outside = self.backend.innermost()
 
     def is_entered_by(self, task: int) -> None:
         """Let no other task leave, as long as this one runs."""
@@ -504,7 +509,14 @@ class Opening(TaskOwner):
             await super().wait_for(tasks)
 
     async def close_shielded(self) -> None:
-        """Close where no scope from before the first step keeps cancellations from the cleanup."""
+        """Close where no scope from before the first step keeps cancellations from the cleanup.
+
+        If a scope was entered since then, it may be one that a source holds. That must not be left
+        inside of a shield, so `release` shields the others one by one.
+        """
+        if self.backend.has_entered_since(self._outside):
+            await self.close()
+            return
         with CancelScope(shield=True) as self._shield:
             await self.close()
         self._shield = None

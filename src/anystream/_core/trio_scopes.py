@@ -10,6 +10,8 @@ from functools import cache
 from types import CodeType
 from typing import Any, cast
 
+from .contracts import Mark
+
 TASK = ("_cancel_status",)
 STATUS = ("effectively_cancelled", "_scope", "parent", "children", "recalculate")
 NURSERY = ("_cancel_status", "_nested_child_running", "_pending_excs")
@@ -94,6 +96,26 @@ def is_innermost(scope: Any) -> bool:
         return bool(private(current_task(), *TASK) is private(inner, *TASK))
     except AttributeError:
         return True  # as it nearly always is
+
+
+def innermost() -> Mark:
+    """What tells this task, and the scope that it is in, from all others."""
+    from trio.lowlevel import current_task
+
+    task = current_task()
+    try:
+        return task, private(task, *TASK)
+    except AttributeError:
+        return task, None
+
+
+def has_entered_since(mark: Mark) -> bool:
+    """Whether a scope is open in this task that was entered inside of what was innermost then."""
+    task, inner = innermost()
+    status: Any = inner
+    while status is not None and status is not mark[1]:
+        status = status.parent
+    return task is mark[0] and status is not None and inner is not status
 
 
 def is_shielded(scope: Any) -> bool:
