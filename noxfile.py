@@ -100,6 +100,23 @@ OF_THE_CORE = [
     *(path for path in ASKING_OTHERS if "http" not in path and "net" not in path),
     *(f"tests/test_{name}.py" for name in ASKING_PYTHON),
 ]
+PYODIDE = {"314": "314.0.7", "315": "315.0.0-alpha.2"}
+"""The versions of the npm package, of which the first three digits are the version of Python."""
+# The other packages of the tests have parts in other languages, or are for threads and processes.
+PURE = [
+    *("anyio", "coredis", "django", "h11", "httpx", "hypothesis", "opentelemetry-sdk", "rich"),
+    *("prometheus-client", "pytest>=9", "pytest-timeout", "shtab", "sse-starlette", "starlette"),
+    "trio",
+]
+# These are about threads, sockets and processes, or would take hours there.
+NOT_IN_PYODIDE = [
+    *("bursts", "chaos", "cluster", "contract_cancel", "examples", "executors", "import"),
+    *("listeners", "mutate", "net", "notebooks", "redis", "redis_arguments", "redis_simulation"),
+    "sweep",
+]
+TOGETHER = 4  # files in one process; it takes seconds to start, and a hundred files slow it down
+PASSED_IN_PYODIDE = 8000  # at the least
+
 # Not the tests, in which whatever can go wrong is done on purpose.
 CODE = ["src", "docs", "examples", "benchmarks", "noxfile.py"]
 
@@ -275,11 +292,63 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/run.py", *session.posargs)
 
 
+def npm_package(session: nox.Session, version: str) -> Path | None:
+    """Get Pyodide from npm, once, and return its folder, or None if there is no npm or network."""
+    root = Path(session.cache_dir, f"pyodide-{version}")
+    folder = root / "node_modules" / "pyodide"
+    if not folder.exists() and shutil.which("npm"):
+        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        package = ["--prefix", str(root), f"pyodide@{version}"]
+        session.run("npm", "install", *quiet, *package, external=True, success_codes=range(256))
+    return folder.resolve() if folder.exists() else None
+
+
+def files_for_pyodide() -> list[str]:
+    """Return arguments for tests/pyodide/run.mjs: some files each, with a comma between them."""
+    left_out = {f"tests/test_{name}.py" for name in NOT_IN_PYODIDE}
+    files = sorted({path.as_posix() for path in Path("tests").glob("test_*.py")} - left_out)
+    files += [f"tests/bridges/test_{name}.py" for name in ("from_callback", "into")]
+    files += [path.as_posix() for path in sorted(Path("tests/testing").glob("test_*.py"))]
+    return [",".join(files[at : at + TOGETHER]) for at in range(0, len(files), TOGETHER)]
+
+
+@nox.session
+def pyodide(session: nox.Session) -> None:
+    """Run the tests that need no thread, socket or process on CPython 3.14 in node (-- 315, FILE).
+
+    The event loops are those of asyncio and trio, woken by pipes instead of sockets, and they run
+    in real time as well. A test that asks for what WebAssembly lacks is skipped, and a property is
+    tried with ten examples.
+    """
+    chosen = [each for each in session.posargs if each in PYODIDE] or ["314"]
+    files = [each for each in session.posargs if each not in PYODIDE] or files_for_pyodide()
+    if shutil.which("node") is None:
+        session.skip("node and npm are not installed")
+    session.install("pip")
+    for version in chosen:
+        package = npm_package(session, PYODIDE[version])
+        if package is None:
+            session.skip("Pyodide is not to be had from npm")
+        packages = Path(session.create_tmp(), version)
+        shutil.rmtree(packages, ignore_errors=True)
+        into = ["python", "-m", "pip", "install", "--quiet", "--target", str(packages)]
+        pure = ["--python-version", f"3.{version[1:]}", "--platform=any", "--implementation=py"]
+        session.run(*into, *pure, "--abi=none", "--only-binary=:all:", *PURE)
+        session.run(*into, "--no-deps", ".")
+        run = ["node", "tests/pyodide/run.mjs", str(package), str(packages), *files]
+        least = 1 if session.posargs else PASSED_IN_PYODIDE
+        session.run(*run, external=True, env={"LEAST": str(least)})
+
+
 # Sphinx leaves older Pythons sooner than we do.
 @nox.session(python="3.13" if shutil.which("python3.13") else None)
 def docs(session: nox.Session) -> None:
-    """Make the site, in docs/_build; a link that leads nowhere is an error (-- for sphinx)."""
+    """Make the site, in docs/_build; a link that leads nowhere is an error (-- for sphinx).
+
+    It has a playground if Pyodide is to be had from npm.
+    """
     install(session, "docs")
+    session.env["PYODIDE"] = str(npm_package(session, PYODIDE["314"]) or "")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build", *session.posargs)
     session.run("python", "tests/built_site.py", "docs/_build")
 

@@ -21,6 +21,7 @@ extensions = [
     "pictures",
     "accessible",
     "tabs",
+    "playground",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosectionlabel",

@@ -3,7 +3,7 @@
 No page asks another host for anything, all that a page loads is there, and the signatures of the
 reference show what people write. With Chromium on PATH, the requests of all pages are those that it
 really makes, and with axe (`npm pack axe-core`) each page is tested for accessibility as well, on a
-light and on a dark theme.
+light and on a dark theme. If the site has a playground, each block of some guides is run in it.
 """
 
 import json
@@ -14,10 +14,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlparse
 
 LOADED = re.compile(
@@ -33,6 +35,8 @@ SIGNATURE = re.compile(r'<dt class="sig sig-object py".*?</dt>', re.DOTALL)
 ODD = re.compile(r"~|<|\bMISSING\b|= [A-Z][A-Z_]+\b| object at 0x")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+PLAYED = ("time", "operators", "usage", "cleanup", "tasks")
+"""The guides that are run: two of timelines, and three of code."""
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -51,6 +55,7 @@ def main(site: Path, axe: Path | None) -> int:
     if CHROMIUM:
         seen = "by Chromium"
         faults += requests(site, pages)
+        faults += differing(site)
         for theme in ("light", "dark") if axe else ():
             faults += violations(site, pages, axe, theme)
     print(*faults, sep="\n", end="\n" * bool(faults))
@@ -92,8 +97,14 @@ class Served:
         more = {"/": f"<!doctype html><title>all</title><body>{body}".encode()}
         more |= {f"/{file.name}": file.read_bytes() for file in files}
 
+        ready = threading.Event()
+
         class Handler(SimpleHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path == "/ready":
+                    ready.set()
+                if self.path == "/wait":  # and with it the page for being loaded
+                    ready.wait(900)
                 if self.path in more:
                     self.send_response(200)
                     self.end_headers()
@@ -117,24 +128,89 @@ class Served:
         self.server.shutdown()
         return ran.stdout
 
+    @contextmanager
+    def logged(self, urls: set[str]) -> Iterator[str]:
+        """An option for Chromium, and afterwards the addresses that our pages have asked for."""
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder, "log.json")
+            yield f"--log-net-log={log}"
+            events = json.loads(log.read_text("utf-8"))["events"]
+        # Chromium itself asks its maker for things; the rest has our pages as its initiator.
+        told = [event["params"] for event in events if "initiator" in event.get("params", {})]
+        urls |= {params["url"] for params in told if params["initiator"] == self.origin}
+
+    def elsewhere(self, urls: set[str]) -> Iterator[str]:
+        for url in sorted(urls):
+            if not url.startswith((self.origin, "blob:", "data:")):
+                yield f"a page asks for {url}"
+
 
 def requests(site: Path, pages: list[Path]) -> Iterator[str]:
     """The addresses that the pages ask for when they are open in Chromium."""
     names = [page.relative_to(site).as_posix() for page in pages]
     served = Served(site, "".join(f'<iframe src="{name}"></iframe>' for name in names))
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "log.json")
-        served.opened(f"--log-net-log={log}", "--virtual-time-budget=10000")
-        events = json.loads(log.read_text("utf-8"))["events"]
-    # Chromium itself asks its maker for things; the rest has our pages as its initiator.
-    told = [event["params"] for event in events if "initiator" in event.get("params", {})]
-    urls = {params["url"] for params in told if params["initiator"] == served.origin}
-    for url in sorted(urls):
-        if not url.startswith(served.origin):
-            yield f"a page asks for {url}"
+    urls = set[str]()
+    with served.logged(urls) as log:
+        served.opened(log, "--virtual-time-budget=10000")
+    yield from served.elsewhere(urls)
     for name in names:
         if f"{served.origin}/{name}" not in urls:
             yield f"Chromium has not opened {name}"
+
+
+def differing(site: Path) -> Iterator[str]:
+    """The blocks of some guides that give something else in the playground than the page shows."""
+    if not (site / "_static" / "playground").exists():
+        print("no playground: it is made if PYODIDE names the folder of the npm package `pyodide`")
+        return
+    script = f"""<script>
+    const texts = (nodes) => [...nodes].map((node) => node.textContent);
+    const drawn = (part) => texts(part.querySelectorAll(".result desc"));
+    function output(block) {{
+      const next = block.nextElementSibling;
+      return next?.matches(".highlight-text") ? next.querySelector("pre").textContent : null;
+    }}
+    async function play(page) {{
+      const frame = document.createElement("iframe");
+      frame.width = 1200; frame.height = 900; frame.src = page + ".html";
+      await new Promise((done) => {{ frame.onload = done; document.body.append(frame); }});
+      const told = [];
+      for (const block of frame.contentDocument.querySelectorAll(".runnable")) {{
+        const button = block.querySelector("button.run");
+        button.click();
+        while (button.textContent !== "Run") await new Promise((done) => setTimeout(done, 20));
+        const came = block.querySelector(".came");
+        const timelines = block.dataset.timelines;
+        const [shown, given] = timelines
+          ? [drawn(block.querySelector(".marbles")), drawn(came)]
+          : [output(block), came.textContent];
+        const right = block.dataset.ran === "true";
+        const source = timelines ?? block.querySelector("pre").textContent;
+        told.push({{ page, source, shown, given, right }});
+      }}
+      frame.remove();
+      return told;
+    }}
+    (async () => {{
+      const told = [];
+      for (const page of {json.dumps(PLAYED)}) told.push(...await play(page));
+      document.body.textContent = "<<" + JSON.stringify(told) + ">>";
+      await fetch("/ready");
+    }})();
+    </script><img src="/wait" alt="">"""
+    served = Served(site, script)
+    urls = set[str]()
+    with served.logged(urls) as log:
+        told = told_in(served.opened(log))
+    yield from served.elsewhere(urls)
+    if not told:
+        yield "the playground did not come to an end"
+    for ran in told or []:
+        if not ran["right"] or ran["shown"] not in (None, ran["given"]):
+            yield f"{ran['page']}: {ran['source']} gives {ran['given']}, not {ran['shown']}"
+    for page in {*PLAYED} - {ran["page"] for ran in told or []}:
+        yield f"{page} has no block to run"
+    print(f"{len(told or [])} blocks of {', '.join(PLAYED)} were run in the playground")
 
 
 def violations(site: Path, pages: list[Path], axe: Path, theme: str) -> Iterator[str]:
@@ -165,12 +241,17 @@ def violations(site: Path, pages: list[Path], axe: Path, theme: str) -> Iterator
     }})();
     </script>"""
     dumped = Served(site, script, axe).opened("--timeout=600000", "--virtual-time-budget=100000000")
-    told = re.search(r"&lt;&lt;(.*)&gt;&gt;", dumped, re.DOTALL)
+    told = told_in(dumped)
     if told is None:
         yield f"axe did not come to an end: {dumped[-300:]}"
-        return
-    for page, rule, times, example in json.loads(unescape(told[1])):
+    for page, rule, times, example in told or []:
         yield f"{page}, {theme}: {rule} ({times}): {example}"
+
+
+def told_in(dumped: str) -> Any:
+    """What the script in our page has written into it."""
+    told = re.search(r"&lt;&lt;(.*)&gt;&gt;", dumped, re.DOTALL)
+    return told and json.loads(unescape(told[1]))
 
 
 if __name__ == "__main__":

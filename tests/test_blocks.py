@@ -17,7 +17,6 @@ What readers need not see stands in comments, which neither GitHub nor the site 
 """
 
 import ast
-import re
 import shutil
 import warnings
 from collections.abc import Generator, Iterator
@@ -25,12 +24,13 @@ from functools import partial
 from inspect import CO_COROUTINE
 from pathlib import Path
 from types import CodeType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import anyio
 import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
+from blocks import Block, Page
 from broker_servers import broker_server, skip_without
 from redis_server import redis_server
 from server import Request, Server, serve
@@ -41,51 +41,11 @@ from anystream.testing import backend
 ROOT = Path(__file__).parents[1]
 # Not those of the site in docs/_build, which are the same once more.
 PAGES = sorted(path for place in ("", "docs/", "docs/[!_]*/") for path in ROOT.glob(f"{place}*.md"))
-PART = re.compile(
-    r"""^<!--\ setup\n (?P<setup>.*?) ^-->$
-    |   ^<!--\ (?P<note>real\ time|asyncio|leaks|not\ run(?:\ \(page\))?):\ (?P<why>\S.*?)\ -->$
-    |   ^```python\n (?P<code>.*?) ^```$
-        (?:\n+```(?:text|mermaid|lifeline)\n (?P<output>.*?) ^```$)?
-    """,
-    re.DOTALL | re.MULTILINE | re.VERBOSE,
-)
 
 
-class Block(NamedTuple):
-    line: int
-    code: str
-    output: str | None  # None if nothing is said about it
-
-
-class Page:
-    """What there is to run, and how."""
-
-    def __init__(self, text: str, name: str) -> None:
-        self.name = name
-        self.notes = set[str]()
-        self.blocks: list[Block] = []
-        found = 0
-        skip = False
-        for part in PART.finditer(text):
-            line = text.count("\n", 0, part.start()) + 2
-            if part["note"]:
-                self.notes.add(part["note"])
-                skip = part["note"] == "not run"
-            elif part["setup"]:
-                self.blocks.append(Block(line, part["setup"], None))
-            else:
-                found += 1
-                if not skip:
-                    self.blocks.append(Block(line, part["code"], part["output"]))
-                skip = False
-        written = len(re.findall(r"^\s*(?:```|~~~)\s*python", text, re.MULTILINE))
-        assert found == written, f"{name}: only {found} of {written} Python blocks are read"
-        if "not run (page)" in self.notes:
-            self.blocks.clear()
-
-    def compiled(self, block: Block) -> CodeType:
-        above = "\n" * (block.line - 1)  # so that a traceback names the line of the page
-        return compile(above + block.code, self.name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+def compiled(page: Page, block: Block) -> CodeType:
+    above = "\n" * (block.line - 1)  # so that a traceback names the line of the page
+    return compile(above + block.code, page.name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 def pages() -> Iterator[Any]:
@@ -150,7 +110,7 @@ def run(page: Page, name: str, request: pytest.FixtureRequest) -> None:
         chosen, options = backend(name, real_time="real time" in page.notes)
         on_backend = partial(original, backend=chosen, backend_options=options)
         monkeypatch.setattr(anyio, "run", on_backend)
-        code = page.compiled(block)
+        code = compiled(page, block)
         if code.co_flags & CO_COROUTINE:
             on_backend(eval, code, names)
         else:

@@ -306,11 +306,10 @@ anyio.run(main, backend=sys.argv[1])
     assert ran.stderr.rstrip().endswith("KeyboardInterrupt")
 
 
-def other_queues() -> list[Any]:
-    return [queue.SimpleQueue(), multiprocessing.Queue()]
-
-
-@pytest.mark.parametrize("wrong", other_queues(), ids=lambda wrong: type(wrong).__module__)
-def test_queues_of_other_kinds_have_their_own_way(wrong: Any) -> None:
+@pytest.mark.parametrize(
+    "made", [queue.SimpleQueue, multiprocessing.Queue], ids=["queue", "multiprocessing"]
+)
+def test_queues_of_other_kinds_have_their_own_way(made: Any) -> None:
+    wrong = made()
     with pytest.raises(TypeError, match=r"from_thread\(lambda: iter\(queue\.get, None\)\)$"):
         Stream(wrong)

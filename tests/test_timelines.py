@@ -21,39 +21,20 @@ expressions of `s` are read.
 
 import ast
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import anyio
 import pytest
+from marbles import COLUMNS, SETTINGS
+from running import NAMES
 
-import anystream
 from anystream import Stream
-from anystream.testing import MarbleError, assert_marbles, marbles
+from anystream.testing import assert_marbles, marbles
 
 DOCS = Path(__file__).parents[1] / "docs"
 FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*marbles\s*$")
-COLUMNS = re.compile(r"(\S.*?) {2,}(\S.*)$")
-
-SETTINGS = ("frame", "busy", "values", "opened")
-
-
-def after(seconds: float) -> Callable[[Any], Awaitable[Any]]:
-    async def call(item: Any) -> Any:
-        await anyio.sleep(seconds)
-        return item
-
-    return call
-
-
-NAMES = {name: getattr(anystream, name) for name in anystream.__all__} | {
-    "after": after,
-    "anyio": anyio,
-    "MarbleError": MarbleError,
-    "zip": anystream.zip,
-}
 
 
 class Line(NamedTuple):
