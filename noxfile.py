@@ -108,11 +108,11 @@ PURE = [
     *("prometheus-client", "pytest>=9", "pytest-timeout", "shtab", "sse-starlette", "starlette"),
     "trio",
 ]
-# These are about threads, sockets and processes, or would take hours there.
+# These are about threads, sockets, signals and processes, or would take hours there.
 NOT_IN_PYODIDE = [
     *("bursts", "chaos", "cluster", "contract_cancel", "examples", "executors", "import"),
-    *("listeners", "mutate", "net", "notebooks", "redis", "redis_arguments", "redis_simulation"),
-    "sweep",
+    *("listeners", "mutate", "net", "notebooks", "progress", "redis", "redis_arguments"),
+    *("redis_simulation", "signals", "sweep"),
 ]
 TOGETHER = 4  # files in one process; it takes seconds to start, and a hundred files slow it down
 PASSED_IN_PYODIDE = 8000  # at the least

@@ -6,6 +6,7 @@ import inspect
 import pickle
 import re
 import time
+import typing
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
@@ -320,3 +321,11 @@ async def test_the_real_clock() -> None:
 
     with pytest.warns(BlockingWarning, match="sleep has held the event loop"):
         await async_range(3).map(sleep, concurrency=3).drain()
+
+
+@pytest.mark.parametrize("kind", [Run, Stream])
+def test_no_answer_stands_in_for_a_type(kind: type) -> None:
+    """Since Python 3.14, annotations are evaluated when asked for, with the names of the class."""
+    for method in filter(inspect.isfunction, vars(kind).values()):
+        assert isinstance(inspect.signature(method), inspect.Signature)
+    assert typing.get_origin(inspect.signature(Run.collect).return_annotation) is list
