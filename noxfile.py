@@ -104,9 +104,9 @@ PYODIDE = {"314": "314.0.7", "315": "315.0.0-alpha.2"}
 """The versions of the npm package, of which the first three digits are the version of Python."""
 # The other packages of the tests have parts in other languages, or are for threads and processes.
 PURE = [
-    *("anyio", "coredis", "django", "h11", "httpx", "hypothesis", "opentelemetry-sdk", "rich"),
-    *("prometheus-client", "pytest>=9", "pytest-timeout", "shtab", "sse-starlette", "starlette"),
-    "trio",
+    *("anyio", "coredis", "django", "h11", "httpx", "httpx2", "hypercorn", "hypothesis"),
+    *("opentelemetry-sdk", "prometheus-client", "pytest>=9", "pytest-timeout", "rich", "shtab"),
+    *("sse-starlette", "starlette", "trio", "uvicorn"),
 ]
 # These are about threads, sockets, signals and processes, or would take hours there.
 NOT_IN_PYODIDE = [

@@ -37,6 +37,8 @@ ODD = re.compile(r"~|<|\bMISSING\b|= [A-Z][A-Z_]+\b| object at 0x")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 PLAYED = ("time", "operators", "usage", "cleanup", "tasks")
 """The guides that are run: two of timelines, and three of code."""
+STOPPED = ["Stopped.", "Stopped.", "What came out, as shown:", "What came out, as shown:"]
+"""What two blocks say that were stopped, and run once more."""
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -170,15 +172,24 @@ def differing(site: Path) -> Iterator[str]:
       const next = block.nextElementSibling;
       return next?.matches(".highlight-text") ? next.querySelector("pre").textContent : null;
     }}
-    async function play(page) {{
+    const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+    async function opened(page) {{
       const frame = document.createElement("iframe");
       frame.width = 1200; frame.height = 900; frame.src = page + ".html";
       await new Promise((done) => {{ frame.onload = done; document.body.append(frame); }});
+      return [frame, [...frame.contentDocument.querySelectorAll(".runnable")]];
+    }}
+    async function run(block) {{
+      const button = block.querySelector("button.run");
+      button.click();
+      while (button.textContent !== "Run") await pause(20);
+      return block.querySelector("[role=status]").textContent;
+    }}
+    async function play(page) {{
+      const [frame, blocks] = await opened(page);
       const told = [];
-      for (const block of frame.contentDocument.querySelectorAll(".runnable")) {{
-        const button = block.querySelector("button.run");
-        button.click();
-        while (button.textContent !== "Run") await new Promise((done) => setTimeout(done, 20));
+      for (const block of blocks) {{
+        await run(block);
         const came = block.querySelector(".came");
         const timelines = block.dataset.timelines;
         const [shown, given] = timelines
@@ -191,9 +202,25 @@ def differing(site: Path) -> Iterator[str]:
       frame.remove();
       return told;
     }}
+    // Code that never ends, and another block that waits for it.
+    async function stopped() {{
+      const [frame, [block, next]] = await opened("usage");
+      const code = block.querySelector("pre");
+      const original = code.textContent;
+      await run(block);
+      code.textContent = "while True: pass";
+      const told = [run(block), run(next)];
+      await pause(300);
+      block.querySelector("button.run").click();
+      const said = await Promise.all(told);
+      code.textContent = original;
+      said.push(await run(block), await run(next));
+      frame.remove();
+      return said;
+    }}
     (async () => {{
-      const told = [];
-      for (const page of {json.dumps(PLAYED)}) told.push(...await play(page));
+      const told = {{ stopped: await stopped(), ran: [] }};
+      for (const page of {json.dumps(PLAYED)}) told.ran.push(...await play(page));
       document.body.textContent = "<<" + JSON.stringify(told) + ">>";
       await fetch("/ready");
     }})();
@@ -205,12 +232,15 @@ def differing(site: Path) -> Iterator[str]:
     yield from served.elsewhere(urls)
     if not told:
         yield "the playground did not come to an end"
-    for ran in told or []:
+        return
+    if told["stopped"] != STOPPED:
+        yield f"the playground cannot be stopped: {told['stopped']}"
+    for ran in told["ran"]:
         if not ran["right"] or ran["shown"] not in (None, ran["given"]):
             yield f"{ran['page']}: {ran['source']} gives {ran['given']}, not {ran['shown']}"
-    for page in {*PLAYED} - {ran["page"] for ran in told or []}:
+    for page in {*PLAYED} - {ran["page"] for ran in told["ran"]}:
         yield f"{page} has no block to run"
-    print(f"{len(told or [])} blocks of {', '.join(PLAYED)} were run in the playground")
+    print(f"{len(told['ran'])} blocks of {', '.join(PLAYED)} were run in the playground")
 
 
 def violations(site: Path, pages: list[Path], axe: Path, theme: str) -> Iterator[str]:

@@ -4,18 +4,23 @@ const folder = new URL("playground/", document.currentScript.src);
 const code = JSON.parse(document.getElementById("playground-code").textContent);
 let worker;
 let done = 0; // how many of `code` have been run
+let giveUp = () => {};
+let queue = Promise.resolve(); // of runs, one after the other
 
-const restart = () => {
+const stop = (reason) => {
   worker?.terminate();
   worker = undefined;
   done = 0;
+  queue = Promise.resolve();
+  giveUp(new Error(reason));
 };
 
 const ask = (question) =>
   new Promise((resolve, reject) => {
+    giveUp = reject;
     worker ??= new Worker(new URL("worker.mjs", folder), { type: "module" });
     worker.onmessage = ({ data }) => resolve(JSON.parse(data));
-    worker.onerror = () => reject(new Error("Python could not be loaded."));
+    worker.onerror = () => stop("Python could not be loaded.");
     worker.postMessage(JSON.stringify(question));
   });
 
@@ -49,9 +54,7 @@ const equip = (block) => {
   const original = written();
 
   const run = async () => {
-    const first = !worker;
-    button.textContent = "Stop";
-    status.textContent = first ? "Loading Python, 13 MB, the first time …" : "Running …";
+    status.textContent = worker ? "Running …" : "Loading Python, 13 MB, the first time …";
     if (timelines) editor.rows = timelines.trim().split("\n").length;
     if (timelines) bar.before(editor);
     else Object.assign(editor, { contentEditable: "plaintext-only", role: "textbox", tabIndex: 0 });
@@ -68,14 +71,13 @@ const equip = (block) => {
   };
 
   button.addEventListener("click", async () => {
-    if (button.textContent === "Stop") {
-      restart();
-      status.textContent = "Stopped.";
-    } else {
-      await run().catch((error) => {
-        restart();
-        status.textContent = error.message;
-      });
+    if (button.textContent === "Stop") return stop("Stopped.");
+    button.textContent = "Stop";
+    status.textContent = "Waiting …";
+    try {
+      await (queue = queue.then(run));
+    } catch (error) {
+      status.textContent = error.message;
     }
     button.textContent = "Run";
   });
