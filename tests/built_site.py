@@ -60,6 +60,8 @@ def main(site: Path, axe: Path | None) -> int:
         faults += differing(site)
         for theme in ("light", "dark") if axe else ():
             faults += violations(site, pages, axe, theme)
+    else:
+        print("no Chromium on PATH: neither requests nor the playground are looked at")
     print(*faults, sep="\n", end="\n" * bool(faults))
     print(f"{len(pages)} pages, looked at {seen}: {len(faults)} faults")
     return int(bool(faults) or not pages)
