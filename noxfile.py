@@ -297,7 +297,7 @@ def npm_package(session: nox.Session, version: str) -> Path | None:
     root = Path(session.cache_dir, f"pyodide-{version}")
     folder = root / "node_modules" / "pyodide"
     if not folder.exists() and shutil.which("npm"):
-        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=0"]
         package = ["--prefix", str(root), f"pyodide@{version}"]
         session.run("npm", "install", *quiet, *package, external=True, success_codes=range(256))
     return folder.resolve() if folder.exists() else None
