@@ -110,9 +110,9 @@ PURE = [
 ]
 # These are about threads, sockets, signals and processes, read the sources, or take too long.
 NOT_IN_PYODIDE = [
-    *("bursts", "chaos", "cluster", "contract_cancel", "examples", "executors", "import"),
-    *("listeners", "mutate", "net", "notebooks", "progress", "pubsub", "redis", "redis_arguments"),
-    *("redis_simulation", "signals", "sweep", "walks"),
+    *("brokers", "bursts", "chaos", "cluster", "contract_cancel", "examples", "executors"),
+    *("import", "interrupts", "listeners", "mutate", "net", "notebooks", "progress", "pubsub"),
+    *("redis", "redis_arguments", "redis_simulation", "signals", "sweep", "walks"),
 ]
 TOGETHER = 4  # files in one process; it takes seconds to start, and a hundred files slow it down
 PASSED_IN_PYODIDE = 17000  # at the least

@@ -14,7 +14,8 @@ from typing import NamedTuple
 PART = re.compile(
     r"""^<!--\ setup\n (?P<setup>.*?) ^-->$
     |   ^<!--\ (?P<note>real\ time|asyncio|leaks|not\ run(?:\ \(page\))?):\ (?P<why>\S.*?)\ -->$
-    |   ^```python\n (?P<code>.*?) ^```$ (?:\n+```(?:text|mermaid|lifeline)\n (?P<output>.*?) ^```$)?
+    |   ^```python\n (?P<code>.*?) ^```$
+        (?:\n+```(?:text|mermaid|lifeline)\n (?P<output>.*?) ^```$)?
     """,
     re.DOTALL | re.MULTILINE | re.VERBOSE,
 )
