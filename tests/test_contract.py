@@ -10,6 +10,7 @@ from typing import Any, cast
 import anyio
 import pytest
 import test_contract_cancel
+import test_interrupts
 from contract import (
     BACKENDS,
     BOUNDED,
@@ -50,7 +51,7 @@ def test_no_two_rows_have_the_same_name() -> None:
 
 def test_what_rows_are_exempt_from_exists() -> None:
     exemptions = {name for row in ROWS for name in row.skips}
-    assert exemptions <= {*globals(), *vars(test_contract_cancel)}
+    assert exemptions <= {*globals(), *vars(test_contract_cancel), *vars(test_interrupts)}
 
 
 # -- the items ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from anystream import Stream, merge
 from anystream._core import trio_scopes
 from anystream._core.trio_scopes import MARKS, NURSERY, STATUS, TASK, are_known, is_marked
+from anystream.testing import TrackedSource
 
 NAMES = sorted({*TASK, *STATUS, *NURSERY})
 
@@ -141,3 +142,16 @@ def test_ctrl_c_waits_for_the_next_checkpoint(taken_away: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         anyio.run(main, backend="trio")
     assert reached == [1]
+
+
+@pytest.mark.parametrize("taken_away", TASK, indirect=True)
+def test_a_bare_loop_closes_what_holds_no_scope(taken_away: str) -> None:
+    source = TrackedSource(range(9), pause=0.01, cleanup=0.01)
+
+    async def main() -> None:
+        with anyio.move_on_after(0.05):
+            async for _ in Stream(source.iterator):
+                pass
+
+    anyio.run(main, backend="trio")
+    assert (source.opened, source.open_runs) == (1, 0)
