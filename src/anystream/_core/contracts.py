@@ -90,7 +90,7 @@ class TaskGroup(Protocol):
     ) -> object: ...
 
 
-Mark: TypeAlias = tuple[object, object]
+Innermost: TypeAlias = tuple[object, object]
 """A task, and a scope that is or was the innermost one in it."""
 
 
@@ -116,9 +116,9 @@ class Backend(NamedTuple):
     """What tells from now on whether the task that calls this is over."""
     cancelled: type[BaseException]
     """What a cancellation is."""
-    innermost: Callable[[], Mark]
+    innermost: Callable[[], Innermost]
     """What tells this task, and the scope that it is in, from all others."""
-    has_entered_since: Callable[[Mark], bool]
+    has_entered_since: Callable[[Innermost], bool]
     """Whether a scope is open in this task that was entered inside of what was innermost then."""
     is_innermost: Callable[[CancelScope], bool]
     """Whether no scope is open in this task that was entered after this one."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from types import AsyncGeneratorType, CodeType, FunctionType, MethodType, SimpleNamespace
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 F = TypeVar("F", bound=Callable[..., Any])
 Mark = Callable[[Any], object]
@@ -22,7 +23,7 @@ OWN = ("anystream", "anyio", "trio")
 library: list[Callable[..., Any]] = []
 """The functions that are to be protected, with all that they call."""
 
-given: dict[int, CodeType] = {}
+given: WeakValueDictionary[int, CodeType] = WeakValueDictionary()
 """The code of functions of the user's, which is not; by identity, since to compare takes longer."""
 
 marks: list[tuple[Mark, Mark]] = []
@@ -68,5 +69,5 @@ def mark_by(protect: Mark, expose: Mark) -> None:
     marks.append((protect, expose))
     for function in library:
         protect(function)
-    for code in given.values():
+    for code in [*given.values()]:
         expose(SimpleNamespace(__code__=code))

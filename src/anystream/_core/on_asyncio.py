@@ -18,7 +18,7 @@ from typing import Any, cast
 from anyio import CancelScope, create_task_group
 from anyio._backends import _asyncio
 
-from .contracts import AsyncEvent, Backend, Mark, TaskGroup
+from .contracts import AsyncEvent, Backend, Innermost, TaskGroup
 
 
 def answer(waiter: Future[None]) -> None:
@@ -123,17 +123,17 @@ states: Mapping[Any, Any] = getattr(_asyncio, "_task_states", {})
 """What anyio knows of each task. It is private there, and nothing public tells of the scopes."""
 
 
-def innermost() -> Mark:
+def innermost() -> Innermost:
     task = current_task()
     return task, getattr(states.get(task), "cancel_scope", None)
 
 
-def has_entered_since(mark: Mark) -> bool:
+def has_entered_since(then: Innermost) -> bool:
     task, inner = innermost()
     scope: Any = inner
-    while scope is not None and scope is not mark[1]:
+    while scope is not None and scope is not then[1]:
         scope = getattr(scope, "_parent_scope", None)
-    return task is mark[0] and scope is mark[1] and inner is not scope
+    return task is then[0] and scope is then[1] and inner is not scope
 
 
 def is_innermost(scope: CancelScope) -> bool:

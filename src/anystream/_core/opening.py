@@ -29,7 +29,7 @@ from . import observing
 from .backends import Home, backend
 from .batches import Segment
 from .channel import Channel
-from .contracts import Backend, Mark, Openable, Owner, Source, Task, TaskGroup, depth_of
+from .contracts import Backend, Innermost, Openable, Owner, Source, Task, TaskGroup, depth_of
 from .interrupts import protected
 from .observing import TrackedRun
 from .owner import TaskOwner
@@ -133,7 +133,7 @@ class Opening(TaskOwner):
         self._half_open: list[Source] = []  # while something opens: what of it is open
         self._lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self._scope: CancelScope | None = None
-        self._outside: Mark = (None, None)  # before the first step, if no scope is ours
+        self._outside: Innermost = (None, None)  # before the first step, if no scope is ours
         self._group: TaskGroup | None = None
         self._context: Context | None = None  # of the opening, for the tasks of the group
         self._home: Home | None = None  # the event loop of the group

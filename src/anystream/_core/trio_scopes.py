@@ -10,7 +10,7 @@ from functools import cache
 from types import CodeType
 from typing import Any, cast
 
-from .contracts import Mark
+from .contracts import Innermost
 
 TASK = ("_cancel_status",)
 STATUS = ("effectively_cancelled", "_scope", "parent", "children", "recalculate")
@@ -98,7 +98,7 @@ def is_innermost(scope: Any) -> bool:
         return True  # as it nearly always is
 
 
-def innermost() -> Mark:
+def innermost() -> Innermost:
     """What tells this task, and the scope that it is in, from all others."""
     from trio.lowlevel import current_task
 
@@ -109,13 +109,13 @@ def innermost() -> Mark:
         return task, None
 
 
-def has_entered_since(mark: Mark) -> bool:
+def has_entered_since(then: Innermost) -> bool:
     """Whether a scope is open in this task that was entered inside of what was innermost then."""
     task, inner = innermost()
     status: Any = inner
-    while status is not None and status is not mark[1]:
+    while status is not None and status is not then[1]:
         status = status.parent
-    return task is mark[0] and status is not None and inner is not status
+    return task is then[0] and status is not None and inner is not status
 
 
 def is_shielded(scope: Any) -> bool:
