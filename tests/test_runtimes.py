@@ -19,7 +19,17 @@ import trio
 from anyio.lowlevel import checkpoint
 from chaos import eager_loop
 
-from anystream import Stream, WrongTaskError, async_range, chain, from_thread, merge
+import anystream
+from anystream import (
+    Sender,
+    Stream,
+    WrongTaskError,
+    async_range,
+    chain,
+    from_thread,
+    merge,
+    producer,
+)
 from anystream._core.backends import backend
 from anystream._core.interrupts import code_of, protected
 from anystream._operators.share import Holder
@@ -282,6 +292,11 @@ async def busy_generator() -> AsyncIterator[int]:
     yield await busy(1)
 
 
+@producer
+async def busy_sender(sender: Sender[int]) -> None:
+    await sender.send(await busy(1))
+
+
 reached: list[int] = []
 BUSY: dict[str, Callable[[], Stream[int]]] = {
     "function": lambda: Stream([1]).map(busy),
@@ -289,6 +304,8 @@ BUSY: dict[str, Callable[[], Stream[int]]] = {
     "function in a task": lambda: Stream([1]).map(busy, concurrency=2),
     "generator function": lambda: Stream(busy_generator).buffer(1),
     "generator": lambda: Stream(busy_generator()),
+    "decorated generator": lambda: anystream.stream(busy_generator)().buffer(1),
+    "producer": busy_sender,
 }
 
 

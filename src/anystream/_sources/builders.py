@@ -24,6 +24,7 @@ from .. import _args as check
 from .. import _labels as label
 from .._core.contracts import GRACE, Owner, SourceDefaults
 from .._core.driver import resolved
+from .._core.interrupts import interruptible
 from .._operators.transform import Map
 from .._recipe import Recipe, named_call
 from .._stream import Stream
@@ -96,6 +97,7 @@ def returning_stream(
     is an error at once.
     """
     signature = inspect.signature(fn)
+    interruptible((fn,))
 
     @wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Stream[Any]:
