@@ -7,10 +7,11 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.request import urlopen
 
 import pytest
@@ -32,7 +33,10 @@ def skip_without(name: str) -> None:
         pytest.skip(reason)
 
 
-class BrokerServer:
+S = TypeVar("S", bound="BrokerServer")
+
+
+class BrokerServer(ABC):
     """A process in a folder of its own."""
 
     at_once: signal.Signals
@@ -50,8 +54,13 @@ class BrokerServer:
             assert self.process.poll() is None, f"{command[0]} does not start"
             time.sleep(0.01)
 
+    @abstractmethod
+    def start(self) -> None:
+        """Start it, and wait until it is up."""
+
+    @abstractmethod
     def is_up(self) -> bool:
-        raise NotImplementedError
+        """Whether it answers."""
 
     def stop(self, how: signal.Signals) -> None:
         if self.process is not None:
@@ -137,13 +146,17 @@ class PostgresServer(BrokerServer):
 
 
 @contextmanager
-def broker_server(name: str) -> Iterator[Any]:
-    """A server that is stopped at the end; its folder has a short name, as sockets need it."""
+def running(make: Callable[[Path], S]) -> Iterator[S]:
+    """A server that is killed at the end; its folder has a short name, as sockets need it."""
     folder = Path(tempfile.mkdtemp(prefix="br"))
-    server = {"nats": NatsServer, "postgres": PostgresServer}[name](folder)
+    server = make(folder)
     try:
         server.start()
         yield server
     finally:
         server.stop(server.at_once)
         shutil.rmtree(folder)
+
+
+def broker_server(name: str) -> AbstractContextManager[Any]:
+    return running({"nats": NatsServer, "postgres": PostgresServer}[name])

@@ -75,8 +75,8 @@ def tell(methods: Iterable[str]) -> None:
     METHODS.update(methods)
     for run in RUNS:
         for method in vars(run).values():
-            # Evaluated now. Since Python 3.14 they otherwise are when somebody asks for them, with
-            # the names of the class: then `list` would be the one that is set here.
+            # Evaluated now. Python 3.14 evaluates them at their first use otherwise, with the names
+            # of the class: then `list` would be the one that is set here.
             getattr(method, "__annotations__", None)
         for name in (METHODS | FOREIGN.keys()) - {*dir(run)}:
             setattr(run, name, Elsewhere(name))

@@ -230,7 +230,6 @@ class Opening(TaskOwner):
         """What the segment in the caller's task reads from."""
         return self._segment.source if isinstance(self._segment, Segment) else self._segment
 
-    @protected
     async def enter(self, scoped: bool = True) -> None:
         """Open in the caller's task, which has to `leave`.
 

@@ -35,7 +35,6 @@ class Run(AsyncIterator[T_co]):
     def __init__(self, stream: Openable, *, bare: bool = False, grace: float | None = None) -> None:
         self._reader: Reader = Reader(stream, bare=bare, grace=grace)
 
-    @protected
     async def __aenter__(self) -> "Run[T_co]":
         await self._reader.enter()
         return self
