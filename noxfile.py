@@ -20,6 +20,7 @@ nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # nox's last lines name them
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
+nox.options.stop_on_first_error = True  # what failed is what was printed last
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")

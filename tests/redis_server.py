@@ -1,10 +1,12 @@
 """A `redis-server` of one's own, and what tests ask it."""
 
+import random
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,21 @@ NEEDED = pytest.mark.skipif(
 )
 
 
+def free_port() -> int:
+    """One that no connection of a client is given by chance while the server is down."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 30_000)
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
+
+
 class RedisServer(BrokerServer):
-    """A process on a unix socket, in a folder of its own."""
+    """A process in a folder of its own, on a port of loopback and on a unix socket.
+
+    Over unix sockets, anyio tells asyncio's exception handler of a read that is cancelled as data
+    comes, which fails a test.
+    """
 
     at_once = signal.SIGKILL
 
@@ -29,12 +44,14 @@ class RedisServer(BrokerServer):
         super().__init__(folder)
         self.before = before
         self.socket = folder / "s"
-        self.options = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder)]
-        self.options += ["--save", "", *options]
+        self.port = free_port()
+        self.options = ["--bind", "127.0.0.1", "--port", str(self.port)]
+        self.options += ["--unixsocket", str(self.socket), "--dir", str(folder), "--save", ""]
+        self.options += options
 
     @property
     def url(self) -> str:
-        return f"unix://{self.socket}"
+        return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         self.run([*self.before, "redis-server", *self.options])

@@ -306,6 +306,45 @@ async def test_an_executor_that_was_given_and_has_broken_before_is_an_error() ->
         await Stream([1]).map(square, executor=Gone(), concurrency=2).drain()
 
 
+class BreakingIn(AtOnce):
+    """Breaks while it takes its first call, and stumbles over that."""
+
+    def __init__(self, calls: list[Any]) -> None:
+        self.calls = calls
+        self.broken = False
+
+    def submit(self, fn: Any, /, *args: Any) -> Future[Any]:
+        if self.broken:
+            raise BrokenExecutor("a worker was killed")
+        self.calls.append(args)
+        if len(self.calls) > 1:
+            return super().submit(fn, *args)
+        self.broken = True
+        raise OSError("handle is closed")
+
+
+async def test_an_executor_that_was_given_and_breaks_while_it_takes_a_call() -> None:
+    stream = Stream([1, 2]).map(square, executor=BreakingIn([]), concurrency=1)
+    with pytest.raises(BrokenExecutor, match="a worker was killed") as caught:
+        await stream.drain()
+    assert caught.value.__notes__[0] == "item 0, 1: its worker died or was killed"
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+async def test_a_call_while_which_an_executor_breaks_is_an_attempt() -> None:
+    """It may have begun."""
+    calls = list[Any]()
+    stream = Stream([1, 2]).map(square, executor=lambda: BreakingIn(calls), concurrency=1)
+    with pytest.raises(BrokenExecutor):
+        await stream.drain()
+    calls.clear()
+    stream = Stream([1, 2]).map(
+        square, executor=lambda: BreakingIn(calls), concurrency=1, attempts=2
+    )
+    assert await stream.collect() == [1, 4]
+    assert len(calls) == 3
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("chunk", [1, 3])
 async def test_an_executor_is_made_anew(ordered: bool, chunk: int) -> None:

@@ -468,7 +468,7 @@ async def test_a_trigger_that_never_comes(orders: Group) -> None:
 
 async def test_lag(orders: Group) -> None:
     await orders.fill(10)
-    with pytest.raises(RedisRefusedError, match=f"stream '{orders.name}', group 'g' at unix://"):
+    with pytest.raises(RedisRefusedError, match=f"stream '{orders.name}', group 'g' at redis://"):
         await orders().lag()
     async with orders(consumer="a", prefetch=4) as messages:
         first = await anext(messages)
@@ -526,7 +526,7 @@ async def test_a_server_that_goes_ends_a_sink() -> None:
         await target.send({"n": 1})
         await anyio.sleep(0.1)
         server.stop(signal.SIGKILL)
-        with pytest.raises(RedisConnectionError, match=r"^stream 'numbers' at unix://"):
+        with pytest.raises(RedisConnectionError, match=r"^stream 'numbers' at redis://"):
             for _ in range(1000):
                 await target.send({"n": 1})
                 await anyio.sleep(0.01)

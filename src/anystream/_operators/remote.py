@@ -277,7 +277,7 @@ class Calls:
         """Call the function for each of these; raises what the executor itself raises."""
         await self._turns.enter(alone)
         try:
-            executor, future = self._submit(items)
+            executor, future = self._taken(items)
             await self._end_of(future)
         finally:
             self._turns.leave(alone)
@@ -293,6 +293,19 @@ class Calls:
         outcomes, seconds = future.result()
         self.size.learn(len(items), seconds)
         return outcomes
+
+    def _taken(self, items: list[Any]) -> tuple[Any, "Future[Any]"]:
+        """A call that an executor has taken; if it breaks meanwhile, the call may have begun."""
+        try:
+            return self._submit(items)
+        except BrokenExecutor:
+            raise
+        except Exception as error:
+            broken = why_broken(self._executor)
+            if broken is None:
+                raise
+            self._has_broken(self._executor)
+            raise broken from error
 
     def _submit(self, items: list[Any]) -> tuple[Any, "Future[Any]"]:
         executor = self._open()
@@ -355,6 +368,20 @@ class Calls:
         for error in owner.errors[before:]:
             if isinstance(error, CleanupTimeoutError):
                 error.complete = any(killed)
+
+
+def why_broken(executor: Any) -> BrokenExecutor | None:
+    """What an executor says that has failed to take a call, for whatever reason.
+
+    A pool of processes that breaks while it starts one more of them tells of a closed handle.
+    """
+    try:
+        executor.submit(bool).cancel()
+    except BrokenExecutor as error:
+        return error
+    except Exception:  # it is not broken, or there is none
+        return None
+    return None
 
 
 def shut_down(executor: Any, *, wait: bool) -> None:
