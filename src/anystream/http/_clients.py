@@ -1,6 +1,7 @@
 """Requests and the client that sends them: of the user's, or made for one run."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -65,16 +66,15 @@ def place(what: Any) -> str:
         return repr(what)
 
 
-def send(client: Any, request: Any, trusted: bool) -> Any:
-    """Send one request; without any credentials if it is not `trusted` with them.
+AS_IT_COMES: dict[str, Any] = {"stream": True, "follow_redirects": False}
+"""How a request is sent: the body of the response is left to be read, a redirect to be judged."""
 
-    To be awaited. The body of the response is left to be read.
-    """
-    if trusted:
-        return client.send(request, stream=True, follow_redirects=False)
+
+def send_bare(client: Any, request: Any, **options: Any) -> Any:
+    """Send a request without any credentials; to be awaited."""
     for name in [name for name in request.headers if name.lower() not in HARMLESS]:
         del request.headers[name]
-    return client.send(request, stream=True, follow_redirects=False, auth=None)
+    return client.send(request, auth=None, **options)
 
 
 async def follow(client: Any, response: Any, trusted: Callable[[Any], bool]) -> Any:
@@ -88,7 +88,8 @@ async def follow(client: Any, response: Any, trusted: Callable[[Any], bool]) -> 
             return response
         await response.aclose()
         request = response.next_request
-        response = await send(client, request, trusted(request))
+        send = client.send if trusted(request) else partial(send_bare, client)
+        response = await send(request, **AS_IT_COMES)
     if response.next_request is None:
         return response
     await response.aclose()

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ... import _args as check
 from ..._recipe import named_call_showing
 from .._clients import (
+    AS_IT_COMES,
     REDIRECTS,
     Client,
     check_client,
@@ -15,7 +16,6 @@ from .._clients import (
     is_url,
     need_client,
     place,
-    send,
     with_own_query,
 )
 from .._errors import BodyError
@@ -94,7 +94,7 @@ class BodyRequest:
         change(request)
         home = origin(request.url)
         try:
-            response = await send(http, request, trusted=True)
+            response = await http.send(request, **AS_IT_COMES)
             response = await follow(http, response, lambda asked: same(origin(asked.url), home))
         except Exception as exc:
             exc.add_note(f"while asking for {place(request)}")

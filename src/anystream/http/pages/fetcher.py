@@ -11,7 +11,7 @@ from ..._core.orphans import close_row
 from ..._core.owner import shielded
 from ..._operators.recover import in_except
 from ..._retry import Backoff
-from .._clients import REDIRECTS, follow, send
+from .._clients import AS_IT_COMES, REDIRECTS, follow, send_bare
 from .._errors import (
     BodyCutError,
     PageDataError,
@@ -62,7 +62,8 @@ class Fetcher:
         request = self.requests.request(step, url)
         trusted = self.requests.is_trusted(step, url) or self.requests.at_home(request, number)
         client = self.requests.client
-        response = await send(client, request, trusted)
+        send = client.send if trusted else partial(send_bare, client)
+        response = await send(request, **AS_IT_COMES)
         try:
             if response.next_request is not None:
                 at_home = partial(self.requests.at_home, number=number)

@@ -1,9 +1,10 @@
-"""One page: what has come, where in it something is, and where to continue after it."""
+"""One page: what has come, its items, where in it something is, and where to continue after it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from operator import length_hint
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -18,6 +19,8 @@ from typing import (
 
 from ... import _args as check
 from ..._core.contracts import MISSING
+from ..._core.driver import EMPTY
+from ..._operators.transform import FlattenBase
 from .._urls import safe
 
 if TYPE_CHECKING:
@@ -236,6 +239,47 @@ def after(page: Page[T_co], count: int) -> Page[T_co]:
     """The page without its first items."""
     places = page.origin.places[count:]
     return replace(page, items=page.items[count:], origin=page.origin._replace(places=places))
+
+
+class Position:
+    """How far a run has come."""
+
+    def __init__(self, begin: State) -> None:
+        self.begin = begin
+        self.page: Page[Any] | None = None
+        self.items: Iterator[Any] = EMPTY
+        self.failed = 0  # items that were taken from there, but could not be delivered
+
+    def state(self, peeked: int) -> State:
+        """Where to continue; `peeked` of the items that were taken have not been delivered."""
+        if self.page is None:
+            return self.begin
+        taken = len(self.page.items) - length_hint(self.items)
+        return state_after(self.page, taken - self.failed - peeked)
+
+
+class Items(FlattenBase):
+    """The items of the pages; a position counts along, for nothing: the iterator of a list does."""
+
+    any_task = True
+
+    def __init__(self, position: Position, into: Callable[[Any], Any] | None) -> None:
+        super().__init__()
+        self.position = position
+        self.into = into
+
+    def enter(self, item: Page[Any]) -> None:
+        items = iter(item.items)
+        self.current: Iterator[Any] = items if self.into is None else map(self.made, items)
+        self.position.page, self.position.items = item, items
+
+    def made(self, item: Any) -> Any:
+        """What `into` makes of an item; one that it refuses is not delivered."""
+        try:
+            return cast("Callable[[Any], Any]", self.into)(item)
+        except BaseException:
+            self.position.failed = 1
+            raise
 
 
 Place: TypeAlias = str | Header | Callable[[Page[Any]], Any]

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from operator import length_hint
 from typing import Any, TypeVar, cast
 
 from ..._core.contracts import Openable, Operator, Row
-from ..._core.driver import EMPTY
 from ..._core.interrupts import protected
 from ..._core.run import Run
 from ..._errors import StreamError
 from ..._operators.select import memory
-from ..._operators.transform import FlattenBase
 from ..._recipe import recipe_of
 from ..._stream import Stream
-from .page import Page, State, cut, only, state_after
+from .page import Items, Page, Position, State, cut, only
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -63,47 +60,6 @@ class Decode(Operator):
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         for page in batch:
             yield replace(page, items=[*map(self.into, page.items)])
-
-
-class Position:
-    """How far a run has come."""
-
-    def __init__(self, begin: State) -> None:
-        self.begin = begin
-        self.page: Page[Any] | None = None
-        self.items: Iterator[Any] = EMPTY
-        self.failed = 0  # items that were taken from there, but could not be delivered
-
-    def state(self, peeked: int) -> State:
-        """Where to continue; `peeked` of the items that were taken have not been delivered."""
-        if self.page is None:
-            return self.begin
-        taken = len(self.page.items) - length_hint(self.items)
-        return state_after(self.page, taken - self.failed - peeked)
-
-
-class Items(FlattenBase):
-    """The items of the pages; a position counts along, for nothing: the iterator of a list does."""
-
-    any_task = True
-
-    def __init__(self, position: Position, into: Callable[[Any], Any] | None) -> None:
-        super().__init__()
-        self.position = position
-        self.into = into
-
-    def enter(self, item: Page[Any]) -> None:
-        items = iter(item.items)
-        self.current: Iterator[Any] = items if self.into is None else map(self.made, items)
-        self.position.page, self.position.items = item, items
-
-    def made(self, item: Any) -> Any:
-        """What `into` makes of an item; one that it refuses is not delivered."""
-        try:
-            return cast("Callable[[Any], Any]", self.into)(item)
-        except BaseException:
-            self.position.failed = 1
-            raise
 
 
 class PageRun(Run[T_co]):
