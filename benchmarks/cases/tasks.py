@@ -278,7 +278,7 @@ def asyncstdlib_tee(of: Callable[[int], Any]) -> Work:
 
 TEE = "tee keeps all that its slowest reader has not had, and needs a lock where its source waits"
 SHARED: Rows = {
-    Row(f"share{kind}", f"a source shared with 3 readers, each in a task{words}", 3_000, 300): {
+    Row(f"share{kind}", f"share with 3 readers, each in a task{words}", 3_000, 300, remark=TEE): {
         "anystream": shared(of),
         "asyncstdlib": asyncstdlib_tee(of),
     }

@@ -4,9 +4,7 @@ from collections.abc import AsyncIterable
 from datetime import timedelta
 from typing import Any
 
-from measure import Limits
-
-from .table import KINDS, NO_LIMITS, TOTAL, Fold, Makes, Row, Rows, cases
+from .table import KINDS, TOTAL, Fold, Makes, Row, Rows, cases
 
 SECOND = timedelta(seconds=1)
 
@@ -18,13 +16,9 @@ async def batch_total(batches: AsyncIterable[Any]) -> int:
     return result
 
 
-def clock(
-    name: str, what: str, makes: Makes, fold: Fold = TOTAL, limits: Limits = NO_LIMITS
-) -> Rows:
+def clock(name: str, what: str, makes: Makes, fold: Fold = TOTAL, **options: Any) -> Rows:
     return {
-        Row(
-            f"clock-{name}{kind}", f"{what}{words}", 2_000, 500, of, fold, held=True, limits=limits
-        ): makes
+        Row(f"clock-{name}{kind}", what + words, 2_000, 500, of, fold, held=True, **options): makes
         for kind, (words, of) in KINDS.items()
         if kind != "-ready"
     }
