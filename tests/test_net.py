@@ -371,9 +371,16 @@ async def test_a_file_is_closed_whose_opening_was_left_alone(tmp_path: Path) -> 
 
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    file = File(lambda: fifo.open("rb"))
+    begun = threading.Event()
+
+    def open_when_written() -> Any:
+        begun.set()
+        return fifo.open("rb")
+
+    file = File(open_when_written)
     task = asyncio.create_task(file.batch())
-    await anyio.sleep(0.02)  # the thread waits for somebody who writes
+    while not begun.is_set():
+        await anyio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
