@@ -30,7 +30,8 @@ REST = (
     *("workers", "joins", "switch", "share", "nurseries", "half_open", "outage", "shelter"),
     *("made", "order", "inside", "foreign", "depth", "catch", "retry", "recover", "timing"),
     *("waiting", "pacing", "triggers", "timelines", "sources", "stream", "sinks", "edges"),
-    *("progress", "explain", "runtimes", "net", "bridges", "bursts"),
+    *("progress", "explain", "runtimes", "net", "bridges", "bursts", "locating", "executors"),
+    "statistics",
 )
 LIMIT = 900
 """Seconds for one run of the tests."""
