@@ -58,6 +58,7 @@ class StandIn:
         self.waiting: deque[anyio.Event] = deque()
         self.epoch = 0  # how often it was started again
         self.is_down = False
+        self.has_last = False  # whether `consumer` of `keep` has one in its last attempt
         self.acked = 0
 
     # -- what happens to it ----------------------------------------------------------------------
@@ -119,17 +120,18 @@ class StandIn:
         return found
 
     def keep(self, keys: Sequence[Any], args: Sequence[Any]) -> Any:
-        _, consumer, lease, attempts, room, cursor, *held = args
+        _, consumer, lease, attempts, room, cursor, _, *held = args
         mine, lost, found = self.own(consumer), [], []
         kept = {*map(number_of, held)}
+        self.has_last = False
         for number in kept:
             if number in mine:
-                self.move(number, consumer)
+                self.has_last |= self.move(number, consumer).times >= attempts
             else:
                 lost.append(b"%d-0" % number)
         own = [number for number in sorted(mine) if number not in kept][:room]
         for number in own:
-            self.take(number, consumer, attempts, found)
+            self.take(number, consumer, lease / 1000, attempts, found)
         left = room - len(own)
         if left > 0:
             cursor = self.claim(consumer, lease / 1000, attempts, left, number_of(cursor), found)
@@ -151,16 +153,21 @@ class StandIn:
             looks -= 1
             if now - pending.since >= lease:
                 left -= 1
-                self.take(number, consumer, attempts, found)
+                self.take(number, consumer, lease, attempts, found)
         return b"0-0"
 
-    def take(self, number: int, consumer: str, attempts: int, found: list[Any]) -> None:
+    def take(
+        self, number: int, consumer: str, lease: float, attempts: int, found: list[Any]
+    ) -> None:
         taken = self.move(number, consumer)
         taken.times += 1
         if attempts and taken.times > attempts:
             self.dead.append(number)
             self.ack([f"{number}-0"])
+        elif attempts > 1 and taken.times == attempts and self.has_last:
+            self.move(number, RELEASED, lease).times -= 1
         else:
+            self.has_last |= taken.times == attempts
             id, fields = entry(number)
             found.append([id, taken.times, fields])
 

@@ -17,6 +17,7 @@ from redis_server import NEEDED, RedisServer, pending, redis_server
 
 from anystream import CleanupTimeoutError, Retry, Stream, StreamClosedError, async_range, redis
 from anystream.redis import Message, RedisConnectionError, RedisRefusedError
+from anystream.redis.plans import RELEASED
 from anystream.testing import MODES, every_cut
 
 pytestmark = [NEEDED, pytest.mark.real_time]
@@ -287,6 +288,47 @@ async def test_a_message_that_kills_its_consumers_is_dead_as_well(orders: Group)
     assert orders.pending() == 0
     assert '"dead:attempts"' in orders.server.ask("--json", "XRANGE", "graves", "-", "+")
     orders.server.ask("DEL", "graves")
+
+
+async def test_what_waits_beside_a_message_that_kills_its_consumers_is_handled(
+    orders: Group,
+) -> None:
+    await orders.fill(16)
+    good: set[int] = set()
+    over = anyio.Event()
+    async with orders.server.connect() as (link,):
+
+        async def fall_to_gone(*more: Any) -> None:
+            """All that consumers hold, as if they had been killed."""
+            held = [
+                id
+                for id, consumer, *_ in await link.call(
+                    b"XPENDING", orders.name, b"g", b"-", b"+", 99
+                )
+                if consumer != RELEASED.encode()
+            ]
+            claim = (b"XCLAIM", orders.name, b"g", b"gone", 0, *held, b"IDLE", 10_000)
+            await link.call(*claim, *more, b"JUSTID")
+
+        async def fn(value: Any) -> None:
+            if value["n"] == "0":
+                await fall_to_gone()
+                await over.wait()
+            good.add(int(value["n"]))
+            if len(good) == 15:
+                over.set()
+
+        await link.call(b"XGROUP", b"CREATE", orders.name, b"g", b"0")
+        await link.call(
+            *(b"XREADGROUP", b"GROUP", b"g", b"gone", b"COUNT", 16),
+            *(b"STREAMS", orders.name, b">"),
+        )
+        await fall_to_gone(b"RETRYCOUNT", 2)  # the second time
+        with anyio.fail_after(10):
+            stream = orders(attempts=3, lease=0.5).take_until(over)
+            await stream.handle(fn, concurrency=2)
+    assert good - {0} == {*range(1, 16)}
+    assert [each["n"] for each in orders.entries(":dead")] == ["0"]
 
 
 async def test_an_error_may_end_it(orders: Group) -> None:

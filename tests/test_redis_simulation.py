@@ -81,7 +81,8 @@ class Both:
             held = self.some([*self.own(consumer), "1-0", "2-0"])
             keys, room = ("orders", "dead"), chance.randint(0, 4)
             await self.script(
-                KEEP, keys, "g", consumer, lease, attempts, room, self.cursor, *dict.fromkeys(held)
+                *(KEEP, keys, "g", consumer, lease, attempts, room, self.cursor, RELEASED),
+                *dict.fromkeys(held),
             )
         elif kind == "release":
             given = [part for id in self.some(self.own("a")) for part in (id, 1000, 2)]
@@ -115,7 +116,7 @@ async def test_the_stand_in_answers_as_the_server_does(seed: int) -> None:
                 await link.call(b"SCRIPT", b"LOAD", script)
             await link.call(b"XGROUP", b"CREATE", "orders", "g", "0", b"MKSTREAM")
             both = Both(server, link, random.Random(seed))
-            for number in range(300):
+            for number in range(400):
                 await both.step()
                 if number % 20 == 0:
                     both.compare()

@@ -262,7 +262,9 @@ def group(
         prefetch: how many messages a run may hold that are not acknowledged.
         lease: seconds that a message stays with its consumer without a word from it. It is renewed
             for as long as the process and the connection live, so a call may take longer.
-        attempts: how often a message is delivered, at most; None is without end.
+        attempts: how often a message is delivered, at most; None is without end. A run has one
+            message at a time in its last attempt, so that of those that waited in a process that
+            was killed only the one that has killed it is dead.
         dead: the stream for those that were tried so often, `stream` with `:dead` behind it if
             None. An entry has the fields of the message and `dead:stream`, `dead:group`, `dead:id`,
             `dead:attempts` and, if a handler has failed last, `dead:error`.

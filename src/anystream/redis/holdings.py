@@ -171,6 +171,11 @@ class Holdings:
                 message.state = LOST
         self.room.ring()
 
+    def has_last(self) -> bool:
+        """Whether one of them is here for the last time."""
+        most = self.plan.most_attempts
+        return most > 1 and any(message.attempt >= most for message in self.held.values())
+
     def forget(self, ids: list[str]) -> None:
         """The server knows what was decided about these."""
         for id in ids:

@@ -19,6 +19,9 @@ SOON = 0.02
 KEEPS = 6
 """How often in a lease it is renewed, and others' messages are looked for."""
 
+EARLIER = 10
+"""How much sooner that is while a message is in its last attempt, for which others may wait."""
+
 AGAIN = 0.01
 """Seconds between two looks at a read that is to end."""
 
@@ -77,7 +80,8 @@ class Membership:
             left = due - holdings.time()
             if left <= 0:
                 await self.keep()
-                due = holdings.time() + every * random.uniform(0.75, 1.25)
+                until_next = every / EARLIER if holdings.has_last() else every
+                due = holdings.time() + until_next * random.uniform(0.75, 1.25)
             elif count := self.count():
                 await self.read(count, left)
             else:
@@ -114,7 +118,7 @@ class Membership:
         room = 0 if stopped else max(0, plan.prefetch - len(holdings.held))
         lost, cursor, found = await self.reading.call(
             *(b"EVALSHA", digest(KEEP), 2, plan.stream, plan.dead, plan.group, holdings.consumer),
-            *(plan.lease_ms, plan.most_attempts, room, self.cursor, *holdings.held),
+            *(plan.lease_ms, plan.most_attempts, room, self.cursor, RELEASED, *holdings.held),
             timeout=plan.patience,
         )
         self.cursor = cursor

@@ -90,14 +90,15 @@ these it was an attempt.
 KEEP = """
 local key, group, consumer = KEYS[1], ARGV[1], ARGV[2]
 local lease, attempts, room, cursor = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local held, kept, lost, own = {}, {}, {}, {}
-for i = 7, #ARGV do
+local held, kept, lost, own, has_last = {}, {}, {}, {}, false
+for i = 8, #ARGV do
   held[ARGV[i]] = true
 end
 for _, each in ipairs(redis.call('XPENDING', key, group, '-', '+', 100000, consumer)) do
   if held[each[1]] then
     held[each[1]] = nil
     kept[#kept + 1] = each[1]
+    has_last = has_last or each[4] >= attempts
   elseif #own < room then
     own[#own + 1] = each[1]
   end
@@ -128,7 +129,11 @@ local function take(entries)
         end
         redis.call('XADD', KEYS[2], '*', unpack(fields))
         redis.call('XACK', key, group, id)
+      elseif attempts > 1 and times == attempts and has_last then
+        redis.call('XCLAIM', key, group, ARGV[7], 0, id,
+          'IDLE', lease, 'RETRYCOUNT', times - 1, 'JUSTID')
       else
+        has_last = has_last or times == attempts
         found[#found + 1] = {id, times, entry[2]}
       end
     end
@@ -153,10 +158,13 @@ return {lost, cursor, found}
 """Renew what a consumer holds, and take over what nobody holds any more.
 
 KEYS: the stream, the one for messages that were tried too often. ARGV: the group, the consumer, the
-lease in milliseconds, the most attempts or 0, how many may be taken over, where to look from, and
-the ids that are held. What is pending for the consumer and not held is taken over first. It returns
-the ids that are lost, where to look next, and what was taken over: id, number of the attempt,
-fields and values.
+lease in milliseconds, the most attempts or 0, how many may be taken over, where to look from, the
+name for what is given back, and the ids that are held. What is pending for the consumer and not
+held is taken over first. It returns the ids that are lost, where to look next, and what was taken
+over: id, number of the attempt, fields and values.
+
+A consumer has one message at a time in its last attempt, and gives others back uncounted: the
+message that has killed its consumers is then dead alone, without those that waited beside it.
 """
 
 ALL = (PUBLISH, RELEASE, LEAVE, KEEP)
