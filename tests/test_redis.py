@@ -142,16 +142,19 @@ async def test_the_fields_are_decoded_when_they_are_asked_for(orders: Group) -> 
 
 
 async def test_the_first_decision_about_a_message_counts(orders: Group) -> None:
-    await orders.fill(2)
+    await orders.fill(3)
     async with orders() as messages:
-        first, second = await anext(messages), await anext(messages)
+        first, second, third = [await anext(messages) for _ in range(3)]
         first.ack()
         first.release()
         first.ack()
         second.release()
         second.ack()
-    assert orders.pending() == 1
-    for decide in (first.ack, first.release):
+    assert orders.pending() == 2
+    for message in (first, second):
+        message.ack()
+        message.release()
+    for decide in (third.ack, third.release):
         with pytest.raises(StreamClosedError, match="was given back when its stream was closed"):
             decide()
 
@@ -331,6 +334,30 @@ async def test_what_waits_beside_a_message_that_kills_its_consumers_is_handled(
     assert [each["n"] for each in orders.entries(":dead")] == ["0"]
 
 
+@pytest.mark.parametrize("how", ["fails", "kills"])
+async def test_a_message_of_very_many_fields_is_dead_without_them(orders: Group, how: str) -> None:
+    target = redis.sink(orders.name, url=orders.server.url)
+    await target.send({f"key {n}": n for n in range(5000)})
+    await target.aclose()
+    await orders.fill(3)
+    got: list[str] = []
+    over = anyio.Event()
+
+    def fn(value: Any) -> None:
+        got.append(value["n"])
+        if len(got) == 3:
+            over.set()
+
+    if how == "kills":
+        async with orders(attempts=1) as messages:
+            (await anext(messages)).release()
+    await orders(attempts=1).take_until(over).handle(fn)
+    assert got == ["0", "1", "2"]
+    (dead,) = orders.entries(":dead")
+    assert {name for name in dead if name[:5] != "dead:"} == set()
+    assert dead["dead:id"] < orders.ask("XREVRANGE", "+", "-", "COUNT", "1").split()[0]
+
+
 async def test_an_error_may_end_it(orders: Group) -> None:
     await orders.fill(5)
 
@@ -438,8 +465,9 @@ async def test_a_result_that_is_no_entry_is_an_error_of_the_function(orders: Gro
         (5, "the result of fn must be a mapping with at least one field, got 5"),
         ({}, r"the result of fn must be a mapping with at least one field, got {}"),
         ({"a": None}, "the result of fn must have fields of str, bytes, int or float, got None"),
+        (dict.fromkeys(range(5000), 0), "must have at most 3900 fields, got 5000"),
     ):
-        with pytest.raises(TypeError, match=text):
+        with pytest.raises((TypeError, ValueError), match=text):
             await orders().handle(lambda _, result=result: result, into="x", on_error="raise")
     assert orders.pending() == 1
 
@@ -551,6 +579,40 @@ async def test_more_are_not_on_their_way_than_there_is_room_for(orders: Group) -
     assert sent < 2001
     await target.aclose()
     assert int(orders.ask("XLEN")) == sent + 1
+
+
+async def test_several_tasks_may_send_at_a_time(orders: Group) -> None:
+    target = redis.sink(orders.name, url=orders.server.url)
+    items = async_range(5000).map(lambda n: {"n": n})
+    with anyio.fail_after(30):
+        await items.for_each(target.send, concurrency=8)
+        await target.aclose()
+    assert int(orders.ask("XLEN")) == 5000
+
+
+async def test_what_waits_for_room_when_a_sink_is_closed_is_told(orders: Group) -> None:
+    target = redis.sink(orders.name, url=orders.server.url)
+    await target.send({"n": 0})
+    orders.server.ask("CLIENT", "PAUSE", "300", "WRITE")
+    sent, refused = [0], 0
+
+    async def send(n: int) -> None:
+        nonlocal refused
+        try:
+            await target.send({"n": n})
+        except anyio.ClosedResourceError:
+            refused += 1
+        else:
+            sent.append(n)
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            for n in range(1, 3000):
+                tasks.start_soon(send, n)
+            await anyio.sleep(0.1)
+            await target.aclose()
+    assert refused == 3000 - len(sent) > 0
+    assert {int(each["n"]) for each in orders.entries("")} == {*sent}
 
 
 async def test_a_sink_that_is_closed_may_be_used_again(orders: Group) -> None:

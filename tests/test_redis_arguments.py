@@ -44,19 +44,49 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "url is not a URL: Port could not be cast to integer value as 'high'",
     ),
+    "no host": (
+        lambda: group(url="redis://:secret@/0"),
+        ValueError,
+        "url must name a host, got 'redis:///0'",
+    ),
+    "no host for a sink": (
+        lambda: redis.sink("a", url="rediss://:6379"),
+        ValueError,
+        "url must name a host, got 'rediss://:6379'",
+    ),
     "prefetch": (lambda: group(prefetch=0), ValueError, "prefetch must be at least 1, got 0"),
     "lease": (
         lambda: group(lease=0),
         ValueError,
         "lease must be finite and more than 0 seconds, got 0",
     ),
+    "a lease that is too short": (
+        lambda: group(lease=0.0001),
+        ValueError,
+        "lease must be between 0.001 and 86,400 seconds, got 0.0001",
+    ),
+    "a lease that is too long": (
+        lambda: group(lease=86_401),
+        ValueError,
+        "lease must be between 0.001 and 86,400 seconds, got 86401",
+    ),
     "attempts": (lambda: group(attempts=0), ValueError, "attempts must be at least 1, got 0"),
     "dead": (lambda: group(dead=""), ValueError, "dead must not be empty"),
+    "the stream itself for dead ones": (
+        lambda: group(dead="orders"),
+        ValueError,
+        "dead must be another stream, or its entries come again, got 'orders'",
+    ),
     "start": (lambda: group(start=0), TypeError, "start must be a str, got 0"),
     "decode": (
         lambda: group(decode="json"),
         TypeError,
-        "decode must be a function, plain or async, got 'json'",
+        "decode must be a plain function of the fields, got 'json'",
+    ),
+    "an async decode": (
+        lambda: group(decode=anyio.sleep),
+        TypeError,
+        f"decode must be a plain function of the fields, got {anyio.sleep!r}",
     ),
     "retry": (lambda: group(retry=3), TypeError, "retry must be a Retry or None, got 3"),
     "trigger": (
@@ -69,7 +99,12 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "encode": (
         lambda: redis.sink("a", encode=1),  # type: ignore[arg-type]
         TypeError,
-        "encode must be a function, plain or async, got 1",
+        "encode must be a plain function of an item, got 1",
+    ),
+    "an async encode": (
+        lambda: redis.sink("a", encode=anyio.sleep),
+        TypeError,
+        f"encode must be a plain function of an item, got {anyio.sleep!r}",
     ),
 }
 
@@ -116,6 +151,7 @@ def test_what_is_written_down() -> None:
         ("redis://user:secret@example.com:1/3?password=secret", "redis://example.com:1/3"),
         ("unix://:secret@/run/redis.sock", "unix:///run/redis.sock"),
         ("rediss://example.com", "rediss://example.com"),
+        ("redis://[::1]:6379", "redis://[::1]:6379"),
     ],
 )
 def test_secrets_are_not_shown(url: str, shown: str) -> None:

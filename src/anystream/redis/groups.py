@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from anyio import sleep_forever
@@ -18,7 +19,8 @@ from .consumers import Consumer
 from .errors import RedisRefusedError, StreamPlace
 from .links import Link, checked_server
 from .messages import Message, Raw, flat, texts
-from .plans import RELEASED, GroupPlan
+from .plans import AT_ONCE, RELEASED, GroupPlan
+from .scripts import MOST
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -192,7 +194,14 @@ class Handler:
 
     async def result(self, message: Message[Any]) -> Raw | None:
         made = await resolved(self.fn(message.value))
-        return None if made is None or self.into is None else flat("the result of fn", made)
+        if made is None or self.into is None:
+            return None
+        fields = flat("the result of fn", made)
+        if len(fields) > MOST:
+            raise ValueError(
+                f"the result of fn must have at most {MOST // 2} fields, got {len(fields) // 2}"
+            )
+        return fields
 
     async def failed(self, message: Message[Any], error: Exception) -> None:
         if callable(self.on_error):
@@ -259,15 +268,17 @@ def group(
             StatefulSet. After a crash the same name goes on at once with what it had. None is a new
             name for each run, whose messages others take over after the lease.
         url: `redis://user:password@host:port/db`, `rediss://` for TLS, or `unix://path`.
-        prefetch: how many messages a run may hold that are not acknowledged.
-        lease: seconds that a message stays with its consumer without a word from it. It is renewed
-            for as long as the process and the connection live, so a call may take longer.
+        prefetch: how many messages a run may hold that are not acknowledged. A larger batch never
+            fills.
+        lease: seconds that a message stays with its consumer without a word from it, at most a
+            day. It is renewed for as long as the process and the connection live, so a call may
+            take longer.
         attempts: how often a message is delivered, at most; None is without end. A run has one
             message at a time in its last attempt, so that of those that waited in a process that
             was killed only the one that has killed it is dead.
         dead: the stream for those that were tried so often, `stream` with `:dead` behind it if
             None. An entry has the fields of the message and `dead:stream`, `dead:group`, `dead:id`,
-            `dead:attempts` and, if a handler has failed last, `dead:error`.
+            `dead:attempts` and, if a handler has failed last, `dead:error`. It cannot be `stream`.
         start: where a group that is made here begins: "0" with all that is there, "$" with what
             comes from now on, or behind an id.
         decode: makes the value of a message of its fields, which are bytes; by default it is a
@@ -301,10 +312,12 @@ def group(
             checked_name(name, given)
     if consumer == RELEASED:
         raise ValueError(f"consumer must not be {RELEASED!r}, which has what was given back")
+    if dead == stream:
+        raise ValueError(f"dead must be another stream, or its entries come again, got {dead!r}")
     if decode is not None:
-        check.function("decode", decode)
+        checked_plain("decode", decode, "the fields")
     policy = checked_retry(retry)
-    seconds = check.seconds("lease", lease, zero=False)
+    seconds = checked_lease(lease)
     place = StreamPlace(server.shown, stream, group)
     return GroupStream(
         GroupPlan(
@@ -328,6 +341,19 @@ def checked_name(name: str, value: Any) -> None:
     check.text(name, value)
     if not value:
         raise ValueError(f"{name} must not be empty")
+
+
+def checked_plain(name: str, value: Any, of: str) -> None:
+    if not callable(value) or iscoroutinefunction(value):
+        raise TypeError(f"{name} must be a plain function of {of}, got {value!r}")
+
+
+def checked_lease(lease: Any) -> float:
+    seconds = check.seconds("lease", lease, zero=False)
+    if not 1 <= seconds * 1000 <= AT_ONCE:
+        longest = AT_ONCE // 1000
+        raise ValueError(f"lease must be between 0.001 and {longest:,} seconds, got {lease!r}")
+    return seconds
 
 
 async def asked(link: Link, plan: GroupPlan) -> Lag:

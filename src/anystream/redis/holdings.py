@@ -18,6 +18,7 @@ from .._core.contracts import AsyncEvent, Backend
 from .messages import HANDED, LOST, SETTLED, WAITING, Message, Raw, unless_closed
 from .outbox import Entry, Outbox, Returned
 from .plans import AT_ONCE, GroupPlan
+from .scripts import MOST
 
 ERROR = 500
 """Characters of an error that a dead message tells."""
@@ -131,13 +132,14 @@ class Holdings:
             "dead:error": label.visible(f"{type(error).__name__}: {error}"[:ERROR]),
         }
         more = [part.encode() for pair in about.items() for part in pair]
-        self.publish(message, [*message.raw, *more], plan.dead, None)
+        fields = message.raw if len(message.raw) <= MOST else ()
+        self.publish(message, [*fields, *more], plan.dead, None)
 
     def settles(self, message: Message[Any]) -> bool:
         """Whether this is the first that is decided about it."""
-        unless_closed(message, self.closing.is_set())
         if message.state is SETTLED:
             return False
+        unless_closed(message, self.closing.is_set())
         message.state = SETTLED
         return True
 

@@ -116,7 +116,10 @@ def checked_server(name: str, url: Any) -> ServerURL:
         server = ServerURL(url)
     except ValueError as error:  # such as of a port that is none
         raise ValueError(f"url is not a URL: {error}") from None
-    check.choice("the scheme of url", server.shown.partition(":")[0], SCHEMES)
+    scheme, _, place = server.shown.partition("://")
+    check.choice("the scheme of url", scheme, SCHEMES)
+    if place[:1] in ("", "/", ":") and scheme != "unix":
+        raise ValueError(f"url must name a host, got {server.shown!r}")
     return server
 
 
@@ -128,5 +131,7 @@ def without_secrets(url: str) -> str:
     """The scheme, the host and the path of a URL."""
     parts = urlsplit(url)
     host = "" if parts.hostname is None else parts.hostname
+    if ":" in host:  # of IPv6
+        host = f"[{host}]"
     port = "" if parts.port is None else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}{parts.path}"

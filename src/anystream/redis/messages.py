@@ -90,7 +90,8 @@ class Message(Generic[T_co]):
 
         The first `ack` or `release` counts, and later ones do nothing.
 
-        Raises `StreamClosedError` if the stream has been closed: the message was given back then.
+        Raises `StreamClosedError` if the stream has been closed before: the message was given back
+        then.
         """
         self.source.acknowledge(self)
 
@@ -116,7 +117,7 @@ def ack(messages: Message[Any] | Iterable[Message[Any]]) -> None:
     >>> from anystream import redis
     >>> async def write(url):
     ...     orders = redis.group("orders", group="archive", url=url)
-    ...     await orders.batched(500, within=0.2).tap(print).for_each(redis.ack)
+    ...     await orders.batched(100, within=0.2).tap(print).for_each(redis.ack)
     """
     for message in (messages,) if isinstance(messages, Message) else messages:
         message.ack()

@@ -6,6 +6,9 @@ fails in the middle is not undone.
 
 from hashlib import sha1
 
+MOST = 7800
+"""Strings of an entry that a script can add, as Lua's stack has room for 8,000."""
+
 IS_PENDING = """
 local function pending(id, consumer)
   if consumer then
@@ -87,7 +90,9 @@ milliseconds that counts as idle, 1 to forget, and the ids that were handed to t
 these it was an attempt.
 """
 
-KEEP = """
+KEEP = (
+    f"local most = {MOST}"
+    + """
 local key, group, consumer = KEYS[1], ARGV[1], ARGV[2]
 local lease, attempts, room, cursor = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local held, kept, lost, own, has_last = {}, {}, {}, {}, false
@@ -122,7 +127,7 @@ local function take(entries)
       local id = entry[1]
       local times = redis.call('XPENDING', key, group, id, id, 1)[1][4]
       if attempts > 0 and times > attempts then
-        local fields = entry[2]
+        local fields = #entry[2] > most and {} or entry[2]
         for _, each in ipairs({'dead:stream', key, 'dead:group', group, 'dead:id', id,
             'dead:attempts', times - 1}) do
           fields[#fields + 1] = each
@@ -155,6 +160,7 @@ if room > 0 then
 end
 return {lost, cursor, found}
 """
+)
 """Renew what a consumer holds, and take over what nobody holds any more.
 
 KEYS: the stream, the one for messages that were tried too often. ARGV: the group, the consumer, the
@@ -164,7 +170,8 @@ held is taken over first. It returns the ids that are lost, where to look next, 
 over: id, number of the attempt, fields and values.
 
 A consumer has one message at a time in its last attempt, and gives others back uncounted: the
-message that has killed its consumers is then dead alone, without those that waited beside it.
+message that has killed its consumers is then dead alone, without those that waited beside it. One
+of more fields than a script can add is dead without them.
 """
 
 ALL = (PUBLISH, RELEASE, LEAVE, KEEP)

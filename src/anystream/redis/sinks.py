@@ -5,13 +5,13 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from anyio import CancelScope
+from anyio import CancelScope, ClosedResourceError
 
 from .. import _args as check
 from .._core.backends import backend
 from .._core.owner import until
 from .errors import StreamPlace, bare
-from .groups import URL, checked_name
+from .groups import URL, checked_name, checked_plain
 from .links import Connect, Link, checked_server
 from .messages import Raw, flat
 
@@ -49,11 +49,12 @@ class Sink:
     async def send(self, item: Any) -> None:
         """Add an entry; it is on its way when this returns, and there when the sink is closed.
 
-        Waits while 1,000 entries are on their way.
+        Waits while 1,000 entries are on their way. Several tasks may send at a time.
 
         Raises `TypeError` if the item is no mapping of str, bytes and numbers, and
         `RedisConnectionError` or `RedisRefusedError` for an entry before this one: the last 1,000
-        at most may be there or not.
+        at most may be there or not. Raises `anyio.ClosedResourceError` if the sink is closed
+        meanwhile.
         """
         if self._encode is None:
             fields = flat("an item", item)
@@ -95,10 +96,13 @@ class Writing:
 
     async def add(self, fields: Raw) -> None:
         await self.backend.checkpoint()
-        while len(self.entries) + self.sent >= WINDOW and self.failure is None:
-            self.room = self.backend.new_event()
+        while len(self.entries) + self.sent >= WINDOW and not self.done.is_set():
+            if self.room.is_set():  # else others wait for it as well
+                self.room = self.backend.new_event()
             await self.room.wait()
         self.unless_failed()
+        if self.is_over:
+            raise ClosedResourceError
         self.entries.append(fields)
         self.changed.set()
 
@@ -169,6 +173,6 @@ def sink(
     if maxlen is not None:
         check.integer("maxlen", maxlen, 1)
     if encode is not None:
-        check.function("encode", encode)
+        checked_plain("encode", encode, "an item")
     place = StreamPlace(server.shown, stream)
     return Sink(server.connector(place), place, maxlen, encode)
