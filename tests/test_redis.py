@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,15 @@ import anyio
 import pytest
 from redis_server import NEEDED, RedisServer, pending, redis_server
 
-from anystream import CleanupTimeoutError, Retry, Stream, StreamClosedError, async_range, redis
+from anystream import (
+    CleanupTimeoutError,
+    Retry,
+    Stream,
+    StreamClosedError,
+    async_range,
+    merge,
+    redis,
+)
 from anystream.redis import Message, RedisConnectionError, RedisRefusedError
 from anystream.redis.plans import RELEASED
 from anystream.testing import MODES, every_cut
@@ -507,6 +515,42 @@ async def test_take_until_finishes_what_runs_and_gives_back_the_rest(orders: Gro
     rest = Until(30 - len(got))
     await orders().take_until(rest.over).handle(rest)
     assert sorted(got + rest.got) == [*range(30)]
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "buffer": lambda messages: messages.buffer(50),
+    "batches": lambda messages: messages.batched(8, within=0.1).flatten(),
+    "several buffers": lambda messages: merge(messages.buffer(9), buffer=9).buffer(9),
+    "a part": lambda messages: Stream([messages]).flatten().buffer(50),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_is_on_its_way_at_the_trigger_may_be_acknowledged(
+    orders: Group, way: str
+) -> None:
+    await orders.fill(20)
+    stopping, over = anyio.Event(), anyio.Event()
+    got: list[int] = []
+
+    async def settle(message: Message[dict[str, str]]) -> None:
+        await anyio.sleep(0.03)
+        got.append(int(message.value["n"]))
+        message.ack()
+        if len(got) == 3:
+            stopping.set()
+        elif len(got) == 20:
+            over.set()
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            messages = orders(lease=0.3).take_until(stopping)
+            tasks.start_soon(WAYS[way](messages).for_each, settle)
+            await stopping.wait()  # another has what is given back, or left by the first
+            tasks.start_soon(orders(lease=0.3).take_until(over).for_each, settle)
+    assert sorted(got) == [*range(20)]
+    assert orders.pending() == 0
+    assert {*orders.consumers()} <= {RELEASED}
 
 
 async def test_nothing_more_is_read_after_the_trigger(orders: Group) -> None:

@@ -287,6 +287,11 @@ class Owner(ABC):
 
     @property
     @abstractmethod
+    def reader_is_over(self) -> bool:
+        """Whether what reads from this has been told to stop; this may have come to its end."""
+
+    @property
+    @abstractmethod
     def task(self) -> int | None:
         """The number of the task that has entered the block, if one has."""
 

@@ -163,6 +163,10 @@ class Opening(TaskOwner):
         return self._closed
 
     @property
+    def reader_is_over(self) -> bool:
+        return self._closed
+
+    @property
     def closed(self) -> bool:
         """Whether it has begun to close."""
         return self._closed

@@ -290,6 +290,10 @@ class Producer(TaskOwner):
         return self.stopped or self._reader.over
 
     @property
+    def reader_is_over(self) -> bool:
+        return self._reader.over
+
+    @property
     def task(self) -> int | None:
         return self._opening.task
 

@@ -47,6 +47,7 @@ class Consumer(SourceDefaults):
         self.scope: CancelScope | None = None  # of the task
         self.failure: Exception | None = None
         self.has_raised: bool = False
+        self.has_ended: bool = False  # for the reader, at the trigger
 
     @property
     def holds(self) -> bool:
@@ -65,13 +66,19 @@ class Consumer(SourceDefaults):
             if holdings.has_some():
                 break
             if holdings.stopping.is_set():
+                self.has_ended = True
                 return None
             await holdings.wait()
         self.slicer.start()
         return chain.from_iterable(self.slicer.pieces(holdings.handed()))
 
     async def close(self, owner: Owner) -> None:
-        if self.scope is not None:
+        if self.scope is None:
+            return
+        if self.has_ended and not owner.reader_is_over:  # who has messages that are on their way
+            owner.takes_over(self)
+            self.holdings.linger()
+        else:
             await owner.release(self.leave)
 
     async def leave(self) -> None:

@@ -89,8 +89,8 @@ class GroupStream(Stream[Message[T_co]]):
         """The messages that come before the trigger does; what is in hand then may be finished.
 
         At the trigger nothing more is read, and what nobody has begun to handle is given back:
-        another consumer has it at once. The leases are kept and acknowledgements are told until the
-        stream is closed.
+        another consumer has it at once. The leases are kept and acknowledgements are told until
+        all is settled, also behind a buffer, or the run is closed.
 
         `trigger` is as for `Stream.take_until`, and so is what is raised.
 

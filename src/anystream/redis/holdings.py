@@ -57,6 +57,7 @@ class Holdings:
         self.due: Bell = Bell(backend)
         self.stopping: AsyncEvent = backend.new_event()  # nothing more is read
         self.closing: AsyncEvent = backend.new_event()
+        self.lingers: bool = False  # until nothing is held any more
 
     # -- for the reader ------------------------------------------------------------------------
 
@@ -171,7 +172,7 @@ class Holdings:
             if message is not None and message.state is WAITING:
                 self.waiting.remove(message)
                 message.state = LOST
-        self.room.ring()
+        self.has_less()
 
     def has_last(self) -> bool:
         """Whether one of them is here for the last time."""
@@ -182,4 +183,14 @@ class Holdings:
         """The server knows what was decided about these."""
         for id in ids:
             self.held.pop(id, None)
+        self.has_less()
+
+    def linger(self) -> None:
+        """Close when the server knows what was decided about all that the reader has had."""
+        self.lingers = True
+        self.has_less()
+
+    def has_less(self) -> None:
         self.room.ring()
+        if self.lingers and not self.held:
+            self.closing.set()
