@@ -36,6 +36,7 @@ class Trial:
 
     def __init__(self, server: RedisServer, messages: int, seconds: float) -> None:
         self.server = server
+        self.url = f"unix://{server.socket}"  # which is reached from outside its namespace, too
         self.messages = messages
         self.seconds = seconds
         self.folder = Path(tempfile.mkdtemp(prefix="rd"))
@@ -47,11 +48,11 @@ class Trial:
 
     async def fill(self) -> None:
         items = async_range(self.messages).map(lambda n: {"n": n})
-        await items.into(redis.sink("orders", url=self.server.url))
+        await items.into(redis.sink("orders", url=self.url))
 
     def start(self, *, url: str = "", before: tuple[str, ...] = (), name: str = "") -> None:
         number = next(self.numbers)
-        arguments = [BACKENDS[number % 2], url or self.server.url, "orders"]
+        arguments = [BACKENDS[number % 2], url or self.url, "orders"]
         self.names.append(name or f"w{number}")
         arguments += [str(self.folder / f"{number}.log"), self.names[-1], str(PREFETCH)]
         arguments += [str(LEASE), str(self.seconds)]
