@@ -812,6 +812,20 @@ async def test_acknowledgements_that_cannot_be_told_any_more() -> None:
                 redis.ack(got[:2])
 
 
+async def test_a_close_connects_once_more_to_tell_acknowledgements() -> None:
+    with redis_server("--appendonly", "yes", "--appendfsync", "always") as server:
+        orders = Group(server)
+        await orders.fill(3)
+        async with orders(retry=Retry(times=None, first=30, jitter=False)) as messages:
+            got = [await anext(messages) for _ in range(3)]
+            server.stop(signal.SIGKILL)
+            await anyio.sleep(0.1)
+            redis.ack(got[:2])
+            server.start()
+        lag = await orders().lag()
+        assert (lag.pending, lag.released) == (1, 1)
+
+
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_server_that_hangs_is_left_within_the_grace(told: bool) -> None:
     with redis_server() as server:

@@ -87,7 +87,7 @@ class Consumer(SourceDefaults):
         assert scope is not None
         holdings.stop()
         holdings.closing.set()
-        if not self.is_connected:
+        if not self.is_connected and not holdings.outbox.settled:
             scope.cancel()
         try:
             await self.ended()
@@ -143,21 +143,28 @@ class Consumer(SourceDefaults):
         self.holdings.stop()
 
     async def connections(self) -> None:
-        """One after the other, for as long as the policy allows and nobody has closed this."""
+        """One after the other, for as long as the policy allows and nobody has closed this.
+
+        When it is closed without one, a last one is tried if there are acknowledgements to tell.
+        """
+        holdings, is_last = self.holdings, False
         while True:
             try:
                 async with self.plan.connect(2) as links:
-                    member = Membership(self.holdings, *links)
+                    member = Membership(holdings, *links)
                     await member.join()
                     self.joined()
                     await member.serve()
                 return
             except RedisConnectionError as error:
                 self.is_connected = False
-                if self.holdings.closing.is_set() or not self.has_joined:
+                if is_last or not self.has_joined:
                     raise
                 self.backoff.grant(error)
                 await self.pause(error)
+                is_last = holdings.closing.is_set()
+                if is_last and not holdings.outbox.settled:
+                    raise
 
     def joined(self) -> None:
         self.is_connected = self.has_joined = True
@@ -169,4 +176,3 @@ class Consumer(SourceDefaults):
             await in_except(error, hook, self.backoff.number, error, pause)
         with anyio.move_on_after(pause):
             await self.holdings.closing.wait()
-            raise error

@@ -296,7 +296,7 @@ def group(
     Raises `TypeError` and `ValueError` for arguments of another kind, and `ImportError` without
     coredis. A step raises `RedisConnectionError` if the first connection cannot be made, or none
     any more that `retry` allows, and `RedisRefusedError` if the server refuses a command. Closing
-    raises `RedisConnectionError` if messages were acknowledged and there is no connection to say
+    raises `RedisConnectionError` if messages were acknowledged and no connection can be made to say
     so; they come again.
 
     >>> from anystream import redis
