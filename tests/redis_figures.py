@@ -97,9 +97,9 @@ PARTS = {"compare": compare, "many": many}
 def main() -> None:
     with redis_server() as server:
         for part, messages in (("compare", SLICE), ("many", MANY)):
-            anyio.run(fill, server.url, messages)
+            anyio.run(fill, server.socket_url, messages)
             for backend in ("asyncio", "trio"):
-                process = [sys.executable, __file__, part, server.url, backend]
+                process = [sys.executable, __file__, part, server.socket_url, backend]
                 subprocess.run(process, check=True)
             server.ask("DEL", "orders")
 

@@ -36,7 +36,7 @@ class Trial:
 
     def __init__(self, server: RedisServer, messages: int, seconds: float) -> None:
         self.server = server
-        self.url = f"unix://{server.socket}"  # which is reached from outside its namespace, too
+        self.url = server.socket_url  # which is reached from outside its namespace, too
         self.messages = messages
         self.seconds = seconds
         self.folder = Path(tempfile.mkdtemp(prefix="rd"))

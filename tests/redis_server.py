@@ -53,6 +53,10 @@ class RedisServer(BrokerServer):
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def socket_url(self) -> str:
+        return f"unix://{self.socket}"
+
     def start(self) -> None:
         self.run([*self.before, "redis-server", *self.options])
 
