@@ -3,7 +3,9 @@
 The executors run in the event loop, so that time is virtual; `test_pools.py` has real ones.
 """
 
+import asyncio
 import itertools
+import pickle
 from collections.abc import AsyncIterator
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
@@ -13,7 +15,13 @@ import anyio
 import pytest
 from executors import KILLER, AtOnce, Timed, bad, odd_error, square
 
-from anystream import CleanupTimeoutError, RemoteError, Stream, async_range
+from anystream import (
+    CleanupTimeoutError,
+    RemoteError,
+    Stream,
+    StreamInterruptedError,
+    async_range,
+)
 from anystream._operators.remote import FoundSize
 from anystream._remote import Failed, call
 
@@ -247,6 +255,52 @@ async def test_the_error_of_the_executor_tells_of_the_item() -> None:
     with pytest.raises(RuntimeError, match="after shutdown") as caught:
         await async_range(9).map(square, executor=Refusing(), concurrency=2, chunk=4).drain()
     assert caught.value.__notes__[0] == "in the call for items 0 to 3"
+
+
+class Pickling:
+    """An executor that sends what comes of a call as a process does."""
+
+    def submit(self, fn: Any, /, *args: Any) -> Future[Any]:
+        future = Future[Any]()
+        future.set_result(pickle.loads(pickle.dumps(fn(*args))))
+        return future
+
+
+def not_about_five(error: Exception, n: int) -> int:
+    raise KeyError(n)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 10])
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize(
+    ("fn", "options", "number"),
+    [
+        (bad, {}, 6),
+        (bad, {"on_error": not_about_five}, 6),
+        (odd_error, {}, 4),  # in the place of which comes a RemoteError
+    ],
+)
+async def test_the_error_of_a_function_tells_of_the_item(
+    chunk: int, ordered: bool, fn: Any, options: Any, number: int
+) -> None:
+    numbers = async_range(9).map(
+        fn, executor=Pickling(), concurrency=1, ordered=ordered, chunk=chunk, **options
+    )
+    with pytest.raises((ValueError, KeyError, RemoteError)) as caught:
+        await numbers.drain()
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"in map({fn.__name__}, ")
+    assert note.endswith(f", operator 1 of 1 on async_range(9), at item {number}")
+
+
+async def test_a_cancellation_that_a_function_raises_names_it(anyio_backend_name: str) -> None:
+    def cancels(n: int) -> int:
+        raise asyncio.CancelledError
+
+    error = StreamInterruptedError if anyio_backend_name == "asyncio" else asyncio.CancelledError
+    with pytest.raises(error) as caught:
+        await async_range(9).map(cancels, executor=AtOnce(), concurrency=2).drain()
+    assert error is asyncio.CancelledError or "cancels raised" in str(caught.value)
 
 
 async def test_a_submit_that_returns_no_future() -> None:

@@ -16,7 +16,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, NamedTuple
 
 from .. import _labels as label
-from .._errors import StreamError
+from .._errors import RemoteError, StreamError
 from .batches import Segment
 from .contracts import Openable, Operator, Source, written
 from .siblings import is_of_cleanup
@@ -114,9 +114,9 @@ def locate_in(error: Exception, stream: Openable, place: int) -> None:
 
 
 def is_new(error: Exception) -> bool:
-    """Whether it is of the user's, and without a note yet."""
+    """Whether it is of the user's, or stands for one that is, and without a note yet."""
     known = hasattr(error, LOCATED) or is_of_cleanup(error)
-    return not (known or isinstance(error, StreamError))
+    return not known and (isinstance(error, RemoteError) or not isinstance(error, StreamError))
 
 
 def note(error: Exception, where: str) -> None:

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from .. import _args as check
 from .. import _labels as label
+from .._core.backends import unless_foreign
 from .._core.channel import Channel, Lane
 from .._core.contracts import AsyncEvent, Backend, Openable, Operator, Owner, Source
+from .._core.locating import at_item
 from .._core.threads import Loop, WakeUp, in_a_thread
 from .._errors import CleanupTimeoutError
 from .._remote import Failed, call
@@ -430,11 +432,14 @@ class RemoteCaller(Caller):
     def __init__(self, pool: RemotePool, calls: Calls, seat: int) -> None:
         super().__init__(pool, seat)
         self.calls = calls
+        self.failing: int | None = None  # the number of the item whose error is dealt with
 
     def tell_where(self, error: BaseException) -> None:
-        """An error of a call says by itself of which items that is, and this counts in chunks."""
+        """An error of a whole call says by itself of which items that is."""
         if self.supply.has_raised(error):
             super().tell_where(error)
+        elif self.failing is not None:
+            at_item(error, self.failing)
 
     async def call(self, chunk: Chunk) -> list[Any]:
         """The results of a chunk; those before an error are in `before`."""
@@ -486,14 +491,18 @@ class RemoteCaller(Caller):
 
     async def take(self, chunk: Chunk, outcomes: Outcomes, results: list[Any]) -> None:
         """Add what the worker has sent to the results; raises the error of an item."""
-        for item, outcome in zip(chunk.items, outcomes, strict=False):
+        pairs = zip(chunk.items, outcomes, strict=False)
+        for number, (item, outcome) in enumerate(pairs, chunk.first + 1):
             result = outcome
             if type(outcome) is Failed:
+                self.failing = number
                 result = await self.in_place_of(outcome.error, item)
+                self.failing = None
             results.append((result, item) if self.calls.plan.pairs else result)
 
     async def in_place_of(self, error: BaseException, item: Any) -> Any:
         on_error = self.calls.plan.on_error
+        unless_foreign(error, self.calls.plan.fn)
         try:
             if on_error is None or not isinstance(error, Exception) or not self.recovers():
                 raise error
