@@ -147,23 +147,23 @@ def places(source: Source, stream: Openable | None) -> Iterator[Place]:
     """What `source` is made of in this task, from its reader up to where its items come from."""
     if not isinstance(source, Segment):
         call = None if stream is None else written(stream).source
-        yield from inner_places(source, call)
+        yield from inner_places(source, call, source)
         yield Place(source, call, source, stream)
         return
     calls = written(source.stream).row
     operators = source.operators  # none, once it is closed
     for step, call in zip(reversed(operators), reversed(calls), strict=False):
-        yield from inner_places(step, call)
+        yield from inner_places(step, call, source.source)
         yield Place(step, call, source.source, source.stream)
     for inner, stream in source.draws_from():
         yield from places(inner, stream)
 
 
-def inner_places(part: Source | Operator, call: object) -> Iterator[Place]:
-    """What a part opens by itself; without a label of its own it is of the same call."""
+def inner_places(part: Source | Operator, call: object, row: Source) -> Iterator[Place]:
+    """What a part opens by itself; without a label of its own it is of the same call and row."""
     for source, stream in part.draws_from():
         for place in places(source, stream):
-            yield place if place.call is not None else place._replace(call=call)
+            yield place if place.call is not None else place._replace(call=call, source=row)
 
 
 # -- the traceback ----------------------------------------------------------------------------
@@ -225,7 +225,9 @@ def suspects(row: Sequence[Place], trace: Trace) -> list[Place]:
             return [place]
         if instruction != "FOR_ITER" and place.function is not None:
             found.append(place)
-        if instruction == "SEND" and (inner := [*inner_places(place.part, place.call)]):
+        if instruction == "SEND" and (
+            inner := [*inner_places(place.part, place.call, place.source)]
+        ):
             row = inner
     for place in row:
         if place.leaves_frame:

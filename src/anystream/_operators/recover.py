@@ -22,15 +22,16 @@ class Replaceable(Wrapper):
         self.stream = stream
         self.owner = owner
         self.source = owner.open_part(stream)
+        self.opened: Openable | None = stream  # as the source; None: what a function has made
         self.error: Exception | None = None  # that ended the source, until another one is open
 
     def draws_from(self) -> Parts:
-        return ((source, self.stream) for source in self.reads())
+        return ((source, self.opened) for source in self.reads())
 
     def failed(self, error: BaseException, types: Types, attempt: Attempt | None = None) -> None:
         """Taking an item, or waiting for it, raised `error`: keep it if it is of these types."""
         error = named(error, self.stream)
-        self.owner.locate(error, self.source, self.stream)
+        self.owner.locate(error, self.source, self.opened)
         cancelled = attempt is not None and attempt.was_cancelled
         try:
             if not isinstance(error, types) or cancelled or not self.owner.recovers():
@@ -129,6 +130,7 @@ class Catch(Replaceable):
         unless_all(self.error, lambda error: isinstance(error, self.types))
         made = await in_except(self.error, self.handler, self.error)
         await self.begin(() if made is None else made, self.owner)
+        self.opened = None
         assert self.error is not None
         self.owner.has_caught(self.error)
         self.error, self.replaced = None, True
@@ -225,6 +227,7 @@ class Retrying(Replaceable):
         """What `resume` makes, which is called by the first step, so that it is retried as well."""
         resume, last = self.resume, self.last
         assert resume is not None
+        self.opened = None
         return self.anew(lambda: Deferred(lambda: resume(last), self.owner))
 
 

@@ -321,6 +321,13 @@ class Expander(Worker):
     def reading(self) -> Iterable[Source]:
         return self.inner
 
+    def tell_where(self, error: BaseException) -> None:
+        if self.supply.has_raised(error):
+            self.supply.tell_where(self, error)
+        else:
+            super().tell_where(error)
+            at_item(error, self.place + 1)
+
     def reads(self) -> Iterable[Source]:
         return (*super().reads(), *self.inner)
 
