@@ -1,5 +1,6 @@
 """What a run says of itself while it runs: `run.statistics()`."""
 
+import builtins
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -452,3 +453,90 @@ async def test_errors_are_counted() -> None:
 def test_a_stage_is_a_value() -> None:
     assert StageStatistics.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert RunStatistics.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+# -- parts that are replaced ----------------------------------------------------------------
+
+
+def once_a_second() -> Stream[int]:
+    """Three items, which come through a channel."""
+    return ticker(1).map(lambda _: 1).take(3).buffer(2)
+
+
+def failing_at_the_end() -> Stream[int]:
+    return once_a_second().chain(Stream([0])).map(lambda n: 1 // n)
+
+
+REPLACED: dict[str, Callable[[], Stream[Any]]] = {
+    "retry": lambda: failing_at_the_end().retry(Retry(None, first=1, jitter=False)),
+    "repeat": lambda: once_a_second().repeat(),
+    "catch": lambda: failing_at_the_end().catch(lambda _: once_a_second().repeat()),
+    "chain": lambda: once_a_second().chain(once_a_second(), once_a_second()),
+    "flat_map": lambda: async_range(9).flat_map(lambda _: once_a_second()),
+    "flat_map in two tasks": (
+        lambda: async_range(9).flat_map(lambda _: once_a_second(), concurrency=2)
+    ),
+    "switch_map": lambda: ticker(4).switch_map(lambda _: once_a_second()),
+    "workers": lambda: ticker(1).buffer(2).map(waits(0.5), concurrency=3),
+}
+
+
+@pytest.mark.parametrize("kind", REPLACED)
+async def test_what_has_been_counted_stays(kind: str) -> None:
+    """Also of parts that are over, and at the end."""
+    seen = list[list[float]]()
+    async with REPLACED[kind]().buffer(1).take(9).buffer(1) as items:
+        items.statistics()
+        async for _ in items:
+            first, second, *_ = items.statistics().stages
+            seen.append([first.items_seconds, second.items_seconds, second.retried])
+            assert first.items_seconds == pytest.approx(second.reader_seconds)
+            await anyio.sleep(0.25)
+        assert items.statistics().stages[0].items_seconds >= seen[-1][0]
+    for numbers in builtins.zip(*seen, strict=True):
+        assert [*numbers] == sorted(numbers)
+    assert seen[-1][1] > 2
+
+
+async def test_a_wait_is_counted_once() -> None:
+    """The workers take turns at the channel before them, and all of them wait."""
+    async with ticker(1).buffer(3).map(waits(0), concurrency=2) as items:
+        items.statistics()
+        for _ in range(5):
+            await anext(items)
+        await anyio.sleep(0.5)
+        workers, _ = items.statistics().stages
+        assert workers.items_seconds == pytest.approx(5.5 + 4.5)  # the second came with an item
+
+
+@pytest.mark.parametrize("kind", ["switch_map", "flat_map"])
+async def test_errors_that_were_caught_in_inner_streams_stay_counted(kind: str) -> None:
+    def inner(_: object) -> Stream[Any]:
+        return Stream([0, 1]).map(lambda n: 1 // n, on_error="skip").chain(ticker(9))
+
+    outer = ticker(1).take(4)
+    stream = (
+        outer.switch_map(inner) if kind == "switch_map" else outer.flat_map(inner, concurrency=4)
+    )
+    async with stream as items:
+        for caught in range(1, 5):
+            await anext(items)
+            assert items.statistics().stages[0].caught == caught
+
+
+async def test_a_stage_that_opens_later_is_timed_from_then_on() -> None:
+    async with once_a_second().repeat() as items:
+        items.statistics()
+        for _ in range(8):
+            await anext(items)
+        (stage,) = items.statistics().stages
+        assert stage.reader_seconds == pytest.approx(2)
+
+
+async def test_the_reader_is_not_blamed_for_a_young_stage() -> None:
+    async with once_a_second().repeat() as items:
+        for _ in range(30):
+            slowest = items.statistics().slowest
+            await anext(items)
+            await anyio.sleep(0.25)
+        assert slowest is not None

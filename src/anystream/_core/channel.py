@@ -47,6 +47,23 @@ class Counts(NamedTuple):
     dropped: int
 
 
+class Gone(NamedTuple):
+    """What tasks have counted that are over, and that nobody refers to any more."""
+
+    caught: int
+    retried: int
+    waited: float
+
+    def and_of(self, task: Task) -> "Gone":
+        return Gone(
+            self.caught + task.caught, self.retried + task.retried, self.waited + task.waited
+        )
+
+
+NOBODY = Gone(0, 0, 0.0)
+"""One for all: each opening would make another one [open]."""
+
+
 class Waits:
     """How long tasks have waited at one place, all together."""
 
@@ -333,6 +350,7 @@ class Channel(SourceDefaults):
         "backend",
         "demand",
         "dropped",
+        "gone",
         "new_event",
         "opened_at",
         "passed",
@@ -350,6 +368,7 @@ class Channel(SourceDefaults):
         self.wanted = 0  # how many items a reader waits for
         self.passed = 0  # items that have come, be they read, waiting or dropped
         self.dropped = 0
+        self.gone = NOBODY
         self.opened_at = backend.clock()()
         self.timing: Timing | None = None  # once somebody has asked
         self._state = OPEN
@@ -488,6 +507,11 @@ class Channel(SourceDefaults):
     def forget_task(self, task: Task) -> None:
         """Do not stop it any more: it is over, and another one fills its lane."""
         self._tasks = [each for each in self._tasks if each is not task]
+        self.outlives(task)
+
+    def outlives(self, task: Task) -> None:
+        """Keep what a task has counted that is over."""
+        self.gone = self.gone.and_of(task)
 
     # -- from the lanes ---------------------------------------------------------------------
 

@@ -250,6 +250,11 @@ class Task(Protocol):
         ...
 
     @property
+    def waited(self) -> float:
+        """Seconds for which it has waited for items, as far as its channel does not time that."""
+        ...
+
+    @property
     def caught(self) -> int:
         """How many errors were dealt with in it."""
         ...

@@ -220,6 +220,11 @@ class Opening(TaskOwner):
     def view(self) -> TrackedRun | None:
         return self._view
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether waits are timed, since somebody has asked for statistics."""
+        return self._timed_since is not None
+
     def statistics(self) -> RunStatistics:
         """The numbers of this moment, or of that at which it began to close."""
         if self._statistics is not None:

@@ -17,6 +17,7 @@ from .driver import iterate
 from .locating import hide_frames, locate
 from .observing import TrackedRun
 from .siblings import attach, is_of_cleanup, mark_as_of_cleanup
+from .statistics import waited_for
 from .trio_scopes import parted
 
 
@@ -60,6 +61,7 @@ class TaskOwner(Owner):
         "_retried",
         "_shield",
         "_unread",
+        "_waited",
     )
 
     def __init__(self) -> None:
@@ -69,6 +71,7 @@ class TaskOwner(Owner):
         self._late: BaseException | None = None  # a native cancel that arrived during cleanup
         self._caught: int = 0
         self._retried: int = 0
+        self._waited: float = 0.0  # seconds, for items of parts that are closed
 
     # -- what the kinds differ in -------------------------------------------------------------
 
@@ -174,12 +177,14 @@ class TaskOwner(Owner):
     # -- closing ------------------------------------------------------------------------------
 
     async def finish(self, part: Source) -> None:
+        self._waited += waited_for(part)
         await part.close(self)
         self.forget()
         self.raise_collected(None)
 
     async def replace(self, part: Source | None, error: Exception | None) -> None:
         if part is not None:
+            self._waited += waited_for(part)
             await part.close(self)
             await self.close_lost(self)
             self.forget()

@@ -36,6 +36,7 @@ from .interrupts import protected
 from .observing import TrackedRun
 from .opening import Opening
 from .owner import TaskOwner
+from .statistics import waited_for
 from .trio_scopes import Unwinding, are_known, is_told, parted
 
 OWN: set[int] = set()
@@ -169,6 +170,14 @@ class Producer(TaskOwner):
 
     def reads(self) -> Iterable[Source]:
         return self.reading()
+
+    def steps(self) -> Iterable[Source]:
+        """What of that it steps alone, and not in turn with other tasks."""
+        return self.reads()
+
+    @property
+    def waited(self) -> float:
+        return self._waited + sum(map(waited_for, self.steps()))
 
     def helpers(self) -> Iterable[Task]:
         return ()
@@ -541,6 +550,8 @@ class LaneProducer(Producer):
     def fill(self, lane: Lane) -> None:
         """Begin to fill `lane`, and stop when its channel does."""
         self.lane = lane
+        if self._opening.is_timed and not lane.channel.tasks:
+            lane.channel.time_waits(0, 0)
         lane.channel.filled_by(self)
         self.start()
 

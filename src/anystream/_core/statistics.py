@@ -111,7 +111,8 @@ class RunStatistics:
         """
         if not self.stages or not self.timed:
             return None
-        reader = 1 - self.stages[0].reader_seconds / self.timed
+        first = self.stages[0]
+        reader = 1 - first.reader_seconds / (min(self.timed, first.age) or self.timed)
         slow = max(self.stages, key=self._holding_up)
         return slow if self._holding_up(slow) >= reader else None
 
@@ -153,14 +154,13 @@ class Walk:
                 yield from self.stages(part, depth + 1)
 
     def stage(self, channel: Channel, depth: int) -> StageStatistics:
-        tasks = [task for task in channel.feeders() if not task.done]
+        feeders = [*channel.feeders()]
+        tasks = [task for task in feeders if not task.done]
         waits = [task.waits_for or waits_upstream(task) for task in tasks]
         room, items = waits.count("room"), waits.count("items")
-        read = {id(part): part for task in tasks for part in task.reads()}
-        upstream = [each.waited().reader for part in read.values() for each in channels(part)]
         channel.time_waits(room, [task.waits_for for task in tasks].count("items"))
         seconds = channel.waited()
-        counts = channel.counts()
+        counts, gone = channel.counts(), channel.gone
         return StageStatistics(
             name=channel.text(),
             depth=depth,
@@ -176,10 +176,10 @@ class Walk:
             working=len(tasks) - room - items,
             reader_waits=channel.read,
             room_seconds=seconds.room,
-            items_seconds=seconds.items + sum(upstream),
+            items_seconds=seconds.items + sum(task.waited for task in feeders) + gone.waited,
             reader_seconds=seconds.reader,
-            caught=sum(task.caught for task in channel.feeders()),
-            retried=sum(task.retried for task in channel.feeders()),
+            caught=sum(task.caught for task in feeders) + gone.caught,
+            retried=sum(task.retried for task in feeders) + gone.retried,
         )
 
 
@@ -190,6 +190,11 @@ def channels(source: Source) -> Iterator[Channel]:
         return
     for part in source.reads():
         yield from channels(part)
+
+
+def waited_for(source: Source) -> float:
+    """How many seconds the task that reads `source` has waited for the channels in there."""
+    return sum(each.waited().reader for each in channels(source))
 
 
 def waits_upstream(task: Task) -> str | None:

@@ -48,6 +48,9 @@ class Worker(LaneProducer):
     def reads(self) -> Iterable[Source]:
         return (self.supply.source,)
 
+    def steps(self) -> Iterable[Source]:
+        return ()
+
 
 class Crew(ABC):
     """The workers: each is there before its item, and only if the others are busy.

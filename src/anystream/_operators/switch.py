@@ -83,6 +83,8 @@ class Switch(LaneProducer):
         while not self.stopped and (batch := await self.source.batch()) is not None:
             for item in batch:
                 await self.stop(self.running)
+                for last in self.running:
+                    self.lane.channel.outlives(last)
                 if self.stopped:  # meanwhile
                     return
                 self.running = [self.latest(self, self.lane, self.fn, item)]

@@ -331,6 +331,9 @@ class Expander(Worker):
     def reads(self) -> Iterable[Source]:
         return (*super().reads(), *self.inner)
 
+    def steps(self) -> Iterable[Source]:
+        return self.inner
+
     def ended(self, reported: bool) -> None:
         super().ended(reported)
         if self.replaced:
