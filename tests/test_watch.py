@@ -130,12 +130,39 @@ def test_a_run_that_is_closed_meanwhile_is_not_looked_at() -> None:
         ('Stream(b"ab").map(f)', "Stream(…).map(f)"),
         ("map(partial(f, 3), concurrency=2)", "map(partial…, concurrency=2)"),
         ("Stream(['cut off...", "Stream(…"),
-        ("async_range(9).buffer(3).named('mine')", "mine"),
+        ("async_range(9).buffer(3).named('mine')", "async_range(9).buffer(3).named(…)"),
         ("merge(...)", "merge(...)"),
     ],
 )
 def test_no_value_is_shown(text: str, shown: str) -> None:
     assert without_values(text) == shown
+
+
+async def test_no_value_is_shown_of_a_text_that_is_cut_off() -> None:
+    """Wherever that is cut."""
+    with watch.watching():
+        for length in range(1, 160):
+            before = async_range(9).map(slow).map(slow).named("n" * length)
+            hidden = before.intersperse("hidden " * 8).map(str).intersperse("x").map(str)
+            async with hidden:
+                (run,) = pictures()
+            assert "hid" not in run.name
+            assert len(run.name) <= 200
+
+
+@pytest.mark.parametrize("name", ["mine", "it's", 'say "hi"', "orders [eu]", "a, (b (c))", "é"])
+async def test_a_name_is_shown_as_it_is(name: str) -> None:
+    with watch.watching():
+        async with async_range(9).buffer(3).named(name):
+            (run,) = pictures()
+            assert run.name == run.stages[0].name == name
+
+
+async def test_what_acts_on_a_terminal_is_not_shown() -> None:
+    with watch.watching():
+        async with async_range(9).buffer(3).named("\x1b[31mred\r\n"):
+            (run,) = pictures()
+            assert run.name == run.stages[0].name == "\\x1b[31mred\\r\\n"
 
 
 # -- the terminal ---------------------------------------------------------------------------

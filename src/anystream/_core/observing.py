@@ -13,7 +13,7 @@ from weakref import ref
 
 from .._errors import WrongTaskError
 from .backends import Home
-from .contracts import Openable
+from .contracts import Openable, written
 from .statistics import RunStatistics
 
 Ending: TypeAlias = Literal["completed", "left", "failed", "cancelled"]
@@ -261,6 +261,12 @@ def track(opening: Observable) -> TrackedRun:
     run = TrackedRun(opening, observers)
     run.is_opened()
     return run
+
+
+def text_of(run: ObservedRun) -> object:
+    """How the stream of a run was written, in whole, or its name if the run is gone."""
+    opening = run._opening()  # pyright: ignore[reportPrivateUsage]  # hidden from users only
+    return run.name if opening is None else written(opening.stream).text
 
 
 def report(observer: Observer) -> None:

@@ -7,7 +7,8 @@ from contextvars import ContextVar
 from threading import Lock
 from typing import NamedTuple
 
-from .._core.observing import ObservedRun, Observer, observe
+from .. import _labels as label
+from .._core.observing import ObservedRun, Observer, observe, text_of
 from .._core.threads import Loop
 from .._errors import WrongTaskError
 
@@ -49,7 +50,7 @@ class Watched:
 
     def __init__(self, run: ObservedRun) -> None:
         self.run = run
-        self.name: str = without_values(run.name)
+        self.name: str = name_of(text_of(run))
         self.loop: Loop = Loop()
         self.base: tuple[float, list[int]] = 0.0, []  # an earlier time, and what was read by then
         self.rates: list[float] = []
@@ -69,7 +70,7 @@ class Watched:
         self.measure(age, [stage.read for stage in numbers.stages])
         stages = [
             StagePicture(
-                name=without_values(stage.name),
+                name=name_of(stage.name),
                 depth=stage.depth,
                 rate=self.rates[place] if place < len(self.rates) else None,
                 read=stage.read,
@@ -181,7 +182,9 @@ def kept() -> Generator[None, None, None]:
 
 # -- names ------------------------------------------------------------------------------------
 
-TITLE = re.compile(r"\.named\('([^']*)'\)$")
+CALL = re.compile(r"[\w.<>]+\(")
+"""What the text of a call begins with."""
+
 TOKENS = re.compile(
     r"""(?P<text> b?'(?:\\.|[^'\\])*'? | b?"(?:\\.|[^"\\])*"?)
     | (?P<open> [(\[{<]) | (?P<close> [)\]}>])
@@ -190,11 +193,20 @@ TOKENS = re.compile(
 )
 
 
+def name_of(text: object) -> str:
+    """The name that the user has given to a call, or how that is written, without values.
+
+    It is shortened in the end: a text that is cut off no longer tells what in it is a value.
+    """
+    if isinstance(text, label.Label) and text.title is not None:
+        name = text.title
+    elif CALL.match(name := str(text)):
+        name = without_values(name)
+    return label.visible(label.shortened(name))
+
+
 def without_values(text: str) -> str:
     """How calls are written, without what may be data: texts, and what is in inner brackets."""
-    title = TITLE.search(text)
-    if title is not None:
-        return title[1]
     shown: list[str] = []
     depth = place = 0
     for token in TOKENS.finditer(text):
