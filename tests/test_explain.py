@@ -1,6 +1,7 @@
 """`explain`: what it draws, and that this is what is there when the stream is open."""
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from typing import Any
+from xml.etree import ElementTree
 
 import anyio
 import pytest
@@ -286,6 +288,43 @@ def test_a_text_of_several_lines_is_put_into_one(format: Any) -> None:
     drawn = stream.explain(format).splitlines()
     assert len(drawn) == length
     assert "default_if_empty(one two three)" in "".join(drawn)
+
+
+ODD = ['say "hi" \\ there', "a\nb", "\x1b[31mred\x00", "\ud800", "\u202e<b>&amp;</b>"]
+"""What some format or other cannot hold as it is."""
+
+
+class Odd:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+async def test_odd_names_and_texts_in_every_format(odd: str) -> None:
+    async def slow(n: int) -> int:
+        await anyio.sleep(1)
+        return n
+
+    named = async_range(9).map(slow).buffer(2).named(odd).chain([Odd(odd)])
+    async with named as items:
+        items.statistics()
+        await anext(items)
+        drawings = {
+            format: [stream.explain(format) for stream in (named, items)]
+            for format in ("text", "mermaid", "svg")
+        }
+    for drawing in itertools.chain.from_iterable(drawings.values()):
+        assert drawing.encode().decode().replace("\n", "").isprintable()
+    for svg in drawings["svg"]:
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+    for chart in drawings["mermaid"]:
+        _, title, _, *lines = chart.splitlines()
+        assert json.loads(title.removeprefix("title: "))
+        assert all(line.count('"') % 2 == 0 for line in lines)
+    assert "the slowest is " in drawings["text"][1].splitlines()[-1]
 
 
 def test_a_bad_format() -> None:

@@ -74,7 +74,9 @@ def explained(stream: Openable, format: str, numbers: RunStatistics | None = Non
     if numbers is None:
         last = summary(segment, needs_tasks(stream))
     else:
-        last = with_numbers(segment, numbers)
+        last = in_a_line(with_numbers(segment, numbers))
+    for each in segment.everything():
+        each.name = in_a_line(each.name)
     return DRAWINGS[format](segment, last)
 
 
@@ -285,7 +287,8 @@ def folded(pieces: list[str], room: int) -> Iterator[str]:
 def mermaid(segment: DrawnSegment, last: str) -> str:
     chart = Chart()
     chart.task(segment)
-    return "\n".join(["---", f'title: "{last}"', "---", "flowchart LR", *chart.lines])
+    title = last.replace("\\", "\\\\").replace('"', '\\"')  # as YAML has it
+    return "\n".join(["---", f'title: "{title}"', "---", "flowchart LR", *chart.lines])
 
 
 class Chart:

@@ -263,8 +263,8 @@ def shortened(text: str) -> str:
 
 
 def in_a_line(text: str) -> str:
-    """The text, in which a `repr` may have ended a line."""
-    return " ".join(text.splitlines())
+    """The text, in which a `repr` may have ended a line, or have what no drawing can hold."""
+    return visible(" ".join(text.splitlines()))
 
 
 def visible(text: str) -> str:
