@@ -303,6 +303,25 @@ async def test_a_cancellation_that_a_function_raises_names_it(anyio_backend_name
     assert error is asyncio.CancelledError or "cancels raised" in str(caught.value)
 
 
+async def agen(n: int) -> AsyncIterator[int]:
+    yield n
+
+
+@pytest.mark.parametrize("method", ["map", "filter", "for_each"])
+@pytest.mark.parametrize(
+    ("fn", "text"), [(lambda n: aquare(n), "plain function"), (lambda n: agen(n), "use flat_map")]
+)
+@pytest.mark.parametrize("options", [{}, {"chunk": 4}, {"on_error": "skip"}])
+async def test_what_only_an_event_loop_can_call_is_refused_by_its_result(
+    method: str, fn: Any, text: str, options: Any
+) -> None:
+    if method != "map" and "on_error" in options:
+        pytest.skip("it has none")
+    made = getattr(async_range(9), method)(fn, executor=AtOnce(), concurrency=1, **options)
+    with pytest.raises(TypeError, match=text):
+        await (made if method == "for_each" else made.drain())
+
+
 async def test_a_submit_that_returns_no_future() -> None:
     class Wrong:
         def submit(self, fn: Any, /, *args: Any) -> Any:

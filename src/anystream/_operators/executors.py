@@ -2,7 +2,10 @@
 
 from functools import partial
 from inspect import iscoroutinefunction
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any, cast
+
+from .. import _args as check
 
 
 def makes_pool(executor: Any) -> bool:
@@ -43,3 +46,23 @@ def is_async(fn: Any) -> bool:
     while isinstance(fn, partial):
         fn = cast("Any", fn).func
     return iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # to see what it is
+
+
+def not_plain(fn: Any) -> TypeError:
+    """The error of a function that only an event loop can call."""
+    return TypeError(
+        f"fn must be a plain function, which a worker of the executor calls, got {fn!r};"
+        " without executor= an async function is awaited here"
+    )
+
+
+def unless_plain(fn: Any, outcomes: list[Any]) -> None:
+    """Raise the error of a function whose results have to be awaited or read in an event loop."""
+    kind: type = type(outcomes[0])
+    if kind is AsyncGeneratorType:
+        raise check.unread("fn", fn)
+    if kind is CoroutineType:
+        for each in outcomes:
+            if type(each) is CoroutineType:
+                each.close()  # which nobody has awaited
+        raise not_plain(fn)

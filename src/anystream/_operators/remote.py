@@ -20,7 +20,7 @@ from .._core.locating import at_item
 from .._core.threads import Loop, WakeUp, in_a_thread
 from .._errors import CleanupTimeoutError
 from .._remote import Failed, call
-from .executors import checked_pool, is_async, makes_pool
+from .executors import checked_pool, is_async, makes_pool, not_plain, unless_plain
 from .recover import in_except
 from .workers import Caller, Pool
 
@@ -72,10 +72,7 @@ class Plan(NamedTuple):
         elif is_async(executor):
             raise TypeError(f"executor must be made by a plain function, got {executor!r}")
         if is_async(fn):
-            raise TypeError(
-                f"fn must be a plain function, which a worker of the executor calls, got {fn!r};"
-                " without executor= an async function is awaited here"
-            )
+            raise not_plain(fn)
         if concurrency is None:
             raise TypeError(
                 "executor needs concurrency, the number of calls that may be submitted and not"
@@ -491,6 +488,7 @@ class RemoteCaller(Caller):
 
     async def take(self, chunk: Chunk, outcomes: Outcomes, results: list[Any]) -> None:
         """Add what the worker has sent to the results; raises the error of an item."""
+        unless_plain(self.calls.plan.fn, outcomes)
         pairs = zip(chunk.items, outcomes, strict=False)
         for number, (item, outcome) in enumerate(pairs, chunk.first + 1):
             result = outcome
