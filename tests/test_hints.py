@@ -131,11 +131,30 @@ OPERATORS: dict[str, Callable[[Stream[Any], Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("way", OPERATORS)
+OTHERS: dict[str, Callable[[Stream[Any], Any], Any]] = {
+    "accumulate": lambda s, fn: s.accumulate(fn),
+    "distinct": lambda s, fn: s.distinct(fn),
+    "dedupe": lambda s, fn: s.dedupe(fn),
+    "chunk_by": lambda s, fn: s.chunk_by(fn),
+    "split_when": lambda s, fn: s.split_when(fn),
+    "partition": lambda s, fn: s.partition(fn),
+    "group_by": lambda s, fn: s.group_by(fn),
+    "on_close": lambda s, fn: s.on_close(fn),
+    "max": lambda s, fn: s.max(key=fn).send(None),
+    "reduce": lambda s, fn: s.reduce(fn, 0).send(None),
+}
+
+
+@pytest.mark.parametrize("way", [*OPERATORS, *OTHERS])
 @pytest.mark.parametrize("fn", [letters, Letters(), partial(letters)], ids=["fn", "object", "part"])
 def test_an_async_generator_function_is_refused_at_the_call(way: str, fn: Any) -> None:
-    with pytest.raises(TypeError, match=r"fn gives async generators.*: use flat_map"):
-        OPERATORS[way](async_range(3), fn)
+    with pytest.raises(TypeError, match=r"(fn|key) gives async generators.*: use flat_map"):
+        (OPERATORS | OTHERS)[way](async_range(3), fn)
+
+
+def test_the_newest_of_several_async_generators_is_read_by_another_operator() -> None:
+    with pytest.raises(TypeError, match=r"fn gives async generators.*: use switch_map"):
+        async_range(3).map_latest(letters)
 
 
 @pytest.mark.parametrize("way", OPERATORS)

@@ -15,7 +15,7 @@ def function(name: str, value: object) -> None:
 
 def listens(name: str, value: Any) -> bool:
     """`value` must be a function of no argument, or of one: whether it needs that."""
-    function(name, value)
+    result_function(name, value)
     try:
         signature = inspect.signature(value)
     except ValueError:  # of some that are written in C
@@ -29,16 +29,20 @@ def listens(name: str, value: Any) -> bool:
     raise TypeError(f"{name} must take no argument, or one, got {value!r}")
 
 
-def result_function(name: str, value: Any) -> None:
-    """`value` must be a function whose result is wanted, and not the items of its result."""
+def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
+    """`value` must be a function whose result is wanted, and not the items of its result.
+
+    The operator `instead` reads these.
+    """
     function(name, value)
     if inspect.isasyncgenfunction(value) or inspect.isasyncgenfunction(value.__call__):
-        raise unread(name, value)
+        raise unread(name, value, instead)
 
 
-def unread(name: str, value: object) -> TypeError:
+def unread(name: str, value: object, instead: str = "flat_map") -> TypeError:
     return TypeError(
-        f"{name} gives async generators, whose items nobody would read: use flat_map, got {value!r}"
+        f"{name} gives async generators, whose items nobody would read: use {instead}, got"
+        f" {value!r}"
     )
 
 

@@ -897,7 +897,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         bound = None if remember is None else check.integer("remember", remember, 1)
         if key is None:
             return self._then(lambda _: select.Filter(select.memory(bound).new))
-        check.function("key", key)
+        check.result_function("key", key)
         return self._then(lambda _: select.New(key, select.memory(bound).new))
 
     @named_call
@@ -915,7 +915,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         if key is None:
             return self._then(lambda _: select.Dedupe())
-        check.function("key", key)
+        check.result_function("key", key)
         return self._then(lambda _: select.New(key, select.LastKey().new))
 
     @named_call
@@ -975,7 +975,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [1, 3, 6, 10]
         [10, 10, 20, 60, 240]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         return self._then(lambda _: transform.Accumulate(fn, initial))
 
     @named_call
@@ -1064,7 +1064,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(1, 3), (2, 4), (5,)]
         """
-        check.function("key", key)
+        check.result_function("key", key)
         return self._then(
             lambda _: transform.Keyed(key),
             lambda _: transform.ChunkBy(),
@@ -1090,7 +1090,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(1, 2), (4, 5), (9,)]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         return self._then(lambda _: transform.SplitWhen(fn))
 
     @named_call
@@ -1193,7 +1193,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         ['ABC']
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn, "switch_map")
         open_source = switch.switched(self._recipe, fn, switch.Calling)
         return self._joined(open_source, layouts.CALLED, 0)
 
@@ -1853,7 +1853,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [1, 3, 5] [0, 2, 4]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
         text = label.Label(self._recipe.text)
         owned = Recipe.combine(
@@ -1904,7 +1904,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(0, [0, 2, 4]), (1, [1, 3, 5])]
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
         text = label.Label(self._recipe.text)
         reader = layouts.BRANCH, text, [self._recipe], size, 0
@@ -2135,7 +2135,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         120
         """
-        check.function("fn", fn)
+        check.result_function("fn", fn)
         reducing = label.call("reduce", fn)
         totals = self._also(lambda _: transform.Accumulate(fn, initial), call=reducing)
         try:
@@ -2245,7 +2245,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def _keyed(self, name: str, key: Callable[[T_co], Any] | None) -> "Stream[Any]":
         by: Callable[[T_co], Any] = identity if key is None else key
-        check.function("key", by)
+        check.result_function("key", by)
         call = label.call(name) if key is None else label.call(name, key=key)
         return self._also(lambda _: transform.Keyed(by), call=call)
 

@@ -58,7 +58,7 @@ def not_plain(fn: Any) -> TypeError:
 
 def unless_plain(fn: Any, outcomes: list[Any]) -> None:
     """Raise the error of a function whose results have to be awaited or read in an event loop."""
-    kind: type = type(outcomes[0])
+    kind = type(cast("object", outcomes[0]))
     if kind is AsyncGeneratorType:
         raise check.unread("fn", fn)
     if kind is CoroutineType:
