@@ -4,7 +4,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -249,6 +249,32 @@ async def test_a_share_is_a_run_and_so_are_its_readers() -> None:
             assert log.told == ["opened"]
             assert await shared.count() == 3
     assert [run.name for run in log.runs] == ["async_range(3).share()"] * 2
+
+
+@pytest.mark.parametrize("kind", ["share", "partition"])
+@pytest.mark.parametrize("end", ["completed", "failed", "left"])
+async def test_a_share_ends_as_its_items_do(kind: str, end: str) -> None:
+    def source() -> Iterator[int]:
+        yield from range(99 if end == "left" else 4)
+        if end == "failed":
+            raise OSError
+
+    with observe(Log()) as log:
+        stream = Stream(source)
+        if kind == "share":
+            async with stream.share(9) as shared, shared as reader:
+                await read(reader, end)
+        else:
+            async with stream.partition(lambda n: n < 99, buffer=9) as (true, _), true as reader:
+                await read(reader, end)
+    assert log.told == ["opened", "opened", end, end]
+
+
+async def read(items: AsyncIterator[int], end: str) -> None:
+    with suppress(OSError):
+        async for _ in items:
+            if end == "left":
+                break
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -16,6 +16,7 @@ from .._core.channel import Channel, Lane
 from .._core.contracts import Named, Openable, Owner, Source, SourceDefaults, Task
 from .._core.driver import is_awaitable, resolved
 from .._core.interrupts import protected
+from .._core.observing import Ending
 from .._core.owner import until
 from .._core.producer import OWN, Producer
 from .._core.run import Run, reader_of
@@ -92,7 +93,11 @@ class Distributor(ABC):
         self.opener: int | None = None  # the task of that
         self.over = False
         self.error: BaseException | None = None
+        self.ending: Ending | None = None  # of the source, if it has come to its end by itself
         self.call: Named | None = None
+
+    def how(self) -> Ending | None:
+        return self.ending
 
     def is_of(self, call: Named) -> None:
         self.call = call
@@ -224,6 +229,8 @@ class Dealer(Producer):
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
         if stopped:
             self.distributor.cut()
+        else:
+            self.distributor.ending = "completed" if error is None else "failed"
         self.failed = error is not None
         return error is not None and self.distributor.end(error)
 
@@ -248,6 +255,10 @@ class HeldOpen(SourceDefaults):
 
     async def batch(self) -> Iterator[Any] | None:
         return None
+
+    @abstractmethod
+    def how(self) -> Ending | None:
+        """How its items have ended, if they have."""
 
 
 class Holder(Generic[T]):
@@ -275,6 +286,10 @@ class Holder(Generic[T]):
         traceback: TracebackType | None,
     ) -> None:
         assert self.run is not None
+        opening = reader_of(self.run).opening
+        held = opening.top()
+        if opening.view is not None and isinstance(held, HeldOpen) and (how := held.how()):
+            opening.view.is_ended(how)
         await self.run.__aexit__(kind, error, traceback)
         self.run = None
 
@@ -320,6 +335,9 @@ class Share(HeldOpen):
             self.distributor = self.make()
             self.distributor.call = self.call
         return self.distributor.join()
+
+    def how(self) -> Ending | None:
+        return self.distributor.how()
 
     async def close(self, owner: Owner) -> None:
         self.closed = True
