@@ -356,6 +356,53 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
 
 
+class Gone(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+async def test_a_log_that_cannot_be_written_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Gone())
+    async with async_range(3).progress("rows") as items:
+        await anext(items)
+        lines.LOG.report()
+        assert [n async for n in items] == [1, 2]
+
+
+def unable(count: int, seconds: float) -> str:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("place", ["log", "terminal"])
+async def test_a_description_that_fails_is_an_error_of_its_own_run(
+    place: str, request: pytest.FixtureRequest
+) -> None:
+    shown = request.getfixturevalue(place)
+    async with async_range(3).progress("rows") as rows:
+        await anext(rows)
+        with pytest.raises(ZeroDivisionError):
+            async with async_range(3).progress(unable) as items:
+                await anext(items)
+                report(place)
+                async with async_range(3).progress("others") as others:
+                    await others.collect()
+                    report(place)
+        report(place)
+    assert "rows" in shown.getvalue()
+    assert "others" in shown.getvalue()
+
+
+def report(place: str) -> None:
+    if place == "log":
+        lines.LOG.report()
+    elif bars.BARS.display is not None:
+        bars.BARS.display.refresh()
+
+
 @pytest.mark.real_time
 def test_rich_is_needed_on_a_terminal_only() -> None:
     ran = run("""

@@ -57,6 +57,13 @@ class KnownRemainingColumn(TimeRemainingColumn):
         return super().render(task)
 
 
+def drawn(line: Callable[[], str]) -> Text:
+    try:
+        return Text(line())
+    except Exception:  # which the end of its run raises
+        return Text()
+
+
 class Display(Progress):
     """A display that asks for the counts whenever it draws."""
 
@@ -82,7 +89,7 @@ class Display(Progress):
         with self.counting:
             for task, count in self.counts.items():
                 self.update(task, completed=count())
-            lines = [Text(line()) for line in self.lines]
+            lines = [*map(drawn, self.lines)]
         if self.tasks:
             yield from super().get_renderables()
         yield from lines
@@ -171,9 +178,11 @@ class Bars:
     def remove(self, remove: Callable[[], None]) -> None:
         with self.lock:
             assert self.display is not None  # since this bar is in it
-            remove()
-            if self.display.empty:
-                self.stop()
+            try:
+                remove()
+            finally:
+                if self.display.empty:
+                    self.stop()
 
     def stop(self) -> None:
         with self.lock:

@@ -7,6 +7,7 @@ with the last one.
 import sys
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from threading import Event, Lock, Thread
 from typing import Any, Protocol
@@ -41,7 +42,8 @@ class Log:
     def show(self, text: str) -> None:
         self.begun = True
         if not self.stream.closed:
-            print(text, file=self.stream, flush=True)
+            with suppress(OSError):  # who reads it has gone, or a disk is full: the run goes on
+                print(text, file=self.stream, flush=True)
 
     def end(self, text: str) -> None:
         if self.begun:
@@ -104,7 +106,8 @@ class Lines:
         with self.lock:
             for line in self.lines:
                 if line.run() is not None:
-                    line.outlet.show(line.text())
+                    with suppress(Exception):  # of the user's function, for the end to raise
+                        line.outlet.show(line.text())
             self.keep([line for line in self.lines if line.run() is not None])
 
     def end(self, line: Line) -> None:
