@@ -571,3 +571,20 @@ async def test_a_run_that_operators_have_is_drawn_as_its_text() -> None:
     recipe = Stream([1, 2]).map(str)._recipe  # pyright: ignore[reportPrivateUsage]
     run: Any = aiter(recipe)
     assert run.explain() == repr(recipe)
+
+
+async def test_stages_of_one_name_have_their_own_numbers() -> None:
+    """Those of parts that are over are not shown any more, and are not those of others."""
+    first = async_range(3).buffer(2)
+    async with first.chain(async_range(50, 59).buffer(2)) as items:
+        for _ in range(3):
+            await anext(items)
+        assert await anext(items) == 50
+        _, _, over, _, _, read, *_ = items.explain().splitlines()
+        assert over == "  |    ^ channel  buffer(2): at most 2 items"
+        assert read.startswith("       ^ channel  buffer(2): at most 2 items: 2 passed")
+    async with async_range(9).map(lambda _: 1 // 0).buffer(2).catch(lambda _: first) as items:
+        await anext(items)
+        lines = items.explain().splitlines()
+        assert lines[2] == "       ^ channel  buffer(2): at most 2 items"
+        assert lines[-1].endswith("; in inner streams: buffer(2)")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from ._core.channel import StageOrigin
 from ._core.contracts import Openable, needs_tasks
-from ._core.statistics import RunStatistics, StageStatistics
+from ._core.statistics import Picture, RunStatistics, StageStatistics
 from ._labels import Label, in_a_line
 from ._layouts import AGAIN, Layout
 from ._recipe import recipe_of
@@ -48,6 +49,7 @@ class DrawnSegment:
     opens: bool = False  # streams that nobody knows yet
     renews: bool = False  # starts tasks again and again
     name: str = ""  # of the stage that fills the channel
+    origin: StageOrigin | None = None  # of that
     numbers: StageStatistics | None = None  # of that, if it is open
     slowest: bool = False  # whether it holds up the others
 
@@ -68,29 +70,29 @@ class DrawnSegment:
             yield from feeder.everything()
 
 
-def explained(stream: Openable, format: str, numbers: RunStatistics | None = None) -> str:
-    """A drawing of `stream`, with the `numbers` of a run of it."""
+def explained(stream: Openable, format: str, picture: Picture | None = None) -> str:
+    """A drawing of `stream`, with the numbers of a run of it."""
     segment = segment_of(stream, "caller's task", NONE)
-    if numbers is None:
+    if picture is None:
         last = summary(segment, needs_tasks(stream))
     else:
-        last = in_a_line(with_numbers(segment, numbers))
+        last = in_a_line(with_numbers(segment, *picture))
     for each in segment.everything():
         each.name = in_a_line(each.name)
     return DRAWINGS[format](segment, last)
 
 
-def with_numbers(segment: DrawnSegment, numbers: RunStatistics) -> str:
+def with_numbers(segment: DrawnSegment, numbers: RunStatistics, origins: list[StageOrigin]) -> str:
     """Put the numbers of each stage where it is drawn; what there is to say of the others."""
-    by_name = defaultdict[str, deque[StageStatistics]](deque)
-    for stage in numbers.stages:
-        by_name[stage.name].append(stage)
+    by_origin = defaultdict[StageOrigin | None, deque[StageStatistics]](deque)
+    for origin, stage in zip(origins, numbers.stages, strict=True):
+        by_origin[origin].append(stage)
     slowest = numbers.slowest
     for each in segment.everything():
-        if each.channel is not None and by_name[each.name]:
-            each.numbers = by_name[each.name].popleft()
+        if each.channel is not None and by_origin[each.origin]:
+            each.numbers = by_origin[each.origin].popleft()
             each.slowest = each.numbers is slowest
-    inner = [stage.name for left in by_name.values() for stage in left]
+    inner = [stage.name for left in by_origin.values() for stage in left]
     return held_up_by(numbers) + (f"; in inner streams: {', '.join(inner)}" if inner else "")
 
 
@@ -152,7 +154,7 @@ def read_channel(segment: DrawnSegment, stage: Stage) -> None:
     layout = stage.layout
     call = in_a_line(stage.call.alone())
     segment.channel = amount(stage.bound, layout.unit) + layout.note
-    segment.name = stage.call.short()
+    segment.name, segment.origin = stage.call.short(), StageOrigin(stage.call, False)
     match layout.kind:
         case "workers":
             feeders = inputs_of(stage, "up to 1 task", PERHAPS)
@@ -160,7 +162,7 @@ def read_channel(segment: DrawnSegment, stage: Stage) -> None:
             number = stage.workers
             role = f"{number} tasks" if number > 1 else "task"
             workers = DrawnSegment(role, (number, number), [call], channel, feeders, layout.opens)
-            workers.name = f"{segment.name} source"
+            workers.name, workers.origin = f"{segment.name} source", StageOrigin(stage.call, True)
             segment.feeders = [workers]
         case "newest":
             inner = DrawnSegment(
@@ -169,7 +171,7 @@ def read_channel(segment: DrawnSegment, stage: Stage) -> None:
             feeders = inputs_of(stage, "task", ONE)
             channel = "at most 1 item, the newest"
             switch = DrawnSegment("task", ONE, [call], channel, feeders)
-            switch.name = f"{segment.name} source"
+            switch.name, switch.origin = f"{segment.name} source", StageOrigin(stage.call, True)
             segment.feeders = [inner, switch]
         case "distributor" | "subscription":
             segment.feeders = inputs_of(stage, "task", ONE)

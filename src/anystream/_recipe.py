@@ -218,7 +218,7 @@ class Recipe(Openable, AsyncIterable[Any]):
     def _depth(self) -> int:
         return self._frames
 
-    def _drawn(self, format: str, numbers: object) -> str:
+    def _drawn(self, format: str, picture: object) -> str:
         return repr(self)  # no user has a run of it
 
     def _written(self) -> Written:

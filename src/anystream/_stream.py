@@ -55,7 +55,7 @@ from ._core.contracts import (
 from ._core.interrupts import protected
 from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
-from ._core.statistics import RunStatistics
+from ._core.statistics import Picture
 from ._errors import EmptyStreamError, NeedsTasksError
 from ._operators import (
     batching,
@@ -444,11 +444,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         return self._drawn(format, None)
 
-    def _drawn(self, format: str, numbers: RunStatistics | None) -> str:
+    def _drawn(self, format: str, picture: Picture | None) -> str:
         check.choice("format", format, ("text", "mermaid", "svg"))
         from ._explain import explained
 
-        return explained(self, format, numbers)
+        return explained(self, format, picture)
 
     def _repr_svg_(self) -> str:
         """The drawing that a notebook shows."""

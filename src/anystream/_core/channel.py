@@ -47,6 +47,13 @@ class Counts(NamedTuple):
     dropped: int
 
 
+class StageOrigin(NamedTuple):
+    """The call that a channel came about by, which is one object for all openings."""
+
+    call: Named | None
+    feeds: bool  # whether it is the channel between the tasks of that
+
+
 class Gone(NamedTuple):
     """What tasks have counted that are over, and that nobody refers to any more."""
 
@@ -445,6 +452,11 @@ class Channel(SourceDefaults):
         if self._feeds is not None:
             return f"{self._feeds.text()} source"
         return "anystream" if self._label is None else self._label.short()
+
+    def origin(self) -> "StageOrigin":
+        if self._feeds is not None:
+            return StageOrigin(self._feeds.origin().call, True)
+        return StageOrigin(self._label, False)
 
     def task_name(self, part: str) -> str:
         """What the next task is called that fills it."""

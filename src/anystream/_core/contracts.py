@@ -471,7 +471,7 @@ class Openable(ABC):
     def _depth(self) -> int: ...
 
     @abstractmethod
-    def _drawn(self, format: str, numbers: Any) -> str: ...
+    def _drawn(self, format: str, picture: Any) -> str: ...
 
     @abstractmethod
     def _written(self) -> "Written": ...
@@ -500,9 +500,9 @@ def depth_of(stream: Openable) -> int:
     return stream._depth()  # pyright: ignore[reportPrivateUsage]  # as above
 
 
-def drawn(stream: Openable, format: str, numbers: Any) -> str:
+def drawn(stream: Openable, format: str, picture: Any) -> str:
     """A drawing of `stream`, with the numbers of a run of it."""
-    return stream._drawn(format, numbers)  # pyright: ignore[reportPrivateUsage]  # as above
+    return stream._drawn(format, picture)  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 def written(stream: Openable) -> Written:

@@ -33,7 +33,7 @@ from .contracts import Backend, Innermost, Openable, Owner, Source, Task, TaskGr
 from .interrupts import protected
 from .observing import TrackedRun
 from .owner import TaskOwner
-from .statistics import RunStatistics, picture
+from .statistics import Picture, RunStatistics, picture
 
 RESERVE = 100
 """Frames that functions of the user's, and the backend, may take beyond those of the pipeline."""
@@ -110,10 +110,10 @@ class Opening(TaskOwner):
         "_opens_more",
         "_outside",
         "_owned",
+        "_picture",
         "_refusal",
         "_scope",
         "_segment",
-        "_statistics",
         "_stream",
         "_task",
         "_tasks",
@@ -147,7 +147,7 @@ class Opening(TaskOwner):
         self._last: Sequence[Task] = ()  # those that the group may wait for
         self._refusal: StreamClosedError | None = None  # of what began too late
         self._timed_since: float | None = None  # the first time that statistics were asked for
-        self._statistics: RunStatistics | None = None  # as it began to close, if they were
+        self._picture: Picture | None = None  # as it began to close, if they were
         self._view: TrackedRun | None = None  # what observers have of it
 
     @property
@@ -227,8 +227,12 @@ class Opening(TaskOwner):
 
     def statistics(self) -> RunStatistics:
         """The numbers of this moment, or of that at which it began to close."""
-        if self._statistics is not None:
-            return self._statistics
+        return self.picture().numbers
+
+    def picture(self) -> Picture:
+        """The same, and what its stages came about by."""
+        if self._picture is not None:
+            return self._picture
         now = self.now()
         if self._timed_since is None:
             self._timed_since = now
@@ -532,7 +536,7 @@ class Opening(TaskOwner):
     async def close(self) -> None:
         """Close every source, downstream first; `raise_collected` raises what they have raised."""
         if self._timed_since is not None or self._view is not None:
-            self._statistics = self.statistics()
+            self._picture = self.picture()
         self._closed = True
         segment, self._segment = self._segment, None
         if segment is not None:

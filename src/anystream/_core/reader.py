@@ -95,7 +95,7 @@ class Reader:
         return self._opening.statistics()
 
     def explain(self, format: str) -> str:
-        return drawn(self._opening.stream, format, self._opening.statistics())
+        return drawn(self._opening.stream, format, self._opening.picture())
 
     def top(self) -> Source:
         """The segment that this reads."""

@@ -6,8 +6,9 @@ when somebody asks. Waits are timed from the first time on that somebody does.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .channel import Channel
+from .channel import Channel, StageOrigin
 from .contracts import Source, Task
 
 
@@ -125,12 +126,19 @@ class RunStatistics:
         return min(1 - waited / (seconds * stage.tasks), stage.reader_seconds / seconds)
 
 
-def picture(
-    top: Source | None, now: float, since: float, caught: int, retried: int
-) -> RunStatistics:
+class Picture(NamedTuple):
+    """The numbers of a run, and what tells its stages apart: several may have one name."""
+
+    numbers: RunStatistics
+    origins: list[StageOrigin]
+
+
+def picture(top: Source | None, now: float, since: float, caught: int, retried: int) -> Picture:
     """The numbers of all that is behind `top`, whose waits were timed `since` then."""
-    stages = () if top is None else tuple(Walk(now).stages(top, 0))
-    return RunStatistics(stages=stages, timed=now - since, caught=caught, retried=retried)
+    walk = Walk(now)
+    stages = () if top is None else tuple(walk.stages(top, 0))
+    numbers = RunStatistics(stages=stages, timed=now - since, caught=caught, retried=retried)
+    return Picture(numbers, walk.origins)
 
 
 class Walk:
@@ -139,6 +147,7 @@ class Walk:
     def __init__(self, now: float) -> None:
         self._now = now
         self._seen: set[int] = set()
+        self.origins: list[StageOrigin] = []
 
     def stages(self, source: Source, depth: int) -> Iterator[StageStatistics]:
         if id(source) in self._seen:  # several workers read it
@@ -148,6 +157,7 @@ class Walk:
             for part in source.reads():
                 yield from self.stages(part, depth)
             return
+        self.origins.append(source.origin())
         yield self.stage(source, depth)
         for task in source.feeders():
             for part in task.reads():
