@@ -1,5 +1,6 @@
 """What is said to who writes what another library has, or an attribute in the wrong place."""
 
+import asyncio
 import copy
 import gc
 import inspect
@@ -18,7 +19,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import BlockingWarning, Run, Stream, async_range
+from anystream import BlockingWarning, Run, Stream, StreamInterruptedError, async_range
 from anystream._hints import FOREIGN
 from anystream._operators import workers
 
@@ -126,6 +127,7 @@ OPERATORS: dict[str, Callable[[Stream[Any], Any], Any]] = {
     "starmap": lambda s, fn: s.starmap(fn),
     "filter": lambda s, fn: s.filter(fn),
     "tap": lambda s, fn: s.tap(fn),
+    "filter in workers": lambda s, fn: s.filter(fn, concurrency=2),
     "take_while": lambda s, fn: s.take_while(fn),
     "skip_while": lambda s, fn: s.skip_while(fn),
 }
@@ -160,8 +162,18 @@ def test_the_newest_of_several_async_generators_is_read_by_another_operator() ->
 @pytest.mark.parametrize("way", OPERATORS)
 async def test_an_async_generator_is_refused_as_the_first_result(way: str) -> None:
     rows = Stream([(1,), (2,)])
-    with pytest.raises(TypeError, match=r"fn gives async generators.*: use flat_map"):
+    with pytest.raises(TypeError, match=r"fn gives async generators.*: use flat_map.*<lambda>"):
         await OPERATORS[way](rows, lambda item: letters(item)).collect()
+
+
+@pytest.mark.parametrize("way", sorted(OPERATORS.keys() - {"skip"}))
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_function_that_raises_a_cancellation_is_named(way: str) -> None:
+    async def cancels(*item: object) -> bool:
+        raise asyncio.CancelledError
+
+    with pytest.raises(StreamInterruptedError, match="cancels raised a cancellation"):
+        await OPERATORS[way](Stream([(1,), (2,)]), cancels).collect()
 
 
 async def test_async_generators_are_welcome_where_they_are_read() -> None:
@@ -303,6 +315,10 @@ async def test_a_function_that_holds_the_event_loop_warns_once(watch: Watch) -> 
         assert "Watch.block has held the event loop for 0.2 s" in str(warning.message)
     with pytest.warns(BlockingWarning):
         await async_range(9).for_each(lambda n: watch.block(n), concurrency=3)
+    for method, options in (("map", {"on_error": "skip"}), ("filter", {})):
+        with pytest.warns(BlockingWarning, match=r"Watch\.block has held") as caught:
+            await getattr(async_range(9), method)(watch.block, concurrency=3, **options).drain()
+        assert caught[0].filename == __file__
     fine = partial(watch.block)
     with pytest.warns(BlockingWarning) as caught:
         await async_range(9).map(fine, concurrency=3).drain()

@@ -12,6 +12,17 @@ from .._core.contracts import Owner, WaitingOperator
 from .._core.driver import SyncDriver, awaits, is_awaitable, iterate
 
 
+def instead_of(fn: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """`call`, which is called in the place of the user's `fn`, and is not to be named."""
+    call.__wrapped__ = fn  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    return call
+
+
+def of_user(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """What to name for a function that is called."""
+    return getattr(fn, "__wrapped__", fn)
+
+
 class Call(WaitingOperator, SyncDriver):
     """An operator that calls a function for each item; its first result decides how.
 
@@ -52,7 +63,7 @@ class Call(WaitingOperator, SyncDriver):
     def refuse(self, result: object) -> None:
         """Raise `TypeError` for a first result that nobody would read."""
         if isinstance(result, AsyncGeneratorType) and not self._row.flattens(self._place):
-            raise unread("fn", self.fn)
+            raise unread("fn", of_user(self.fn))
 
     @abstractmethod
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
@@ -102,8 +113,8 @@ class Call(WaitingOperator, SyncDriver):
                 if type(made) is not CoroutineType:
                     if not is_awaitable(made):
                         raise TypeError(
-                            f"{self.fn!r} returned an awaitable for an earlier item but {made!r}"
-                            " for this one"
+                            f"{of_user(self.fn)!r} returned an awaitable for an earlier item"
+                            f" but {made!r} for this one"
                         )
                     steps = iterate(made)
                 self._in_await = True
@@ -118,7 +129,7 @@ class Call(WaitingOperator, SyncDriver):
                     yield from self.rest(items)
                     return
         except BaseException as exc:
-            unless_foreign(exc, self.fn)
+            unless_foreign(exc, of_user(self.fn))
             raise
         finally:
             self._in_await = False

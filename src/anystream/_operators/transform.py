@@ -14,7 +14,7 @@ from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
 from .._sources.origins import FromIterable, as_source
-from .calls import Call
+from .calls import Call, instead_of
 from .recover import in_except
 
 
@@ -83,7 +83,7 @@ def forgiving(
             return in_except(error, resolved, result) if is_awaitable(result) else result
         return awaited(result, item) if is_awaitable(result) else result
 
-    return call
+    return instead_of(fn, call)
 
 
 def skipped(error: Exception, item: Any) -> Any:

@@ -21,6 +21,7 @@ from .._core.locating import at_item
 from .._core.siblings import attach
 from .._errors import BlockingWarning
 from .._sources.origins import FromIterable, as_source
+from .calls import instead_of, of_user
 from .crew import IDLE, Crew, Worker
 
 COROUTINE: type = CoroutineType
@@ -94,6 +95,7 @@ class Pool(Crew):
 
         What came between two calls counts at first; so the next ones are timed by themselves.
         """
+        fn = of_user(fn)
         if isinstance(result, AsyncGeneratorType):
             raise unread("fn", fn)
         if self.suspicious:
@@ -191,7 +193,7 @@ class Caller(Worker):
                     if last - began > BLOCKING or type(result) is AsyncGeneratorType:
                         pool.look_at(fn, result, last - began)
             except BaseException as exc:
-                unless_foreign(exc, fn)
+                unless_foreign(exc, of_user(fn))
                 raise
             pool.deliver(self.place, result)
             if copy_context() != own and pool.replace(self):
@@ -264,10 +266,16 @@ class Kept(Operator):
 def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """`fn`, but giving its result and the item."""
 
-    async def call(item: Any) -> tuple[Any, Any]:
-        return await resolved(fn(item)), item
+    async def awaited(result: Any, item: Any) -> tuple[Any, Any]:
+        return await resolved(result), item
 
-    return call
+    def call(item: Any) -> Any:
+        result = fn(item)
+        if type(result) is AsyncGeneratorType:
+            raise unread("fn", fn)
+        return awaited(result, item) if is_awaitable(result) else (result, item)
+
+    return instead_of(fn, call)
 
 
 def flattened(
