@@ -17,6 +17,7 @@ pytestmark = pytest.mark.real_time
 PROGRAM = """
 import os
 import signal
+import sys
 
 import anyio
 from anystream import ticker
@@ -29,6 +30,11 @@ async def long():
 
 async def fails():
     raise LookupError("lost")
+
+async def exits():
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(long)
+        sys.exit(7)
 
 async def interrupted():
     os.kill(os.getpid(), signal.SIGINT)
@@ -62,6 +68,14 @@ def test_it_runs_the_function(capsys: Capture, backend: str) -> None:
 def test_a_function_that_fails(capsys: Capture, backend: str) -> None:
     assert main(["watch", "watched_program:fails", "--backend", backend, "--port", "0"]) == 1
     assert "LookupError: lost" in capsys.readouterr().err
+
+
+@BACKEND
+def test_a_function_that_exits(capsys: Capture, backend: str) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["watch", "watched_program:exits", "--backend", backend, "--port", "0"])
+    assert exited.value.code == 7
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @BACKEND

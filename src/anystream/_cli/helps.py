@@ -39,7 +39,7 @@ examples:
 WATCH = """\
 exit codes:
   0 the function has returned; 1 it has failed, or the port is taken; 2 there is no such
-  function; 130 interrupted
+  function; 130 interrupted; that of sys.exit() in the function
 
 examples:
   anystream watch myapp.main:main
