@@ -2,9 +2,12 @@
 
 import builtins
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.from_thread
+import anyio.to_thread
 import pytest
 from anyio.lowlevel import checkpoint
 from contract import IN_TASKS, ITEMS
@@ -17,6 +20,7 @@ from anystream import (
     StageStatistics,
     Stream,
     StreamOverflowError,
+    WrongTaskError,
     async_range,
     from_callback,
     from_thread,
@@ -540,3 +544,13 @@ async def test_the_reader_is_not_blamed_for_a_young_stage() -> None:
             await anext(items)
             await anyio.sleep(0.25)
         assert slowest is not None
+
+
+async def test_another_thread_cannot_look() -> None:
+    async with async_range(9).buffer(3) as items:
+        for ask in (items.statistics, items.explain):
+            with pytest.raises(WrongTaskError, match="ask for its numbers, in the event loop that"):
+                await anyio.to_thread.run_sync(ask)
+        asked = partial(anyio.from_thread.run_sync, items.statistics)
+        assert len((await anyio.to_thread.run_sync(asked)).stages) == 1
+    assert len((await anyio.to_thread.run_sync(items.statistics)).stages) == 1

@@ -376,8 +376,8 @@ class Opening(TaskOwner):
     def unless_abroad(self) -> None:
         if self._home is not None and not self._home.is_here():
             raise WrongTaskError(
-                f"{self._stream!r} has tasks in another event loop; read it in the event loop that"
-                " opened it"
+                f"{self._stream!r} has tasks in another event loop; read it, and ask for its"
+                " numbers, in the event loop that opened it"
             )
 
     # -- closing ------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from .driver import EMPTY
 from .interrupts import protected
 from .observing import Ending, TrackedRun
 from .opening import Opening
-from .statistics import RunStatistics
+from .statistics import Picture, RunStatistics
 from .turns import FairQueue
 
 
@@ -92,10 +92,15 @@ class Reader:
         return self._inside_of
 
     def statistics(self) -> RunStatistics:
-        return self._opening.statistics()
+        return self._picture().numbers
 
     def explain(self, format: str) -> str:
-        return drawn(self._opening.stream, format, self._opening.picture())
+        return drawn(self._opening.stream, format, self._picture())
+
+    def _picture(self) -> Picture:
+        if not self._opening.closed:
+            self._opening.unless_abroad()
+        return self._opening.picture()
 
     def top(self) -> Source:
         """The segment that this reads."""

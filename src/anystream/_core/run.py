@@ -132,6 +132,9 @@ class Run(AsyncIterator[T_co]):
         to time how long tasks wait, which costs a tenth of a change of tasks. When the run
         closes, the numbers stay as they were, if they were asked for before.
 
+        Raises `WrongTaskError` outside of its event loop while it is open: a thread may ask by
+        `anyio.from_thread.run_sync(run.statistics)`.
+
         >>> async def main():
         ...     async with async_range(9).buffer(3) as items:
         ...         print(await anext(items))
