@@ -375,6 +375,13 @@ async def test_a_function_that_raises_stop_iteration_is_named() -> None:
     ]
 
 
+async def test_what_deals_items_out_has_its_place() -> None:
+    for tail in ([], [same]):
+        async with NUMBERS.map(same).partition(boom_at(2)) as (true, _):
+            (note,) = await notes_of(true.map(same) if tail else true)
+        assert note == "in partition(check), operator 2 of 2 on Stream(range(1, 4))"
+
+
 async def test_readers_of_one_source_and_threads() -> None:
     async with async_range(3).map(boom).share() as shared:
         assert "in map(boom), operator 1 of" in (await notes_of(shared.map(same)))[0]

@@ -1867,8 +1867,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return Holder(
             owned,
             lambda distributor: (
-                Stream(Recipe.source(distributor.open_true, text=f"{text}[0]", note=reader)),
-                Stream(Recipe.source(distributor.open_false, text=f"{text}[1]", note=reader)),
+                Stream(Recipe.source(distributor.open_true, text=label.Item(text, 0), note=reader)),
+                Stream(
+                    Recipe.source(distributor.open_false, text=label.Item(text, 1), note=reader)
+                ),
             ),
         )
 

@@ -287,12 +287,16 @@ def taken(source: Source) -> int | None:
 
 def placed(calls: Sequence[object], stream: Openable | None) -> str:
     """The places of calls in the row that `stream` is; nothing if they are not all in there."""
-    source, *operators = (None,) if stream is None else label.row_of(written(stream).text)
+    return "" if stream is None else placed_in(calls, written(stream).text)
+
+
+def placed_in(calls: Sequence[object], text: object) -> str:
+    source, *operators = label.row_of(text)
     if calls == [source]:
         return ", the source" if operators else ""
     numbers = [str(at) for at, call in enumerate(operators, 1) if call in calls]
-    if len(numbers) != len(calls):
-        return ""
+    if len(numbers) != len(calls):  # they may be of what has given the source
+        return placed_in(calls, source.call) if isinstance(source, label.Item) else ""
     text = label.alone(source)
     text = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
     many = "s" * (len(numbers) > 1)
