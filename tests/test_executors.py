@@ -307,9 +307,18 @@ async def agen(n: int) -> AsyncIterator[int]:
     yield n
 
 
+def sometimes_awaited(n: int) -> Any:
+    return aquare(10 // (2 - n))  # and an error for the third
+
+
 @pytest.mark.parametrize("method", ["map", "filter", "for_each"])
 @pytest.mark.parametrize(
-    ("fn", "text"), [(lambda n: aquare(n), "plain function"), (lambda n: agen(n), "use flat_map")]
+    ("fn", "text"),
+    [
+        (lambda n: aquare(n), "plain function"),
+        (sometimes_awaited, "plain function"),
+        (lambda n: agen(n), "use flat_map"),
+    ],
 )
 @pytest.mark.parametrize("options", [{}, {"chunk": 4}, {"on_error": "skip"}])
 async def test_what_only_an_event_loop_can_call_is_refused_by_its_result(
