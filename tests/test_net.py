@@ -379,8 +379,7 @@ async def test_a_file_is_closed_whose_opening_was_left_alone(tmp_path: Path) -> 
 
     file = File(open_when_written)
     task = asyncio.create_task(file.batch())
-    while not begun.is_set():
-        await anyio.sleep(0.001)
+    await anyio.to_thread.run_sync(begun.wait)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
