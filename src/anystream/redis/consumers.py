@@ -147,24 +147,31 @@ class Consumer(SourceDefaults):
 
         When it is closed without one, a last one is tried if there are acknowledgements to tell.
         """
-        holdings, is_last = self.holdings, False
-        while True:
+        is_last = False
+        while (error := await self.connection()) is not None:
             try:
-                async with self.plan.connect(2) as links:
-                    member = Membership(holdings, *links)
-                    await member.join()
-                    self.joined()
-                    await member.serve()
-                return
-            except RedisConnectionError as error:
-                self.is_connected = False
                 if is_last or not self.has_joined:
-                    raise
+                    raise error
                 self.backoff.grant(error)
                 await self.pause(error)
-                is_last = holdings.closing.is_set()
-                if is_last and not holdings.outbox.settled:
-                    raise
+                is_last = self.holdings.closing.is_set()
+                if is_last and not self.holdings.outbox.settled:
+                    raise error
+            finally:
+                del error  # which refers to this frame
+
+    async def connection(self) -> RedisConnectionError | None:
+        """One, until this is closed; what has ended it before."""
+        try:
+            async with self.plan.connect(2) as links:
+                member = Membership(self.holdings, *links)
+                await member.join()
+                self.joined()
+                await member.serve()
+        except RedisConnectionError as error:
+            self.is_connected = False
+            return error
+        return None
 
     def joined(self) -> None:
         self.is_connected = self.has_joined = True
