@@ -11,13 +11,17 @@ from contract import ON_ASYNCIO
 
 from anystream import (
     CleanupTimeoutError,
+    Retry,
     Stream,
     StreamInterruptedError,
     async_range,
     chain,
+    from_callback,
     merge,
     stream,
+    stream_data,
 )
+from anystream.net import lines
 
 
 class Rows:
@@ -35,12 +39,22 @@ class Rows:
                 await anyio.sleep(1)
                 yield n
         finally:
-            await anyio.lowlevel.checkpoint()
-            await anyio.sleep(self.cleanup)
-            await anyio.lowlevel.checkpoint_if_cancelled()
-            await anyio.lowlevel.cancel_shielded_checkpoint()
-            await anyio.lowlevel.checkpoint()
-            self.held -= 1
+            await self.give_back()
+
+    async def ask(self, *_: Any) -> Any:
+        self.held += 1
+        try:
+            await anyio.sleep(2)
+        finally:
+            await self.give_back()
+
+    async def give_back(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(self.cleanup)
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        await anyio.lowlevel.cancel_shielded_checkpoint()
+        await anyio.lowlevel.checkpoint()
+        self.held -= 1
 
 
 async def block(items: Stream[Any]) -> None:
@@ -69,6 +83,46 @@ FORMS: dict[str, Callable[[Rows], Awaitable[Any]]] = {
     "with tasks": lambda rows: Stream([1]).buffer(1).flat_map(lambda _: Stream(rows)).drain(),
     "in another": lambda rows: in_another(rows).drain(),
     "in a task": lambda rows: Stream(rows).buffer(0).drain(),
+}
+
+
+class Asking:
+    """A connection that is entered, and read, by asking."""
+
+    def __init__(self, rows: Rows, entered: bool = False) -> None:
+        self.rows = rows
+        self.entered = entered
+
+    async def __aenter__(self) -> Any:
+        return self if self.entered else await self.rows.ask()
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def read(self) -> Any:
+        return await self.rows.ask()
+
+    aclose = __aexit__
+
+
+@stream
+async def failing() -> AsyncIterator[int]:
+    yield 1
+    raise OSError
+
+
+FUNCTIONS: dict[str, Callable[[Rows], Stream[Any]]] = {
+    "source": lambda rows: Stream(rows.ask),
+    "later source": lambda rows: Stream([1]).flat_map(lambda _: Stream(rows.ask)),
+    "lines": lambda rows: lines(rows.ask),
+    "connect": lambda rows: stream_data(rows.ask),
+    "read": lambda rows: stream_data(lambda: Asking(rows, entered=True)),
+    "entering a connection": lambda rows: stream_data(lambda: Asking(rows)),
+    "entering": lambda rows: Stream(lambda: Asking(rows)),
+    "register": lambda rows: from_callback(rows.ask, buffer=1),
+    "catch": lambda rows: failing().catch(rows.ask),
+    "hook": lambda rows: failing().retry(Retry(hook=rows.ask, first=0)),
+    "resume": lambda rows: failing().retry(Retry(first=0), resume=rows.ask),
 }
 
 
@@ -101,6 +155,18 @@ async def test_it_may_await(form: str, how: Callable[..., Awaitable[None]], afte
     await how(lambda: FORMS[form](rows), after)
     assert rows.held == 0
     assert anyio.current_time() - start == pytest.approx(after + 0.5)
+
+
+@pytest.mark.parametrize("how", [timeout, outer_timeout, sibling])
+@pytest.mark.parametrize("form", FUNCTIONS)
+async def test_functions_that_a_step_calls_may_await(
+    form: str, how: Callable[..., Awaitable[None]]
+) -> None:
+    rows = Rows()
+    start = anyio.current_time()
+    await how(FUNCTIONS[form](rows).drain, 1)
+    assert rows.held == 0
+    assert anyio.current_time() - start == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)

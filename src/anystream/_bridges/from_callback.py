@@ -126,6 +126,7 @@ class Callbacks(Channel):
         self, owner: Owner, register: Callable[[Push[Any]], object], bound: int, overflow: str
     ) -> None:
         super().__init__(owner.backend)
+        self.owner = owner
         self.register: Callable[[Push[Any]], object] | None = register
         self.hook: Callable[[], object] | None = None
         self.bound = bound
@@ -165,7 +166,7 @@ class Callbacks(Channel):
     async def begin(self, register: Callable[[Push[Any]], object]) -> None:
         self._busy = True
         try:
-            hook: Any = await resolved(register(Push(self.push, self.finish)))
+            hook: Any = await resolved(register(Push(self.push, self.finish)), self.owner)
         finally:
             self._busy = False
         self.register = None  # it may lead to the callbacks, and these lead here

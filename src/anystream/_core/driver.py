@@ -21,6 +21,7 @@ from .contracts import Owner
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Step: TypeAlias = Callable[[], Generator[Any, Any, Any]]
+Expose: TypeAlias = Callable[[], None]
 
 STEPPED: Any = (types.CoroutineType, types.GeneratorType)
 """What is awaited by its own steps; `SyncDriver.awaited` gives the second kind."""
@@ -79,7 +80,7 @@ class SyncDriver:
         and looks, has to find itself cancelled.
         """
         generator, out = self._generator, self._trap
-        expose: Callable[[], None] | None = None
+        expose: Expose | None = None
         try:
             if not self._in_await:
                 out = next(generator)
@@ -106,15 +107,9 @@ class SyncDriver:
                 expose()
         return self.after(out)
 
-    def _shelter(self, error: BaseException, early: bool = False) -> Callable[[], None] | None:
+    def _shelter(self, error: BaseException, early: bool = False) -> Expose | None:
         """Let a step that has been cancelled by `error` await; None if it was not, or is over."""
-        if (
-            not self._in_await
-            or self.owner is None
-            or not isinstance(error, get_cancelled_exc_class())
-        ):
-            return None
-        return self.owner.shelter(early)
+        return shelter(self.owner, error, early) if self._in_await else None
 
     def after(self, item: Any) -> Iterator[Any]:
         """The batch that begins with an item that was awaited."""
@@ -124,6 +119,44 @@ class SyncDriver:
 def answered(answer: Any) -> BaseException | None:
     """The error that trio answers an await with; asyncio throws its own into it."""
     return None if answer is None else getattr(answer, "error", None)
+
+
+def shelter(owner: Owner | None, error: BaseException, early: bool = False) -> Expose | None:
+    """Let what `error` has cancelled await in `owner`, until what this returns is called."""
+    if owner is None or not isinstance(error, get_cancelled_exc_class()):
+        return None
+    return owner.shelter(early)
+
+
+@types.coroutine
+def sheltered(awaitable: Awaitable[T], owner: Owner) -> Generator[Any, Any, T]:
+    """Await `awaitable`, whose cleanup may await when it is cancelled, as that of a step may."""
+    steps = iterate(awaitable)
+    expose: Expose | None = None
+    answer: Any = None
+    error: BaseException | None = None
+    try:
+        trap = steps.send(None)
+        while True:
+            try:
+                answer = yield trap
+            except BaseException as exc:
+                expose = expose or shelter(owner, exc, early=True)
+                trap = steps.throw(exc)
+                expose = expose or shelter(owner, exc)
+            else:
+                error = answered(answer)
+                if error is not None:
+                    expose = expose or shelter(owner, error)
+                trap = steps.send(answer)
+                if error is not None:
+                    expose = expose or shelter(owner, error)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    finally:
+        del answer, error  # which refer to this frame, once raised
+        if expose is not None:
+            expose()
 
 
 class Attempt:
@@ -186,12 +219,12 @@ def is_awaitable(value: object) -> bool:
     return hasattr(type(value), "__await__")
 
 
-async def resolved(value: Any) -> Any:
-    """`value`, awaited if it is an awaitable."""
+async def resolved(value: Any, owner: Owner | None = None) -> Any:
+    """`value`, awaited if it is an awaitable, as a part of a step of `owner`."""
     if not is_awaitable(value):
         return value
     try:
-        return await value
+        return await (value if owner is None else sheltered(value, owner))
     except BaseException as exc:
         unless_foreign(exc, value)
         raise

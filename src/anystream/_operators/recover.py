@@ -58,13 +58,15 @@ class Replaceable(Wrapper):
         return self.owner.open(make)
 
 
-async def in_except(error: Exception | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Call `fn`, plain or async, as if it were called in an `except` block."""
+async def in_except(
+    error: Exception | None, fn: Callable[..., Any], *args: Any, owner: Owner | None = None
+) -> Any:
+    """Call `fn`, plain or async, in a step of `owner`, as if an `except` block called it."""
     assert error is not None
     try:
         raise error
     except Exception:
-        return await resolved(fn(*args))
+        return await resolved(fn(*args), owner)
     finally:
         del error, args  # which refer to this frame
 
@@ -128,7 +130,7 @@ class Catch(Replaceable):
         await self.leave(self.error)
         self.owner.unless_over()
         unless_all(self.error, lambda error: isinstance(error, self.types))
-        made = await in_except(self.error, self.handler, self.error)
+        made = await in_except(self.error, self.handler, self.error, owner=self.owner)
         await self.begin(() if made is None else made, self.owner)
         self.opened = None
         assert self.error is not None
@@ -202,7 +204,8 @@ class Retrying(Replaceable):
         if self.due is None:
             hook = self.policy.hook
             if hook is not None:
-                await in_except(self.error, hook, self.backoff.number, self.error, self.pause)
+                number = self.backoff.number
+                await in_except(self.error, hook, number, self.error, self.pause, owner=self.owner)
             self.owner.unless_over()
             self.due = current_time() + self.pause
         await sleep_until(self.due)

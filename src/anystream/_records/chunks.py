@@ -73,7 +73,7 @@ class Made(Wrapper):
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
-            made = await resolved(self.make())
+            made = await resolved(self.make(), self.owner)
             self.source = chunks(made)(self.owner)
         return await self.source.batch()
 

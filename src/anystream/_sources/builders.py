@@ -23,7 +23,7 @@ from anyio.lowlevel import checkpoint
 from .. import _args as check
 from .. import _labels as label
 from .._core.contracts import GRACE, Owner, SourceDefaults
-from .._core.driver import resolved
+from .._core.driver import resolved, sheltered
 from .._core.interrupts import interruptible
 from .._operators.transform import Map
 from .._recipe import Recipe, named_call
@@ -299,7 +299,7 @@ def stream_data(connect: Any, *, grace: float = GRACE) -> Stream[Any]:
     """
     grace = check.seconds("grace", grace)
     if is_maker(connect):
-        return Stream(Recipe.source(lambda _: Data(connect, grace)))
+        return Stream(Recipe.source(lambda owner: Data(connect, grace, owner)))
     given = reader_of(connect)
     if given is None and not hasattr(connect, "__aenter__"):
         raise TypeError(
@@ -309,7 +309,7 @@ def stream_data(connect: Any, *, grace: float = GRACE) -> Stream[Any]:
     handed_over = given or connect
 
     def data(_: object, owner: Owner) -> Data:
-        return Data(lambda: handed_over, grace, handed_over)
+        return Data(lambda: handed_over, grace, owner, handed_over)
 
     return Stream(Recipe.source(OneShot(connect, data)))
 
@@ -320,8 +320,11 @@ class Data(SourceDefaults):
     closes = True
     any_task = False
 
-    def __init__(self, connect: Callable[[], Any], grace: float, handed_over: Any = None) -> None:
+    def __init__(
+        self, connect: Callable[[], Any], grace: float, owner: Owner, handed_over: Any = None
+    ) -> None:
         self.connect = connect
+        self.owner = owner
         self.grace = grace
         self.read: Callable[[], Any] | None = None
         self.leave = closer(handed_over)
@@ -341,7 +344,7 @@ class Data(SourceDefaults):
         if self.read is None:
             self.read = await self.open()
         try:
-            data = await resolved(self.read())
+            data = await resolved(self.read(), self.owner)
         except anyio.EndOfStream:
             data = None
         self.over = not data
@@ -351,11 +354,11 @@ class Data(SourceDefaults):
         connection = self.connect()
         if hasattr(connection, "__aenter__"):
             manager = connection
-            connection = await manager.__aenter__()
+            connection = await sheltered(manager.__aenter__(), self.owner)
             self.leave = partial(manager.__aexit__, None, None, None)
             self.managed = True
         else:
-            connection = await resolved(connection)
+            connection = await resolved(connection, self.owner)
             connection = in_bytes(connection)
             self.leave = closer(connection)
         self.gives_way = isinstance(connection, ByteReceiveStream)

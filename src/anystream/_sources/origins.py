@@ -19,7 +19,7 @@ from .. import _args as check
 from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
 from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults
-from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, stepper
+from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, sheltered, stepper
 from .._core.opening import unless_too_deep
 from .._core.orphans import close_row
 from .._core.run import Run
@@ -252,7 +252,7 @@ class Deferred(Wrapper):
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
-            await self.begin(await resolved(self.make()), self.owner)
+            await self.begin(await resolved(self.make(), self.owner), self.owner)
             assert self.source is not None
         return await self.source.batch()
 
@@ -301,7 +301,7 @@ class Managed(Wrapper):
                 " to try again, pass a function that makes it"
             )
         self.began = True
-        given = await self.kind.__aenter__(self.manager)
+        given = await sheltered(self.kind.__aenter__(self.manager), self.owner)
         self.entered = True
         try:
             self.source = self.given(given)
