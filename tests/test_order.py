@@ -1,6 +1,7 @@
 """Runs that are left in another order than the one they were entered in."""
 
 import contextlib
+import itertools
 from typing import Any
 
 import anyio
@@ -56,6 +57,42 @@ async def test_close_in_any_order_and_leave_in_the_right_one(
         for run in (second, first, third):
             await run.aclose()
         assert source.open_runs == 0
+
+
+@pytest.mark.parametrize("ways", [*itertools.product(["aclose", "leave"], repeat=3)])
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+async def test_entered_by_hand_and_left_once_in_any_order(
+    order: tuple[int, ...],
+    ways: tuple[str, ...],
+    stream: Stream[Any],
+    source: TrackedSource[int],
+) -> None:
+    with anyio.move_on_after(100):  # which could not be left before the scopes of the runs
+        blocks = [stream.open(), Stream(source.generator).buffer(0).open(), stream.open()]
+        runs = [await block.__aenter__() for block in blocks]
+        for run in runs:
+            await anext(run)
+        for left, (place, way) in enumerate(zip(order, ways, strict=True), 1):
+            with contextlib.suppress(WrongOrderError):
+                if way == "leave":
+                    await blocks[place].__aexit__(None, None, None)
+                else:
+                    await runs[place].aclose()
+            assert source.open_runs == 3 - left
+    await anyio.sleep(1)
+
+
+async def test_aclose_after_a_scope_of_the_users(
+    stream: Stream[Any], source: TrackedSource[int]
+) -> None:
+    with anyio.CancelScope():
+        run = await stream.open().__aenter__()
+        await anext(run)
+        with anyio.fail_after(50):
+            await run.aclose()
+        assert source.open_runs == 0
+        await run.aclose()
+    await anyio.sleep(1)
 
 
 async def test_a_scope_of_the_source_is_closed_before(source: TrackedSource[int]) -> None:

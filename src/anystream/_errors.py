@@ -93,9 +93,9 @@ class WrongTaskError(StreamError):
 class WrongOrderError(StreamError):
     """A run was left while a scope that was entered after it, such as another run's, is open.
 
-    All of it is closed by then, but its own scope is still there: leave it again once what was
-    entered later has been left. `aclose()` closes runs in any order; a task for each of them lets
-    them be left in any order, too.
+    All of it is closed by then, but its own scope is still there. If what was entered later is a
+    run, both are left with that; after a cancel scope of yours, leave it again. `aclose()` closes
+    runs in any order, without this error.
     """
 
 

@@ -35,6 +35,9 @@ from .observing import TrackedRun
 from .owner import TaskOwner
 from .statistics import Picture, RunStatistics, picture
 
+LATER: "dict[int, list[Opening]]" = {}
+"""By task, what is closed, but has not left its scope, since something was entered after it."""
+
 RESERVE = 100
 """Frames that functions of the user's, and the backend, may take beyond those of the pipeline."""
 
@@ -490,21 +493,61 @@ class Opening(TaskOwner):
             if scope is not None and not self.backend.is_innermost(scope):
                 await self.wait_for([*self._last])  # for which the group cannot wait now
                 scope.shield, self._shield = False, None
+                self._leave_later()
                 raise self._out_of_order()
-            self._scope = None
             if left_behind:
+                self._scope = None
                 await self.stop([*self._tasks])
-            elif group is not None:
-                await self._leave_group(group)
-            elif scope is not None:
-                scope.__exit__(None, None, None)
-            self._shield = None
+            else:
+                await self._leave_scope()
+
+    async def leave_closed(self) -> None:
+        """Leave the scope of what is closed, now or once what was entered after it is left."""
+        scope = self._scope
+        if scope is None or self.is_left_behind:
+            return
+        if self.backend.is_innermost(scope):
+            scope.shield = True
+            await self._leave_scope()
+        else:
+            self._leave_later()
+
+    def _leave_later(self) -> None:
+        """Wait for what was entered after this; a task that ends before has left nothing behind."""
+        for task, others in [*LATER.items()]:
+            if all(other._scope is None or other.is_left_behind for other in others):
+                LATER.pop(task, None)
+        assert self._task is not None
+        LATER.setdefault(self._task, []).append(self)
+
+    async def _leave_scope(self) -> None:
+        """Leave the scope, which is the innermost, and then that of what has waited for this."""
+        scope, self._scope = self._scope, None
+        if self._group is not None:
+            await self._leave_group(self._group)
+        elif scope is not None:
+            scope.__exit__(None, None, None)
+        self._shield = None
+        if self._task in LATER:
+            await self._leave_outer(LATER[self._task])
+
+    async def _leave_outer(self, waiting: "list[Opening]") -> None:
+        """Leave the scope of the one that this was in the way of, if that has waited."""
+        waiting[:] = [other for other in waiting if other._scope is not None]
+        if not waiting:
+            LATER.pop(self._task or 0, None)
+        for other in waiting:
+            if other._scope is not None and self.backend.is_innermost(other._scope):
+                await other.leave_closed()
+                if other._late is not None:
+                    self._late, other._late = other._late, None
+                return
 
     def _out_of_order(self) -> WrongOrderError:
         return WrongOrderError(
             f"{self._stream!r} was left before something that was entered after it, such as another"
-            " run or a cancel scope. It is closed; leave it again after the other."
-            " To close runs in any order, call `aclose()`, or give each run a task of its own"
+            " run or a cancel scope. It is closed, and left with that run; after a scope leave it"
+            " again. To close runs in any order, call `aclose()`, or give each a task of its own"
         )
 
     async def _leave_group(self, group: TaskGroup) -> None:

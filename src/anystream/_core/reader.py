@@ -166,6 +166,7 @@ class Reader:
                 opening.top()  # what was handed over is ours to close, even without a step
         finally:
             await (opening.close_shielded() if opening.is_left_behind else opening.close())
+            await opening.leave_closed()
             self._raise_collected(None)
 
     # -- items --------------------------------------------------------------------------------

@@ -150,7 +150,8 @@ class Run(AsyncIterator[T_co]):
     async def aclose(self) -> None:
         """Close every source, downstream first; a second call does nothing.
 
-        Each source has the grace period for it, shielded from cancellation; only an async
+        A run that was entered is left as well, together with the last of those that were entered
+        after it. Each source has the grace period for it, shielded from cancellation; only an async
         generator in the caller's own task has neither before the block is left, since it may hold
         scopes. Raises what the sources raised: one error as it is, several as an
         `ExceptionGroup`. `StreamBusyError` if another task is waiting in a step.
