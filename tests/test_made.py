@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from anystream import CleanupTimeoutError, Retry, Stream, chain, merge, race
+from anystream.net import lines
 
 
 class Reply:
@@ -175,6 +176,44 @@ async def test_a_file_that_a_function_opens_is_closed() -> None:
     await Stream(lambda: made).take(1).drain()
     await Stream(given).drain()
     assert (made.closed, given.closed) == (True, False)
+
+
+@pytest.mark.parametrize("way", [*WAYS, "lines"])
+async def test_what_cannot_be_read_is_closed_whoever_has_made_it(way: str) -> None:
+    class Reader:
+        closed = False
+
+        async def aclose(self) -> None:
+            await anyio.sleep(0.5)
+            self.closed = True
+
+    class Broken(Reader):
+        def __aiter__(self) -> Any:
+            raise RuntimeError("broken")
+
+    make = {**WAYS, "lines": lines}[way]
+    for kind, error in ((Reader, TypeError), (Broken, RuntimeError)):
+        made = kind()
+        with pytest.raises(error):
+            await make(lambda made=made: made).drain()
+        assert made.closed
+
+
+async def test_a_plain_aclose_will_do() -> None:
+    class Given(Numbers):
+        def aclose(self) -> None:
+            self.closed = True
+
+    class Own(Given):
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> int:
+            return 1
+
+    for given in (Given(), Own()):
+        assert await Stream(given).take(2).count() == 2
+        assert given.closed
 
 
 async def test_what_cannot_be_read_is_closed_as_well() -> None:

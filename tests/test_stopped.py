@@ -167,6 +167,26 @@ async def test_there_is_no_other_round(way: str) -> None:
     assert anyio.current_time() - start < (1.5 if way == "slow" else 0.5), "it waited for a pause"
 
 
+NEXT: dict[str, Callable[[Callable[[], Any], Callable[[], Any]], Stream[Any]]] = {
+    "chain": lambda first, second: chain(Stream(first), Stream(second)),
+    "flat_map": lambda first, second: Stream([first, second]).flat_map(lambda make: make()),
+    "flat_map of streams": lambda first, second: Stream([first, second]).flat_map(Stream),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("form", NEXT)
+async def test_there_is_no_next_part(form: str, way: str) -> None:
+    opened: list[Any] = []
+    closing = TrackedSource([], cleanup=0.5)
+    parts = NEXT[form](closing.iterator, lambda: Swallowing(opened))
+    async with WAYS[way](parts) as items:
+        with anyio.move_on_after(0.1):
+            await anext(items)
+    assert opened == []
+    assert closing.open_runs == 0
+
+
 @pytest.mark.parametrize("number", range(5))
 async def test_a_part_that_is_stopped_while_the_rest_goes_on(number: int) -> None:
     calls = Calls()

@@ -331,6 +331,10 @@ class Owner(ABC):
         """Close `source` if something else that opens together with it fails to open."""
 
     @abstractmethod
+    def has_lost(self, source: Source) -> None:
+        """Close `source`, which did not come to be read, with what is closed next."""
+
+    @abstractmethod
     def takes_over(self, source: Source) -> None:
         """Close `source` at the end, whether it was started or not: it was handed over."""
 

@@ -291,7 +291,7 @@ class Opening(TaskOwner):
     def open(self, make: Callable[[], Source]) -> Source:
         source, tasks = self.open_later(make)
         if tasks and not self._opens and self._group is None:
-            self._lost += (source,)
+            self.has_lost(source)
             raise NeedsTasksError(
                 f"{self._stream!r} had to open a stream that needs tasks, which a bare `async for`"
                 " and a function given to Stream cannot start; use `async with stream as items`"
@@ -325,6 +325,9 @@ class Opening(TaskOwner):
     def has_opened(self, source: Source) -> None:
         if self._opens:
             self._half_open.append(source)
+
+    def has_lost(self, source: Source) -> None:
+        self._lost += (source,)
 
     def takes_over(self, source: Source) -> None:
         self._owned.append(source)

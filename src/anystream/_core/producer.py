@@ -343,6 +343,9 @@ class Producer(TaskOwner):
     def has_opened(self, source: Source) -> None:
         self._opening.has_opened(source)
 
+    def has_lost(self, source: Source) -> None:
+        self._opening.has_lost(source)
+
     def takes_over(self, source: Source) -> None:
         self._opening.takes_over(source)
 

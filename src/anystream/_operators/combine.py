@@ -53,6 +53,7 @@ class Chain(SourceDefaults):
             if batch is not None:
                 return batch
             await self.owner.finish(self.parts.pop(0))
+            self.owner.unless_over()
         return None
 
     async def close(self, owner: Owner) -> None:

@@ -405,6 +405,7 @@ class Flatten(FlattenBase):
                 break
             inner, self.inner, self.awaits = self.inner, None, False
             await self.owner.finish(inner)
+            self.owner.unless_over()
             for item in self.upstream:  # here, since a step from the reader down to here costs more
                 self.enter(item)
                 break

@@ -17,7 +17,7 @@ from .._core.contracts import Owner, Source, SourceDefaults
 from .._core.driver import resolved
 from .._errors import CleanupTimeoutError, StreamError
 from .._sources.of_asyncio import CHUNK, end_process, in_bytes, is_process, reader_of
-from .._sources.origins import FromAsync, OneShot, Wrapper, is_maker, opener_of
+from .._sources.origins import FromAsync, OneShot, Wrapper, has_refused, is_maker, opener_of
 
 POSIX = os.name == "posix"
 
@@ -73,8 +73,13 @@ class Made(Wrapper):
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
+            self.owner.unless_over()
             made = await resolved(self.make(), self.owner)
-            self.source = chunks(made)(self.owner)
+            try:
+                self.source = chunks(made)(self.owner)
+            except BaseException:
+                has_refused(made, self.owner)
+                raise
         return await self.source.batch()
 
 

@@ -173,7 +173,7 @@ class FromAsync(SyncDriver, SourceDefaults):
                 release = partial(owner.release, scopes=True)
                 await close_row(self._iterator, release, self._given)
             else:
-                await owner.release(aclose)
+                await owner.release(lambda: resolved(aclose()))
         give_back, self._release, self._given = self._release, None, None
         if give_back is not None:
             await owner.release(give_back)
@@ -194,7 +194,7 @@ def closer(given: Any, made: bool) -> Close | None:
     if made and leave is not None:
         return lambda: leave(given, None, None, None)
     if (aclose := getattr(given, "aclose", None)) is not None:
-        return cast("Close", aclose)
+        return lambda: resolved(aclose())
     if made and (close := getattr(given, "close", None)) is not None:
         return lambda: resolved(close())
     return None
@@ -224,12 +224,7 @@ class Wrapper(SourceDefaults):
     async def begin(self, made: Any, owner: Owner) -> None:
         """Open what a function has made; if it is over by now, only to close it again."""
         over = owner.over
-        try:
-            source = as_source(made, owner, made=True)
-        except BaseException:
-            if (release := closer(made, True)) is not None:
-                await owner.release(release)
-            raise
+        source = as_source(made, owner, made=True)
         if isinstance(source, Managed):
             await source.enter()  # and only then it is there: else it is made again
             over = owner.over
@@ -252,6 +247,7 @@ class Deferred(Wrapper):
 
     async def batch(self) -> Iterator[Any] | None:
         if self.source is None:
+            self.owner.unless_over()
             await self.begin(await resolved(self.make(), self.owner), self.owner)
             assert self.source is not None
         return await self.source.batch()
@@ -398,6 +394,33 @@ def is_of_anyio(value: object, *names: str) -> bool:
     return any(kind.__module__ == "anyio.abc" and kind.__name__ in names for kind in kinds)
 
 
+class Refused(SourceDefaults):
+    """What a function has made that cannot be read: it is only closed."""
+
+    closes = True
+
+    def __init__(self, release: Close) -> None:
+        self.release: Close | None = release
+
+    @property
+    def holds(self) -> bool:
+        return self.release is not None
+
+    async def batch(self) -> Iterator[Any] | None:
+        return None
+
+    async def close(self, owner: Owner) -> None:
+        release, self.release = self.release, None
+        if release is not None:
+            await owner.release(release)
+
+
+def has_refused(made: Any, owner: Owner) -> None:
+    """Close what a function has made, and what cannot be read, with what is closed next."""
+    if (release := closer(made, True)) is not None:
+        owner.has_lost(Refused(release))
+
+
 def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
     """A stream, or whatever else items may come from, as a source of `owner`.
 
@@ -407,6 +430,16 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
         if not owner.is_opening():
             unless_too_deep(value)
         return owner.open(lambda: owner.open_part(value))
+    try:
+        return given_source(value, owner, made)
+    except BaseException:
+        if made:
+            has_refused(value, owner)
+        raise
+
+
+def given_source(value: Any, owner: Owner, made: bool) -> Source:
+    """The same for what is no stream."""
     if made and is_manager(value, made):
         return Managed(value, owner)
     given = in_bytes(value)
