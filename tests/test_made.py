@@ -1,7 +1,8 @@
 """What a function of the user's has made is closed with all that it has, after its iterator."""
 
+import pathlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import anyio
 import pytest
@@ -162,20 +163,105 @@ async def test_one_of_many_items_is_not_made_for_the_stream() -> None:
     assert [reply.log for reply in replies] == [["inner", "iterator"]] * 2
 
 
-async def test_a_file_that_a_function_opens_is_closed() -> None:
-    class File:
-        closed = False
+class Shelf:
+    """An iterable that has to be closed."""
 
-        def __iter__(self) -> Iterator[int]:
-            return iter(range(9))
+    closed = False
 
-        def close(self) -> None:
-            self.closed = True
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(9))
 
-    made, given = File(), File()
-    await Stream(lambda: made).take(1).drain()
-    await Stream(given).drain()
-    assert (made.closed, given.closed) == (True, False)
+    def close(self) -> None:
+        self.closed = True
+
+
+class Generating(Shelf):
+    """One whose iterator is a generator, which is closed before it."""
+
+    inner_closed = False
+
+    def __iter__(self) -> Iterator[int]:
+        try:
+            yield from range(9)
+        finally:
+            assert not self.closed
+            self.inner_closed = True
+
+    def close(self) -> None:
+        assert self.inner_closed
+        self.closed = True
+
+
+class Cursor(Shelf):
+    """An iterator that has to be closed, as a file is."""
+
+    def __iter__(self) -> Iterator[int]:
+        return self  # type: ignore[return-value]
+
+    def __next__(self) -> int:
+        return 1
+
+
+class Remote(Shelf):
+    """The same, and that takes its time."""
+
+    async def aclose(self) -> None:
+        await anyio.sleep(0.1)
+        self.closed = True
+
+    def close(self) -> None:
+        raise AssertionError("this must not run")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", [Shelf, Generating, Cursor, Remote])
+async def test_a_plain_iterable_that_a_function_makes_is_closed(
+    kind: type[Shelf], way: str
+) -> None:
+    made = kind()
+    await WAYS[way](lambda: made).take(2).drain()
+    assert made.closed
+    made = kind()
+    with pytest.raises(ZeroDivisionError):
+        await WAYS[way](lambda: made).skip(1).map(lambda n: n / 0).drain()
+    assert made.closed
+    if kind is Shelf:
+        made = kind()
+        await WAYS[way](lambda: made).drain()
+        assert made.closed
+
+
+async def test_each_of_them_is_closed_before_the_next() -> None:
+    made: list[Shelf] = []
+
+    def make(n: int) -> Shelf:
+        assert all(shelf.closed for shelf in made)
+        made.append(Shelf())
+        return made[-1]
+
+    assert await Stream(range(3)).flat_map(make).count() == 27
+    assert [shelf.closed for shelf in made] == [True] * 3
+
+
+async def test_a_file_that_a_function_opens_is_closed(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "lines"
+    path.write_text("a\nb\n")
+    files: list[TextIO] = []
+
+    def opened(_: object = None) -> TextIO:
+        files.append(path.open())
+        return files[-1]
+
+    assert await Stream(opened).first() == "a\n"
+    assert await Stream([1, 2]).flat_map(opened).collect() == ["a\n", "b\n"] * 2
+    assert [file.closed for file in files] == [True] * 3
+
+
+async def test_a_plain_iterable_that_was_handed_over_stays_open() -> None:
+    for given in (Shelf(), Cursor()):
+        await Stream(given).take(1).drain()
+        await Stream([given]).flatten().take(1).drain()
+        assert not given.closed
 
 
 @pytest.mark.parametrize("way", [*WAYS, "lines"])

@@ -388,8 +388,8 @@ class Flatten(FlattenBase):
     def enter(self, item: Any) -> None:
         self.inner = as_source(item, self.owner, self.made)
         self.unstarted = item
-        if isinstance(self.inner, FromIterable):  # no need to wait for what is there
-            self.current = self.inner.hand_over()
+        if isinstance(self.inner, FromIterable) and not self.inner.holds:
+            self.current = self.inner.hand_over()  # no need to wait for what is there
         else:
             self.awaits = True
 

@@ -13,6 +13,7 @@ from collections.abc import (
 from contextlib import ContextDecorator
 from functools import partial
 from itertools import chain
+from types import GeneratorType
 from typing import Any, TypeAlias, cast
 
 from .. import _args as check
@@ -27,20 +28,29 @@ from .._errors import StreamConsumedError, StreamInterruptedError
 from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
 
+BARE = frozenset({list, tuple, range, dict, set, frozenset, GeneratorType})
+"""What has nothing to close beside itself, as most of what functions make."""
+
 
 class FromIterable(SourceDefaults):
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
-    __slots__ = ("_checkpoint", "_given", "_items", "_over", "_slicer", "whole")
+    __slots__ = ("_checkpoint", "_items", "_over", "_release", "_slicer", "whole")
     waits = False
 
     def __init__(self, iterable: Iterable[Any], owner: Owner, made: bool = False) -> None:
         self._checkpoint = owner.backend.checkpoint
         self._items = iter(iterable)
-        self._given = iterable if made else None  # which is ours to close
+        self._release: Close | None = None  # closes what a function has made
+        if made and type(iterable) not in BARE:
+            self._release = closer(iterable, made)
         self.whole = iterable if type(iterable) is range else None  # to tell what of it was taken
         self._slicer = TimeSlicer()
         self._over = False
+
+    @property
+    def holds(self) -> bool:
+        return self._release is not None
 
     async def batch(self) -> Iterator[Any] | None:
         if self._over:
@@ -54,8 +64,7 @@ class FromIterable(SourceDefaults):
         return chain.from_iterable(self.pieces())
 
     def hand_over(self) -> Iterator[Any]:
-        """Its items, for who reads them without waiting."""
-        self._given = None
+        """Its items, for who reads them without waiting, since there is nothing to give back."""
         return self._items
 
     def pieces(self) -> Iterator[Iterable[Any]]:
@@ -64,12 +73,11 @@ class FromIterable(SourceDefaults):
     async def close(self, owner: Owner) -> None:
         self._over = True
         items, self._items = self._items, EMPTY
+        release, self._release = self._release, None
         if isinstance(items, Generator):
-            owner.guard(items.close)
-        given, self._given = self._given, None
-        close = getattr(given, "close", None)
-        if close is not None and given is not items:
-            owner.guard(close)
+            owner.guard(items.close)  # once more is fine, if it is what was made
+        if release is not None:
+            await owner.release(release)
 
 
 class FromAsync(SyncDriver, SourceDefaults):
