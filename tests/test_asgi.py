@@ -1,7 +1,7 @@
 """`anystream.asgi` against the protocol: all that a server does, without sockets."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -357,6 +357,36 @@ async def test_a_function_gets_the_id_of_the_last_event(is_async: bool) -> None:
     assert len((await answer(app)).parts) == 3
     client = await answer(app, headers={"last-event-id": "2"})
     assert client.parts == ["id: 3\ndata: x\n\n"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("leaves_at", [None, 1, 2])
+async def test_what_a_function_has_made_is_closed(leaves_at: int | None, is_async: bool) -> None:
+    class Reply:
+        closed = False
+
+        async def __aiter__(self) -> AsyncIterator[str]:
+            yield "a"
+            yield "b"
+
+        async def close(self) -> None:
+            await anyio.sleep(0.1)
+            self.closed = True
+
+    reply = Reply()
+
+    async def asked(last_event_id: str) -> Reply:
+        return reply
+
+    client = Client(EventResponse(asked if is_async else lambda _: reply, heartbeat=None))
+    client.leaves_at = leaves_at
+    await client.run()
+    assert reply.closed
+
+
+async def test_a_function_may_return_a_stream_with_tasks() -> None:
+    app = EventResponse(lambda _: merge(["a"], ["b"]).buffer(1))
+    assert sorted((await answer(app)).parts) == ["data: a\n\n", "data: b\n\n"]
 
 
 async def test_the_id_is_utf_8_and_an_error_of_the_function_comes_before_the_status() -> None:

@@ -227,7 +227,7 @@ class EventResponse(StreamResponse):
         source = self._source
         if self._make is not None:
             made = self._make(last_event_id(scope))
-            source = Stream(await made if isawaitable(made) else made)
+            source = made_of(await made if isawaitable(made) else made)
         events = source.map(self._encode)
         return events if self._heartbeat is None else events.heartbeat(self._heartbeat, PING)
 
@@ -244,6 +244,13 @@ def maker(content: Any) -> Callable[[str], Any] | None:
     if callable(content) and not isinstance(content, (AsyncIterable, Iterable)):
         return cast("Callable[[str], Any]", content)
     return None
+
+
+def made_of(given: Any) -> Stream[Any]:
+    """What a function has given, as a stream that closes it."""
+    if isinstance(given, Stream):  # which may need tasks
+        return given  # pyright: ignore[reportUnknownVariableType]
+    return Stream(lambda: given)
 
 
 async def nothing() -> Stream[bytes]:
