@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import anyio
@@ -430,6 +430,42 @@ async def test_the_thread_sees_a_copy_of_the_context() -> None:
     assert await stream.collect() == ["mine", "the thread's"]
     assert setting.get() == "mine"
     setting.reset(token)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("kind", ["own iterator", "iterator of its own", "no iterable"])
+async def test_what_the_function_has_made_is_closed_in_its_thread(kind: str, fails: bool) -> None:
+    threads: list[int] = []
+
+    class Made:
+        def __init__(self) -> None:
+            threads.append(threading.get_ident())
+
+        def close(self) -> None:
+            threads.append(threading.get_ident())
+            if fails:
+                raise OSError("of the close")
+
+    class Cursor(Made):
+        def __iter__(self) -> Any:
+            return self
+
+        def __next__(self) -> int:
+            return 1
+
+    class Table(Made):
+        def __iter__(self) -> Any:
+            return iter(range(9))
+
+    make: Any = {"own iterator": Cursor, "iterator of its own": Table, "no iterable": Made}[kind]
+    errors: list[Any] = [OSError] * fails + [TypeError] * (kind == "no iterable")
+    with pytest.RaisesGroup(*errors, allow_unwrapped=len(errors) == 1) if errors else nullcontext():
+        assert await from_thread(make, buffer=1).take(2).count() == 2
+    assert len(threads) == 2
+    assert threads[0] == threads[1] != threading.get_ident()
+    given = Cursor()
+    await from_thread(given).take(2).drain()
+    assert len(threads) == 3
 
 
 async def test_from_thread_takes_no_place_of_other_threads() -> None:

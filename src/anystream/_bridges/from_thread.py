@@ -41,7 +41,8 @@ def from_thread(
 
     `iterable` may be an iterator, which can be read only once, or a function that makes an
     iterable. One worker thread does everything for a run: it calls the function, reads the items,
-    and closes a generator; so objects that belong to one thread, such as database cursors, work.
+    and closes a generator, or what the function has made if that has `close`; so objects that
+    belong to one thread, such as database cursors, work.
     It comes on top of those of `anyio.to_thread`, and sees a copy of the context variables of who
     opens the stream.
 
@@ -139,6 +140,7 @@ class ThreadReader(SourceDefaults):
 
     def __init__(self, given: Any, stop: Callable[[], object] | None) -> None:
         self.given = given
+        self.made: Any = None  # by a function that was given
         self.stop = stop
         self.items: deque[Any] = deque()
         self.wake_up = WakeUp(Loop())
@@ -223,15 +225,23 @@ class ThreadReader(SourceDefaults):
         except BaseException as exc:
             if not self.interrupted:
                 self.errors.append(exc)
+        made, self.made = self.made, None
         if isinstance(items, Generator):
-            try:
-                items.close()
-            except BaseException as exc:
-                self.errors.append(exc)
+            self.guard(items.close)
+        if made is not items or not isinstance(items, Generator):
+            self.guard(getattr(made, "close", bool))
         self.ended.set()
 
+    def guard(self, close: Callable[[], object]) -> None:
+        try:
+            close()
+        except BaseException as exc:
+            self.errors.append(exc)
+
     def open(self) -> Iterator[Any]:
-        items = self.given if check.is_iterable(self.given) else self.given()
+        items = self.given
+        if not check.is_iterable(items):
+            items = self.made = self.given()
         if not check.is_iterable(items):
             raise TypeError(
                 f"the function given to from_thread must return an iterable, got {returned(items)}"
