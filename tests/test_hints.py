@@ -19,7 +19,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import BlockingWarning, Run, Stream, StreamInterruptedError, async_range
+from anystream import BlockingWarning, Run, Stream, StreamInterruptedError, async_range, chain
 from anystream._hints import FOREIGN
 from anystream._operators import workers
 
@@ -85,7 +85,8 @@ async def test_all_else_is_as_it_was() -> None:
     assert not callable(stream)
     assert "to_list" not in dir(stream)
     assert "scan" not in dir(Stream)
-    assert await copy.copy(stream).collect() == await copy.deepcopy(stream).collect() == [1, 2]
+    for each in (stream, stream.map(int).buffer(1), chain(stream, [])):
+        assert await copy.copy(each).collect() == await copy.deepcopy(each).collect() == [1, 2]
     with pytest.raises(Exception, match=r"pickle|local object"):
         pickle.dumps(stream)
     assert isinstance(mock.create_autospec(Stream, instance=True), Stream)

@@ -75,7 +75,7 @@ class SignatureForm(Form):
         super().__init__(fn.__name__)
         self.fn = fn
         self.shown = shown  # the names of what may be read by anybody; None: all
-        self.words = words  # what is shown for an argument, if not the argument itself
+        self.words = {**words}  # what is shown for an argument, if not the argument itself
         self.of_method: bool = fn.__code__.co_varnames[:1] == ("self",)
 
     @cached_property
