@@ -2,14 +2,14 @@
 
 import gc
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
-from anystream import GeneratorWarning, Stream, WrongTaskError, stream
+from anystream import GeneratorWarning, NeedsTasksError, Stream, WrongTaskError, stream
 from anystream.testing import backend
 
 
@@ -60,18 +60,30 @@ async def with_manager(items: Stream[int]) -> AsyncIterator[int]:
 
 
 HELPERS = pytest.mark.parametrize("helper", [with_block, with_open, with_stack, with_manager])
+WITHOUT_TASKS: dict[str, Callable[[Stream[int]], Stream[int]]] = {
+    "plain": lambda rows: rows,
+    "flat_map": lambda rows: rows.flat_map(lambda n: [n, n]),
+    "flat_map of streams": lambda rows: rows.flat_map(lambda n: Stream([n, n])),
+    "flatten": lambda rows: rows.batched(1).flatten(),
+    "catch": lambda rows: rows.catch(lambda error: []),
+    "resume": lambda rows: rows.retry(resume=lambda last: rows),
+}
 
 
+@pytest.mark.filterwarnings("error::anystream.GeneratorWarning")
 @pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected")  # trio's, of any
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
+@pytest.mark.parametrize("form", WITHOUT_TASKS)
 @HELPERS
-def test_one_that_is_left_by_break_is_closed_like_any_generator(helper: Any, name: str) -> None:
+def test_one_that_is_left_by_break_is_closed_like_any_generator(
+    helper: Any, form: str, name: str
+) -> None:
     """Not by an async test, whose check for leaks would tell of it."""
     rows = Rows()
 
     async def main() -> None:
         with anyio.CancelScope():
-            async for item in helper(Stream(rows)):
+            async for item in helper(WITHOUT_TASKS[form](Stream(rows))):
                 assert item == 0
                 break
             gc.collect()
@@ -120,6 +132,34 @@ async def test_one_with_tasks_warns_where_it_is_opened(helper: Any) -> None:
         async with aclosing(helper(Stream(rows).buffer(1))) as items:
             assert await anext(items) == 0
     assert [warning.filename for warning in caught] == [__file__]
+    assert rows.open == 0
+
+
+@HELPERS
+async def test_a_part_that_needs_tasks_later_has_none(helper: Any) -> None:
+    rows = Rows()
+    parts: list[Callable[[int], Stream[Any]]] = [
+        lambda _: Stream(rows).buffer(1),
+        lambda _: Stream(rows).group_by(bool),
+    ]
+    for part in parts:
+        with pytest.raises(NeedsTasksError, match=r"@stream\(buffer=0\)"):
+            async with aclosing(helper(Stream(rows).flat_map(part))) as items:
+                await anext(items)
+        assert rows.open == 0
+
+
+@pytest.mark.parametrize(
+    "tasks", [lambda s: s.buffer(1), lambda s: s.group_by(bool)], ids=["buffer", "group_by"]
+)
+async def test_what_a_function_gives_cannot_start_tasks(tasks: Any) -> None:
+    rows = Rows()
+    with pytest.raises(NeedsTasksError, match="a function given to Stream"):
+        await Stream(lambda: tasks(Stream(rows))).drain()
+    with pytest.raises(NeedsTasksError, match="a bare `async for`"):
+        async for _ in Stream([1]).flat_map(lambda _: tasks(Stream(rows))):
+            pass
+    assert await Stream([1]).flat_map(lambda _: tasks(Stream(rows))).count() > 0
     assert rows.open == 0
 
 

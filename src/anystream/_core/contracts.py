@@ -347,6 +347,10 @@ class Owner(ABC):
         """Be ready for tasks: a part that is opened in the course of the run may need some."""
 
     @abstractmethod
+    def will_start_tasks(self) -> None:
+        """Be ready for the tasks that what is being opened will start in the course of the run."""
+
+    @abstractmethod
     def unless_over(self) -> None:
         """Raise `StreamClosedError` if nothing may begin any more."""
 

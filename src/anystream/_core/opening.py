@@ -117,6 +117,7 @@ class Opening(TaskOwner):
         "_refusal",
         "_scope",
         "_segment",
+        "_starts_tasks",
         "_stream",
         "_task",
         "_tasks",
@@ -144,6 +145,7 @@ class Opening(TaskOwner):
         self._tasks: set[Startable] = set()  # those that run
         self._opens: bool = False  # whether something is being opened
         self._opens_more: bool = False  # whether a part that is opened later may need tasks
+        self._starts_tasks: bool = False  # whether a part that is open will start some
         self._closed: bool = False
         self._task: int | None = None  # that has to close, if it can be another one
         self._host_is_over: Callable[[], bool] | None = None  # which keeps its number its own
@@ -252,7 +254,7 @@ class Opening(TaskOwner):
         The scope, which is that of the group if there is one, is entered before the first step and
         left after the last close, so that it lies outside of every scope that a generator in this
         pipeline may hold across a `yield`. If it is not to be `scoped` there is none, unless there
-        are tasks.
+        are tasks; what is opened later cannot have any then.
         """
         unless_too_deep(self._stream)
         try:
@@ -264,7 +266,7 @@ class Opening(TaskOwner):
             await self.close()
             self.raise_collected(exc)
             raise
-        if tasks or self._opens_more:
+        if tasks or self._starts_tasks or (scoped and self._opens_more):
             self._home = Home()
             self._context = copy_context()
             self._group = self.backend.new_group()
@@ -290,16 +292,25 @@ class Opening(TaskOwner):
 
     def open(self, make: Callable[[], Source]) -> Source:
         source, tasks = self.open_later(make)
-        if tasks and not self._opens and self._group is None:
+        if (tasks or self._starts_tasks) and not self._opens and self._group is None:
+            self._starts_tasks = False
             self.has_lost(source)
-            raise NeedsTasksError(
-                f"{self._stream!r} had to open a stream that needs tasks, which a bare `async for`"
-                " and a function given to Stream cannot start; use `async with stream as items`"
-                " and flat_map"
-            )
+            raise self._needs_tasks()
         for task in tasks:
             self.start(task)
         return source
+
+    def _needs_tasks(self) -> NeedsTasksError:
+        problem = f"{self._stream!r} had to open a stream that needs tasks, which"
+        if self._opens_more and self._task is not None:
+            return NeedsTasksError(
+                f"{problem} a block inside an async generator cannot start later; decorate the"
+                " generator with @stream(buffer=0)"
+            )
+        return NeedsTasksError(
+            f"{problem} a bare `async for` and a function given to Stream cannot start; use"
+            " `async with stream as items` and flat_map"
+        )
 
     def open_later(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Startable]]:
         before = self._opens, self._unstarted, self._half_open
@@ -337,6 +348,9 @@ class Opening(TaskOwner):
 
     def will_open_more(self) -> None:
         self._opens_more = True
+
+    def will_start_tasks(self) -> None:
+        self._starts_tasks = True
 
     @protected
     def start(self, task: Startable) -> None:

@@ -355,6 +355,9 @@ class Producer(TaskOwner):
     def will_open_more(self) -> None:
         self._opening.will_open_more()
 
+    def will_start_tasks(self) -> None:
+        self._opening.will_start_tasks()
+
     def unless_abroad(self) -> None:
         self._opening.unless_abroad()
 

@@ -80,7 +80,7 @@ class Distributor(ABC):
     """One opening of a stream, in a task that deals its items out to subscriptions."""
 
     def __init__(self, owner: Owner, stream: Openable, size: int, overflow: str) -> None:
-        owner.will_open_more()
+        owner.will_start_tasks()
         self.owner = owner
         self.stream = stream
         self.size = size
