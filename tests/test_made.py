@@ -9,6 +9,7 @@ import pytest
 
 from anystream import CleanupTimeoutError, Retry, Stream, chain, merge, race
 from anystream.net import lines
+from anystream.testing import TrackedSource
 
 
 class Reply:
@@ -148,6 +149,36 @@ async def test_wherever_it_was_handed_over(over: str) -> None:
     with anyio.move_on_after(0.055):
         await OVER[over](reply).drain()
     assert (reply.log[-1], sorted(reply.log)) == ("end", ["end", "inner", "iterator"])
+
+
+ENTERED: dict[str, Callable[[Any], Stream[Any]]] = {
+    "stream": Stream,
+    "buffer": lambda run: Stream(run).buffer(0),
+    "merge": lambda run: merge(run, []),
+    "workers": lambda run: Stream(run).map(lambda n: n, concurrency=2, ahead=0).buffer(0),
+    "flat_map": lambda run: Stream([1]).flat_map(lambda _: run),
+    "function": lambda run: Stream(lambda: run),
+}
+
+
+@pytest.mark.parametrize("tasks", [False, True])
+@pytest.mark.parametrize("form", ENTERED)
+async def test_a_run_belongs_to_the_block_that_has_entered_it(form: str, tasks: bool) -> None:
+    source = TrackedSource(range(9))
+    numbers = Stream(source.iterator)
+    async with numbers.buffer(0) if tasks else numbers as run:
+        assert await ENTERED[form](run).first() == 0
+        assert source.open_runs == 1
+        assert await anext(run) in range(1, 4)  # workers may have taken some
+        assert await ENTERED[form](run).count() > 0
+        assert await anext(run, None) is None
+    assert source.open_runs == 0
+
+
+async def test_a_run_that_nobody_has_entered_is_closed() -> None:
+    source = TrackedSource(range(9))
+    assert await Stream(aiter(Stream(source.iterator))).first() == 0
+    assert source.open_runs == 0
 
 
 async def test_a_plain_close_will_do() -> None:

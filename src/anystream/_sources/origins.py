@@ -23,7 +23,7 @@ from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults
 from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, sheltered, stepper
 from .._core.opening import unless_too_deep
 from .._core.orphans import close_row
-from .._core.run import Run
+from .._core.run import Run, reader_of
 from .._errors import StreamConsumedError, StreamInterruptedError
 from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
@@ -453,6 +453,8 @@ def given_source(value: Any, owner: Owner, made: bool) -> Source:
     given = in_bytes(value)
     if issubclass(type(given), AsyncIterable):
         source = FromAsync(given, owner, made)
+        if is_entered(given):
+            source.lend(given)
         owner.has_opened(source)
         return source
     if check.is_iterable(value):
@@ -466,6 +468,12 @@ def given_source(value: Any, owner: Owner, made: bool) -> Source:
     if is_manager(value):
         return Managed(value, owner)
     raise TypeError(f"expected a stream, an async iterable or an iterable, got {advice(value)}")
+
+
+def is_entered(value: object) -> bool:
+    """Whether it is a run that a block has entered, which closes it."""
+    run: Any = value
+    return isinstance(value, Run) and reader_of(run).opening.task is not None
 
 
 class OneShot:
