@@ -22,7 +22,7 @@ from anystream import (
     StreamInterruptedError,
     async_range,
 )
-from anystream._operators.remote import FoundSize
+from anystream._operators.remote import FoundSize, Turns
 from anystream._remote import Failed, call
 
 
@@ -494,6 +494,16 @@ async def test_an_item_that_always_kills_is_named(attempts: int, ordered: bool, 
         assert note.endswith("its worker died or was killed")
     assert max(begun.count(n) for n in range(40)) <= attempts
     assert begun.count(KILLER) == attempts
+
+
+async def test_a_call_that_gives_up_its_turn_alone_lets_the_others_in() -> None:
+    turns = Turns(anyio.Event)
+    await turns.enter(alone=False)
+    with anyio.move_on_after(1) as left:
+        await turns.enter(alone=True)
+    assert left.cancelled_caught
+    with anyio.fail_after(1):
+        await turns.enter(alone=False)
 
 
 async def test_an_executor_that_breaks_at_once_is_made_no_more_than_that_often() -> None:
