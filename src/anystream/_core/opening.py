@@ -227,7 +227,6 @@ class Opening(TaskOwner):
 
     @property
     def is_timed(self) -> bool:
-        """Whether waits are timed, since somebody has asked for statistics."""
         return self._timed_since is not None
 
     def statistics(self) -> RunStatistics:

@@ -90,6 +90,11 @@ class TaskOwner(Owner):
     def view(self) -> TrackedRun | None:
         """What observers have of the run, if there are any."""
 
+    @property
+    @abstractmethod
+    def is_timed(self) -> bool:
+        """Whether waits are timed, since somebody has asked for statistics."""
+
     @abstractmethod
     def refused(self) -> StreamClosedError:
         """What to raise in the place of something that begins when it is over."""
@@ -177,14 +182,16 @@ class TaskOwner(Owner):
     # -- closing ------------------------------------------------------------------------------
 
     async def finish(self, part: Source) -> None:
-        self._waited += waited_for(part)
+        if self.is_timed:
+            self._waited += waited_for(part)
         await part.close(self)
         self.forget()
         self.raise_collected(None)
 
     async def replace(self, part: Source | None, error: Exception | None) -> None:
         if part is not None:
-            self._waited += waited_for(part)
+            if self.is_timed:
+                self._waited += waited_for(part)
             await part.close(self)
             await self.close_lost(self)
             self.forget()

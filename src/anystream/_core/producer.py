@@ -319,6 +319,10 @@ class Producer(TaskOwner):
         return self._opening.view
 
     @property
+    def is_timed(self) -> bool:
+        return self._opening.is_timed
+
+    @property
     def backend(self) -> Backend:
         return self._opening.backend
 
@@ -556,7 +560,7 @@ class LaneProducer(Producer):
     def fill(self, lane: Lane) -> None:
         """Begin to fill `lane`, and stop when its channel does."""
         self.lane = lane
-        if self._opening.is_timed and not lane.channel.tasks:
+        if self.is_timed and not lane.channel.tasks:
             lane.channel.time_waits(0, 0)
         lane.channel.filled_by(self)
         self.start()
