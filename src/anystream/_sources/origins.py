@@ -181,13 +181,19 @@ class FromAsync(SyncDriver, SourceDefaults):
                 release = partial(owner.release, scopes=True)
                 await close_row(self._iterator, release, self._given)
             else:
-                await owner.release(lambda: resolved(aclose()))
+                await owner.release(lambda: awaited(aclose()))
         give_back, self._release, self._given = self._release, None, None
         if give_back is not None:
             await owner.release(give_back)
 
 
 Close: TypeAlias = Callable[[], Awaitable[object]]
+
+
+async def awaited(closed: Any) -> None:
+    """Await what a plain or an async function for closing has given."""
+    if is_awaitable(closed):
+        await closed
 
 
 def closer(given: Any, made: bool) -> Close | None:
@@ -202,9 +208,9 @@ def closer(given: Any, made: bool) -> Close | None:
     if made and leave is not None:
         return lambda: leave(given, None, None, None)
     if (aclose := getattr(given, "aclose", None)) is not None:
-        return lambda: resolved(aclose())
+        return lambda: awaited(aclose())
     if made and (close := getattr(given, "close", None)) is not None:
-        return lambda: resolved(close())
+        return lambda: awaited(close())
     return None
 
 
