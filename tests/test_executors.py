@@ -413,6 +413,18 @@ async def test_an_executor_that_was_given_and_breaks_while_it_takes_a_call() -> 
     assert isinstance(caught.value.__cause__, OSError)
 
 
+async def test_an_executor_that_is_whole_and_refuses_a_call() -> None:
+    class Picky(AtOnce):
+        def submit(self, fn: Any, /, *args: Any) -> Future[Any]:
+            if args:
+                raise OSError("not this one")
+            return super().submit(fn)
+
+    with pytest.raises(OSError, match="not this one") as caught:
+        await Stream([1]).map(square, executor=Picky, concurrency=1, attempts=3).drain()
+    assert caught.value.__notes__[0] == "in the call for item 0, 1"
+
+
 async def test_a_call_while_which_an_executor_breaks_is_an_attempt() -> None:
     """It may have begun."""
     calls = list[Any]()

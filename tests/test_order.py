@@ -1,5 +1,6 @@
 """Runs that are left in another order than the one they were entered in."""
 
+import asyncio
 import contextlib
 import itertools
 from typing import Any
@@ -8,6 +9,7 @@ import anyio
 import pytest
 
 from anystream import Stream, WrongOrderError
+from anystream._core.opening import LATER
 from anystream.testing import TrackedSource
 
 
@@ -93,6 +95,25 @@ async def test_aclose_after_a_scope_of_the_users(
         assert source.open_runs == 0
         await run.aclose()
     await anyio.sleep(1)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # trio ends no such task
+async def test_what_a_task_leaves_open_that_has_ended_is_forgotten(stream: Stream[Any]) -> None:
+    async def half_left() -> None:
+        run = await stream.open().__aenter__()
+        with anyio.CancelScope():
+            await run.aclose()
+            assert len(LATER) == 1
+
+    for _ in range(3):
+        await asyncio.create_task(half_left())
+    block = stream.open()
+    run = await block.__aenter__()
+    with anyio.CancelScope():
+        await run.aclose()
+        assert len(LATER) == 1
+    await block.__aexit__(None, None, None)
+    assert not LATER
 
 
 async def test_a_scope_of_the_source_is_closed_before(source: TrackedSource[int]) -> None:

@@ -555,8 +555,7 @@ class Opening(TaskOwner):
         for other in waiting:
             if other._scope is not None and self.backend.is_innermost(other._scope):
                 await other.leave_closed()
-                if other._late is not None:
-                    self._late, other._late = other._late, None
+                self._late, other._late = self._late or other._late, None
                 return
 
     def _out_of_order(self) -> WrongOrderError:

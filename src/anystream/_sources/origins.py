@@ -202,8 +202,6 @@ def closer(given: Any, made: bool) -> Close | None:
     One that a function has `made` is closed by all that it has. One that was handed over belongs to
     the stream only if it can be closed as an async iterator is.
     """
-    if isinstance(given, Openable):
-        return None  # nothing of it is open
     leave: Any = getattr(type(cast("object", given)), "__aexit__", None)
     if made and leave is not None:
         return lambda: leave(given, None, None, None)
@@ -414,19 +412,13 @@ class Refused(SourceDefaults):
     closes = True
 
     def __init__(self, release: Close) -> None:
-        self.release: Close | None = release
-
-    @property
-    def holds(self) -> bool:
-        return self.release is not None
+        self.release = release
 
     async def batch(self) -> Iterator[Any] | None:
         return None
 
     async def close(self, owner: Owner) -> None:
-        release, self.release = self.release, None
-        if release is not None:
-            await owner.release(release)
+        await owner.release(self.release)
 
 
 def has_refused(made: Any, owner: Owner) -> None:
