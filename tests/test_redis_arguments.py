@@ -10,8 +10,9 @@ import pytest
 
 from anystream import NeedsTasksError, redis
 from anystream._core.backends import backend
+from anystream._core.siblings import bare
 from anystream.redis.consumers import Consumer
-from anystream.redis.errors import StreamPlace, bare, named
+from anystream.redis.errors import StreamPlace, named
 from anystream.redis.holdings import Holdings
 from anystream.redis.links import without_secrets
 from anystream.redis.plans import AT_ONCE

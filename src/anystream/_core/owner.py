@@ -93,7 +93,7 @@ class TaskOwner(Owner):
     @property
     @abstractmethod
     def is_timed(self) -> bool:
-        """Whether waits are timed, since somebody has asked for statistics."""
+        """Whether waits are timed: from the first call of `statistics` on."""
 
     @abstractmethod
     def refused(self) -> StreamClosedError:

@@ -13,9 +13,17 @@ dropped: it is raised when the stream is left.
 """
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 ATTRIBUTE = "__siblings__"
 CLEANUP = "__of_cleanup__"
+
+
+def bare(error: BaseException) -> BaseException:
+    """An error out of the groups that task groups of others have put around it, the first one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("Any", error).exceptions[0]
+    return error
 
 
 def attach(

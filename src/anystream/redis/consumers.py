@@ -19,10 +19,11 @@ from .._core.backends import is_native
 from .._core.batches import TimeSlicer
 from .._core.contracts import AsyncEvent, Backend, Owner, SourceDefaults
 from .._core.owner import until
+from .._core.siblings import bare
 from .._operators.recover import in_except
 from .._retry import Backoff
 from .._stream import Stream
-from .errors import RedisConnectionError, bare
+from .errors import RedisConnectionError
 from .holdings import Holdings
 from .memberships import Membership
 from .messages import Message

@@ -1,8 +1,7 @@
 """What goes wrong in the server or on the way to it, named after the stream and the group."""
 
-from typing import Any, cast
-
 from .. import _labels as label
+from .._core.siblings import bare
 from .._errors import StreamError
 
 MOST = 2000
@@ -47,13 +46,6 @@ class RedisRefusedError(RedisError):
     """The server has refused a command: a wrong password, a key of another type, no memory."""
 
     __module__ = "anystream.redis"
-
-
-def bare(error: BaseException) -> BaseException:
-    """The first of the errors that the client's task group gives as a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("Any", error).exceptions[0]
-    return error
 
 
 def named(error: BaseException, place: StreamPlace) -> BaseException:

@@ -10,7 +10,8 @@ from anyio import CancelScope, ClosedResourceError
 from .. import _args as check
 from .._core.backends import backend
 from .._core.owner import until
-from .errors import StreamPlace, bare
+from .._core.siblings import bare
+from .errors import StreamPlace
 from .groups import URL, checked_name, checked_plain
 from .links import Connect, Link, checked_server
 from .messages import Raw, flat

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import anyio
 
+from .._core.siblings import bare
 from .serving import serve
 
 
@@ -29,21 +30,13 @@ def run_watched(path: str, backend: str, port: int) -> int:
         if errors.subgroup(KeyboardInterrupt) is not None:
             return 130
         left, failed = errors.split(SystemExit)
-        if failed is None:
-            raise first_of(left) from None
+        if left is not None and failed is None:
+            raise bare(left) from None
         traceback.print_exception(failed)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def first_of(error: BaseException | None) -> BaseException:
-    """The first of a group, or of the groups in it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    assert error is not None
-    return error
 
 
 def found(path: str) -> Callable[[], Awaitable[Any]]:
