@@ -165,9 +165,12 @@ class Lane:
 
     def gate(self) -> AsyncEvent:
         """An event to wait for room: of one's own, or with a bound of 0 the same for all."""
-        if not self.bound and self._parked and not self._parked[-1].is_set():
+        if self.bound:
+            event = self.channel.backend.new_waiter()
+        elif self._parked and not self._parked[-1].is_set():
             return self._parked[-1]
-        event = self.channel.new_event()
+        else:
+            event = self.channel.backend.new_event()
         self._parked.append(event)
         return event
 
@@ -349,6 +352,7 @@ class Channel(SourceDefaults):
         "_lanes",
         "_named",
         "_news",
+        "_on_demand",
         "_open_lanes",
         "_ready",
         "_state",
@@ -358,7 +362,6 @@ class Channel(SourceDefaults):
         "demand",
         "dropped",
         "gone",
-        "new_event",
         "opened_at",
         "passed",
         "timing",
@@ -370,7 +373,6 @@ class Channel(SourceDefaults):
     def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:
         self.backend = backend
         self._feeds = feeds  # what its items are worked on for, if that is the same call
-        self.new_event = backend.new_event
         self.demand: list[AsyncEvent] = []  # of producers whose lane has a bound of 0
         self.wanted = 0  # how many items a reader waits for
         self.passed = 0  # items that have come, be they read, waiting or dropped
@@ -381,6 +383,7 @@ class Channel(SourceDefaults):
         self._state = OPEN
         self._error: BaseException | None = None
         self._open_lanes = 0
+        self._on_demand = False  # whether a lane takes an item only if a reader waits for it
         self._label: Named | None = None  # of the call that it came about by
         self._named = 0  # lanes whose tasks have got a name
         self._lanes: list[Lane] = []
@@ -437,6 +440,7 @@ class Channel(SourceDefaults):
         """Read from `lane` as well."""
         self._open_lanes += 1
         self._lanes.append(lane)
+        self._on_demand = self._on_demand or not lane.bound
         if len(self._lanes) == SHORT:
             self._ready = deque(self._ready)
 
@@ -577,33 +581,38 @@ class Channel(SourceDefaults):
         while not self.available():
             if self.is_over():
                 return None
-            await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
+            if asks := self._on_demand:
+                await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
             self._news = False
-            self.ask()
+            if asks:
+                self._ask()
             try:
                 await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
-                    self._waiting = self.new_event()
-                    if self.timing is not None:
-                        self.timing.reader.begin()
-                    await self.woken(self._waiting)
+                    await self._wait()
             finally:
-                if self.timing is not None and self._waiting is not None:
-                    self.timing.reader.end()
-                self._waiting = None
-                self.withdraw()  # also if it is cancelled
+                if asks:
+                    self.wanted -= 1  # also if it is cancelled
         return self.items()
 
-    def ask(self) -> None:
+    def _ask(self) -> None:
         """A reader waits for an item: let a lane with a bound of 0 take one."""
         self.wanted += 1
         for event in self.demand:
             event.set()
         self.demand.clear()
 
-    def withdraw(self) -> None:
-        """A reader that has asked waits no more."""
-        self.wanted -= 1
+    async def _wait(self) -> None:
+        """Wait until something has changed."""
+        self._waiting = self.backend.new_waiter()
+        if self.timing is not None:
+            self.timing.reader.begin()
+        try:
+            await self.woken(self._waiting)
+        finally:
+            if self.timing is not None:
+                self.timing.reader.end()
+            self._waiting = None
 
     def is_over(self) -> bool:
         """Whether nothing more comes, if nothing is there; an error is raised here, once."""

@@ -101,6 +101,8 @@ class Backend(NamedTuple):
     """
 
     new_event: Callable[[], AsyncEvent]
+    new_waiter: Callable[[], AsyncEvent]
+    """An event for which one task waits, and no more than once."""
     new_scope: type[CancelScope]
     new_group: Callable[[], TaskGroup]
     start_alone: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]

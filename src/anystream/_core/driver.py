@@ -93,7 +93,7 @@ class SyncDriver:
                     out = generator.throw(exc)
                     expose = expose or self._shelter(exc)
                 else:
-                    error = answered(answer)
+                    error = None if answer is None else answered(answer)
                     if error is not None:
                         expose = expose or self._shelter(error)
                     out = generator.send(answer)
@@ -118,7 +118,7 @@ class SyncDriver:
 
 def answered(answer: Any) -> BaseException | None:
     """The error that trio answers an await with; asyncio throws its own into it."""
-    return None if answer is None else getattr(answer, "error", None)
+    return getattr(answer, "error", None)
 
 
 def shelter(owner: Owner | None, error: BaseException, early: bool = False) -> Expose | None:

@@ -61,6 +61,22 @@ class FutureEvent:
         return future
 
 
+class Waiter(Future[None]):
+    """An event for which one task waits, once: that costs half as much [map-ordered-waiting]."""
+
+    _is_set = False  # also if who waited was cancelled before
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        answer(self)
+
+    def wait(self) -> Future[None]:
+        return self
+
+
 class LazyAlarm:
     """Looks when it is due only where it had been due before, so that to wait sets no timer."""
 
@@ -252,6 +268,7 @@ def ours() -> Backend:
 
     return Backend(
         new_event=FutureEvent,
+        new_waiter=Waiter,
         new_scope=new_scope,
         new_alarm=LazyAlarm,
         new_group=new_group,

@@ -135,6 +135,7 @@ def ours() -> Backend:
     mark_by(enable_ki_protection, expose)
     return Backend(
         new_event=TaskEvent,
+        new_waiter=TaskEvent,
         new_scope=type(CancelScope()),
         new_alarm=ScopedAlarm,
         new_group=TrioTasks,

@@ -213,7 +213,7 @@ class Opening(TaskOwner):
         """What to ask for the next batch; None if this is closed."""
         if self._closed:
             return None
-        if self._home is not None:
+        if self._home is not None and not self._home.is_here():
             self.unless_abroad()
         return self._segment or self
 

@@ -246,9 +246,11 @@ class Producer(TaskOwner):
                 event = lane.gate()
                 if lane.channel.timing is not None:
                     lane.channel.timing.room.begin()
+                self.park(event)
                 try:
-                    await self.park(event)
+                    await event.wait()
                 finally:
+                    self.unpark()
                     if lane.channel.timing is not None:
                         lane.channel.timing.room.end()
                     if lane.bound:
@@ -264,15 +266,14 @@ class Producer(TaskOwner):
                 await self.wait_for_room(lane)
         return lane.takes() and self._state < STOPPED
 
-    async def park(self, event: AsyncEvent) -> None:
-        """Wait for `event` and for nothing else; to stop this sets it."""
+    def park(self, event: AsyncEvent) -> None:
+        """From here to `unpark` this waits for `event` and for nothing else; to stop sets it."""
         self._wake, self._state = event, PARKED
-        try:
-            await event.wait()
-        finally:
-            self._wake = None
-            if self._state is PARKED:
-                self._state = RUNNING
+
+    def unpark(self) -> None:
+        self._wake = None
+        if self._state is PARKED:
+            self._state = RUNNING
 
     def stands(self, cancelled: BaseException) -> bool:
         return not (self.stopped or is_native(cancelled))

@@ -169,7 +169,7 @@ class SteppedInTurn(Supply):
     def __init__(self, source: Source, crew: Crew, stream: Openable) -> None:
         super().__init__(source, crew)
         self._stream = stream  # that was opened as the source
-        self._new_event = crew.owner.backend.new_event
+        self._new_waiter = crew.owner.backend.new_waiter
         self._items: Iterator[Any] = EMPTY
         self._taken = 0  # items
         self._stepping = False  # whether a worker waits for a batch
@@ -223,7 +223,7 @@ class SteppedInTurn(Supply):
         """Wait for what another worker gets."""
         self._waiting += 1
         try:
-            await self._queue.wait(self._new_event, self._is_stepping)
+            await self._queue.wait(self._new_waiter, self._is_stepping)
         finally:
             self._waiting -= 1
 
@@ -281,7 +281,7 @@ class Hands(Lane):
     def fill(self, batch: Iterator[Any]) -> bool:
         waiting, results = self._waiting, self._results
         for item in batch:
-            self.channel.came(1)
+            self.channel.passed += 1
             if results is not None:
                 results.promise()
             worker = waiting.popleft()
@@ -291,13 +291,14 @@ class Hands(Lane):
             worker.told.set()
             if not waiting:
                 self._crew.all_are_busy()
+                return False
             if not self.takes():
                 return False
         return True
 
     def gate(self) -> AsyncEvent:
         if self._results is None:
-            self._gate = self.channel.new_event()
+            self._gate = self.channel.backend.new_waiter()
         else:
             if self._gate is not None:
                 self._results.leave_gate(self._gate)
@@ -329,6 +330,7 @@ class HandedOut(Supply):
         super().__init__(hands.channel, crew)
         self._channel = hands.channel
         self._hands = hands
+        self._new_waiter = crew.owner.backend.new_waiter
 
     def promise(self, results: Lane) -> bool:
         return True
@@ -343,14 +345,16 @@ class HandedOut(Supply):
         hands = self._hands
         worker.place, worker.item = IDLE, MISSING
         if not (hands.stopped or hands.over or worker.stopped):
-            worker.told = told = self._channel.new_event()
+            worker.told = told = self._new_waiter()
             hands.ask(worker)
             results = self._crew.channel
             if results.timing is not None:
                 results.timing.items.begin()
+            worker.park(told)
             try:
-                await worker.park(told)
+                await told.wait()
             finally:
+                worker.unpark()
                 if results.timing is not None:
                     results.timing.items.end()
                 worker.told = None

@@ -18,6 +18,7 @@ from .._core.channel import Lane
 from .._core.contracts import MISSING, Openable, Operator, Owner, Source
 from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.locating import at_item
+from .._core.producer import STOPPED
 from .._core.siblings import attach
 from .._errors import BlockingWarning
 from .._sources.origins import FromIterable, as_source
@@ -180,7 +181,7 @@ class Caller(Worker):
             if item is MISSING:
                 item = await supply.next(self)
                 last = clock()
-                if item is MISSING or self.stopped:  # nothing would interrupt the function then
+                if item is MISSING or self._state >= STOPPED:  # nothing would interrupt the function then
                     return
             began = clock() if pool.suspicious else last
             try:

@@ -2,15 +2,11 @@
 
 import sys
 from contextlib import suppress
-from types import AsyncGeneratorType
 from typing import Any
 
 from anyio import CancelScope
 
 CHUNK = 65_536
-
-GENERATOR: Any = AsyncGeneratorType  # of whatever items
-
 
 class AsyncioReader:
     """A `StreamReader`, as an iterator and as a connection; with its writer it can be closed."""
@@ -58,7 +54,7 @@ def reader_of(value: Any) -> AsyncioReader | None:
 
 def in_bytes(value: Any) -> Any:
     """What reads that by its bytes, or else the value itself, as nearly always."""
-    return value if isinstance(value, GENERATOR) else reader_of(value) or value
+    return reader_of(value) or value
 
 
 def is_process(value: object) -> bool:

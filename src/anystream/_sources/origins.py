@@ -13,7 +13,7 @@ from collections.abc import (
 from contextlib import ContextDecorator
 from functools import partial
 from itertools import chain
-from types import GeneratorType
+from types import AsyncGeneratorType, FunctionType, GeneratorType
 from typing import Any, TypeAlias, cast
 
 from .. import _args as check
@@ -28,8 +28,16 @@ from .._errors import StreamConsumedError, StreamInterruptedError
 from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
 
-BARE = frozenset({list, tuple, range, dict, set, frozenset, GeneratorType})
+ITERABLE = frozenset({list, range, dict, set, frozenset, GeneratorType})
+"""What is nothing but an iterable: to ask what else it may be takes as long as to read five items.
+
+A tuple is none: it may be the two ends of a connection.
+"""
+
+BARE = ITERABLE | {tuple}
 """What has nothing to close beside itself, as most of what functions make."""
+
+ASYNC_GENERATOR: Any = AsyncGeneratorType  # of whatever items
 
 
 class FromIterable(SourceDefaults):
@@ -257,11 +265,13 @@ class Deferred(Wrapper):
         self.make = make
         self.owner = owner
 
-    async def batch(self) -> Iterator[Any] | None:
-        if self.source is None:
-            self.owner.unless_over()
-            await self.begin(await resolved(self.make(), self.owner), self.owner)
-            assert self.source is not None
+    def batch(self) -> Awaitable[Iterator[Any] | None]:
+        return self.first() if self.source is None else self.source.batch()
+
+    async def first(self) -> Iterator[Any] | None:
+        self.owner.unless_over()
+        await self.begin(await resolved(self.make(), self.owner), self.owner)
+        assert self.source is not None
         return await self.source.batch()
 
 
@@ -432,6 +442,10 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
 
     What a function of the user's has `made` for it is closed with all that it has.
     """
+    if type(value) in ITERABLE:
+        return FromIterable(value, owner, made)
+    if type(value) is ASYNC_GENERATOR:
+        return from_async(value, owner, made)
     if isinstance(value, Openable):
         if not owner.is_opening():
             unless_too_deep(value)
@@ -450,10 +464,9 @@ def given_source(value: Any, owner: Owner, made: bool) -> Source:
         return Managed(value, owner)
     given = in_bytes(value)
     if issubclass(type(given), AsyncIterable):
-        source = FromAsync(given, owner, made)
+        source = from_async(given, owner, made)
         if is_entered(given):
             source.lend(given)
-        owner.has_opened(source)
         return source
     if check.is_iterable(value):
         return FromIterable(value, owner, made)
@@ -466,6 +479,12 @@ def given_source(value: Any, owner: Owner, made: bool) -> Source:
     if is_manager(value):
         return Managed(value, owner)
     raise TypeError(f"expected a stream, an async iterable or an iterable, got {advice(value)}")
+
+
+def from_async(value: AsyncIterable[Any], owner: Owner, made: bool) -> FromAsync:
+    source = FromAsync(value, owner, made)
+    owner.has_opened(source)
+    return source
 
 
 def is_entered(value: object) -> bool:
@@ -496,6 +515,8 @@ class OneShot:
 
 def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
+    if type(source) is FunctionType:
+        return lambda owner: Deferred(source, owner)
     if isinstance(source, (AsyncIterator, Iterator)):
         return OneShot(source, as_source)
     if has_items(source) or queue_type(source) is not None:
