@@ -120,7 +120,7 @@ class Lane:
     part = ""
     """What its task does for the channel, if it brings no items."""
 
-    __slots__ = ("_items", "_low", "_over", "_parked", "_promised", "bound", "channel", "stopped")
+    __slots__ = ("_items", "_low", "_parked", "_promised", "bound", "channel", "over", "stopped")
 
     def __init__(self, channel: "Channel", bound: int, low: int | None = None) -> None:
         self.channel = channel
@@ -128,10 +128,9 @@ class Lane:
         self._low = bound // 2 if low is None else low
         self._items: list[Any] | deque[Any] = [] if bound <= SHORT else deque()
         self._promised: int = 0  # places that are kept for what is being computed
-        self.stopped = (
-            False  # nothing more is wanted; a plain attribute, since it is asked so often
-        )
-        self._over = False  # nothing more will come
+        # Plain attributes, since they are asked so often.
+        self.stopped = False  # nothing more is wanted
+        self.over = False  # nothing more will come
         self._parked: list[AsyncEvent] = [] if bound else channel.demand
 
     def task_name(self) -> str:
@@ -143,14 +142,9 @@ class Lane:
         return bool(self._items)
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come."""
-        return self._over
-
-    @property
     def exhausted(self) -> bool:
         """Whether nothing is there, and nothing more will come."""
-        return self._over and not self._items
+        return self.over and not self._items
 
     def room(self) -> int:
         """How many items may be put in now."""
@@ -252,7 +246,7 @@ class Lane:
 
     def finish(self, error: BaseException | None = None) -> None:
         """Say that nothing more will come; an error comes after what is there."""
-        self._over = True
+        self.over = True
         self.channel.finished(self, error)
 
 
@@ -569,35 +563,38 @@ class Channel(SourceDefaults):
 
     def wake(self) -> None:
         """Let the reader look again."""
-        self._news = True
-        if self._waiting is not None:
-            self._waiting.set()
+        if not self._news:
+            self._news = True
+            if self._waiting is not None:
+                self._waiting.set()
 
     # -- for the reader ---------------------------------------------------------------------
 
     async def batch(self) -> Iterator[Any] | None:
-        if self.available():
+        there = self.available()
+        if there:
             await self.backend.checkpoint()  # before the take; waiting is a checkpoint, too
-        while not self.available():
+            there = self.available()
+        while not there:
             if self.is_over():
                 return None
-            if asks := self._on_demand:
+            if self._on_demand:
                 await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
             self._news = False
-            if asks:
+            self.wanted += 1
+            if self.demand:
                 self._ask()
             try:
                 await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
                     await self._wait()
             finally:
-                if asks:
-                    self.wanted -= 1  # also if it is cancelled
+                self.wanted -= 1  # also if it is cancelled
+            there = self.available()
         return self.items()
 
     def _ask(self) -> None:
-        """A reader waits for an item: let a lane with a bound of 0 take one."""
-        self.wanted += 1
+        """A reader waits for an item: let the lanes with a bound of 0 take one."""
         for event in self.demand:
             event.set()
         self.demand.clear()

@@ -60,6 +60,15 @@ class AsyncEvent(Protocol):
 NewEvent: TypeAlias = Callable[[], AsyncEvent]
 
 
+class Waiter(AsyncEvent, Awaitable[Any], Protocol):
+    """An event that one task awaits, once: it gives what the first to set it has given.
+
+    Once its task was cancelled nobody may ask it whether it is set.
+    """
+
+    def set(self, value: object = None) -> object: ...
+
+
 class Alarm(Protocol):
     """Waits for an event, but no longer than until the time that is due."""
 
@@ -101,8 +110,7 @@ class Backend(NamedTuple):
     """
 
     new_event: Callable[[], AsyncEvent]
-    new_waiter: Callable[[], AsyncEvent]
-    """An event for which one task waits, and no more than once."""
+    new_waiter: Callable[[], Waiter]
     new_scope: type[CancelScope]
     new_group: Callable[[], TaskGroup]
     start_alone: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]

@@ -1,6 +1,6 @@
 """What trio has of its own: nurseries, events, a clock and a checkpoint."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, cast
@@ -65,6 +65,43 @@ class TaskEvent:
             return Abort.SUCCEEDED
 
         await wait_task_rescheduled(abort)
+
+
+class TaskWaiter:
+    """The same for one task."""
+
+    __slots__ = ("_is_set", "_task", "_value")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._task: Task | None = None
+        self._value: Any = None
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    @enable_ki_protection
+    def set(self, value: object = None) -> None:
+        if not self._is_set:
+            self._is_set, self._value = True, value
+            if self._task is not None:
+                reschedule(self._task)
+
+    def wait(self) -> "TaskWaiter":
+        return self
+
+    @enable_ki_protection
+    def __await__(self) -> Generator[Any, Any, Any]:
+        if self._is_set:
+            yield from checkpoint().__await__()
+        else:
+            self._task = current_task()
+            yield from wait_task_rescheduled(self._abort).__await__()
+        return self._value
+
+    def _abort(self, _: object) -> Abort:
+        self._task = None
+        return Abort.SUCCEEDED
 
 
 class ScopedAlarm:
@@ -135,7 +172,7 @@ def ours() -> Backend:
     mark_by(enable_ki_protection, expose)
     return Backend(
         new_event=TaskEvent,
-        new_waiter=TaskEvent,
+        new_waiter=TaskWaiter,
         new_scope=type(CancelScope()),
         new_alarm=ScopedAlarm,
         new_group=TrioTasks,

@@ -246,11 +246,13 @@ class Producer(TaskOwner):
                 event = lane.gate()
                 if lane.channel.timing is not None:
                     lane.channel.timing.room.begin()
-                self.park(event)
+                self._wake, self._state = event, PARKED
                 try:
                     await event.wait()
                 finally:
-                    self.unpark()
+                    self._wake = None
+                    if self._state is PARKED:
+                        self._state = RUNNING
                     if lane.channel.timing is not None:
                         lane.channel.timing.room.end()
                     if lane.bound:
@@ -265,15 +267,6 @@ class Producer(TaskOwner):
             with CancelScope(shield=True):  # which only something of the library's own may do
                 await self.wait_for_room(lane)
         return lane.takes() and self._state < STOPPED
-
-    def park(self, event: AsyncEvent) -> None:
-        """From here to `unpark` this waits for `event` and for nothing else; to stop sets it."""
-        self._wake, self._state = event, PARKED
-
-    def unpark(self) -> None:
-        self._wake = None
-        if self._state is PARKED:
-            self._state = RUNNING
 
     def stands(self, cancelled: BaseException) -> bool:
         return not (self.stopped or is_native(cancelled))

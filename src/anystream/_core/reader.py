@@ -214,7 +214,7 @@ class Reader:
                 raise self._busy()
             if self._queue is None:
                 self._queue = FairQueue()
-            await self._queue.wait(opening.backend.new_waiter, lambda: self._stepping)
+            await self._queue.wait(opening.backend.new_event, lambda: self._stepping)
             return self.items  # what the others have left
         self.items = EMPTY
         self._stepping = True

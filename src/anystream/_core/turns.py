@@ -22,9 +22,9 @@ class FairQueue:
         for event in self._events[:1]:
             event.set()
 
-    async def wait(self, new_waiter: NewEvent, taken: Callable[[], bool]) -> None:
+    async def wait(self, new_event: NewEvent, taken: Callable[[], bool]) -> None:
         """Wait until it is worth looking again: the turn is free, or there are items."""
-        event = new_waiter()
+        event = new_event()
         self._events.append(event)
         try:
             await event.wait()

@@ -9,14 +9,14 @@ trio resumes tasks in any order.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from sys import maxsize
 from typing import Any
 
 from .._core.channel import Channel, Lane, numbered
-from .._core.contracts import MISSING, AsyncEvent, Openable, Owner, Source
+from .._core.contracts import MISSING, AsyncEvent, Openable, Owner, Source, Waiter
 from .._core.driver import EMPTY
-from .._core.producer import LaneProducer, Mover
+from .._core.producer import PARKED, RUNNING, LaneProducer, Mover
 from .._core.turns import FairQueue
 
 IDLE = maxsize
@@ -33,15 +33,15 @@ class Worker(LaneProducer):
         self.replaced = False  # by another one, in the middle of a run
         self.seat = seat  # its number among the workers that may be there
         self.place = IDLE  # of its item among all that were taken
-        self.item: Any = MISSING  # that was handed to it
-        self.told: AsyncEvent | None = None  # set when it was, or when there are no more
+        self.slot: Waiter | None = None  # for the item that it waits for
+        self._new_slot = crew.owner.backend.new_waiter
 
     def name(self) -> str:
         return numbered(self.crew.channel.text(), self.seat, self.crew.size)
 
     @property
     def waits_for(self) -> str | None:
-        if self.told is None and (parked := super().waits_for) is not None:
+        if self.slot is None and (parked := super().waits_for) is not None:
             return parked
         return "items" if self.begun and self.place == IDLE else None
 
@@ -50,6 +50,26 @@ class Worker(LaneProducer):
 
     def steps(self) -> Iterable[Source]:
         return ()
+
+    def wait_for_item(self) -> Waiter:
+        """From here on this waits for an item, and for nothing else: for what the slot is given."""
+        self.slot = self._wake = slot = self._new_slot()
+        self._state = PARKED
+        self.place = IDLE
+        return slot
+
+    def hand(self, item: Any, place: int) -> None:
+        """Give it what it waits for: the item of this place, or MISSING at the end."""
+        slot = self.slot
+        assert slot is not None
+        self.slot = self._wake = None
+        self._state = RUNNING
+        self.place = place
+        slot.set(item)
+
+    def interrupt(self) -> None:
+        self.slot = None  # so that nothing is handed to it any more
+        super().interrupt()
 
 
 class Crew(ABC):
@@ -128,8 +148,15 @@ class Supply(ABC):
         """The next item if it is there, or MISSING; an error is told once, and is the end."""
 
     @abstractmethod
-    async def next(self, worker: Worker) -> Any:
-        """The next item, or MISSING at the end and if `worker` is stopped; an error as by `now`."""
+    def next(self, worker: Worker) -> Awaitable[Any]:
+        """The next item, or MISSING at the end, which `worker` has to see then.
+
+        What comes for a worker that is stopped means nothing.
+        """
+
+    @abstractmethod
+    def see_the_end(self, worker: Worker) -> None:
+        """A worker has come to the end: an error of the source is raised in the first that does."""
 
     def _fail(self, error: BaseException) -> None:
         """Nobody is to take any more."""
@@ -146,7 +173,7 @@ class Supply(ABC):
         """A worker reads from here."""
         self._workers += 1
 
-    def left(self) -> list[Source]:
+    def left(self, worker: Worker) -> list[Source]:
         """A worker leaves; the last one has to close what this returns."""
         self._workers -= 1
         return [] if self._workers else [self.source]
@@ -169,7 +196,7 @@ class SteppedInTurn(Supply):
     def __init__(self, source: Source, crew: Crew, stream: Openable) -> None:
         super().__init__(source, crew)
         self._stream = stream  # that was opened as the source
-        self._new_waiter = crew.owner.backend.new_waiter
+        self._new_event = crew.owner.backend.new_event
         self._items: Iterator[Any] = EMPTY
         self._taken = 0  # items
         self._stepping = False  # whether a worker waits for a batch
@@ -215,6 +242,9 @@ class SteppedInTurn(Supply):
             raise
         return MISSING
 
+    def see_the_end(self, worker: Worker) -> None:
+        """The worker that has asked for the batch was told."""
+
     def _fail(self, error: BaseException) -> None:
         super()._fail(error)
         self._items = EMPTY  # also not in the batch that has failed
@@ -223,7 +253,7 @@ class SteppedInTurn(Supply):
         """Wait for what another worker gets."""
         self._waiting += 1
         try:
-            await self._queue.wait(self._new_waiter, self._is_stepping)
+            await self._queue.wait(self._new_event, self._is_stepping)
         finally:
             self._waiting -= 1
 
@@ -259,36 +289,45 @@ class Hands(Lane):
         self._waiting: deque[Worker] = deque()
         self._gate: AsyncEvent | None = None  # at which who brings the items waits
 
-    def ask(self, worker: Worker) -> None:
-        """A worker waits for an item, until it is told."""
+    def ask(self, worker: Worker) -> Waiter:
+        """A worker waits from now on: for an item, or for MISSING at the end."""
         self._waiting.append(worker)
         if self._gate is not None:
             self._gate.set()
+        timing = self._crew.channel.timing
+        if timing is not None:
+            timing.items.begin()
+        return worker.wait_for_item()
 
     def withdraw(self, worker: Worker) -> None:
-        """It waits no more."""
+        """It waits no more, if it did: it is stopped."""
         if worker in self._waiting:
             self._waiting.remove(worker)
+            self._has_waited()
+
+    def _has_waited(self) -> None:
+        timing = self._crew.channel.timing
+        if timing is not None:
+            timing.items.end()
 
     def takes(self) -> bool:
         waiting = self._waiting
-        while waiting and waiting[0].stopped:  # and has not run since
-            waiting.popleft()
+        while waiting and waiting[0].slot is None:
+            self.withdraw(waiting[0])
         if not waiting or self.stopped:
             return False
         return self._results is None or self._results.takes()
 
     def fill(self, batch: Iterator[Any]) -> bool:
-        waiting, results = self._waiting, self._results
+        waiting, results, timing = self._waiting, self._results, self._crew.channel.timing
         for item in batch:
             self.channel.passed += 1
             if results is not None:
                 results.promise()
-            worker = waiting.popleft()
-            worker.item, worker.place = item, self._taken
+            waiting.popleft().hand(item, self._taken)
             self._taken += 1
-            assert worker.told is not None
-            worker.told.set()
+            if timing is not None:
+                timing.items.end()
             if not waiting:
                 self._crew.all_are_busy()
                 return False
@@ -317,10 +356,11 @@ class Hands(Lane):
 
     def _dismiss(self) -> None:
         """Tell those who wait that there is nothing for them."""
-        for worker in self._waiting:
-            assert worker.told is not None
-            worker.told.set()
-        self._waiting.clear()
+        while self._waiting:
+            worker = self._waiting.popleft()
+            self._has_waited()
+            if worker.slot is not None:
+                worker.hand(MISSING, IDLE)
 
 
 class HandedOut(Supply):
@@ -330,7 +370,6 @@ class HandedOut(Supply):
         super().__init__(hands.channel, crew)
         self._channel = hands.channel
         self._hands = hands
-        self._new_waiter = crew.owner.backend.new_waiter
 
     def promise(self, results: Lane) -> bool:
         return True
@@ -341,34 +380,26 @@ class HandedOut(Supply):
     def now(self, worker: Worker) -> Any:
         return MISSING
 
-    async def next(self, worker: Worker) -> Any:
-        hands = self._hands
-        worker.place, worker.item = IDLE, MISSING
-        if not (hands.stopped or hands.over or worker.stopped):
-            worker.told = told = self._new_waiter()
-            hands.ask(worker)
-            results = self._crew.channel
-            if results.timing is not None:
-                results.timing.items.begin()
-            worker.park(told)
-            try:
-                await told.wait()
-            finally:
-                worker.unpark()
-                if results.timing is not None:
-                    results.timing.items.end()
-                worker.told = None
-                if worker.item is MISSING:
-                    hands.withdraw(worker)
-        if worker.item is MISSING and not (self._over or worker.stopped):
-            self._see_the_end()
-        return worker.item
+    def next(self, worker: Worker) -> Awaitable[Any]:
+        if self._hands.stopped or self._hands.over:
+            worker.place = IDLE
+            return nothing()
+        return self._hands.ask(worker)
 
-    def _see_the_end(self) -> None:
-        """There are no more items: the first worker that sees it is told why."""
+    def see_the_end(self, worker: Worker) -> None:
+        if self._over or worker.stopped:
+            return
         self._over = True
         try:
             self._channel.is_over()
         except BaseException as exc:
             self._fail(exc)
             raise
+
+    def left(self, worker: Worker) -> list[Source]:
+        self._hands.withdraw(worker)
+        return super().left(worker)
+
+
+async def nothing() -> Any:
+    return MISSING

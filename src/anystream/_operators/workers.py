@@ -176,12 +176,15 @@ class Caller(Worker):
         fn = pool.bind(self)
         own = copy_context()
         last = clock()
-        while supply.promise(lane) or await self.room():
+        while self._state < STOPPED and (supply.promise(lane) or await self.room()):
             item = supply.now(self)
             if item is MISSING:
                 item = await supply.next(self)
                 last = clock()
-                if item is MISSING or self._state >= STOPPED:  # nothing would interrupt the function then
+                if self._state >= STOPPED:  # nothing would interrupt the function then
+                    return
+                if item is MISSING:
+                    supply.see_the_end(self)
                     return
             began = clock() if pool.suspicious else last
             try:
@@ -216,7 +219,7 @@ class Caller(Worker):
         if error is not None and heard:
             self.pool.failed(self, error)
         of_source = self.pool.left_by(self)
-        self.last = self.supply.left()
+        self.last = self.supply.left(self)
         if self.last and of_source is not None and self.pool.lane.stopped:
             self.leave_unread(of_source)  # nobody has come to it, and it is not of this task
         elif self.last:
@@ -326,6 +329,7 @@ class Expander(Worker):
             await self.finish(self.inner.pop())
             if copy_context() != own and self.expansion.replace(self):
                 return
+        self.supply.see_the_end(self)
 
     def reading(self) -> Iterable[Source]:
         return self.inner
@@ -350,5 +354,5 @@ class Expander(Worker):
 
     async def close_sources(self) -> None:
         await super().close_sources()
-        for source in self.supply.left():
+        for source in self.supply.left(self):
             await self.close(source)
