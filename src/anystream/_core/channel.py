@@ -158,13 +158,8 @@ class Lane:
         return used < (self.bound or self.channel.wanted) and not self.stopped
 
     def gate(self) -> AsyncEvent:
-        """An event to wait for room: of one's own, or with a bound of 0 the same for all."""
-        if self.bound:
-            event = self.channel.backend.new_waiter()
-        elif self._parked and not self._parked[-1].is_set():
-            return self._parked[-1]
-        else:
-            event = self.channel.backend.new_event()
+        """An event to wait for room, which is only for who asks for it."""
+        event = self.channel.backend.new_waiter()
         self._parked.append(event)
         return event
 
@@ -190,9 +185,12 @@ class Lane:
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
         room, before = self.room(), len(self._items)
-        if room == 1:
+        if room == 1:  # as always with a bound of 0
             for item in batch:
-                self.put(item)
+                self.channel.passed += 1
+                self._items.append(item)
+                if not before:
+                    self.channel.arrived(self)
                 return False
             return True
         self.extend(islice(batch, room))
@@ -241,13 +239,18 @@ class Lane:
     def stop(self) -> None:
         """Say that nothing more is wanted."""
         self.stopped = True
-        for event in self._parked:
-            event.set()
+        wake_all(self._parked)
 
     def finish(self, error: BaseException | None = None) -> None:
         """Say that nothing more will come; an error comes after what is there."""
         self.over = True
         self.channel.finished(self, error)
+
+
+def wake_all(parked: list[AsyncEvent]) -> None:
+    for event in parked:
+        event.set()
+    parked.clear()
 
 
 class NonBlocking(Lane):
@@ -582,8 +585,7 @@ class Channel(SourceDefaults):
                 await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
             self._news = False
             self.wanted += 1
-            if self.demand:
-                self._ask()
+            wake_all(self.demand)  # a lane with a bound of 0 takes an item now
             try:
                 await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
@@ -592,12 +594,6 @@ class Channel(SourceDefaults):
                 self.wanted -= 1  # also if it is cancelled
             there = self.available()
         return self.items()
-
-    def _ask(self) -> None:
-        """A reader waits for an item: let the lanes with a bound of 0 take one."""
-        for event in self.demand:
-            event.set()
-        self.demand.clear()
 
     async def _wait(self) -> None:
         """Wait until something has changed."""

@@ -51,7 +51,7 @@ class FutureEvent:
                 answer(future)
 
     def wait(self) -> Future[None]:
-        future = get_running_loop().create_future()
+        future: Future[None] = Future()  # half as long as `create_future` of the event loop
         if self._set:
             future.set_result(None)
         elif self._first is None:
@@ -245,7 +245,7 @@ class AsyncioTasks:
 
     async def _until_ended(self) -> None:
         while self._running:
-            self._ended = get_running_loop().create_future()
+            self._ended = Future()
             await self._ended
 
 

@@ -271,7 +271,7 @@ def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """`fn`, but giving its result and the item."""
 
     async def awaited(result: Any, item: Any) -> tuple[Any, Any]:
-        return await resolved(result), item
+        return await result, item
 
     def call(item: Any) -> Any:
         result = fn(item)
