@@ -14,10 +14,10 @@ from measure import Case, Measured, Work
 
 from anystream import Stream, async_range, merge
 
-from . import byhand
+from . import byhand, guarded
 from .primitives import any_task, repeated
 from .programs import bytecode_cache
-from .table import even, held, inc, numbers, peer
+from .table import BY_HAND, even, held, inc, numbers, peer
 
 Make = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -71,7 +71,11 @@ OPENING = [
     opening(
         "open",
         "with one task",
-        {"anystream": opened(lambda: async_range(1).buffer(1)), "floor": grouped},
+        {
+            "anystream": opened(lambda: async_range(1).buffer(1)),
+            "floor": grouped,
+            BY_HAND: guarded.opened,
+        },
         limits={"floor": (1.4, 1.4, 1.5)},
         remark="the floor is a task group with one child",
     ),
@@ -87,7 +91,11 @@ OPENING = [
     opening(
         "open-generator",
         "of a generator alone, and reading an item",
-        {"anystream": read(lambda: GENERATOR), "floor": read(lambda: aclosing(numbers(9)))},
+        {
+            "anystream": read(lambda: GENERATOR),
+            "floor": read(lambda: aclosing(numbers(9))),
+            BY_HAND: guarded.first_of_generator,
+        },
         limits={"floor": 6.0},
         remark="the floor is aclosing",
     ),

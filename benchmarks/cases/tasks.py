@@ -14,8 +14,10 @@ from measure import Limits, Measured, Work
 
 from anystream import async_range, merge
 
+from . import guarded
 from .operators import listed
 from .table import (
+    BY_HAND,
     KINDS,
     LAST,
     LISTED,
@@ -141,6 +143,14 @@ def channels(
     return {name: carried(make, room, each, of) for name, make in CHANNELS.items()}
 
 
+def rendezvous_total(of: Callable[[int], Any], wrapped: Callable[[Any], Any] = aiter) -> Work:
+    async def work(count: int) -> int:
+        async with guarded.rendezvous(of(count)) as items:
+            return await total(wrapped(items))
+
+    return work
+
+
 HOP: Limits = {"asyncio.Queue": 1.1, "trio channel": 1.2}
 
 
@@ -174,6 +184,7 @@ BUFFERS: Rows = {
     },
     Row("buffer-0", "a range behind buffer(0), async for", 3_000, 750, held=True, limits=HOP): {
         "anystream": lambda s, _, __: s.buffer(0),
+        BY_HAND: rendezvous_total(numbers),
         **channels(0),
     },
     **buffered(),
@@ -370,6 +381,14 @@ def at_once(
     return {row: {**bare, **makes}}
 
 
+def crew_total(of: Callable[[int], Any], ways: int) -> Work:
+    async def work(count: int) -> int:
+        async with guarded.crew(of(count), waits_once, ways) as items:
+            return sum([item async for item in items])
+
+    return work
+
+
 def mapping(name: str, kind: str, ordered: bool, ways: int = WAYS) -> Rows:
     given: dict[str, Any] = {"concurrency": ways, "ordered": ordered}
     makes: Makes = {
@@ -381,6 +400,8 @@ def mapping(name: str, kind: str, ordered: bool, ways: int = WAYS) -> Rows:
             s.map(waits_once, concurrency=ways, as_completed=not ordered)
         ),
     }
+    if kind:
+        makes[BY_HAND] = crew_total(KINDS[kind][1], ways)
     return at_once(name, f"map, {'' if ordered else 'un'}ordered", kind, mapped, makes, ways)
 
 

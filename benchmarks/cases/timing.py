@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from .table import KINDS, TOTAL, Fold, Makes, Row, Rows, cases
+from . import byhand
+from .table import BY_HAND, KINDS, TOTAL, Fold, Makes, Row, Rows, cases, waiting
+from .tasks import rendezvous_total
 
 SECOND = timedelta(seconds=1)
 
@@ -53,6 +56,7 @@ CLOCKS: Rows = {
             "anystream, fpstreams": lambda s, _, __: s.timeout(1),
             "generators": lambda s, m, _: m.within(1, s),
             "aiostream": lambda s, a, _: a.timeout(s, 1),
+            BY_HAND: rendezvous_total(waiting, partial(byhand.within, 1)),
         },
         limits={"aiostream": 1.0},
     ),

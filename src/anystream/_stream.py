@@ -611,9 +611,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return results._also(lambda _: select.Filter(transform.is_given))
 
     def _in_workers(
-        self, pool: "Workers", bind: Callable[[Owner], Callable[[Any], Any]]
+        self, pool: "Workers", bind: Callable[[Owner], Callable[[Any], Any]], wanted: bool = True
     ) -> "Stream[Any]":
-        open_source = workers.mapped(self._recipe, bind, pool.concurrency, pool.ordered, pool.ahead)
+        open_source = workers.mapped(self._recipe, bind, *pool, wanted)
         layout = layouts.IN_ORDER if pool.ordered else layouts.AS_READY
         return self._by(open_source, layout, pool.concurrency + pool.ahead, pool.concurrency)
 
@@ -2087,14 +2087,20 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         0
         1
         """
-        called = self.map(
-            fn,
-            concurrency=concurrency,
-            ordered=False,
-            executor=executor,
-            chunk=chunk,
-            attempts=attempts,
-        )
+        pool = None if executor else Workers.checked(concurrency, ordered=False, ahead=None)
+        if pool is None:
+            called = self.map(
+                fn,
+                concurrency=concurrency,
+                ordered=False,
+                executor=executor,
+                chunk=chunk,
+                attempts=attempts,
+            )
+        else:
+            check.result_function("fn", fn)
+            unless_of_executor(chunk, attempts)
+            called = self._in_workers(pool, lambda _: fn, wanted=False)
         text = called._recipe.text
         assert isinstance(text, label.Label)
         text.call = label.Form("for_each"), (fn,), {}

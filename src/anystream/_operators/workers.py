@@ -43,6 +43,17 @@ class Failure:
         self.before = before  # results of the same call that come before it
 
 
+class Passed(Lane):
+    """A lane of which nothing is kept, and so the reader wakes at the end only [for-each-ready]."""
+
+    __slots__ = ()
+
+    def deliver(self, item: Any) -> None:
+        self._promised -= 1
+        self.channel.passed += 1
+        self.taken()
+
+
 class Pool(Crew):
     """Workers that call a function, and a lane for its results.
 
@@ -57,9 +68,11 @@ class Pool(Crew):
         workers: int,
         bound: int,
         ordered: bool,
+        wanted: bool = True,
     ) -> None:
         super().__init__(owner, workers)
         self.bind = bind
+        self.wanted = wanted  # whether anybody takes the results
         self.lane = self.new_lane(bound)
         self.ordered = ordered
         self.suspicious = False  # whether each call is timed by itself
@@ -77,7 +90,9 @@ class Pool(Crew):
         return self._failure
 
     def new_lane(self, bound: int) -> Lane:
-        return self.channel.lane(bound, low=bound - 1)
+        lane = (Lane if self.wanted else Passed)(self.channel, bound, bound - 1)
+        self.channel.add(lane)
+        return lane
 
     def new_caller(self, seat: int) -> "Caller":
         return Caller(self, seat)
@@ -248,11 +263,15 @@ def mapped(
     workers: int,
     ordered: bool,
     ahead: int,
+    wanted: bool = True,
 ) -> Callable[[Owner], Source]:
-    """The results of a function that several workers call; `bind` gives it to each."""
+    """The results of a function that several workers call; `bind` gives it to each.
+
+    If they are not `wanted`, nothing comes but the end, or an error.
+    """
 
     def open_source(owner: Owner) -> Source:
-        return Pool(bind, owner, workers, workers + ahead, ordered).open(stream)
+        return Pool(bind, owner, workers, workers + ahead, ordered, wanted).open(stream)
 
     return open_source
 
