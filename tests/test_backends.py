@@ -64,6 +64,43 @@ async def test_an_event_wakes_all_who_wait_but_for_who_has_left() -> None:
     await event.wait()
 
 
+async def test_a_waiter_gives_what_it_was_set_with_first() -> None:
+    waiter, early = backend().new_waiter(), backend().new_waiter()
+    got: list[object] = []
+
+    async def wait() -> None:
+        got.append(await waiter)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert not waiter.is_set()
+        waiter.set("first")
+        waiter.set("second")
+    early.set()
+    assert waiter.is_set()
+    assert early.is_set()
+    assert got == ["first"]
+    assert await early is None
+
+
+async def test_a_waiter_may_be_set_when_its_task_has_left() -> None:
+    waiter = backend().new_waiter()
+
+    async def wait(scope: anyio.CancelScope) -> None:
+        with scope:
+            await waiter
+
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+        tasks.start_soon(wait, scope)
+        await anyio.wait_all_tasks_blocked()
+        scope.cancel()
+        await anyio.wait_all_tasks_blocked()
+        waiter.set("late")
+    assert scope.cancelled_caught
+
+
 async def test_a_group_waits_for_its_tasks() -> None:
     ended: list[int] = []
 

@@ -1,6 +1,8 @@
 """Functions called by several tasks at a time: map, filter, for_each and flat_map."""
 
+import gc
 import itertools
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -119,6 +121,76 @@ async def test_filter(ordered: bool) -> None:
     assert sorted(await stream.collect()) == [1, 3, 5, 7, 9]
     kept = Stream([0, 3, "", "a"]).filter(None, concurrency=2)
     assert await kept.collect() == [3, "a"]
+
+
+async def generated(n: int) -> AsyncIterator[int]:
+    for i in range(n):
+        yield i
+
+
+each_source = pytest.mark.parametrize(
+    "source",
+    [async_range, lambda n: Stream(lambda: generated(n)), lambda n: async_range(n, delay=0.1)],
+    ids=["range", "generator", "delay"],
+)
+
+
+@each_source
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("kept", [(), (5, 20), range(29)], ids=["none", "few", "most"])
+async def test_what_a_filter_drops_gives_its_place_back(
+    source: Any, ordered: bool, kept: Any
+) -> None:
+    async def slow_at_first(n: int) -> bool:
+        await anyio.sleep(9 if n % 10 == 0 else 1)
+        return n in kept
+
+    stream = source(30).filter(slow_at_first, concurrency=3, ordered=ordered, ahead=0)
+    with anyio.fail_after(300):
+        assert sorted(await stream.collect()) == [*kept]
+
+
+async def test_the_truth_of_a_result_may_fail_and_names_the_item() -> None:
+    class Undecided:
+        def __bool__(self) -> bool:
+            raise ValueError("which one?")
+
+    async def call(n: int) -> object:
+        await checkpoint()
+        return Undecided() if n == 3 else n
+
+    with pytest.raises(ValueError, match="which one") as raised:
+        await Stream(lambda: generated(9)).filter(call, concurrency=2).collect()
+    assert any("item 4" in note for note in raised.value.__notes__)
+
+
+@each_source
+async def test_for_each_keeps_no_results(source: Any) -> None:
+    class Result:
+        pass
+
+    alive: weakref.WeakSet[Result] = weakref.WeakSet()
+    most = 0
+
+    async def call(n: int) -> Result:
+        nonlocal most
+        await anyio.sleep(n % 3)
+        alive.add(result := Result())
+        gc.collect()
+        most = max(most, len(alive))
+        return result
+
+    await source(50).for_each(call, concurrency=5)
+    assert most <= 10
+
+
+@each_source
+async def test_an_error_in_for_each_stops_the_others(source: Any) -> None:
+    calls = Calls({n: n for n in range(9)}, {4: ValueError("no")}, cleanup=0.5)
+    with pytest.raises(ValueError, match="no"):
+        await source(100).for_each(calls, concurrency=3)
+    assert sorted(calls.cleaned) == sorted(calls.begun)
+    assert len(calls.begun) < 9
 
 
 async def test_for_each() -> None:

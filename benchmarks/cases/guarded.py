@@ -11,13 +11,14 @@ from functools import partial
 from types import coroutine
 from typing import Any
 
-from anyio import CancelScope, sleep_forever
+from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
 from anystream._core.backends import backend  # of which only names of the backend are used
 
 from .table import numbers
 
+Function = Callable[[], Coroutine[Any, Any, None]]
 END = object()
 
 
@@ -37,20 +38,19 @@ def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
         return
 
 
+async def apart(function: Function, outer: CancelScope) -> None:
+    with outer, CancelScope():
+        await watched(function())
+
+
 @asynccontextmanager
-async def tasks(*functions: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None, None]:
+async def tasks(*functions: Function) -> AsyncGenerator[None, None]:
     """Run these in tasks of their own, which are stopped at the end of the block."""
-    scopes: list[CancelScope] = []
-
-    async def apart(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        with CancelScope(shield=True) as scope, CancelScope():
-            scopes.append(scope)
-            await watched(function())
-
+    scopes = [CancelScope(shield=True) for _ in functions]
     group = backend().new_group()
     async with group:
-        for function in functions:
-            group.start_soon(partial(apart, function), name="by hand")
+        for function, scope in zip(functions, scopes, strict=True):
+            group.start_soon(partial(apart, function, scope), name="by hand")
         yield
         group.cancel_scope.shield = True
         for scope in scopes:
@@ -133,10 +133,19 @@ async def crew(
 
 
 async def opened(count: int) -> None:
-    """A task in its scopes, which is stopped and waited for behind a shield."""
+    """A task in its scopes, which is woken to stop, and waited for behind a shield."""
     for _ in range(count):
-        async with tasks(sleep_forever):
-            pass
+        stop = backend().new_event()
+        group = backend().new_group()
+        async with group:
+            run = partial(apart, partial(waits_for, stop), CancelScope(shield=True))
+            group.start_soon(run, name="by hand")
+            group.cancel_scope.shield = True
+            stop.set()
+
+
+async def waits_for(event: Any) -> None:
+    await event.wait()
 
 
 async def first_of_generator(count: int) -> int:

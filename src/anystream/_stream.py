@@ -611,9 +611,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return results._also(lambda _: select.Filter(transform.is_given))
 
     def _in_workers(
-        self, pool: "Workers", bind: Callable[[Owner], Callable[[Any], Any]], wanted: bool = True
+        self,
+        pool: "Workers",
+        bind: Callable[[Owner], Callable[[Any], Any]],
+        kind: type[workers.Pool] = workers.Pool,
     ) -> "Stream[Any]":
-        open_source = workers.mapped(self._recipe, bind, *pool, wanted)
+        open_source = workers.mapped(self._recipe, bind, *pool, kind)
         layout = layouts.IN_ORDER if pool.ordered else layouts.AS_READY
         return self._by(open_source, layout, pool.concurrency + pool.ahead, pool.concurrency)
 
@@ -807,14 +810,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         check.result_function("fn", keep)
         if executor is not None:
             plan = planned(keep, executor, concurrency, ordered, ahead, chunk, attempts)
-            pairs = self._in_executor(plan._replace(pairs=True))
-        else:
-            unless_of_executor(chunk, attempts)
-            pool = Workers.checked(concurrency, ordered, ahead)
-            if pool is None:
-                return self._then(lambda _: select.Filter(keep))
-            pairs = self._in_workers(pool, lambda _: workers.paired(keep))
-        return pairs._also(lambda _: workers.Kept())
+            return self._in_executor(plan._replace(pairs=True))._also(lambda _: select.Kept())
+        unless_of_executor(chunk, attempts)
+        pool = Workers.checked(concurrency, ordered, ahead)
+        if pool is None:
+            return self._then(lambda _: select.Filter(keep))
+        return self._in_workers(pool, lambda _: keep, workers.Choice)
 
     @named_call
     def take(self, n: int) -> "Stream[T_co]":
@@ -2100,7 +2101,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         else:
             check.result_function("fn", fn)
             unless_of_executor(chunk, attempts)
-            called = self._in_workers(pool, lambda _: fn, wanted=False)
+            called = self._in_workers(pool, lambda _: fn, workers.Effects)
         text = called._recipe.text
         assert isinstance(text, label.Label)
         text.call = label.Form("for_each"), (fn,), {}

@@ -93,10 +93,10 @@ class TaskWaiter:
     @enable_ki_protection
     def __await__(self) -> Generator[Any, Any, Any]:
         if self._is_set:
-            yield from checkpoint().__await__()
+            yield from checkpoint().__await__()  # noqa: ASYNC105  # `yield from` awaits it
         else:
             self._task = current_task()
-            yield from wait_task_rescheduled(self._abort).__await__()
+            yield from wait_task_rescheduled(self._abort).__await__()  # noqa: ASYNC105
         return self._value
 
     def _abort(self, _: object) -> Abort:

@@ -477,7 +477,9 @@ class Producer(TaskOwner):
                         inner.shield = True
                         self._begin_grace(inner)
                 else:  # trio sends an outcome, and asyncio nothing
-                    if value is not None and self._is_interrupted():
+                    if value is None or (self._state < STOPPED and self._unwinding is None):
+                        trap = send(value)
+                    elif self._is_interrupted():
                         trap = self._unwind_on(send, value, inner)
                     else:
                         trap = send(value)

@@ -320,6 +320,7 @@ class Hands(Lane):
 
     def fill(self, batch: Iterator[Any]) -> bool:
         waiting, results, timing = self._waiting, self._results, self._crew.channel.timing
+        room = maxsize if results is None else results.room()
         for item in batch:
             self.channel.passed += 1
             if results is not None:
@@ -328,10 +329,11 @@ class Hands(Lane):
             self._taken += 1
             if timing is not None:
                 timing.items.end()
+            room -= 1
             if not waiting:
                 self._crew.all_are_busy()
                 return False
-            if not self.takes():
+            if not room or (waiting[0].slot is None and not self.takes()):
                 return False
         return True
 

@@ -184,10 +184,13 @@ class ChunkLane(Lane):
         self._ends: deque[int] = deque()  # how many results each chunk has given that is not read
         self._sum = 0  # of these
 
-    def takes(self) -> bool:
+    def room(self) -> int:
         while self._ends and self._sum - self._ends[0] >= len(self._items):
             self._sum -= self._ends.popleft()
-        return len(self._ends) + self._promised < self._places and not self.stopped
+        return 0 if self.stopped else self._places - len(self._ends) - self._promised
+
+    def takes(self) -> bool:
+        return self.room() > 0
 
     def promise(self) -> bool:
         if not self.takes():

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from .._core.contracts import MISSING, Operator, Row
@@ -17,6 +18,16 @@ class Filter(Call):
 
     def emit(self, item: Any, result: Any) -> Iterable[Any]:
         return (item,) if result else ()
+
+
+class Kept(Operator):
+    """The items of pairs of a result and an item whose result is true."""
+
+    leaves_frame = False
+
+    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
+        kept: Iterator[tuple[Any, Any]] = filter(itemgetter(0), batch)
+        return map(itemgetter(1), kept)
 
 
 class TakeWhile(Call):

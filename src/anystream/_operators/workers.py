@@ -1,10 +1,9 @@
 """Operators that call a function in several tasks at a time: map, filter, flat_map."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from math import inf
-from operator import itemgetter
 from time import perf_counter as clock
 from types import AsyncGeneratorType, CodeType, CoroutineType
 from typing import Any
@@ -15,14 +14,14 @@ from .. import _labels as label
 from .._args import unread
 from .._core.backends import unless_foreign
 from .._core.channel import Lane
-from .._core.contracts import MISSING, Openable, Operator, Owner, Source
+from .._core.contracts import MISSING, Openable, Owner, Source
 from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.locating import at_item
 from .._core.producer import STOPPED
 from .._core.siblings import attach
 from .._errors import BlockingWarning
 from .._sources.origins import FromIterable, as_source
-from .calls import instead_of, of_user
+from .calls import of_user
 from .crew import IDLE, Crew, Worker
 
 COROUTINE: type = CoroutineType
@@ -43,7 +42,20 @@ class Failure:
         self.before = before  # results of the same call that come before it
 
 
-class Passed(Lane):
+class Sieve(Lane):
+    """A lane for the items of which something is to come."""
+
+    __slots__ = ()
+
+    def deliver(self, item: Any) -> None:
+        if item is MISSING:
+            self._promised -= 1
+            self.taken()
+        else:
+            super().deliver(item)
+
+
+class Sink(Lane):
     """A lane of which nothing is kept, and so the reader wakes at the end only [for-each-ready]."""
 
     __slots__ = ()
@@ -51,7 +63,6 @@ class Passed(Lane):
     def deliver(self, item: Any) -> None:
         self._promised -= 1
         self.channel.passed += 1
-        self.taken()
 
 
 class Pool(Crew):
@@ -61,6 +72,8 @@ class Pool(Crew):
     taken and not yet read, be they in work, waiting for an earlier one, or finished.
     """
 
+    lane_type: type[Lane] = Lane
+
     def __init__(
         self,
         bind: Callable[[Owner], Callable[[Any], Any]],
@@ -68,11 +81,9 @@ class Pool(Crew):
         workers: int,
         bound: int,
         ordered: bool,
-        wanted: bool = True,
     ) -> None:
         super().__init__(owner, workers)
         self.bind = bind
-        self.wanted = wanted  # whether anybody takes the results
         self.lane = self.new_lane(bound)
         self.ordered = ordered
         self.suspicious = False  # whether each call is timed by itself
@@ -90,7 +101,7 @@ class Pool(Crew):
         return self._failure
 
     def new_lane(self, bound: int) -> Lane:
-        lane = (Lane if self.wanted else Passed)(self.channel, bound, bound - 1)
+        lane = self.lane_type(self.channel, bound, bound - 1)
         self.channel.add(lane)
         return lane
 
@@ -127,8 +138,8 @@ class Pool(Crew):
             )
         self.suspicious = not self.warned
 
-    def deliver(self, place: int, result: Any) -> None:
-        """A result, and those that have waited for it if it is its turn."""
+    def deliver(self, place: int, result: Any, item: Any) -> None:
+        """The result for an item, and those that have waited for it if it is its turn."""
         if place != self._delivered and self.ordered:
             self._early[place] = result
             return
@@ -176,6 +187,21 @@ class Pool(Crew):
         return self._error
 
 
+class Effects(Pool):
+    """Workers that call a function for what it does: nothing comes but the end, or an error."""
+
+    lane_type = Sink
+
+
+class Choice(Pool):
+    """Workers that call a function, whose result tells whether the item comes through."""
+
+    lane_type = Sieve
+
+    def deliver(self, place: int, result: Any, item: Any) -> None:
+        super().deliver(place, item if result else MISSING, item)
+
+
 class Caller(Worker):
     """A worker of a pool."""
 
@@ -214,7 +240,7 @@ class Caller(Worker):
             except BaseException as exc:
                 unless_foreign(exc, of_user(fn))
                 raise
-            pool.deliver(self.place, result)
+            pool.deliver(self.place, result, item)
             if copy_context() != own and pool.replace(self):
                 return
 
@@ -263,42 +289,14 @@ def mapped(
     workers: int,
     ordered: bool,
     ahead: int,
-    wanted: bool = True,
+    pool: type[Pool] = Pool,
 ) -> Callable[[Owner], Source]:
-    """The results of a function that several workers call; `bind` gives it to each.
-
-    If they are not `wanted`, nothing comes but the end, or an error.
-    """
+    """What comes of a function that several workers call; `bind` gives it to each."""
 
     def open_source(owner: Owner) -> Source:
-        return Pool(bind, owner, workers, workers + ahead, ordered, wanted).open(stream)
+        return pool(bind, owner, workers, workers + ahead, ordered).open(stream)
 
     return open_source
-
-
-class Kept(Operator):
-    """The items of pairs of a result and an item whose result is true."""
-
-    leaves_frame = False
-
-    def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        kept: Iterator[tuple[Any, Any]] = filter(itemgetter(0), batch)
-        return map(itemgetter(1), kept)
-
-
-def paired(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`fn`, but giving its result and the item."""
-
-    async def awaited(result: Any, item: Any) -> tuple[Any, Any]:
-        return await result, item
-
-    def call(item: Any) -> Any:
-        result = fn(item)
-        if type(result) is AsyncGeneratorType:
-            raise unread("fn", fn)
-        return awaited(result, item) if is_awaitable(result) else (result, item)
-
-    return instead_of(fn, call)
 
 
 def flattened(

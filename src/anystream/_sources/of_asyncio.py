@@ -8,6 +8,7 @@ from anyio import CancelScope
 
 CHUNK = 65_536
 
+
 class AsyncioReader:
     """A `StreamReader`, as an iterator and as a connection; with its writer it can be closed."""
 
