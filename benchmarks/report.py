@@ -30,7 +30,8 @@ LESS = {
     "curl and jq": "are written in C; they keep no state and check nothing of what they get",
 }
 """What the sides do less, of those that are faster somewhere, besides what `abilities` shows."""
-NOT_RIVALS = ("floor", "generators", "without", "workers")
+BY_HAND = "by hand"
+NOT_RIVALS = ("floor", "generators", "without", "workers", BY_HAND)
 """Sides that show what the work itself costs."""
 LEAST_CHANGE = 0.03
 """What is less than that is never called a change: where code lies in memory makes as much."""
@@ -77,6 +78,13 @@ class Row:
         samples = self.samples[backend]
         return [a / b for a, b in zip(samples[self.first], samples[side], strict=True)]
 
+    def least(self, backend: str, side: str) -> str:
+        """What the same promises cost by hand, as a part of the time of a side, if it is known."""
+        if BY_HAND not in (samples := self.samples[backend]):
+            return ""
+        factors = [a / b for a, b in zip(samples[BY_HAND], samples[side], strict=True)]
+        return f"; by hand it is {median(factors):.2f}"
+
     def of_asyncio(self, backend: str, side: str) -> float | None:
         """A side's figure on a backend divided by its own on asyncio, round by round."""
         here, there = (self.samples.get(name, {}).get(side) for name in (backend, "asyncio"))
@@ -91,7 +99,7 @@ class Row:
                     low, high = quartiles(self.ratios(backend, side))
                     yield (
                         f"{self.name} on {backend}: {ratio:.3f} ({low:.3f}-{high:.3f}) of {side},"
-                        f" and at most {limit:.3g} is wanted"
+                        f" and at most {limit:.3g} is wanted{self.least(backend, side)}"
                     )
             if self.most is not None and self.value(backend, self.first) > self.most:
                 figure, most = self.ours(backend), in_unit(self.most, self.unit)
@@ -245,6 +253,12 @@ def markdown(report: Report, abilities: list[list[str]]) -> str:
         parts += ["", f"## {family.capitalize()}", "", *bordered(table(rows)), *notes(rows)]
     parts += ["", "## What the libraries do", "", *bordered(abilities)]
     parts += ["", "## Where others are faster", "", *others_first(report)]
+    parts += [
+        "",
+        "## Limits that this run has missed",
+        "",
+        *(f"- {each}" for each in missed(report)),
+    ]
     return "\n".join(parts) + "\n"
 
 

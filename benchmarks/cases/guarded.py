@@ -1,12 +1,12 @@
 """What one writes by hand to keep the promises of a case with tasks: the floor with all of them.
 
-A source is read in one task, in scopes that keep the reader's cancellations away, and only when an
-item is asked for; what comes of the items is in their order, and all is closed when the block ends.
+A source is read in one task, behind scopes that keep the cancellations of the reader away, and no
+more than what is asked for; what comes of its items is in their order, and the tasks end first.
 """
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from functools import partial
 from types import coroutine
 from typing import Any
@@ -14,12 +14,12 @@ from typing import Any
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
-from anystream._core.backends import backend  # of which only names of the backend are used
+from anystream._core.backends import backend  # the names of which are the backend's own
 
 from .table import numbers
 
-Function = Callable[[], Coroutine[Any, Any, None]]
 END = object()
+Function = Callable[[], Coroutine[Any, Any, None]]
 
 
 @coroutine
@@ -38,28 +38,24 @@ def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
         return
 
 
-async def apart(function: Function, outer: CancelScope) -> None:
-    with outer, CancelScope():
+async def apart(function: Function) -> None:
+    with CancelScope(shield=True), CancelScope():
         await watched(function())
 
 
-@asynccontextmanager
-async def tasks(*functions: Function) -> AsyncGenerator[None, None]:
-    """Run these in tasks of their own, which are stopped at the end of the block."""
-    scopes = [CancelScope(shield=True) for _ in functions]
+async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    """What comes of that while these run in tasks of their own, which end by themselves."""
     group = backend().new_group()
     async with group:
-        for function, scope in zip(functions, scopes, strict=True):
-            group.start_soon(partial(apart, function, scope), name="by hand")
-        yield
+        for function in functions:
+            group.start_soon(partial(apart, function), name="by hand")
+        async for item in of:
+            yield item
         group.cancel_scope.shield = True
-        for scope in scopes:
-            scope.cancel()
 
 
-@asynccontextmanager
-async def rendezvous(source: Any) -> AsyncGenerator[AsyncGenerator[Any, None], None]:
-    """A task that takes an item when one is asked for."""
+def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
+    """A task takes an item when one is asked for."""
     new = backend().new_waiter
     asked, given = new(), new()
 
@@ -71,7 +67,7 @@ async def rendezvous(source: Any) -> AsyncGenerator[AsyncGenerator[Any, None], N
                 asked = new()
                 given.set(item)
                 await asked
-            given.set(END)
+        given.set(END)
 
     async def items() -> AsyncGenerator[Any, None]:
         nonlocal given
@@ -82,70 +78,70 @@ async def rendezvous(source: Any) -> AsyncGenerator[AsyncGenerator[Any, None], N
             given = new()
             yield item
 
-    async with tasks(read):
-        yield items()
+    return results(read, of=items())
 
 
-@asynccontextmanager
-async def crew(
-    source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int
-) -> AsyncGenerator[AsyncGenerator[Any, None], None]:
-    """A task that gives each item to the one that has waited longest of so many others."""
+def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGenerator[Any, None]:
+    """A task gives each item to the one that has waited longest of so many others."""
     new = backend().new_waiter
     hungry: deque[Any] = deque()
-    results: deque[list[Any]] = deque()
+    slots: deque[list[Any]] = deque()  # of the items that are taken and not read
     asked, news = new(), new()
 
     async def read() -> None:
         nonlocal asked
         async with aclosing(source):
             async for item in source:
-                while not hungry or len(results) == ways:
+                while not hungry or len(slots) == 2 * ways:
                     asked = new()
                     await asked
-                results.append(slot := [item, False])
+                slots.append(slot := [item, False])
                 hungry.popleft().set(slot)
-        results.append([END, True])
+        slots.append([END, True])
+        for given in hungry:
+            given.set(END)
         news.set()
 
     async def work() -> None:
-        while True:
+        while not slots or slots[-1][0] is not END:
             hungry.append(given := new())
             asked.set()
-            slot = await given
+            if (slot := await given) is END:
+                return
             slot[:] = await fn(slot[0]), True
-            if results[0][1]:
+            if slots[0][1]:
                 news.set()
 
     async def items() -> AsyncGenerator[Any, None]:
         nonlocal news
         while True:
-            while results and results[0][1]:
-                if (item := results.popleft()[0]) is END:
+            while slots and slots[0][1]:
+                if slots[0][0] is END:
                     return
+                yield slots.popleft()[0]
                 asked.set()
-                yield item
             news = new()
             await news
 
-    async with tasks(read, *[work] * ways):
-        yield items()
+    return results(read, *[work] * ways, of=items())
 
 
 async def opened(count: int) -> None:
-    """A task in its scopes, which is woken to stop, and waited for behind a shield."""
+    """A task, woken to stop, and waited for behind a shield."""
     for _ in range(count):
         stop = backend().new_event()
-        group = backend().new_group()
-        async with group:
-            run = partial(apart, partial(waits_for, stop), CancelScope(shield=True))
-            group.start_soon(run, name="by hand")
-            group.cancel_scope.shield = True
-            stop.set()
+
+        async def wait(stop: Any = stop) -> None:
+            await stop.wait()
+
+        async for _ in results(wait, of=stopping(stop)):
+            pass
 
 
-async def waits_for(event: Any) -> None:
-    await event.wait()
+async def stopping(stop: Any) -> AsyncGenerator[Any, None]:
+    stop.set()
+    return
+    yield
 
 
 async def first_of_generator(count: int) -> int:

@@ -77,7 +77,7 @@ OPENING = [
             BY_HAND: guarded.opened,
         },
         limits={"floor": (1.4, 1.4, 1.5)},
-        remark="the floor is a task group with one child",
+        remark="the floor is a task group with one child; by hand: with scopes, and a shield",
     ),
     opening(
         "open-plain-read",
@@ -97,7 +97,7 @@ OPENING = [
             BY_HAND: guarded.first_of_generator,
         },
         limits={"floor": 6.0},
-        remark="the floor is aclosing",
+        remark="the floor is aclosing; by hand: in a scope, behind a shield, with a checkpoint",
     ),
 ]
 

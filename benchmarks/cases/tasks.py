@@ -145,8 +145,7 @@ def channels(
 
 def rendezvous_total(of: Callable[[int], Any], wrapped: Callable[[Any], Any] = aiter) -> Work:
     async def work(count: int) -> int:
-        async with guarded.rendezvous(of(count)) as items:
-            return await total(wrapped(items))
+        return await total(wrapped(guarded.rendezvous(of(count))))
 
     return work
 
@@ -360,7 +359,10 @@ AT_ONCE: dict[str, Limits] = {
     "-waiting": {"workers": (1.5, 1.5, 1.1), "fpstreams": 1.0},
 }
 """For all that calls a function in workers, by what it reads."""
-WORKERS = "workers: tasks on one generator behind an anyio.Lock; the floor: with fast_acquire"
+WORKERS = (
+    "workers: tasks on one generator behind an anyio.Lock; the floor: with fast_acquire; by hand:"
+    " one task reads it, and the results come in order"
+)
 
 
 def at_once(
@@ -383,8 +385,7 @@ def at_once(
 
 def crew_total(of: Callable[[int], Any], ways: int) -> Work:
     async def work(count: int) -> int:
-        async with guarded.crew(of(count), waits_once, ways) as items:
-            return sum([item async for item in items])
+        return sum([item async for item in guarded.crew(of(count), waits_once, ways)])
 
     return work
 

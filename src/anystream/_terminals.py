@@ -20,13 +20,7 @@ async def consume(stream: Openable, take: Callable[[Iterator[Any]], object]) -> 
     await reader.opening.enter()
     error: BaseException | None = None
     try:
-        while (batch := await reader.batch()) is not None:
-            try:
-                enough = take(batch)
-            except BaseException as exc:
-                await reader.fail_in_batch(exc)
-            if enough:
-                return
+        await reader.consume(take)
     except BaseException as exc:
         error = exc
         raise

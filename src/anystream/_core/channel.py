@@ -585,7 +585,8 @@ class Channel(SourceDefaults):
                 await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
             self._news = False
             self.wanted += 1
-            wake_all(self.demand)  # a lane with a bound of 0 takes an item now
+            if self.demand:
+                wake_all(self.demand)  # a lane with a bound of 0 takes an item now
             try:
                 await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:

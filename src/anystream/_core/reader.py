@@ -4,7 +4,7 @@ Nothing in a pipeline refers to its reader, so that a handle that is dropped is 
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -232,6 +232,27 @@ class Reader:
             if self._bare:
                 await self.aclose()
         return items
+
+    async def consume(self, take: Callable[[Iterator[Any]], object]) -> None:
+        """Give each batch to `take`, until it returns something true or the stream ends.
+
+        Nobody else reads this, so nothing has to be asked before each of them.
+        """
+        segment = self.top()
+        while True:
+            try:
+                batch = await segment.batch()
+            except BaseException as exc:
+                await self._fail(exc)
+            if batch is None:
+                self._over = True
+                return
+            try:
+                enough = take(batch)
+            except BaseException as exc:
+                await self.fail_in_batch(exc)
+            if enough:
+                return
 
     def _no_more(self) -> None:
         lost, self._lost = self._lost, None

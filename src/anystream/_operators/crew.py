@@ -322,7 +322,7 @@ class Hands(Lane):
         waiting, results, timing = self._waiting, self._results, self._crew.channel.timing
         room = maxsize if results is None else results.room()
         for item in batch:
-            self.channel.passed += 1
+            self.channel.came(1)
             if results is not None:
                 results.promise()
             waiting.popleft().hand(item, self._taken)

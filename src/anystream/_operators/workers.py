@@ -62,7 +62,7 @@ class Sink(Lane):
 
     def deliver(self, item: Any) -> None:
         self._promised -= 1
-        self.channel.passed += 1
+        self.channel.came(1)
 
 
 class Pool(Crew):
