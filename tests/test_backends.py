@@ -64,32 +64,32 @@ async def test_an_event_wakes_all_who_wait_but_for_who_has_left() -> None:
     await event.wait()
 
 
-async def test_a_waiter_gives_what_it_was_set_with_first() -> None:
-    waiter, early = backend().new_waiter(), backend().new_waiter()
+async def test_a_slot_gives_what_it_was_set_with_first() -> None:
+    slot, early = backend().new_slot(), backend().new_slot()
     got: list[object] = []
 
     async def wait() -> None:
-        got.append(await waiter)
+        got.append(await slot)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-        assert not waiter.is_set()
-        waiter.set("first")
-        waiter.set("second")
+        assert not slot.is_set()
+        slot.set("first")
+        slot.set("second")
     early.set()
-    assert waiter.is_set()
+    assert slot.is_set()
     assert early.is_set()
     assert got == ["first"]
     assert await early is None
 
 
-async def test_a_waiter_may_be_set_when_its_task_has_left() -> None:
-    waiter = backend().new_waiter()
+async def test_a_slot_may_be_set_when_its_task_has_left() -> None:
+    slot = backend().new_slot()
 
     async def wait(scope: anyio.CancelScope) -> None:
         with scope:
-            await waiter
+            await slot
 
     async with anyio.create_task_group() as tasks:
         scope = anyio.CancelScope()
@@ -97,7 +97,7 @@ async def test_a_waiter_may_be_set_when_its_task_has_left() -> None:
         await anyio.wait_all_tasks_blocked()
         scope.cancel()
         await anyio.wait_all_tasks_blocked()
-        waiter.set("late")
+        slot.set("late")
     assert scope.cancelled_caught
 
 

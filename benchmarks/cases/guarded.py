@@ -56,7 +56,7 @@ async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncG
 
 def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
     """A task takes an item when one is asked for."""
-    new = backend().new_waiter
+    new = backend().new_slot
     asked, given = new(), new()
 
     async def read() -> None:
@@ -83,7 +83,7 @@ def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
 
 def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGenerator[Any, None]:
     """A task gives each item to the one that has waited longest of so many others."""
-    new = backend().new_waiter
+    new = backend().new_slot
     hungry: deque[Any] = deque()
     slots: deque[list[Any]] = deque()  # of the items that are taken and not read
     asked, news = new(), new()

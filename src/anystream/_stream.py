@@ -301,7 +301,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        key = backend().task_id()
+        key = self._task()
         if self._runs and min(self._runs) < 0:
             key = self._of_generator(key)
         if self._runs and key not in self._runs:
@@ -313,6 +313,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if not runs:
             del self._runs[key]
         await reader_of(run).leave(error)
+
+    def _task(self) -> int:
+        """The task that calls this, by the backend of an open run, since to find it is slow."""
+        for runs in (self._runs or {}).values():
+            return reader_of(runs[0]).opening.backend.task_id()
+        return backend().task_id()
 
     def _of_generator(self, task: int) -> int:
         """The key of the runs that the generator which calls this has entered, or of `task`.

@@ -42,8 +42,8 @@ class Home:
 
     __slots__ = ("_event_loop", "_loop")
 
-    def __init__(self) -> None:
-        self._event_loop: Callable[[], object] = backend().event_loop
+    def __init__(self, of: Backend | None = None) -> None:
+        self._event_loop: Callable[[], object] = (of or backend()).event_loop
         self._loop: object = self._event_loop()
 
     def is_here(self) -> bool:

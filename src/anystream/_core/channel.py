@@ -159,7 +159,7 @@ class Lane:
 
     def gate(self) -> AsyncEvent:
         """An event to wait for room, which is only for who asks for it."""
-        event = self.channel.backend.new_waiter()
+        event = self.channel.backend.new_slot()
         self._parked.append(event)
         return event
 
@@ -598,7 +598,7 @@ class Channel(SourceDefaults):
 
     async def _wait(self) -> None:
         """Wait until something has changed."""
-        self._waiting = self.backend.new_waiter()
+        self._waiting = self.backend.new_slot()
         if self.timing is not None:
             self.timing.reader.begin()
         try:

@@ -60,7 +60,7 @@ class AsyncEvent(Protocol):
 NewEvent: TypeAlias = Callable[[], AsyncEvent]
 
 
-class Waiter(AsyncEvent, Awaitable[Any], Protocol):
+class Slot(AsyncEvent, Awaitable[Any], Protocol):
     """An event that one task awaits, once: it gives what the first to set it has given.
 
     Once its task was cancelled nobody may ask it whether it is set.
@@ -110,7 +110,7 @@ class Backend(NamedTuple):
     """
 
     new_event: Callable[[], AsyncEvent]
-    new_waiter: Callable[[], Waiter]
+    new_slot: Callable[[], Slot]
     new_scope: type[CancelScope]
     new_group: Callable[[], TaskGroup]
     start_alone: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
@@ -195,7 +195,7 @@ class Source(Protocol):
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
 
-    async def close(self, owner: "Owner") -> None:
+    def close(self, owner: "Owner") -> Awaitable[None]:
         """Give everything back through `owner.release`; again is fine."""
         ...
 
@@ -234,8 +234,13 @@ class SourceDefaults:
     def draws_from(self) -> Parts:
         return ()
 
-    async def close(self, owner: "Owner") -> None:
+    def close(self, owner: "Owner") -> Awaitable[None]:
         """There is nothing to give back."""
+        return nothing()
+
+
+async def nothing() -> None:
+    """What is awaited where nothing is to be done."""
 
 
 class Task(Protocol):

@@ -206,8 +206,10 @@ def awaits(function: F) -> F:
 
 def stepper(iterator: AsyncIterator[Any]) -> Step:
     """`iterator.__anext__`, giving what a function that `awaits` can `yield from`."""
+    asked: Any = iterator.__anext__
     if inspect.isasyncgen(iterator) or inspect.iscoroutinefunction(type(iterator).__anext__):
-        return cast("Step", iterator.__anext__)
+        step_of_its_own: Step = asked
+        return step_of_its_own
 
     async def step() -> Any:
         return await iterator.__anext__()
@@ -232,7 +234,7 @@ async def resolved(value: Any, owner: Owner | None = None) -> Any:
 
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:
     """What a function that `awaits` can `yield from` in order to await `awaitable`."""
-    steps = awaitable
+    steps: Generator[Any, Any, Any] = awaitable
     if not isinstance(awaitable, STEPPED):
         steps = awaitable.__await__()
-    return cast("Generator[Any, Any, Any]", steps)
+    return steps

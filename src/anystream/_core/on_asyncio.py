@@ -61,7 +61,7 @@ class FutureEvent:
         return future
 
 
-class FutureWaiter(Future[Any]):
+class FutureSlot(Future[Any]):
     """The future itself, which costs half of what an event does [map-ordered-waiting]."""
 
     __slots__ = ()
@@ -76,7 +76,7 @@ class FutureWaiter(Future[Any]):
             except InvalidStateError:
                 pass
 
-    def wait(self) -> "FutureWaiter":
+    def wait(self) -> "FutureSlot":
         return self
 
 
@@ -167,12 +167,9 @@ def is_shielded(scope: CancelScope) -> bool:
     return inner is not scope and inner is not None
 
 
-def not_linked(task: Future[Any], waiter: Future[Any]) -> None:
-    """Before CPython 3.14 nothing shows who waits for a task."""
-
-
-link: Callable[..., None] = getattr(asyncio, "future_add_to_awaited_by", not_linked)
-unlink: Callable[..., None] = getattr(asyncio, "future_discard_from_awaited_by", not_linked)
+link: Callable[..., None] | None = getattr(asyncio, "future_add_to_awaited_by", None)
+unlink: Callable[..., None] | None = getattr(asyncio, "future_discard_from_awaited_by", None)
+"""They show who waits for a task, since CPython 3.14."""
 
 
 class AsyncioTasks:
@@ -199,10 +196,12 @@ class AsyncioTasks:
         task = get_running_loop().create_task(function(), name=name)
         self._running.add(task)
         task.add_done_callback(self._task_ended)
-        link(task, self._host)
+        if link is not None:  # pragma: no cover  # before CPython 3.14
+            link(task, self._host)
 
     def _task_ended(self, task: Task[None]) -> None:
-        unlink(task, self._host)
+        if unlink is not None:  # pragma: no cover  # as above
+            unlink(task, self._host)
         self._running.remove(task)
         if not self._running and self._ended is not None:
             answer(self._ended)
@@ -271,7 +270,7 @@ def ours() -> Backend:
 
     return Backend(
         new_event=FutureEvent,
-        new_waiter=FutureWaiter,
+        new_slot=FutureSlot,
         new_scope=new_scope,
         new_alarm=LazyAlarm,
         new_group=new_group,

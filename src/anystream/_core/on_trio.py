@@ -67,7 +67,7 @@ class TaskEvent:
         await wait_task_rescheduled(abort)
 
 
-class TaskWaiter:
+class TaskSlot:
     """The same for one task."""
 
     __slots__ = ("_is_set", "_task", "_value")
@@ -87,7 +87,7 @@ class TaskWaiter:
             if self._task is not None:
                 reschedule(self._task)
 
-    def wait(self) -> "TaskWaiter":
+    def wait(self) -> "TaskSlot":
         return self
 
     @enable_ki_protection
@@ -172,7 +172,7 @@ def ours() -> Backend:
     mark_by(enable_ki_protection, expose)
     return Backend(
         new_event=TaskEvent,
-        new_waiter=TaskWaiter,
+        new_slot=TaskSlot,
         new_scope=type(CancelScope()),
         new_alarm=ScopedAlarm,
         new_group=TrioTasks,

@@ -266,7 +266,7 @@ class Opening(TaskOwner):
             self.raise_collected(exc)
             raise
         if tasks or self._starts_tasks or (scoped and self._opens_more):
-            self._home = Home()
+            self._home = Home(self.backend)
             self._context = copy_context()
             self._group = self.backend.new_group()
             await self._group.__aenter__()

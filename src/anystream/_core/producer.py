@@ -542,10 +542,10 @@ class Producer(TaskOwner):
 
 def opening_of(owner: Owner) -> Opening:
     """The opening that a task belongs to."""
-    if isinstance(owner, Producer):
-        return owner._opening  # pyright: ignore[reportPrivateUsage]  # of the same kind
-    assert isinstance(owner, Opening)
-    return owner
+    if isinstance(owner, Opening):
+        return owner
+    assert isinstance(owner, Producer)
+    return owner._opening  # pyright: ignore[reportPrivateUsage]  # of the same kind
 
 
 class LaneProducer(Producer):

@@ -106,9 +106,10 @@ class Call(WaitingOperator, SyncDriver):
 
     @awaits
     def steps(self, items: Iterator[Any], made: Any) -> Generator[Any, Any, None]:
+        call = self.fn if type(self).call is Call.call else self.call  # a frame less [map-async]
         try:
             for self.item in items:
-                made = self.call(self.item) if made is None else made
+                made = call(self.item) if made is None else made
                 steps: Generator[Any, Any, Any] = made
                 if type(made) is not CoroutineType:
                     if not is_awaitable(made):

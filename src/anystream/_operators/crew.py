@@ -14,7 +14,7 @@ from sys import maxsize
 from typing import Any
 
 from .._core.channel import Channel, Lane, numbered
-from .._core.contracts import MISSING, AsyncEvent, Openable, Owner, Source, Waiter
+from .._core.contracts import MISSING, AsyncEvent, Openable, Owner, Slot, Source
 from .._core.driver import EMPTY
 from .._core.producer import PARKED, RUNNING, LaneProducer, Mover
 from .._core.turns import FairQueue
@@ -33,8 +33,8 @@ class Worker(LaneProducer):
         self.replaced = False  # by another one, in the middle of a run
         self.seat = seat  # its number among the workers that may be there
         self.place = IDLE  # of its item among all that were taken
-        self.slot: Waiter | None = None  # for the item that it waits for
-        self._new_slot = crew.owner.backend.new_waiter
+        self.slot: Slot | None = None  # for the item that it waits for
+        self._new_slot = crew.owner.backend.new_slot
 
     def name(self) -> str:
         return numbered(self.crew.channel.text(), self.seat, self.crew.size)
@@ -51,7 +51,7 @@ class Worker(LaneProducer):
     def steps(self) -> Iterable[Source]:
         return ()
 
-    def wait_for_item(self) -> Waiter:
+    def wait_for_item(self) -> Slot:
         """From here on this waits for an item, and for nothing else: for what the slot is given."""
         self.slot = self._wake = slot = self._new_slot()
         self._state = PARKED
@@ -289,7 +289,7 @@ class Hands(Lane):
         self._waiting: deque[Worker] = deque()
         self._gate: AsyncEvent | None = None  # at which who brings the items waits
 
-    def ask(self, worker: Worker) -> Waiter:
+    def ask(self, worker: Worker) -> Slot:
         """A worker waits from now on: for an item, or for MISSING at the end."""
         self._waiting.append(worker)
         if self._gate is not None:
@@ -339,7 +339,7 @@ class Hands(Lane):
 
     def gate(self) -> AsyncEvent:
         if self._results is None:
-            self._gate = self.channel.backend.new_waiter()
+            self._gate = self.channel.backend.new_slot()
         else:
             if self._gate is not None:
                 self._results.leave_gate(self._gate)
@@ -385,7 +385,7 @@ class HandedOut(Supply):
     def next(self, worker: Worker) -> Awaitable[Any]:
         if self._hands.stopped or self._hands.over:
             worker.place = IDLE
-            return nothing()
+            return no_item()
         return self._hands.ask(worker)
 
     def see_the_end(self, worker: Worker) -> None:
@@ -403,5 +403,5 @@ class HandedOut(Supply):
         return super().left(worker)
 
 
-async def nothing() -> Any:
+async def no_item() -> Any:
     return MISSING

@@ -55,7 +55,7 @@ class Sieve(Lane):
             super().deliver(item)
 
 
-class Sink(Lane):
+class Discard(Lane):
     """A lane of which nothing is kept, and so the reader wakes at the end only [for-each-ready]."""
 
     __slots__ = ()
@@ -190,7 +190,7 @@ class Pool(Crew):
 class Effects(Pool):
     """Workers that call a function for what it does: nothing comes but the end, or an error."""
 
-    lane_type = Sink
+    lane_type = Discard
 
 
 class Choice(Pool):

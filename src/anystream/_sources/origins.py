@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, cast
 from .. import _args as check
 from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
-from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults
+from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults, nothing
 from .._core.driver import EMPTY, SyncDriver, awaits, is_awaitable, resolved, sheltered, stepper
 from .._core.opening import unless_too_deep
 from .._core.orphans import close_row
@@ -82,7 +82,7 @@ class FromIterable(SourceDefaults):
         self._over = True
         items, self._items = self._items, EMPTY
         release, self._release = self._release, None
-        if isinstance(items, Generator):
+        if hasattr(items, "close") and isinstance(items, Generator):  # the first is fast
             owner.guard(items.close)  # once more is fine, if it is what was made
         if release is not None:
             await owner.release(release)
@@ -253,9 +253,8 @@ class Wrapper(SourceDefaults):
             await owner.finish(self.source)
             owner.unless_over()
 
-    async def close(self, owner: Owner) -> None:
-        if self.source is not None:
-            await self.source.close(owner)
+    def close(self, owner: Owner) -> Awaitable[None]:
+        return nothing() if self.source is None else self.source.close(owner)
 
 
 class Deferred(Wrapper):
