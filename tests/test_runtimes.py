@@ -365,9 +365,13 @@ def test_a_step_in_another_event_loop_is_an_error(runtime: Runtime, other: str) 
 
     async def main() -> None:
         elsewhere = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
-        async with Stream(source.generator).buffer(2) as items:
+        stream = Stream(source.generator).buffer(2)
+        leave = partial(stream.__aexit__, None, None, None)
+        async with stream as items:
             with pytest.raises(WrongTaskError, match="another event loop"):
                 await elsewhere(lambda: anyio.run(items.__anext__, backend=other))
+            with pytest.raises(WrongTaskError, match="was entered in another task"):
+                await elsewhere(lambda: anyio.run(leave, backend=other))
             assert await anext(items) == 0
         async with Stream(source.generator).share() as shared:
             with pytest.raises(WrongTaskError, match="another event loop"):

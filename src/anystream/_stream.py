@@ -316,8 +316,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def _task(self) -> int:
         """The task that calls this, by the backend of an open run, since to find it is slow."""
-        for runs in (self._runs or {}).values():
-            return reader_of(runs[0]).opening.backend.task_id()
+        try:
+            for runs in (self._runs or {}).values():
+                return reader_of(runs[0]).opening.backend.task_id()
+        except RuntimeError:  # another backend runs
+            pass
         return backend().task_id()
 
     def _of_generator(self, task: int) -> int:

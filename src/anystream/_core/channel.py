@@ -28,7 +28,17 @@ from typing import Any, NamedTuple
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from .._errors import StreamClosedError, StreamOverflowError
-from .contracts import MISSING, QUANTUM, AsyncEvent, Backend, Named, Owner, SourceDefaults, Task
+from .contracts import (
+    MISSING,
+    QUANTUM,
+    AsyncEvent,
+    Backend,
+    Named,
+    Owner,
+    Settable,
+    SourceDefaults,
+    Task,
+)
 
 FIRST = itemgetter(0)
 
@@ -131,7 +141,7 @@ class Lane:
         # Plain attributes, since they are asked so often.
         self.stopped = False  # nothing more is wanted
         self.over = False  # nothing more will come
-        self._parked: list[AsyncEvent] = [] if bound else channel.demand
+        self._parked: list[Settable] = [] if bound else channel.demand
 
     def task_name(self) -> str:
         """What the next task is called that fills it."""
@@ -247,7 +257,7 @@ class Lane:
         self.channel.finished(self, error)
 
 
-def wake_all(parked: list[AsyncEvent]) -> None:
+def wake_all(parked: list[Settable]) -> None:
     for event in parked:
         event.set()
     parked.clear()
@@ -370,7 +380,7 @@ class Channel(SourceDefaults):
     def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:
         self.backend = backend
         self._feeds = feeds  # what its items are worked on for, if that is the same call
-        self.demand: list[AsyncEvent] = []  # of producers whose lane has a bound of 0
+        self.demand: list[Settable] = []  # whoever wants to know that a reader waits
         self.wanted = 0  # how many items a reader waits for
         self.passed = 0  # items that have come, be they read, waiting or dropped
         self.dropped = 0
@@ -586,7 +596,7 @@ class Channel(SourceDefaults):
             self._news = False
             self.wanted += 1
             if self.demand:
-                wake_all(self.demand)  # a lane with a bound of 0 takes an item now
+                wake_all(self.demand)  # such as a lane with a bound of 0, which takes an item now
             try:
                 await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:

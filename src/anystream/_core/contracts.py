@@ -45,10 +45,14 @@ class Named(Protocol):
         ...
 
 
-class AsyncEvent(Protocol):
-    """What tasks wait for; it is set once."""
+class Settable(Protocol):
+    """What is told that something has come about."""
 
     def set(self) -> object: ...
+
+
+class AsyncEvent(Settable, Protocol):
+    """What tasks wait for; it is set once."""
 
     def is_set(self) -> bool: ...
 

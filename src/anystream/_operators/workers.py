@@ -13,7 +13,7 @@ from anyio import current_time
 from .. import _labels as label
 from .._args import unread
 from .._core.backends import unless_foreign
-from .._core.channel import Lane
+from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Openable, Owner, Source
 from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.locating import at_item
@@ -43,16 +43,38 @@ class Failure:
 
 
 class Sieve(Lane):
-    """A lane for the items of which something is to come."""
+    """A lane for the items of which something is to come.
 
-    __slots__ = ()
+    Each of the others keeps its place until a reader has passed it, as if it lay between them. So
+    no more items are taken ahead of the reader than of any other lane.
+    """
+
+    __slots__ = ("_skipped",)
+
+    def __init__(self, channel: Channel, bound: int, low: int | None = None) -> None:
+        super().__init__(channel, bound, low)
+        self._skipped = 0  # items that keep their places
+
+    def waiting(self) -> int:
+        return super().waiting() + self._skipped
 
     def deliver(self, item: Any) -> None:
-        if item is MISSING:
-            self._promised -= 1
-            self.taken()
-        else:
+        if item is not MISSING:
             super().deliver(item)
+            return
+        self.channel.came(1)
+        self._skipped += 1
+        if self.channel.wanted and not self._items:
+            self.set()
+        elif self._skipped == 1:
+            self.channel.demand.append(self)
+
+    def set(self) -> None:
+        """A reader waits, and has passed them."""
+        skipped, self._skipped = self._skipped, 0
+        self._promised -= skipped
+        for _ in range(skipped):
+            self.taken()
 
 
 class Discard(Lane):
