@@ -30,7 +30,7 @@ def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
         while True:
             try:
                 answer = yield trap
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: ASYNC103  # it goes into `body`
                 trap = body.throw(exc)
             else:
                 trap = body.send(answer)
@@ -50,7 +50,7 @@ async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncG
         for function in functions:
             group.start_soon(partial(apart, function), name="by hand")
         async for item in of:
-            yield item
+            yield item  # noqa: ASYNC119  # read to its end
         group.cancel_scope.shield = True
 
 
