@@ -123,6 +123,19 @@ async def test_calls_take_place_together() -> None:
     assert anyio.current_time() - start == pytest.approx(2)
 
 
+@pytest.mark.parametrize("method", ["map", "filter", "for_each"])
+async def test_an_executor_that_is_false_is_one(method: str) -> None:
+    class Idle(Timed):
+        def __len__(self) -> int:
+            return 0
+
+    async with anyio.create_task_group() as group:
+        pool = Idle(group, 5, one_second)
+        made = getattr(async_range(4), method)(square, executor=pool, concurrency=2)
+        await (made if method == "for_each" else made.drain())
+    assert sorted(pool.chunks) == [[0], [1], [2], [3]]
+
+
 async def test_unordered_results_come_as_they_are_ready() -> None:
     async with anyio.create_task_group() as group:
         pool = Timed(group, 9, lambda items: 9 - items[0])

@@ -2097,7 +2097,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         0
         1
         """
-        pool = None if executor else Workers.checked(concurrency, ordered=False, ahead=None)
+        given = executor is not None
+        pool = None if given else Workers.checked(concurrency, ordered=False, ahead=None)
         if pool is None:
             called = self.map(
                 fn,
