@@ -21,6 +21,8 @@ BACKENDS: dict[str, dict[str, Any]] = {
 """The arguments of `anyio.run` for each."""
 
 OURS = "anystream"
+BY_HAND = "by hand"
+"""The side that keeps the same promises without the library."""
 PATIENCE = 60.0
 """Seconds after which a side that has never run is given up."""
 Pace = tuple[int, int, float]

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from cases.causes import cause_of
-from measure import BACKENDS, OURS, Case, Result
+from measure import BACKENDS, BY_HAND, OURS, Case, Result
 
 PACKAGES = [
     *("anystream", "anyio", "trio", "uvloop", "httpx", "aiostream", "streamable", "asyncstdlib"),
@@ -30,7 +30,6 @@ LESS = {
     "curl and jq": "are written in C; they keep no state and check nothing of what they get",
 }
 """What the sides do less, of those that are faster somewhere, besides what `abilities` shows."""
-BY_HAND = "by hand"
 NOT_RIVALS = ("floor", "generators", "without", "workers", BY_HAND)
 """Sides that show what the work itself costs."""
 LEAST_CHANGE = 0.03

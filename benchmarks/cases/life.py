@@ -10,14 +10,14 @@ from typing import Any
 
 import anyio
 from anyio import Event, create_task_group, sleep_forever
-from measure import Case, Measured, Work
+from measure import BY_HAND, Case, Measured, Work
 
 from anystream import Stream, async_range, merge
 
 from . import byhand, guarded
 from .primitives import any_task, repeated
 from .programs import bytecode_cache
-from .table import BY_HAND, even, held, inc, numbers, peer
+from .table import even, held, inc, numbers, peer
 
 Make = Callable[[], AbstractAsyncContextManager[Any]]
 

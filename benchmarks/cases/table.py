@@ -31,8 +31,6 @@ from . import byhand
 Make = Callable[[Any, Any, int], Any]
 """What a side takes its items from: of its source, its library and the number of items."""
 NO_LIMITS: Limits = {}
-BY_HAND = "by hand"
-"""The side of `guarded`, which keeps the same promises."""
 
 
 def inc(n: int) -> int:

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import trio
 from anyio import EndOfStream, Lock, WouldBlock, create_memory_object_stream, create_task_group
 from anyio.lowlevel import checkpoint
-from measure import Limits, Measured, Work
+from measure import BY_HAND, Limits, Measured, Work
 
 from anystream import async_range, merge
 
 from . import guarded
 from .operators import listed
 from .table import (
-    BY_HAND,
     KINDS,
     LAST,
     LISTED,

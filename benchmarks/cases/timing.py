@@ -5,8 +5,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from measure import BY_HAND
+
 from . import byhand
-from .table import BY_HAND, KINDS, TOTAL, Fold, Makes, Row, Rows, cases, waiting
+from .table import KINDS, TOTAL, Fold, Makes, Row, Rows, cases, waiting
 from .tasks import rendezvous_total
 
 SECOND = timedelta(seconds=1)

@@ -42,7 +42,7 @@ class Log:
     def show(self, text: str) -> None:
         self.begun = True
         if not self.stream.closed:
-            with suppress(OSError):  # its reader is gone, or a disk full: the run goes on
+            with suppress(OSError):  # its reader is gone, or the disk is full; the run continues
                 print(text, file=self.stream, flush=True)
 
     def end(self, text: str) -> None:

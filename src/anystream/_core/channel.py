@@ -197,10 +197,7 @@ class Lane:
         room, before = self.room(), len(self._items)
         if room == 1:  # as always with a bound of 0
             for item in batch:
-                self.channel.passed += 1
-                self._items.append(item)
-                if not before:
-                    self.channel.arrived(self)
+                self.put(item)
                 return False
             return True
         self.extend(islice(batch, room))
@@ -380,7 +377,7 @@ class Channel(SourceDefaults):
     def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:
         self.backend = backend
         self._feeds = feeds  # what its items are worked on for, if that is the same call
-        self.demand: list[Settable] = []  # whoever wants to know that a reader waits
+        self.demand: list[Settable] = []  # what is set when a reader waits
         self.wanted = 0  # how many items a reader waits for
         self.passed = 0  # items that have come, be they read, waiting or dropped
         self.dropped = 0
@@ -607,7 +604,7 @@ class Channel(SourceDefaults):
         return self.items()
 
     async def _wait(self) -> None:
-        """Wait until something has changed."""
+        """Wait for news, which is timed if somebody has asked for that."""
         self._waiting = self.backend.new_slot()
         if self.timing is not None:
             self.timing.reader.begin()

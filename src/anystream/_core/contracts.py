@@ -46,7 +46,7 @@ class Named(Protocol):
 
 
 class Settable(Protocol):
-    """What is told that something has come about."""
+    """What is set when something has happened."""
 
     def set(self) -> object: ...
 

@@ -206,10 +206,8 @@ def awaits(function: F) -> F:
 
 def stepper(iterator: AsyncIterator[Any]) -> Step:
     """`iterator.__anext__`, giving what a function that `awaits` can `yield from`."""
-    asked: Any = iterator.__anext__
     if inspect.isasyncgen(iterator) or inspect.iscoroutinefunction(type(iterator).__anext__):
-        step_of_its_own: Step = asked
-        return step_of_its_own
+        return cast("Step", iterator.__anext__)
 
     async def step() -> Any:
         return await iterator.__anext__()
