@@ -116,12 +116,37 @@ def test_the_facade_is_nothing_but_the_facade() -> None:
     assert {(module, name) for module, name in names if name != "Stream"} == set()
 
 
-def test_no_class_of_the_library_has_the_name_of_another() -> None:
-    names = Counter(
-        node.name
+@cache
+def classes() -> list[ast.ClassDef]:
+    return [
+        node
         for module, path in modules().items()
         if module.startswith("anystream.")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.ClassDef)
-    )
+    ]
+
+
+def test_no_class_of_the_library_has_the_name_of_another() -> None:
+    names = Counter(node.name for node in classes())
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def slots(node: ast.ClassDef) -> list[str] | None:
+    """The names in its `__slots__`, if it has them."""
+    for part in node.body:
+        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "__slots__":
+            return list(ast.literal_eval(part.value))
+    return None
+
+
+def test_no_class_adds_a_dict_to_slots() -> None:
+    """CPython 3.13 takes three times as long for an attribute in it [map-ordered-ready]."""
+    known = {node.name: node for node in classes()}
+
+    def inherits_slots(node: ast.ClassDef) -> bool:
+        bases = [known[name] for base in node.bases if (name := ast.unparse(base)) in known]
+        return any(slots(base) or inherits_slots(base) for base in bases)
+
+    assert [n.name for n in classes() if slots(n) is None and inherits_slots(n)] == []
+    assert inherits_slots(known["Caller"])

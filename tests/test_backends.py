@@ -64,7 +64,7 @@ async def test_an_event_wakes_all_who_wait_but_for_who_has_left() -> None:
     await event.wait()
 
 
-async def test_a_slot_gives_what_it_was_set_with_first() -> None:
+async def test_a_slot_gives_its_first_answer() -> None:
     slot, early = backend().new_slot(), backend().new_slot()
     got: list[object] = []
 
@@ -74,17 +74,17 @@ async def test_a_slot_gives_what_it_was_set_with_first() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-        assert not slot.is_set()
-        slot.set("first")
-        slot.set("second")
-    early.set()
-    assert slot.is_set()
-    assert early.is_set()
+        assert not slot.done()
+        backend().answer(slot, "first")
+        backend().answer(slot, "second")
+    backend().answer(early)
+    assert slot.done()
+    assert early.done()
     assert got == ["first"]
     assert await early is None
 
 
-async def test_a_slot_may_be_set_when_its_task_has_left() -> None:
+async def test_a_slot_may_be_answered_when_its_task_has_left() -> None:
     slot = backend().new_slot()
 
     async def wait(scope: anyio.CancelScope) -> None:
@@ -97,7 +97,7 @@ async def test_a_slot_may_be_set_when_its_task_has_left() -> None:
         await anyio.wait_all_tasks_blocked()
         scope.cancel()
         await anyio.wait_all_tasks_blocked()
-        slot.set("late")
+        backend().answer(slot, "late")
     assert scope.cancelled_caught
 
 

@@ -56,7 +56,7 @@ async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncG
 
 def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
     """A task takes an item when one is asked for."""
-    new = backend().new_slot
+    new, answer = backend().new_slot, backend().answer
     asked, given = new(), new()
 
     async def read() -> None:
@@ -65,14 +65,14 @@ def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
             await asked
             async for item in source:
                 asked = new()
-                given.set(item)
+                answer(given, item)
                 await asked
-        given.set(END)
+        answer(given, END)
 
     async def items() -> AsyncGenerator[Any, None]:
         nonlocal given
         while True:
-            asked.set()
+            answer(asked)
             if (item := await given) is END:
                 return
             given = new()
@@ -83,7 +83,7 @@ def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
 
 def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGenerator[Any, None]:
     """A task gives each item to the one that has waited longest of so many others."""
-    new = backend().new_slot
+    new, answer = backend().new_slot, backend().answer
     hungry: deque[Any] = deque()
     slots: deque[list[Any]] = deque()  # of the items that are taken and not read
     asked, news = new(), new()
@@ -96,21 +96,21 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
                     asked = new()
                     await asked
                 slots.append(slot := [item, False])
-                hungry.popleft().set(slot)
+                answer(hungry.popleft(), slot)
         slots.append([END, True])
         for given in hungry:
-            given.set(END)
-        news.set()
+            answer(given, END)
+        answer(news)
 
     async def work() -> None:
         while not slots or slots[-1][0] is not END:
             hungry.append(given := new())
-            asked.set()
+            answer(asked)
             if (slot := await given) is END:
                 return
             slot[:] = await fn(slot[0]), True
             if slots[0][1]:
-                news.set()
+                answer(news)
 
     async def items() -> AsyncGenerator[Any, None]:
         nonlocal news
@@ -119,7 +119,7 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
                 if slots[0][0] is END:
                     return
                 yield slots.popleft()[0]
-                asked.set()
+                answer(asked)
             news = new()
             await news
 

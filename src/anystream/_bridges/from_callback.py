@@ -120,6 +120,21 @@ def from_callback(
 class Callbacks(Channel):
     """A channel without lanes and tasks: any thread puts items into it."""
 
+    __slots__ = (
+        "_busy",
+        "blocked",
+        "bound",
+        "changed",
+        "hook",
+        "loop",
+        "over",
+        "overflow",
+        "owner",
+        "queue",
+        "register",
+        "wake_up",
+    )
+
     any_task = False  # what `register` does belongs to one
 
     def __init__(

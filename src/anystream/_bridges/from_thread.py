@@ -112,6 +112,8 @@ def threaded(owner: Owner, open_reader: Callable[[Owner], Any], bound: int) -> S
 class Waiter(LaneProducer):
     """The task that waits for the thread, which fills the lane itself."""
 
+    __slots__ = ("reader",)
+
     def __init__(self, owner: Owner, reader: "ThreadReader") -> None:
         super().__init__(owner)
         self.reader = reader
@@ -198,17 +200,17 @@ class ThreadReader(SourceDefaults):
             self.deliver()
             if (room := self.lane.room()) > 0:
                 return room
-            event = self.lane.gate()
+            slot = self.lane.gate()
             self.held_up = True
             if self.lane.channel.timing is not None:
                 self.lane.channel.timing.room.begin()
             try:
-                await event.wait()
+                await slot
             finally:
                 self.held_up = False
                 if self.lane.channel.timing is not None:
                     self.lane.channel.timing.room.end()
-                self.lane.leave_gate(event)
+                self.lane.leave_gate(slot)
         return 0
 
     # -- in the thread

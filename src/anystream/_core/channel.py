@@ -31,11 +31,10 @@ from .._errors import StreamClosedError, StreamOverflowError
 from .contracts import (
     MISSING,
     QUANTUM,
-    AsyncEvent,
     Backend,
     Named,
     Owner,
-    Settable,
+    Slot,
     SourceDefaults,
     Task,
 )
@@ -141,7 +140,7 @@ class Lane:
         # Plain attributes, since they are asked so often.
         self.stopped = False  # nothing more is wanted
         self.over = False  # nothing more will come
-        self._parked: list[Settable] = [] if bound else channel.demand
+        self._parked: list[Slot] = [] if bound else channel.demand
 
     def task_name(self) -> str:
         """What the next task is called that fills it."""
@@ -167,16 +166,16 @@ class Lane:
         used = len(self._items) + self._promised
         return used < (self.bound or self.channel.wanted) and not self.stopped
 
-    def gate(self) -> AsyncEvent:
-        """An event to wait for room, which is only for who asks for it."""
-        event = self.channel.backend.new_slot()
-        self._parked.append(event)
-        return event
+    def gate(self) -> Slot:
+        """What to await for room, which is only for who asks for it."""
+        slot = self.channel.backend.new_slot()
+        self._parked.append(slot)
+        return slot
 
-    def leave_gate(self, event: AsyncEvent) -> None:
+    def leave_gate(self, slot: Slot) -> None:
         """Wait for room no longer."""
-        if event in self._parked:
-            self._parked.remove(event)
+        if slot in self._parked:
+            self._parked.remove(slot)
 
     def waiting(self) -> int:
         """How many items wait in it."""
@@ -220,13 +219,15 @@ class Lane:
             return True
         return False
 
+    def reserve(self, places: int) -> None:
+        """Keep so many places, of which there is room for."""
+        self._promised += places
+
     def deliver(self, item: Any) -> None:
         """Put in an item to which a place was promised."""
         self._promised -= 1
         self.channel.passed += 1
-        self._items.append(item)
-        if len(self._items) == 1:
-            self.channel.arrived(self)
+        self._add(item)
 
     def pop(self) -> Any:
         """Take out the first item."""
@@ -241,23 +242,17 @@ class Lane:
 
     def _wake_one(self) -> None:
         if self._parked:
-            self._parked.pop(0).set()
+            self.channel.backend.answer(self._parked.pop(0))
 
     def stop(self) -> None:
         """Say that nothing more is wanted."""
         self.stopped = True
-        wake_all(self._parked)
+        self.channel.wake_all(self._parked)
 
     def finish(self, error: BaseException | None = None) -> None:
         """Say that nothing more will come; an error comes after what is there."""
         self.over = True
         self.channel.finished(self, error)
-
-
-def wake_all(parked: list[Settable]) -> None:
-    for event in parked:
-        event.set()
-    parked.clear()
 
 
 class NonBlocking(Lane):
@@ -377,7 +372,7 @@ class Channel(SourceDefaults):
     def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:
         self.backend = backend
         self._feeds = feeds  # what its items are worked on for, if that is the same call
-        self.demand: list[Settable] = []  # what is set when a reader waits
+        self.demand: list[Slot] = []  # of those who wait for a reader to wait
         self.wanted = 0  # how many items a reader waits for
         self.passed = 0  # items that have come, be they read, waiting or dropped
         self.dropped = 0
@@ -393,7 +388,7 @@ class Channel(SourceDefaults):
         self._lanes: list[Lane] = []
         self._ready: list[Lane] | deque[Lane] = []  # lanes with items, in turn
         self._tasks: list[Task] = []  # that fill the lanes
-        self._waiting: AsyncEvent | None = None  # the reader, if it waits
+        self._waiting: Slot | None = None  # of the reader, if it waits
         self._news = False  # whether something has changed since the reader has looked
 
     @property
@@ -538,7 +533,8 @@ class Channel(SourceDefaults):
     def arrived(self, lane: Lane) -> None:
         """The first item has come into a lane."""
         self._ready.append(lane)
-        self.wake()
+        if not self._news:  # `wake` asks as well, but a call costs more [merge]
+            self.wake()
 
     def finished(self, lane: Lane, error: BaseException | None) -> None:
         """Nothing more will come through a lane."""
@@ -576,7 +572,14 @@ class Channel(SourceDefaults):
         if not self._news:
             self._news = True
             if self._waiting is not None:
-                self._waiting.set()
+                self.backend.answer(self._waiting)
+
+    def wake_all(self, parked: list[Slot]) -> None:
+        """Let all of them look again."""
+        answer = self.backend.answer
+        for slot in parked:
+            answer(slot)
+        parked.clear()
 
     # -- for the reader ---------------------------------------------------------------------
 
@@ -593,7 +596,7 @@ class Channel(SourceDefaults):
             self._news = False
             self.wanted += 1
             if self.demand:
-                wake_all(self.demand)  # such as a lane with a bound of 0, which takes an item now
+                self.wake_all(self.demand)  # of lanes with a bound of 0, which take an item now
             try:
                 await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
@@ -625,9 +628,9 @@ class Channel(SourceDefaults):
             raise self._error
         raise StreamClosedError("the stream was closed while it was being read")
 
-    def woken(self, wake: AsyncEvent) -> Awaitable[object]:
+    def woken(self, wake: Slot) -> Awaitable[object]:
         """Wait until something has changed."""
-        return wake.wait()
+        return wake
 
     def available(self) -> bool:
         """Whether there is something to read now."""
@@ -651,7 +654,7 @@ class Channel(SourceDefaults):
             elif len(ready) > 1:
                 del ready[0]
                 ready.append(lane)
-            if lane._parked:  # pyright: ignore[reportPrivateUsage]  # as above
+            if lane.bound and lane._parked:  # pyright: ignore[reportPrivateUsage]  # as above
                 lane.taken()
             yield item
             if clock() > due:

@@ -18,15 +18,16 @@ from typing import Any, cast
 from anyio import CancelScope, create_task_group
 from anyio._backends import _asyncio
 
-from .contracts import AsyncEvent, Backend, Innermost, TaskGroup
+from .contracts import Backend, Innermost, Slot, TaskGroup
 
 
-def answer(waiter: Future[None]) -> None:
+def answer(waiter: Future[Any], value: object = None) -> None:
     """Wake who waits, unless it is cancelled; Ctrl-C may do that between a look and the answer."""
-    try:  # noqa: SIM105  # `suppress` would cost more than the rest
-        waiter.set_result(None)
-    except InvalidStateError:
-        pass
+    if not waiter.done():
+        try:  # noqa: SIM105  # `suppress` would cost more than the rest
+            waiter.set_result(value)
+        except InvalidStateError:
+            pass
 
 
 class FutureEvent:
@@ -61,25 +62,6 @@ class FutureEvent:
         return future
 
 
-class FutureSlot(Future[Any]):
-    """The future itself, which costs half of what an event does [map-ordered-waiting]."""
-
-    __slots__ = ()
-
-    def is_set(self) -> bool:
-        return self.done()
-
-    def set(self, value: object = None) -> None:
-        if not self.done():
-            try:  # noqa: SIM105  # as above
-                self.set_result(value)
-            except InvalidStateError:
-                pass
-
-    def wait(self) -> "FutureSlot":
-        return self
-
-
 class LazyAlarm:
     """Looks when it is due only where it had been due before, so that to wait sets no timer."""
 
@@ -92,14 +74,14 @@ class LazyAlarm:
         self._timer: TimerHandle | None = None
         self._set_for: float = inf  # when it rings; what uvloop gives need not tell
 
-    async def wait(self, event: AsyncEvent) -> None:
+    async def wait(self, slot: Slot) -> None:
         await checkpoint()  # a look costs less than to wait [clock-timeout]
-        if event.is_set():
+        if slot.done():
             return
         due = self._due()
         if self._timer is None or due < self._set_for:
             self._set(due)
-        await event.wait()
+        await slot
 
     def _set(self, due: float) -> None:
         self.stop()
@@ -270,7 +252,8 @@ def ours() -> Backend:
 
     return Backend(
         new_event=FutureEvent,
-        new_slot=FutureSlot,
+        new_slot=Future,  # no class of our own: a task waits in C for this one [merge]
+        answer=answer,
         new_scope=new_scope,
         new_alarm=LazyAlarm,
         new_group=new_group,

@@ -20,7 +20,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from .contracts import AsyncEvent, Backend
+from .contracts import Backend, Slot
 from .interrupts import mark_by
 from .trio_scopes import has_entered_since, innermost, is_innermost, is_marked, is_shielded
 
@@ -70,29 +70,26 @@ class TaskEvent:
 class TaskSlot:
     """The same for one task."""
 
-    __slots__ = ("_is_set", "_task", "_value")
+    __slots__ = ("_done", "_task", "_value")
 
     def __init__(self) -> None:
-        self._is_set = False
+        self._done = False
         self._task: Task | None = None
         self._value: Any = None
 
-    def is_set(self) -> bool:
-        return self._is_set
+    def done(self) -> bool:
+        return self._done
 
     @enable_ki_protection
-    def set(self, value: object = None) -> None:
-        if not self._is_set:
-            self._is_set, self._value = True, value
+    def answer(self, value: object = None) -> None:
+        if not self._done:
+            self._done, self._value = True, value
             if self._task is not None:
                 reschedule(self._task)
 
-    def wait(self) -> "TaskSlot":
-        return self
-
     @enable_ki_protection
     def __await__(self) -> Generator[Any, Any, Any]:
-        if self._is_set:
+        if self._done:
             yield from checkpoint().__await__()  # noqa: ASYNC105  # `yield from` awaits it
         else:
             self._task = current_task()
@@ -112,11 +109,11 @@ class ScopedAlarm:
     def __init__(self, due: Callable[[], float], ring: Callable[[], None]) -> None:
         self._due = due
 
-    async def wait(self, event: AsyncEvent) -> None:
+    async def wait(self, slot: Slot) -> None:
         await checkpoint()  # a look costs less than a scope [clock-timeout], and finds more
-        if not event.is_set():
+        if not slot.done():
             with trio.CancelScope(deadline=self._due()):
-                await event.wait()
+                await slot
 
     def stop(self) -> None:
         """There is nothing left of a wait."""
@@ -173,6 +170,7 @@ def ours() -> Backend:
     return Backend(
         new_event=TaskEvent,
         new_slot=TaskSlot,
+        answer=TaskSlot.answer,
         new_scope=type(CancelScope()),
         new_alarm=ScopedAlarm,
         new_group=TrioTasks,

@@ -30,7 +30,7 @@ from anyio import CancelScope
 from .._errors import StreamClosedError, StreamInterruptedError
 from .backends import is_foreign, is_from, is_native, named
 from .channel import Lane
-from .contracts import AsyncEvent, Backend, Openable, Owner, Source, Task
+from .contracts import AsyncEvent, Backend, Openable, Owner, Slot, Source, Task
 from .driver import EMPTY
 from .interrupts import protected
 from .observing import TrackedRun
@@ -94,7 +94,7 @@ class Producer(TaskOwner):
         self._joined: AsyncEvent | None = None  # set when it is done, if a task waits for that
         self._awaits: bool = awaits  # something of the user's
         self._state: ProducerState = NEW
-        self._wake: AsyncEvent | None = None  # what PARKED holds
+        self._wake: Slot | None = None  # what PARKED holds
         self._unwinding: Unwinding | None = None  # what UNWINDING holds
 
     # -- what the kinds of producers differ in ------------------------------------------------
@@ -194,7 +194,7 @@ class Producer(TaskOwner):
         self._state = STOPPED
         if state is PARKED:
             assert self._wake is not None
-            self._wake.set()
+            self.backend.answer(self._wake)
         elif state is RUNNING:
             self._cancel()
 
@@ -243,20 +243,19 @@ class Producer(TaskOwner):
                 if lane.takes():
                     return True
             while not lane.stopped and self._state < STOPPED:
-                event = lane.gate()
+                slot = lane.gate()
                 if lane.channel.timing is not None:
                     lane.channel.timing.room.begin()
-                self._wake, self._state = event, PARKED
+                self._wake, self._state = slot, PARKED
                 try:
-                    await event.wait()
+                    await slot
                 finally:
-                    self._wake = None
                     if self._state is PARKED:
                         self._state = RUNNING
                     if lane.channel.timing is not None:
                         lane.channel.timing.room.end()
                     if lane.bound:
-                        lane.leave_gate(event)
+                        lane.leave_gate(slot)
                 if lane.takes():
                     return self._state < STOPPED
             return False
@@ -551,6 +550,8 @@ def opening_of(owner: Owner) -> Opening:
 class LaneProducer(Producer):
     """A producer that fills a lane, which ends with it."""
 
+    __slots__ = ("lane",)
+
     lane: Lane
 
     def fill(self, lane: Lane) -> None:
@@ -601,6 +602,8 @@ class LaneProducer(Producer):
 
 class Mover(LaneProducer):
     """A producer that moves the items of one source into a lane."""
+
+    __slots__ = ("_part", "source")
 
     source: Source
     _part: Openable  # what was opened as that

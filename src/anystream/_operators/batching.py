@@ -97,6 +97,8 @@ class Batched(Operator):
 class BatchLane(Lane):
     """A lane in which one batch gathers; its producer waits while that is full."""
 
+    __slots__ = ("batch", "time")
+
     def __init__(self, channel: Channel, batch: Batch) -> None:
         super().__init__(channel, 1 if batch.size == inf else int(batch.size))
         self.time: Callable[[], float] = clock()
@@ -123,6 +125,8 @@ class BatchLane(Lane):
 
 class BatchQueue(BatchLane):
     """One that is due a time after its first item, even if it is not full."""
+
+    __slots__ = ("full_since", "since", "within")
 
     def __init__(self, channel: Channel, batch: Batch, within: float) -> None:
         super().__init__(channel, batch)
@@ -159,6 +163,8 @@ class BatchQueue(BatchLane):
 class BatchChannel(Clocked):
     """Gives what has gathered when it is full, or has waited for `within` seconds."""
 
+    __slots__ = ("gathering",)
+
     def __init__(self, backend: Backend, batch: Batch, within: float) -> None:
         super().__init__(backend)
         self.gathering = BatchQueue(self, batch, within)
@@ -178,6 +184,8 @@ class BatchChannel(Clocked):
 
 class UntilQueue(BatchLane):
     """One that is full when a signal comes, too."""
+
+    __slots__ = ("before", "instant", "late", "late_full")
 
     def __init__(self, channel: Channel, batch: Batch) -> None:
         super().__init__(channel, batch)
@@ -223,6 +231,8 @@ class UntilQueue(BatchLane):
 
 class UntilChannel(Triggered):
     """Gives what has gathered when it is full, or a signal has come."""
+
+    __slots__ = ("gathering",)
 
     def __init__(self, backend: Backend, batch: Batch) -> None:
         super().__init__(backend)

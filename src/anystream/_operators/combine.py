@@ -7,6 +7,7 @@ from typing import Any
 from .._core.channel import Channel, Lane
 from .._core.contracts import (
     MISSING,
+    Backend,
     Openable,
     Operator,
     Owner,
@@ -72,8 +73,12 @@ class Rows(Channel):
     of n items n squared.
     """
 
-    _filled = 0  # lanes with an item
-    _exhausted = 0  # lanes without one that have ended
+    __slots__ = ("_exhausted", "_filled")
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self._filled = 0  # lanes with an item
+        self._exhausted = 0  # lanes without one that have ended
 
     def arrived(self, lane: Lane) -> None:
         self._filled += 1
@@ -103,6 +108,8 @@ class Rows(Channel):
 
 class StrictRows(Rows):
     """The same, but all lanes have to end together."""
+
+    __slots__ = ()
 
     def ended(self) -> bool:
         if self._exhausted and self._filled:

@@ -13,6 +13,8 @@ from .._core.producer import Mover
 class UntilAny(Channel):
     """The end of one lane is the end of all; what has come by then is read."""
 
+    __slots__ = ()
+
     def finished(self, lane: Lane, error: BaseException | None) -> None:
         super().finished(lane, error)
         if error is None and self._open_lanes >= 0:  # the first, and none of those it has stopped
@@ -22,7 +24,11 @@ class UntilAny(Channel):
 class Race(Channel):
     """The first lane in which an item arrives remains; the others are stopped."""
 
-    _decided = False
+    __slots__ = ("_decided",)
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self._decided = False
 
     def arrived(self, lane: Lane) -> None:
         super().arrived(lane)
@@ -68,6 +74,8 @@ def merging(buffer: int, until: str) -> Callable[[Sequence[Openable]], Callable[
 
 class Drain(NonBlocking):
     """A lane from which nothing is read: only errors come through."""
+
+    __slots__ = ()
 
     part = "background"
 

@@ -14,7 +14,7 @@ from sys import maxsize
 from typing import Any
 
 from .._core.channel import Channel, Lane, numbered
-from .._core.contracts import MISSING, AsyncEvent, Openable, Owner, Slot, Source
+from .._core.contracts import MISSING, Openable, Owner, Slot, Source
 from .._core.driver import EMPTY
 from .._core.producer import PARKED, RUNNING, LaneProducer, Mover
 from .._core.turns import FairQueue
@@ -26,6 +26,8 @@ IDLE = maxsize
 class Worker(LaneProducer):
     """One of several tasks that take items from one supply."""
 
+    __slots__ = ("_answer", "_new_slot", "crew", "place", "replaced", "seat", "supply")
+
     def __init__(self, crew: "Crew", seat: int) -> None:
         super().__init__(crew.owner)
         self.crew = crew
@@ -33,17 +35,17 @@ class Worker(LaneProducer):
         self.replaced = False  # by another one, in the middle of a run
         self.seat = seat  # its number among the workers that may be there
         self.place = IDLE  # of its item among all that were taken
-        self.slot: Slot | None = None  # for the item that it waits for
         self._new_slot = crew.owner.backend.new_slot
+        self._answer = crew.owner.backend.answer
 
     def name(self) -> str:
         return numbered(self.crew.channel.text(), self.seat, self.crew.size)
 
     @property
     def waits_for(self) -> str | None:
-        if self.slot is None and (parked := super().waits_for) is not None:
-            return parked
-        return "items" if self.begun and self.place == IDLE else None
+        idle = self.place == IDLE
+        parked = None if idle and self.supply.hands_out else super().waits_for
+        return parked or ("items" if idle and self.begun else None)
 
     def reads(self) -> Iterable[Source]:
         return (self.supply.source,)
@@ -53,22 +55,21 @@ class Worker(LaneProducer):
 
     def wait_for_item(self) -> Slot:
         """From here on this waits for an item, and for nothing else: for what the slot is given."""
-        self.slot = self._wake = slot = self._new_slot()
+        self._wake = slot = self._new_slot()
         self._state = PARKED
         self.place = IDLE
         return slot
 
     def hand(self, item: Any, place: int) -> None:
         """Give it what it waits for: the item of this place, or MISSING at the end."""
-        slot = self.slot
-        assert slot is not None
-        self.slot = self._wake = None
+        assert self._wake is not None
         self._state = RUNNING
         self.place = place
-        slot.set(item)
+        self._answer(self._wake, item)
 
     def interrupt(self) -> None:
-        self.slot = None  # so that nothing is handed to it any more
+        if self._state is PARKED:
+            self.supply.withdraw(self)
         super().interrupt()
 
 
@@ -79,10 +80,11 @@ class Crew(ABC):
     """
 
     supply: "Supply"
+    channel_type: type[Channel] = Channel
 
     def __init__(self, owner: Owner, size: int) -> None:
         self.owner = owner
-        self.channel = Channel(owner.backend)
+        self.channel = self.channel_type(owner.backend)
         self.size = size
         self._hired = 0
         self._newest: Worker | None = None
@@ -132,16 +134,15 @@ class Crew(ABC):
 class Supply(ABC):
     """The items of a stream, each for one worker."""
 
+    hands_out = False
+    """Whether `next` keeps a place for what comes of an item, and nothing is there before that."""
+
     def __init__(self, source: Source, crew: Crew) -> None:
         self.source = source
         self._crew = crew
         self._workers = 0  # that are there
         self._over = False
         self._error: BaseException | None = None
-
-    @abstractmethod
-    def promise(self, results: Lane) -> bool:
-        """Keep a place for what comes of the next item, unless that is kept with the item."""
 
     @abstractmethod
     def now(self, worker: Worker) -> Any:
@@ -153,6 +154,10 @@ class Supply(ABC):
 
         What comes for a worker that is stopped means nothing.
         """
+
+    @abstractmethod
+    def withdraw(self, worker: Worker) -> None:
+        """It waits for no item any more, if it did: it is stopped."""
 
     @abstractmethod
     def see_the_end(self, worker: Worker) -> None:
@@ -206,9 +211,6 @@ class SteppedInTurn(Supply):
     def tell_where(self, worker: Worker, error: BaseException) -> None:
         worker.locate(error, self.source, self._stream)
 
-    def promise(self, results: Lane) -> bool:
-        return results.promise()
-
     def now(self, worker: Worker) -> Any:
         try:
             for item in self._items:
@@ -241,6 +243,9 @@ class SteppedInTurn(Supply):
             self._fail(exc)
             raise
         return MISSING
+
+    def withdraw(self, worker: Worker) -> None:
+        """It is interrupted where it waits."""
 
     def see_the_end(self, worker: Worker) -> None:
         """The worker that has asked for the batch was told."""
@@ -277,23 +282,24 @@ class Hands(Lane):
     With the item a place is promised in the lane of the results, if they share one.
     """
 
-    __slots__ = ("_crew", "_gate", "_results", "_taken", "_waiting")
+    __slots__ = ("_answer", "_crew", "_gate", "_results", "_taken", "_waiting")
 
     def __init__(self, crew: Crew) -> None:
         channel = Channel(crew.owner.backend, crew.channel)
         super().__init__(channel, 0)
         channel.add(self)
+        self._answer = channel.backend.answer
         self._crew = crew
         self._results = crew.results()
         self._taken = 0  # items
         self._waiting: deque[Worker] = deque()
-        self._gate: AsyncEvent | None = None  # at which who brings the items waits
+        self._gate: Slot | None = None  # at which who brings the items waits
 
     def ask(self, worker: Worker) -> Slot:
         """A worker waits from now on: for an item, or for MISSING at the end."""
         self._waiting.append(worker)
-        if self._gate is not None:
-            self._gate.set()
+        if self._gate is not None and len(self._waiting) == 1:
+            self._answer(self._gate)
         timing = self._crew.channel.timing
         if timing is not None:
             timing.items.begin()
@@ -311,33 +317,32 @@ class Hands(Lane):
             timing.items.end()
 
     def takes(self) -> bool:
-        waiting = self._waiting
-        while waiting and waiting[0].slot is None:
-            self.withdraw(waiting[0])
-        if not waiting or self.stopped:
+        if not self._waiting or self.stopped:
             return False
         return self._results is None or self._results.takes()
 
     def fill(self, batch: Iterator[Any]) -> bool:
         waiting, results, timing = self._waiting, self._results, self._crew.channel.timing
         room = maxsize if results is None else results.room()
-        for item in batch:
-            self.channel.came(1)
+        before = self._taken
+        try:
+            for item in batch:
+                waiting.popleft().hand(item, self._taken)
+                self._taken += 1
+                if timing is not None:
+                    timing.items.end()
+                if not waiting:
+                    self._crew.all_are_busy()
+                    return False
+                if self._taken - before == room:
+                    return False
+            return True
+        finally:
+            self.channel.came(self._taken - before)
             if results is not None:
-                results.promise()
-            waiting.popleft().hand(item, self._taken)
-            self._taken += 1
-            if timing is not None:
-                timing.items.end()
-            room -= 1
-            if not waiting:
-                self._crew.all_are_busy()
-                return False
-            if not room or (waiting[0].slot is None and not self.takes()):
-                return False
-        return True
+                results.reserve(self._taken - before)
 
-    def gate(self) -> AsyncEvent:
+    def gate(self) -> Slot:
         if self._results is None:
             self._gate = self.channel.backend.new_slot()
         else:
@@ -349,7 +354,7 @@ class Hands(Lane):
     def stop(self) -> None:
         super().stop()
         if self._gate is not None:
-            self._gate.set()
+            self._answer(self._gate)
         self._dismiss()
 
     def finish(self, error: BaseException | None = None) -> None:
@@ -361,20 +366,21 @@ class Hands(Lane):
         while self._waiting:
             worker = self._waiting.popleft()
             self._has_waited()
-            if worker.slot is not None:
-                worker.hand(MISSING, IDLE)
+            worker.hand(MISSING, IDLE)
 
 
 class HandedOut(Supply):
     """A task of its own reads the source, and hands out the items."""
+
+    hands_out = True
 
     def __init__(self, hands: Hands, crew: Crew) -> None:
         super().__init__(hands.channel, crew)
         self._channel = hands.channel
         self._hands = hands
 
-    def promise(self, results: Lane) -> bool:
-        return True
+    def withdraw(self, worker: Worker) -> None:
+        self._hands.withdraw(worker)
 
     def tell_where(self, worker: Worker, error: BaseException) -> None:
         """The task that has read the source has seen to that."""

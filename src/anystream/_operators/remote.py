@@ -429,6 +429,8 @@ class RemotePool(Pool):
 class RemoteCaller(Caller):
     """A worker of a pool that waits for calls in an executor."""
 
+    __slots__ = ("calls", "failing")
+
     def __init__(self, pool: RemotePool, calls: Calls, seat: int) -> None:
         super().__init__(pool, seat)
         self.calls = calls

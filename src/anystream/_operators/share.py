@@ -40,6 +40,8 @@ LONGEST = 3600.0
 class Subscription(Channel):
     """One reader's channel, which the task of a distributor fills."""
 
+    __slots__ = ("distributor", "task", "way")
+
     def __init__(self, distributor: "Distributor", size: int, overflow: str) -> None:
         super().__init__(distributor.owner.backend)
         self.distributor = distributor
@@ -214,6 +216,8 @@ class Distributor(ABC):
 
 class Dealer(Producer):
     """The task of a distributor."""
+
+    __slots__ = ("distributor", "failed")
 
     def __init__(self, owner: Owner, distributor: Distributor) -> None:
         super().__init__(owner)

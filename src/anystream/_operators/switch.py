@@ -15,6 +15,8 @@ from .concurrent import merged
 class Newest(LaneProducer):
     """What is done for one item: it may be replaced, and the lane continues without it."""
 
+    __slots__ = ("fn", "item")
+
     def __init__(self, reader: Owner, lane: Lane, fn: Callable[[Any], Any], item: Any) -> None:
         super().__init__(reader)
         self.lane = lane
@@ -37,7 +39,11 @@ class Newest(LaneProducer):
 class Streaming(Newest):
     """The items of the stream that a function gives."""
 
-    source: Source | None = None
+    __slots__ = ("source",)
+
+    def __init__(self, reader: Owner, lane: Lane, fn: Callable[[Any], Any], item: Any) -> None:
+        super().__init__(reader, lane, fn, item)
+        self.source: Source | None = None
 
     async def produce(self) -> None:
         self.source = as_source(await resolved(self.fn(self.item)), self, made=True)
@@ -50,6 +56,8 @@ class Streaming(Newest):
 class Calling(Newest):
     """The result of a function."""
 
+    __slots__ = ()
+
     async def produce(self) -> None:
         result = await resolved(self.fn(self.item))
         if self.stopped:  # and the function has not minded
@@ -60,6 +68,8 @@ class Calling(Newest):
 
 class Switch(LaneProducer):
     """It reads on at once, and each item replaces what the last one has begun."""
+
+    __slots__ = ("fn", "latest", "running", "source")
 
     source: Source
 

@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 from .. import _args as check
 from .._core.backends import clock
 from .._core.channel import Channel, Lane, NonBlocking
-from .._core.contracts import MISSING, AsyncEvent, Backend, Openable, Owner, Source
+from .._core.contracts import MISSING, Backend, Openable, Owner, Slot, Source
 from .._core.producer import Mover
 
 
@@ -43,6 +43,8 @@ def timed(
 class Clocked(Channel):
     """A channel whose reader looks again when its time has come, though nothing has."""
 
+    __slots__ = ("alarm", "time")
+
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         self.time: Callable[[], float] = backend.clock()
@@ -52,10 +54,10 @@ class Clocked(Channel):
     def due(self) -> float:
         """The time at which the reader has something to do; infinite if it has not."""
 
-    def woken(self, wake: AsyncEvent) -> Awaitable[object]:
-        return wake.wait() if self.due() == inf else self.woken_in_time(wake)
+    def woken(self, wake: Slot) -> Awaitable[object]:
+        return wake if self.due() == inf else self.woken_in_time(wake)
 
-    async def woken_in_time(self, wake: AsyncEvent) -> None:
+    async def woken_in_time(self, wake: Slot) -> None:
         await self.alarm.wait(wake)
         if self.time() >= self.due():
             await checkpoint()  # what comes at this very instant has come in time
@@ -74,6 +76,8 @@ class IdleClock(Clocked):
     A reader that comes back after a cancelled step may find its time over, and the item still with
     the source, which gives it only to who waits. So it is `late` when it has waited in vain.
     """
+
+    __slots__ = ("asked", "late", "seconds")
 
     def __init__(self, backend: Backend, seconds: float) -> None:
         super().__init__(backend)
@@ -94,18 +98,20 @@ class IdleClock(Clocked):
     def due(self) -> float:
         return self.asked + self.seconds
 
-    def woken(self, wake: AsyncEvent) -> Awaitable[object]:
+    def woken(self, wake: Slot) -> Awaitable[object]:
         if self.asked == inf:
             self.asked = self.time()
         return super().woken(wake)
 
-    async def woken_in_time(self, wake: AsyncEvent) -> None:
+    async def woken_in_time(self, wake: Slot) -> None:
         await super().woken_in_time(wake)
         self.late = self.time() >= self.due()
 
 
 class Timeout(IdleClock):
     """Fails, or ends, when the reader has waited too long."""
+
+    __slots__ = ("fatal", "stream")
 
     what = "yielded nothing for"
 
@@ -129,6 +135,8 @@ class Timeout(IdleClock):
 class Deadline(Timeout):
     """The same, when too much time has passed since the opening."""
 
+    __slots__ = ("end_time",)
+
     what = "did not end within"
 
     def __init__(self, backend: Backend, seconds: float, stream: Openable, fails: bool) -> None:
@@ -141,6 +149,8 @@ class Deadline(Timeout):
 
 class Heartbeat(IdleClock):
     """Gives a value when the reader has waited too long."""
+
+    __slots__ = ("beat",)
 
     def __init__(self, backend: Backend, seconds: float, beat: Callable[[], Any]) -> None:
         super().__init__(backend, seconds)
@@ -164,6 +174,8 @@ class Heartbeat(IdleClock):
 
 class Later(Lane):
     """A lane of items with the times at which they are due; its end comes as late as they do."""
+
+    __slots__ = ("error", "seconds", "time")
 
     def __init__(self, channel: Channel, bound: int, seconds: float) -> None:
         super().__init__(channel, bound)
@@ -199,6 +211,8 @@ class Later(Lane):
 
 class Delay(Clocked):
     """Gives each item when it is due."""
+
+    __slots__ = ("later",)
 
     def __init__(self, backend: Backend, seconds: float, bound: int) -> None:
         super().__init__(backend)
@@ -236,6 +250,8 @@ class RateFilter(NonBlocking):
     It holds an item until it is `due`. If something comes at that very instant, what is held has
     gone through before: so two can come through before the reader has had a chance to read.
     """
+
+    __slots__ = ("due", "held", "seconds", "through", "time")
 
     def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel, 2)
@@ -293,6 +309,8 @@ class RateFilter(NonBlocking):
 class Debounce(RateFilter):
     """Holds each item until nothing has come for so long, or the first one has waited enough."""
 
+    __slots__ = ("limit", "max_wait")
+
     def __init__(self, channel: Channel, seconds: float, max_wait: float) -> None:
         super().__init__(channel, seconds)
         self.max_wait = max_wait
@@ -307,6 +325,8 @@ class Debounce(RateFilter):
 class DebounceEach(Debounce):
     """The same, with the seconds of each item from a function."""
 
+    __slots__ = ("fn",)
+
     def __init__(self, channel: Channel, fn: Callable[[Any], Any], max_wait: float) -> None:
         super().__init__(channel, 0, max_wait)
         self.fn = fn
@@ -318,6 +338,8 @@ class DebounceEach(Debounce):
 
 class Throttle(RateFilter):
     """Lets one item through and then, for so long, none; or one of those, at the end."""
+
+    __slots__ = ("closed_until", "leading", "newest", "trailing")
 
     def __init__(
         self, channel: Channel, seconds: float, leading: bool, trailing: bool, newest: bool
@@ -345,6 +367,8 @@ class Throttle(RateFilter):
 class Sample(RateFilter):
     """Holds the newest item until the next tick."""
 
+    __slots__ = ("start",)
+
     def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel, seconds)
         self.start = self.time()
@@ -359,6 +383,8 @@ class Sample(RateFilter):
 
 class RateFiltered(Clocked):
     """Gives what a sieve lets through, as soon as it does."""
+
+    __slots__ = ("sieve",)
 
     def __init__(self, backend: Backend, make: Callable[[Channel], RateFilter]) -> None:
         super().__init__(backend)

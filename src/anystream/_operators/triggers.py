@@ -73,6 +73,8 @@ def timer(time: float) -> Signal:
 class Triggered(Channel):
     """A channel whose items come through or not as a trigger says."""
 
+    __slots__ = ("came_at", "heard_at", "signals", "time")
+
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         self.time: Callable[[], float] = backend.clock()
@@ -102,6 +104,8 @@ class Triggered(Channel):
 class Signals(NonBlocking):
     """A lane whose items are news for the channel, and not for its reader."""
 
+    __slots__ = ("triggered",)
+
     part = "trigger"
 
     def __init__(self, channel: Triggered) -> None:
@@ -125,6 +129,8 @@ class Signals(NonBlocking):
 class TakeUntil(Triggered):
     """Ends when the trigger comes; what has come before is read."""
 
+    __slots__ = ()
+
     def heard(self, item: Any) -> None:
         super().heard(item)
         self.end()
@@ -136,6 +142,8 @@ class TakeUntil(Triggered):
 class SkipUntil(Triggered):
     """Drops what comes before the trigger."""
 
+    __slots__ = ()
+
     def available(self) -> bool:
         if self._ready and self.came_at < self.heard_at:
             self.take()
@@ -146,7 +154,11 @@ class SkipUntil(Triggered):
 class PauseWhile(Triggered):
     """Gives nothing while the last item of the trigger is true."""
 
-    paused = False
+    __slots__ = ("paused",)
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.paused = False
 
     def heard(self, item: Any) -> None:
         self.paused = bool(item)

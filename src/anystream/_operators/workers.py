@@ -65,16 +65,33 @@ class Sieve(Lane):
         self.channel.came(1)
         self._skipped += 1
         if self.channel.wanted and not self._items:
-            self.set()
-        elif self._skipped == 1:
-            self.channel.demand.append(self)
+            self.pass_skipped()
 
-    def set(self) -> None:
-        """A reader waits, and has passed them."""
-        skipped, self._skipped = self._skipped, 0
+    def pass_skipped(self) -> None:
+        """A reader wants an item, and none of these is one."""
+        skipped = self._skipped
+        if not skipped:
+            return
+        self._skipped = 0
         self._promised -= skipped
         for _ in range(skipped):
             self.taken()
+
+
+class Sifted(Channel):
+    """The channel behind such a lane."""
+
+    __slots__ = ("_sieve",)
+
+    def add(self, lane: Lane) -> None:
+        super().add(lane)
+        assert isinstance(lane, Sieve)
+        self._sieve = lane
+
+    def available(self) -> bool:
+        if not self._ready:
+            self._sieve.pass_skipped()
+        return bool(self._ready)
 
 
 class Discard(Lane):
@@ -218,6 +235,7 @@ class Effects(Pool):
 class Choice(Pool):
     """Workers that call a function, whose result tells whether the item comes through."""
 
+    channel_type = Sifted
     lane_type = Sieve
 
     def deliver(self, place: int, result: Any, item: Any) -> None:
@@ -226,6 +244,8 @@ class Choice(Pool):
 
 class Caller(Worker):
     """A worker of a pool."""
+
+    __slots__ = ("before", "last", "pool", "reported")
 
     def __init__(self, pool: Pool, seat: int) -> None:
         super().__init__(pool, seat)
@@ -236,11 +256,12 @@ class Caller(Worker):
 
     async def produce(self) -> None:
         pool, lane, supply = self.pool, self.pool.lane, self.supply
+        hands_out = supply.hands_out  # and so `next` keeps the place
         fn = pool.bind(self)
         own = copy_context()
         last = clock()
-        while self._state < STOPPED and (supply.promise(lane) or await self.room()):
-            item = supply.now(self)
+        while self._state < STOPPED and (hands_out or lane.promise() or await self.room()):
+            item = MISSING if hands_out else supply.now(self)
             if item is MISSING:
                 item = await supply.next(self)
                 last = clock()
@@ -350,6 +371,8 @@ class Expansion(Crew):
 
 class Expander(Worker):
     """A worker of an expansion: it reads one inner stream after the other."""
+
+    __slots__ = ("expansion", "inner")
 
     def __init__(self, expansion: Expansion, seat: int) -> None:
         super().__init__(expansion, seat)

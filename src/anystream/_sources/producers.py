@@ -136,6 +136,8 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
 class Sending(LaneProducer):
     """A task that calls a function, which sends the items."""
 
+    __slots__ = ("call", "caller", "held_up")
+
     def __init__(self, reader: Owner, call: SendingFunction, caller: Context | None = None) -> None:
         super().__init__(reader)
         self.call = call
@@ -177,12 +179,12 @@ class Sending(LaneProducer):
     async def _woken(self) -> None:
         """Wait for room, which another task may take first."""
         lane = self.lane
-        event = lane.gate()
+        slot = lane.gate()
         self.held_up += 1
         if lane.channel.timing is not None:
             lane.channel.timing.room.begin()
         try:
-            await event.wait()
+            await slot
             await checkpoint_if_cancelled()  # a stop wakes it as well, and then interrupts it
         except BaseException:
             lane.taken()  # what this was woken for is for the next
@@ -191,4 +193,4 @@ class Sending(LaneProducer):
             self.held_up -= 1
             if lane.channel.timing is not None:
                 lane.channel.timing.room.end()
-            lane.leave_gate(event)
+            lane.leave_gate(slot)
