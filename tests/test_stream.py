@@ -191,6 +191,11 @@ async def test_others_get_their_turn_while_a_source_never_waits() -> None:
     for stream in (
         Stream(itertools.count),
         Stream([itertools.count()]).flatten(),
+        Stream(itertools.count).flat_map(lambda _: ()),
+        Stream(itertools.count).flat_map(lambda _: nothing()),
+        Stream(itertools.count).flat_map(lambda _: endless()),
+        Stream([endless()]).flatten(),
+        Stream(endless).flat_map(lambda _: endless()),
         Stream(endless),
         Stream(itertools.count).filter(lambda n: False),
         Stream(itertools.count).map(just),
@@ -208,9 +213,36 @@ async def cancel_soon(scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
+async def nothing() -> AsyncIterator[int]:
+    return
+    yield
+
+
 async def endless() -> AsyncIterator[int]:
     while True:
         yield 1
+
+
+async def test_inner_generators_that_are_ready_take_no_turns() -> None:
+    """They are read as lists are, without a checkpoint for each."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await checkpoint()
+            turns += 1
+
+    async def inner() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        async with async_range(100).flat_map(lambda _: inner()) as items:
+            assert sum([n async for n in items]) == 300
+        assert turns < 50
+        tasks.cancel_scope.cancel()
 
 
 async def just(n: int) -> int:

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import operator
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -11,6 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from insides import opening_of
 
+import anystream
 from anystream import (
     CleanupTimeoutError,
     NeedsTasksError,
@@ -25,7 +27,9 @@ from anystream import (
     async_range,
     chain,
     merge,
+    race,
 )
+from anystream._core.channel import Channel
 from anystream.testing import TrackedSource
 
 ITEMS = [3, 0, 1, 2, 5, 4, 7, 1]
@@ -698,3 +702,99 @@ async def test_a_run_is_entered_once() -> None:
         assert await anext(run) == 0
     with pytest.raises(StreamBusyError, match="can be entered only once"):
         await run.__aenter__()
+
+
+# -- who takes everything -------------------------------------------------------------------
+
+
+async def turns_of(work: Callable[[], Awaitable[object]]) -> int:
+    """How often others have their turn meanwhile."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        await work()
+        tasks.cancel_scope.cancel()
+    return turns
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        async_range(400).buffer(0),
+        merge(*[async_range(100)] * 4),
+        async_range(20).flat_map(lambda _: async_range(20), concurrency=4),
+    ],
+)
+async def test_what_is_kept_is_asked_for_several_at_a_time(stream: Stream[int]) -> None:
+    items = await stream.collect()
+    assert len(items) == 400
+    assert 3 * await turns_of(stream.collect) < await turns_of(stream.drain)
+
+
+class Large:
+    """Of which the most that are there at a time are counted."""
+
+    there = most = 0
+
+    def __init__(self, _: int) -> None:
+        Large.there += 1
+        Large.most = max(Large.most, Large.there)
+
+    def __del__(self) -> None:
+        Large.there -= 1
+
+
+@pytest.mark.parametrize("terminal", [Stream[Large].drain, Stream[Large].count])
+@pytest.mark.parametrize("size", [0, 1, 8])
+async def test_what_is_not_kept_is_read_no_further_ahead(
+    terminal: Callable[[Stream[Large]], Awaitable[object]], size: int
+) -> None:
+    Large.most = 0
+    await terminal(async_range(100).map(Large).buffer(size))
+    assert Large.there == 0
+    assert Large.most <= size + 3  # and those of the task and its reader
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_who_takes_everything_is_woken_for_several_results(
+    ordered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    available = Channel.available
+
+    def look(channel: Channel) -> bool:
+        nonlocal looks
+        looks += 1
+        return available(channel)
+
+    async def double(number: int) -> int:
+        await anyio.sleep(1)
+        return 2 * number
+
+    monkeypatch.setattr(Channel, "available", look)
+    stream = async_range(40, delay=1).map(double, concurrency=8, ordered=ordered)
+    assert await stream.collect() == [*range(0, 80, 2)]
+    few = looks
+    assert await stream.reduce(operator.add) == sum(range(0, 80, 2))
+    assert few < 40 < looks - few
+
+
+async def test_what_ends_early_is_not_read_any_further() -> None:
+    """An operator behind the channel asks for its items one by one."""
+    source = TrackedSource(range(99))
+    assert await Stream(source.generator).buffer(0).take(3).collect() == [0, 1, 2]
+    assert source.steps == 3
+    first, second = TrackedSource(range(2), pause=1), TrackedSource(range(99))
+    zipped = anystream.zip(first.generator, second.generator)
+    assert await zipped.collect() == [(0, 0), (1, 1)]
+    assert second.steps <= 3
+    slow, fast = TrackedSource(range(9), pause=1), TrackedSource(range(5))
+    assert await race(slow.generator, fast.generator).collect() == [*range(5)]
+    assert slow.steps == 1

@@ -14,10 +14,19 @@ from ._errors import EmptyStreamError
 
 
 @protected
-async def consume(stream: Openable, take: Callable[[Iterator[Any]], object]) -> None:
-    """Give each batch to `take`, until it returns something true or the stream ends."""
+async def consume(
+    stream: Openable,
+    take: Callable[[Iterator[Any]], object],
+    *,
+    whole: bool = False,
+    kept: bool = False,
+) -> None:
+    """Give each batch to `take`, until it returns something true or the stream ends.
+
+    If the `whole` is taken, that calls nothing of the user's, and all may be `kept`.
+    """
     reader = Reader(stream)
-    await reader.opening.enter()
+    await reader.opening.enter(whole=whole, kept=kept)
     error: BaseException | None = None
     try:
         await reader.consume(take)
@@ -31,12 +40,12 @@ async def consume(stream: Openable, take: Callable[[Iterator[Any]], object]) -> 
 
 async def collect(stream: Openable, into: Callable[[Any], Any]) -> Any:
     items: list[Any] = []
-    await consume(stream, items.extend)
+    await consume(stream, items.extend, whole=True, kept=True)
     return items if into is list else into(items)
 
 
 async def drain(stream: Openable) -> None:
-    await consume(stream, deque[Any](maxlen=0).extend)
+    await consume(stream, deque[Any](maxlen=0).extend, whole=True)
 
 
 async def into(stream: Openable, target: Any, *, close: bool) -> None:
@@ -59,7 +68,7 @@ async def into(stream: Openable, target: Any, *, close: bool) -> None:
 async def number(stream: Openable) -> int:
     counter = count()
     rest = deque[Any](maxlen=0)
-    await consume(stream, lambda batch: rest.extend(zip(batch, counter, strict=False)))
+    await consume(stream, lambda batch: rest.extend(zip(batch, counter, strict=False)), whole=True)
     return next(counter)
 
 
@@ -87,7 +96,7 @@ async def first(stream: Openable, default: Any) -> Any:
 
 async def last(stream: Openable, default: Any) -> Any:
     found = deque[Any](maxlen=1)
-    await consume(stream, found.extend)
+    await consume(stream, found.extend, whole=True)
     return only(found, stream, "last", default)
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from anyio.lowlevel import checkpoint
 
 from anystream import (
     CleanupTimeoutError,
@@ -351,6 +352,26 @@ def test_no_call_is_made_ahead(backend: str) -> None:
         with to_sync(stream, backend) as items:
             first = next(items)
             assert called == [*range(first + 1)]
+
+
+@BACKEND
+def test_no_step_of_an_inner_generator_is_made_ahead(backend: str) -> None:
+    steps: list[int] = []
+
+    async def inner(number: int) -> AsyncIterator[int]:
+        steps.append(number)
+        yield number
+        await checkpoint()
+        steps.append(number)
+
+    def every_other(number: int) -> list[int] | AsyncIterator[int]:
+        return [number] if number % 2 else inner(number)
+
+    with to_sync(async_range(9).flat_map(every_other), backend) as items:
+        assert [next(items), next(items)] == [0, 1]
+        assert steps == [0, 0]
+        assert [next(items), next(items)] == [2, 3]
+        assert steps == [0, 0, 2, 2]
 
 
 @BACKEND

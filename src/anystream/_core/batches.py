@@ -38,6 +38,11 @@ class TimeSlicer:
     def start(self) -> None:
         self._due = clock() + QUANTUM
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the event loop is to get its turn."""
+        return clock() >= self._due
+
     def pieces(self, items: Iterator[Any]) -> Generator[Iterable[Any], None, bool]:
         """Pieces of `items`; returns True if they are exhausted, False if the time is over."""
         took = PIECE
@@ -153,6 +158,12 @@ class Segment:
                 return self._through(batch, 0) if self._operators else batch
             self.end(0)
         return self._flush()
+
+    def hand_over(self) -> Iterator[Any]:
+        return iter(())
+
+    def read_whole(self, *, kept: bool) -> None:
+        """Its operators may end it, or call functions of the user's."""
 
     def wait_for(self, operator: WaitingOperator) -> None:
         """The batch ends here because `operator` has to wait: its `go_on` is called."""

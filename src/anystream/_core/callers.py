@@ -5,6 +5,7 @@ entered in it stays in the task that has read it, and corrupts the stack of scop
 """
 
 import inspect
+import sys
 import warnings
 from collections.abc import Iterator
 from types import FrameType
@@ -18,7 +19,7 @@ RESPONDING = ("django.", "fastapi.", "sse_starlette.", "starlette.")
 
 def caller() -> FrameType | None:
     """The frame outside of this package that has called into it."""
-    frame = inspect.currentframe()
+    frame: FrameType | None = sys._getframe()  # pyright: ignore[reportPrivateUsage]  # documented
     while frame is not None and frame.f_globals.get("__name__", "").startswith("anystream."):
         frame = frame.f_back  # `module` inline: there are many
     return frame
@@ -43,8 +44,9 @@ def holders() -> Iterator[FrameType]:
 def abandonable() -> int | None:
     """What identifies the async generator that calls this, if nothing sees to its end."""
     frame = caller()
-    if frame is not None and (is_generator(frame) or module(frame) == "contextlib"):
-        *_, frame = [None, *holders()]
+    if frame is None or not (is_generator(frame) or module(frame) == "contextlib"):
+        return None
+    *_, frame = [None, *holders()]
     if frame is None or not is_generator(frame):
         return None
     stepper = frame.f_back

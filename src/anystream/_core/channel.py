@@ -25,8 +25,6 @@ from operator import itemgetter
 from time import perf_counter as clock
 from typing import Any, NamedTuple
 
-from anyio.lowlevel import checkpoint_if_cancelled
-
 from .._errors import StreamClosedError, StreamOverflowError
 from .contracts import (
     MISSING,
@@ -43,6 +41,9 @@ FIRST = itemgetter(0)
 
 SHORT = 64
 """Up to this many items a list is as fast as a deque [buffer-64], and smaller [open-memory]."""
+
+AT_A_TIME = 16
+"""How many items are asked for at a time where all are kept."""
 
 OVERFLOWS = ("wait", "drop_oldest", "drop_newest", "error")
 """What a lane can do when an item comes and there is no room."""
@@ -129,7 +130,17 @@ class Lane:
     part = ""
     """What its task does for the channel, if it brings no items."""
 
-    __slots__ = ("_items", "_low", "_parked", "_promised", "bound", "channel", "over", "stopped")
+    __slots__ = (
+        "_items",
+        "_low",
+        "_parked",
+        "_promised",
+        "bound",
+        "channel",
+        "over",
+        "stopped",
+        "wakes_at",
+    )
 
     def __init__(self, channel: "Channel", bound: int, low: int | None = None) -> None:
         self.channel = channel
@@ -141,6 +152,7 @@ class Lane:
         self.stopped = False  # nothing more is wanted
         self.over = False  # nothing more will come
         self._parked: list[Slot] = [] if bound else channel.demand
+        self.wakes_at = 1  # how many items wait when the reader is woken
 
     def task_name(self) -> str:
         """What the next task is called that fills it."""
@@ -190,13 +202,25 @@ class Lane:
         self._items.append(item)
         if len(self._items) == 1:
             self.channel.arrived(self)
+        elif len(self._items) == self.wakes_at:
+            self.channel.wake()
+
+    def spare(self) -> None:
+        """Wake the reader, who takes all that comes, only once half of the room is used."""
+        self.wakes_at = max(1, (self.bound or self.channel.asks) // 2)
+
+    @property
+    def paces(self) -> bool:
+        """Whether each item waits for a reader, so that the event loop has its turn between two."""
+        return not self.bound and self.channel.paces
 
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
         room, before = self.room(), len(self._items)
         if room == 1:  # as always with a bound of 0
             for item in batch:
-                self.put(item)
+                self.channel.passed += 1
+                self._add(item)
                 return False
             return True
         self.extend(islice(batch, room))
@@ -208,9 +232,12 @@ class Lane:
         try:
             self._items.extend(items)
         finally:
-            self.channel.passed += len(self._items) - before
-            if not before and self._items:
+            after = len(self._items)
+            self.channel.passed += after - before
+            if not before and after:
                 self.channel.arrived(self)
+            if before < self.wakes_at <= after:
+                self.channel.wake()
 
     def promise(self) -> bool:
         """Keep a place for an item that is being computed; False if there is none."""
@@ -259,6 +286,9 @@ class NonBlocking(Lane):
     """A lane that never lets its producers wait."""
 
     __slots__ = ()
+
+    def spare(self) -> None:
+        """A reader that comes later would miss more."""
 
     def takes(self) -> bool:
         return not self.stopped
@@ -354,9 +384,11 @@ class Channel(SourceDefaults):
         "_on_demand",
         "_open_lanes",
         "_ready",
+        "_sparing",
         "_state",
         "_tasks",
         "_waiting",
+        "asks",
         "backend",
         "demand",
         "dropped",
@@ -368,12 +400,16 @@ class Channel(SourceDefaults):
     )
     closes = True
     ends_waits = True
+    paces = True
+    """Whether a task may take its first item as soon as a reader waits for one."""
 
     def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:
         self.backend = backend
         self._feeds = feeds  # what its items are worked on for, if that is the same call
         self.demand: list[Slot] = []  # of those who wait for a reader to wait
         self.wanted = 0  # how many items a reader waits for
+        self.asks = 1  # how many it waits for at a time
+        self._sparing = False  # whether it takes all that comes
         self.passed = 0  # items that have come, be they read, waiting or dropped
         self.dropped = 0
         self.gone = NOBODY
@@ -439,6 +475,8 @@ class Channel(SourceDefaults):
         """Read from `lane` as well."""
         self._open_lanes += 1
         self._lanes.append(lane)
+        if self._sparing:
+            self._spare_wakes()
         self._on_demand = self._on_demand or not lane.bound
         if len(self._lanes) == SHORT:
             self._ready = deque(self._ready)
@@ -533,7 +571,7 @@ class Channel(SourceDefaults):
     def arrived(self, lane: Lane) -> None:
         """The first item has come into a lane."""
         self._ready.append(lane)
-        if not self._news:  # `wake` asks as well, but a call costs more [merge]
+        if lane.wakes_at == 1 and not self._news:  # as `wake`, whose call costs more [merge]
             self.wake()
 
     def finished(self, lane: Lane, error: BaseException | None) -> None:
@@ -583,6 +621,27 @@ class Channel(SourceDefaults):
 
     # -- for the reader ---------------------------------------------------------------------
 
+    def read_whole(self, *, kept: bool) -> None:
+        if type(self) is Channel:  # others do something about each item as it comes
+            self.spare(kept)
+
+    def spare(self, kept: bool) -> None:
+        """Wake a reader who takes all that comes less often; ask for more at a time if it keeps it.
+
+        Then several items wait in a lane with a bound of 0, too.
+        """
+        self._sparing = True
+        if kept:
+            self.asks = AT_A_TIME
+        self._spare_wakes()
+
+    def _spare_wakes(self) -> None:
+        """Of several lanes the reader tells the order, and so it is woken by the first item."""
+        for lane in self._lanes:
+            lane.wakes_at = 1
+        if len(self._lanes) == 1:
+            self._lanes[0].spare()
+
     async def batch(self) -> Iterator[Any] | None:
         there = self.available()
         if there:
@@ -592,9 +651,9 @@ class Channel(SourceDefaults):
             if self.is_over():
                 return None
             if self._on_demand:
-                await checkpoint_if_cancelled()  # in a cancelled scope nothing is asked for
+                await self.backend.checkpoint_if_cancelled()  # in a cancelled scope ask for nothing
             self._news = False
-            self.wanted += 1
+            self.wanted += self.asks
             if self.demand:
                 self.wake_all(self.demand)  # of lanes with a bound of 0, which take an item now
             try:
@@ -602,7 +661,7 @@ class Channel(SourceDefaults):
                 if not self._news:
                     await self._wait()
             finally:
-                self.wanted -= 1  # also if it is cancelled
+                self.wanted -= self.asks  # also if it is cancelled
             there = self.available()
         return self.items()
 

@@ -118,6 +118,7 @@ class Backend(NamedTuple):
     start_alone: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
     """Run a function in a task that nobody waits for, with the context of the caller."""
     checkpoint: Callable[[], Awaitable[object]]
+    checkpoint_if_cancelled: Callable[[], Awaitable[object]]
     new_alarm: Callable[[Callable[[], float], Callable[[], None]], Alarm]
     """One that asks the first function when it is due, and may call the second one then."""
     clock: Callable[[], Callable[[], float]]
@@ -197,6 +198,17 @@ class Source(Protocol):
         """The next items, or None at the end. A cancelled call may be repeated."""
         ...
 
+    def read_whole(self, *, kept: bool) -> None:
+        """Its reader takes all that comes, and calls nothing of the user's; all may be `kept`."""
+        ...
+
+    def hand_over(self) -> Iterator[Any]:
+        """The first batch for who lets the event loop have its turn, or an empty one.
+
+        It may go on for ever, and none is given before it has ended.
+        """
+        ...
+
     def close(self, owner: "Owner") -> Awaitable[None]:
         """Give everything back through `owner.release`; again is fine."""
         ...
@@ -235,6 +247,12 @@ class SourceDefaults:
 
     def draws_from(self) -> Parts:
         return ()
+
+    def hand_over(self) -> Iterator[Any]:
+        return iter(())
+
+    def read_whole(self, *, kept: bool) -> None:
+        """It makes no difference."""
 
     def close(self, owner: "Owner") -> Awaitable[None]:
         """There is nothing to give back."""

@@ -10,13 +10,14 @@ from asyncio import (
     current_task,
     get_running_loop,
 )
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from math import inf
 from types import TracebackType, coroutine
 from typing import Any, cast
 
 from anyio import CancelScope, create_task_group
 from anyio._backends import _asyncio
+from anyio.lowlevel import checkpoint_if_cancelled as anyio_checkpoint
 
 from .contracts import Backend, Innermost, Slot, TaskGroup
 
@@ -104,6 +105,12 @@ class LazyAlarm:
 @coroutine
 def checkpoint() -> Generator[None, None, None]:
     yield
+
+
+checkpoint_if_cancelled: Callable[[], Awaitable[object]] = getattr(
+    getattr(_asyncio, "AsyncIOBackend", None), "checkpoint_if_cancelled", anyio_checkpoint
+)
+"""As anyio's, which looks for the backend first and takes twice as long by that [buffer-0]."""
 
 
 def clock() -> Callable[[], float]:
@@ -259,6 +266,7 @@ def ours() -> Backend:
         new_group=new_group,
         start_alone=start_alone,
         checkpoint=checkpoint,
+        checkpoint_if_cancelled=checkpoint_if_cancelled,
         clock=clock,
         task_id=task_id,
         watch_task=watch_task,

@@ -247,7 +247,7 @@ class Opening(TaskOwner):
         """What the segment in the caller's task reads from."""
         return self._segment.source if isinstance(self._segment, Segment) else self._segment
 
-    async def enter(self, scoped: bool = True) -> None:
+    async def enter(self, scoped: bool = True, *, whole: bool = False, kept: bool = False) -> None:
         """Open in the caller's task, which has to `leave`.
 
         The scope, which is that of the group if there is one, is entered before the first step and
@@ -259,30 +259,33 @@ class Opening(TaskOwner):
         try:
             segment, tasks = self.open_later(lambda: self.open_part(self._stream))
             self._segment = segment
+            if whole:
+                segment.read_whole(kept=kept)
             if observing.observers:
                 self._view = observing.track(self)
         except BaseException as exc:
             await self.close()
             self.raise_collected(exc)
             raise
+        of = self.backend
         if tasks or self._starts_tasks or (scoped and self._opens_more):
-            self._home = Home(self.backend)
+            self._home = Home(of)
             self._context = copy_context()
-            self._group = self.backend.new_group()
+            self._group = of.new_group()
             await self._group.__aenter__()
             self._scope = self._group.cancel_scope
             for task in tasks:
                 self.start(task)
         elif segment.closes and scoped:
-            self._scope = self.backend.new_scope()
+            self._scope = of.new_scope()
             self._scope.__enter__()
         else:
-            self._outside = self.backend.innermost()
+            self._outside = of.innermost()
 
-    def is_entered_by(self, task: int) -> None:
-        """Let no other task leave, as long as this one runs."""
-        self._task = task
-        self._host_is_over = self.backend.watch_task()
+    def is_entered(self) -> None:
+        """Let no task but this one leave, as long as it runs."""
+        of = self.backend
+        self._task, self._host_is_over = of.task_id(), of.watch_task()
 
     @property
     def is_left_behind(self) -> bool:

@@ -562,14 +562,22 @@ class LaneProducer(Producer):
         lane.channel.filled_by(self)
         self.start()
 
+    def first_of(self, source: Source) -> Iterator[Any]:
+        """What there is of it, if each item waits for a reader."""
+        return source.hand_over() if self.lane.paces else EMPTY
+
     async def transfer(self, source: Source, batch: Iterator[Any] = EMPTY) -> None:
         """Move what `source` gives into the lane, as far as there is room, to its end.
 
-        A `batch` that is there comes first.
+        A `batch` that is there comes first; that of a lane with a bound of 0 may go on for ever,
+        since this waits for each of its items.
         """
-        lane = self.lane
-        while self._state < STOPPED and (lane.takes() or await self.wait_for_room(lane)):
-            if lane.fill(batch):
+        lane, full = self.lane, False
+        while self._state < STOPPED and (
+            (not full and lane.takes()) or await self.wait_for_room(lane)
+        ):
+            full = not lane.fill(batch)
+            if not full:
                 following = await source.batch()
                 if following is None:
                     return
@@ -620,7 +628,7 @@ class Mover(LaneProducer):
         return source
 
     def produce(self) -> Awaitable[None]:
-        return self.transfer(self.source)
+        return self.transfer(self.source, self.first_of(self.source))
 
     def tell_where(self, error: BaseException) -> None:
         self.locate(error, self.source, self._part)

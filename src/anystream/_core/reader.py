@@ -116,7 +116,7 @@ class Reader:
             raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
         self._inside_of = abandonable()
         await opening.enter(scoped=self._inside_of is None)
-        opening.is_entered_by(opening.backend.task_id())
+        opening.is_entered()
         if self._inside_of is not None and opening.has_tasks:
             self._inside_of = None
             warn(
@@ -173,16 +173,14 @@ class Reader:
 
     async def item(self) -> Any:
         """The next item, of the batch that was read last or of the next one that has any."""
-        items: Iterator[Any] | None = self.items
-        while items is not None:
-            self.items = items
+        while True:
             try:
-                for item in items:
+                for item in self.items:
                     return item
             except BaseException as exc:
                 await self.fail_in_batch(exc)
-            items = await self.batch()
-        raise StopAsyncIteration
+            if await self.batch() is None:
+                raise StopAsyncIteration
 
     @property
     def peeked(self) -> int:
@@ -231,6 +229,8 @@ class Reader:
             self._over = True
             if self._bare:
                 await self.aclose()
+        else:
+            self.items = items
         return items
 
     async def consume(self, take: Callable[[Iterator[Any]], object]) -> None:

@@ -54,14 +54,15 @@ class Run(AsyncIterator[T_co]):
     @protected
     async def __anext__(self) -> T_co:
         reader = self._reader
-        items: Iterator[T_co] = reader.items
-        try:
-            for item in items:  # `next` would raise, slowly, at each batch's end [range]
-                return item
-        except BaseException as exc:
-            await reader.fail_in_batch(exc)
-        first: T_co = await reader.item()  # apart, since large frames are slow
-        return first
+        while True:
+            items: Iterator[T_co] = reader.items
+            try:
+                for item in items:  # `next` would raise, slowly, at each batch's end [range]
+                    return item
+            except BaseException as exc:
+                await reader.fail_in_batch(exc)
+            if await reader.batch() is None:
+                raise StopAsyncIteration
 
     @overload
     async def peek(self) -> T_co: ...

@@ -35,14 +35,16 @@ class Paced(WaitingOperator):
         return self.passing(batch)
 
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
-        time, ahead, grain, interval = clock(), self.ahead, self.grain, self.interval
+        time, grain, interval, full = clock(), self.grain, self.interval, self.full
+        slack = self.ahead + grain
         for item in items:
             now = time()
-            if self.full - ahead > now + grain:
+            if full > now + slack:
                 self.item = item
                 self.suspended()
                 return
-            self.full = max(self.full, now - grain) + interval
+            idle = now - grain  # from when on a whole burst may pass
+            self.full = full = (max(idle, full)) + interval
             yield item
 
     async def go_on(self) -> Iterator[Any]:

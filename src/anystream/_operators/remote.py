@@ -209,6 +209,9 @@ class ChunkLane(Lane):
         if self.takes():
             self._wake_one()
 
+    def spare(self) -> None:
+        """The places may be taken by one item each."""
+
 
 # -- calls ----------------------------------------------------------------------------------
 

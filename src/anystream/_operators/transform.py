@@ -13,7 +13,7 @@ from .._core.contracts import MISSING, Openable, Operator, Owner, Source, Waitin
 from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
-from .._sources.origins import FromIterable, as_source
+from .._sources.origins import FromAsync, FromIterable, as_source
 from .calls import Call, instead_of
 from .recover import in_except
 
@@ -324,22 +324,23 @@ class FlattenBase(WaitingOperator):
         self.upstream: Iterator[Any] = EMPTY
         self.current: Iterator[Any] = EMPTY  # what comes next
         self.awaits = False  # whether something has to be awaited for more than that
+        self.paced = False  # whether that is cut by time already
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         self.upstream = batch
+        self.pace.start()
         return self.items()
 
     def items(self) -> Iterator[Any]:
-        self.pace.start()
         return chain.from_iterable(self.pieces())
 
     def pieces(self) -> Iterator[Iterable[Any]]:
         while True:
-            if self.awaits:  # its batches are short, and one may end within a step
+            if self.paced:  # its batches are short, and one may end within a step
                 yield self.current
                 self.suspended()
                 return
-            if not (yield from self.pace.pieces(self.current)):
+            if not (yield from self.pace.pieces(self.current)) or self.awaits:
                 self.suspended()
                 return
             for item in self.upstream:
@@ -358,6 +359,7 @@ class FlattenBase(WaitingOperator):
 
     async def go_on(self) -> Iterator[Any]:
         await checkpoint()  # in the middle of a long item
+        self.pace.start()
         return self.items()
 
 
@@ -373,6 +375,7 @@ class Flatten(FlattenBase):
         owner.will_open_more()
         self.inner: Source | None = None
         self.unstarted: Any = None  # the stream that `inner` will make its first step of
+        self.drives = False  # whether an item may be an async iterator that its batches drive
 
     @property
     def holds(self) -> bool:
@@ -386,28 +389,40 @@ class Flatten(FlattenBase):
         return () if self.inner is None else (self.inner,)
 
     def enter(self, item: Any) -> None:
-        self.inner = as_source(item, self.owner, self.made)
+        self.inner = inner = as_source(item, self.owner, self.made)
         self.unstarted = item
-        if isinstance(self.inner, FromIterable) and not self.inner.holds:
-            self.current = self.inner.hand_over()  # no need to wait for what is there
-        else:
-            self.awaits = True
+        if isinstance(inner, FromIterable) and not inner.holds:
+            self.current = inner.hand_over()  # no need to wait for what is there
+            return
+        self.awaits = True
+        if isinstance(inner, FromAsync) and self.drives and not self.pace.is_due:
+            self.current = inner.hand_over()
+            return
+        self.current, self.paced = EMPTY, True
+        self.drives = self.drives or isinstance(inner, FromAsync)
+
+    @property
+    def awaits_in_batch(self) -> bool:
+        return self.awaits or self.drives
 
     async def go_on(self) -> Iterator[Any]:
         if not self.awaits:
             return await super().go_on()
-        while self.awaits:
-            assert self.inner is not None
+        while self.inner is not None:
             if self.unstarted is not None:
                 self.unless_too_deep()
             if (batch := await self.inner.batch()) is not None:  # here: a row is only so deep
-                self.current = batch
+                self.current, self.paced = batch, True
+                self.pace.start()
                 break
-            inner, self.inner, self.awaits = self.inner, None, False
+            inner, self.inner = self.inner, None
+            self.awaits = self.paced = False
             await self.owner.finish(inner)
             self.owner.unless_over()
             for item in self.upstream:  # here, since a step from the reader down to here costs more
                 self.enter(item)
+                break
+            if not self.paced:
                 break
         return self.items()
 

@@ -15,12 +15,12 @@ from .._args import unread
 from .._core.backends import unless_foreign
 from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Openable, Owner, Source
-from .._core.driver import EMPTY, is_awaitable, resolved
+from .._core.driver import is_awaitable, resolved
 from .._core.locating import at_item
 from .._core.producer import STOPPED
 from .._core.siblings import attach
 from .._errors import BlockingWarning
-from .._sources.origins import FromIterable, as_source
+from .._sources.origins import as_source
 from .calls import of_user
 from .crew import IDLE, Crew, Worker
 
@@ -61,11 +61,13 @@ class Sieve(Lane):
     def deliver(self, item: Any) -> None:
         if item is not MISSING:
             super().deliver(item)
-            return
-        self.channel.came(1)
-        self._skipped += 1
-        if self.channel.wanted and not self._items:
-            self.pass_skipped()
+        else:
+            self.channel.came(1)
+            self._skipped += 1
+            if self.channel.wanted and not self._items:
+                self.pass_skipped()
+        if 1 < self.wakes_at <= self.waiting():  # there may be no more places
+            self.channel.wake()
 
     def pass_skipped(self) -> None:
         """A reader wants an item, and none of these is one."""
@@ -87,6 +89,9 @@ class Sifted(Channel):
         super().add(lane)
         assert isinstance(lane, Sieve)
         self._sieve = lane
+
+    def read_whole(self, *, kept: bool) -> None:
+        self.spare(kept)
 
     def available(self) -> bool:
         if not self._ready:
@@ -386,8 +391,7 @@ class Expander(Worker):
                 return
             inner = as_source(await resolved(self.expansion.fn(item)), self, made=True)
             self.inner.append(inner)
-            there = inner.at_once() if isinstance(inner, FromIterable) else EMPTY
-            await self.transfer(inner, there)
+            await self.transfer(inner, self.first_of(inner))
             await self.finish(self.inner.pop())
             if copy_context() != own and self.expansion.replace(self):
                 return

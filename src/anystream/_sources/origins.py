@@ -64,15 +64,11 @@ class FromIterable(SourceDefaults):
         if self._over:
             return None
         await self._checkpoint()
-        return self.at_once()
-
-    def at_once(self) -> Iterator[Any]:
-        """A batch for who has passed a checkpoint."""
         self._slicer.start()
         return chain.from_iterable(self.pieces())
 
     def hand_over(self) -> Iterator[Any]:
-        """Its items, for who reads them without waiting, since there is nothing to give back."""
+        self._over = True
         return self._items
 
     def pieces(self) -> Iterator[Iterable[Any]]:
@@ -96,6 +92,7 @@ class FromAsync(SyncDriver, SourceDefaults):
     def __init__(self, iterable: AsyncIterable[Any], owner: Owner, made: bool = False) -> None:
         super().__init__()
         self._within = owner
+        self._checkpoint = owner.backend.checkpoint
         self._iterator = aiter(iterable)
         self._aclose = getattr(self._iterator, "aclose", None)
         self._release: Close | None = None  # gives back what the iterator is of
@@ -133,9 +130,9 @@ class FromAsync(SyncDriver, SourceDefaults):
     def batch(self) -> Awaitable[Iterator[Any] | None]:
         if self._generator is not None and self._suspends:  # and so will the next step, most likely
             return self.awaited()
-        return self.at_once()
+        return self.next_batch()
 
-    async def at_once(self) -> Iterator[Any] | None:
+    async def next_batch(self) -> Iterator[Any] | None:
         """What there is without waiting."""
         if self._killed:
             raise StreamInterruptedError(
@@ -146,11 +143,14 @@ class FromAsync(SyncDriver, SourceDefaults):
         if self._over:
             return None
         try:
-            await self._within.backend.checkpoint()
+            await self._checkpoint()
         except self._within.backend.cancelled as exc:
             if not self._within.stands(exc):
                 raise
-        return self.paced(self.run(self.steps()) if self._generator is None else self.ready())
+        return self.paced(self.hand_over() if self._generator is None else self.ready())
+
+    def hand_over(self) -> Iterator[Any]:
+        return self.run(self.steps())
 
     def after(self, item: Any) -> Iterator[Any]:
         if self._suspends:
