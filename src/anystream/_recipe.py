@@ -78,7 +78,7 @@ class Operators(NamedTuple):
 class Recipe(Openable, AsyncIterable[Any]):
     """The source and the operators of a stream, made for each run, and its text."""
 
-    __slots__ = ("_frames", "_open_source", "_row", "_seconds", "_tasks", "provenance", "text")
+    __slots__ = ("_open_source", "_row", "_tasks", "depth", "grace", "provenance", "text")
 
     def __init__(
         self,
@@ -95,9 +95,9 @@ class Recipe(Openable, AsyncIterable[Any]):
         self._row = row
         self.text: object = text  # its label
         self._tasks = tasks  # whether it needs tasks
-        self._seconds = grace  # seconds that each source may take to close
+        self.grace = grace  # seconds that each source may take to close
         self.provenance: Provenance | None = provenance  # for `explain`, if it is made of others
-        self._frames = depth  # frames of Python that it takes to open and to step it
+        self.depth = depth  # frames of Python that it takes to open and to step it
 
     @classmethod
     def source(
@@ -131,9 +131,9 @@ class Recipe(Openable, AsyncIterable[Any]):
             None,
             text,
             tasks=inner._tasks,
-            grace=inner._seconds,
+            grace=inner.grace,
             provenance=(INSIDE, text, (inner,), 0, 0),
-            depth=INSIDE.frames + inner._frames,
+            depth=INSIDE.frames + inner.depth,
         )
 
     @classmethod
@@ -159,11 +159,11 @@ class Recipe(Openable, AsyncIterable[Any]):
 
     def then(self, *makers: Maker) -> "Recipe":
         """The same and a call of the user's, with its operators."""
-        return self._changed(Label(self.text), makers, self._seconds)
+        return self._changed(Label(self.text), makers, self.grace)
 
     def also(self, *makers: Maker, call: Label | None = None) -> "Recipe":
         """The same with more operators, of the same call or of a terminal one."""
-        return self._changed(self.text, makers, self._seconds, call=call)
+        return self._changed(self.text, makers, self.grace, call=call)
 
     def with_grace(self, seconds: float) -> "Recipe":
         """The same with another cleanup timeout."""
@@ -173,13 +173,13 @@ class Recipe(Openable, AsyncIterable[Any]):
         """The same, whose last call has a name."""
         text, provenance = self.text, self.provenance
         if not isinstance(text, Label):
-            return self._changed(f"{text}.named({name!r})", (), self._seconds)
+            return self._changed(f"{text}.named({name!r})", (), self.grace)
         named, row = text.named(name), self._row
         if provenance is not None and provenance[1] is text:
             provenance = (provenance[0], named, *provenance[2:])
         if row is not None and row.call is text:
             row = row._replace(call=named)
-        return self._changed(named, (), self._seconds, row, provenance)
+        return self._changed(named, (), self.grace, row, provenance)
 
     def _changed(
         self,
@@ -198,7 +198,7 @@ class Recipe(Openable, AsyncIterable[Any]):
             tasks=self._tasks,
             grace=grace,
             provenance=provenance or self.provenance,
-            depth=self._frames + OPERATOR * len(makers),
+            depth=self.depth + OPERATOR * len(makers),
         )
 
     def _open(self, owner: Owner) -> Source:
@@ -213,10 +213,10 @@ class Recipe(Openable, AsyncIterable[Any]):
         return self._tasks
 
     def _grace(self) -> float:
-        return self._seconds
+        return self.grace
 
     def _depth(self) -> int:
-        return self._frames
+        return self.depth
 
     def _drawn(self, format: str, picture: object) -> str:
         return repr(self)  # no user has a run of it

@@ -47,8 +47,6 @@ from ._core.contracts import (
     Owner,
     Source,
     Written,
-    depth_of,
-    grace_of,
     needs_tasks,
     written,
 )
@@ -255,10 +253,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         return needs_tasks(self._recipe)
 
     def _grace(self) -> float:
-        return grace_of(self._recipe)
+        return self._recipe.grace
 
     def _depth(self) -> int:
-        return depth_of(self._recipe)
+        return self._recipe.depth
 
     def _written(self) -> Written:
         return written(self._recipe)
@@ -285,13 +283,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     @protected
     async def __aenter__(self) -> Run[T_co]:
         run = self._run(bare=False, grace=None)
-        await run.__aenter__()
+        reader = reader_of(run)
+        await reader.enter()
         if self._runs is None:
             self._runs = {}
-        reader = reader_of(run)
-        key = reader.opening.task if reader.inside_of is None else -reader.inside_of
-        assert key is not None  # since it has been entered
-        self._runs.setdefault(key, []).append(run)
+        self._runs.setdefault(reader.holder, []).append(run)
         return run
 
     @protected
@@ -318,7 +314,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """The task that calls this, by the backend of an open run, since to find it is slow."""
         try:
             for runs in (self._runs or {}).values():
-                return reader_of(runs[0]).opening.backend.task_id()
+                return reader_of(runs[0]).this_task()
         except RuntimeError:  # another backend runs
             pass
         return backend().task_id()

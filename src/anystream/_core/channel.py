@@ -657,7 +657,8 @@ class Channel(SourceDefaults):
             if self.demand:
                 self.wake_all(self.demand)  # of lanes with a bound of 0, which take an item now
             try:
-                await self.backend.checkpoint()  # those who are ready have come by then
+                if self._on_demand or not self._sparing:
+                    await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
                     await self._wait()
             finally:

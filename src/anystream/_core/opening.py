@@ -204,7 +204,7 @@ class Opening(TaskOwner):
         if self._segment is None:
             unless_too_deep(self._stream)
             self._outside = self.backend.innermost()
-            self._segment = self.open(lambda: self.open_part(self._stream))
+            self._segment = self.open(partial(self.open_part, self._stream))
             if observing.observers:
                 self._view = observing.track(self)
         return self._segment
@@ -257,7 +257,7 @@ class Opening(TaskOwner):
         """
         unless_too_deep(self._stream)
         try:
-            segment, tasks = self.open_later(lambda: self.open_part(self._stream))
+            segment, tasks = self.open_later(partial(self.open_part, self._stream))
             self._segment = segment
             if whole:
                 segment.read_whole(kept=kept)

@@ -194,7 +194,7 @@ class Producer(TaskOwner):
         self._state = STOPPED
         if state is PARKED:
             assert self._wake is not None
-            self.backend.answer(self._wake)
+            self._opening.backend.answer(self._wake)
         elif state is RUNNING:
             self._cancel()
 
@@ -363,7 +363,7 @@ class Producer(TaskOwner):
     @protected
     async def run(self) -> None:
         """The whole life of the task; it raises nothing."""
-        own = self.backend.task_id()
+        own = self._opening.backend.task_id()
         OWN.add(own)
         try:
             with self._outer:
@@ -384,7 +384,8 @@ class Producer(TaskOwner):
             if not self.stopped:
                 await self.produce()
             for source in self.reading():
-                await self.end_step(source)
+                if source.busy:
+                    await self.end_step(source)
         except BaseException as exc:
             error = self._outcome(exc)
         await self._end(error)
@@ -557,7 +558,7 @@ class LaneProducer(Producer):
     def fill(self, lane: Lane) -> None:
         """Begin to fill `lane`, and stop when its channel does."""
         self.lane = lane
-        if self.is_timed and not lane.channel.tasks:
+        if self._opening.is_timed and not lane.channel.tasks:
             lane.channel.time_waits(0, 0)
         lane.channel.filled_by(self)
         self.start()

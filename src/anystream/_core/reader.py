@@ -87,9 +87,20 @@ class Reader:
         return self._opening
 
     @property
-    def inside_of(self) -> int | None:
-        """What identifies the async generator whose block this is, if any task may leave that."""
-        return self._inside_of
+    def holder(self) -> int:
+        """What identifies who has entered: the task, or the negative of what does the generator.
+
+        It is the async generator whose block this is if any task may leave that.
+        """
+        if self._inside_of is not None:
+            return -self._inside_of
+        task = self._opening.task
+        assert task is not None
+        return task
+
+    def this_task(self) -> int:
+        """What identifies the task that calls this."""
+        return self._opening.backend.task_id()
 
     def statistics(self) -> RunStatistics:
         return self._picture().numbers
