@@ -79,9 +79,11 @@ class Row:
 
     def least(self, backend: str, side: str) -> str:
         """What the same promises cost by hand, as a part of the time of a side, if it is known."""
-        if BY_HAND not in (samples := self.samples[backend]):
+        samples = self.samples[backend]
+        hand = BY_HAND if BY_HAND in samples else "generators"
+        if hand not in samples or hand == side:
             return ""
-        factors = [a / b for a, b in zip(samples[BY_HAND], samples[side], strict=True)]
+        factors = [a / b for a, b in zip(samples[hand], samples[side], strict=True)]
         return f"; by hand it is {median(factors):.2f}"
 
     def of_asyncio(self, backend: str, side: str) -> float | None:

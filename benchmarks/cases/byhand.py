@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
+import anyio
 import trio
 
 from .programs import running_backend
@@ -39,6 +40,19 @@ async def islice(source: Any, n: int) -> Source:
             n -= 1
             if not n:
                 return
+
+
+async def spaced(interval: float, source: Source) -> Source:
+    """Items pass at this rate, and more of them after a pause."""
+    loop = None if running_backend() == "trio" else asyncio.get_running_loop()
+    time = loop.time if loop else trio.current_time
+    full = time()
+    async for item in source:
+        now = time()
+        if full > now:
+            await anyio.sleep(full - now)
+        full = max(full, now) + interval
+        yield item
 
 
 async def within(seconds: float, source: Source) -> Source:

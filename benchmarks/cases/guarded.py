@@ -126,6 +126,96 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
     return results(read, *[work] * ways, of=items())
 
 
+def spread(
+    source: Any, fn: Callable[[Any], Any], ways: int, room: int
+) -> AsyncGenerator[Any, None]:
+    """Each of so many tasks reads what `fn` makes of an item, at most `room` items at a time."""
+    new, answer = backend().new_slot, backend().answer
+    asked, news = new(), new()
+    hungry: deque[Any] = deque()
+    parked: list[Any] = []
+    came: deque[Any] = deque()
+    left = ways
+
+    async def read() -> None:
+        nonlocal asked
+        async with aclosing(source):
+            async for item in source:
+                while not hungry:
+                    asked = new()
+                    await asked
+                answer(hungry.popleft(), item)
+        for given in hungry:
+            answer(given, END)
+        hungry.clear()
+        hungry.append(END)
+
+    async def work() -> None:
+        nonlocal left
+        while END not in hungry:
+            hungry.append(given := new())
+            answer(asked)
+            if (item := await given) is END:
+                break
+            mine = 0
+            async with aclosing(fn(item)) as inner:
+                async for part in inner:
+                    came.append(part)
+                    answer(news)
+                    if (mine := mine + 1) == room:
+                        parked.append(given := new())
+                        await given
+                        mine = 0
+        left -= 1
+        answer(news)
+
+    async def items() -> AsyncGenerator[Any, None]:
+        nonlocal news
+        while left or came:
+            while came:
+                yield came.popleft()
+            for given in parked:
+                answer(given)
+            parked.clear()
+            if left and not came:
+                news = new()
+                await news
+
+    return results(read, *[work] * ways, of=items())
+
+
+def buffered(source: Any, room: int) -> AsyncGenerator[Any, None]:
+    """A task is at most so many items ahead."""
+    new, answer = backend().new_slot, backend().answer
+    free, news = new(), new()
+    came: deque[Any] = deque()
+
+    async def read() -> None:
+        nonlocal free
+        async with aclosing(source):
+            async for item in source:
+                came.append(item)
+                answer(news)
+                if len(came) == room:
+                    free = new()
+                    await free
+        came.append(END)
+        answer(news)
+
+    async def items() -> AsyncGenerator[Any, None]:
+        nonlocal news
+        while True:
+            while came:
+                if (item := came.popleft()) is END:
+                    return
+                yield item
+            answer(free)
+            news = new()
+            await news
+
+    return results(read, of=items())
+
+
 async def opened(count: int) -> None:
     """A task, woken to stop, and waited for behind a shield."""
     for _ in range(count):

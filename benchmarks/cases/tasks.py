@@ -142,11 +142,26 @@ def channels(
     return {name: carried(make, room, each, of) for name, make in CHANNELS.items()}
 
 
+def by_hand(made: Callable[[int], Any]) -> Work:
+    async def work(count: int) -> int:
+        return await total(made(count))
+
+    return work
+
+
 def rendezvous_total(of: Callable[[int], Any], wrapped: Callable[[Any], Any] = aiter) -> Work:
     async def work(count: int) -> int:
         return await total(wrapped(guarded.rendezvous(of(count))))
 
     return work
+
+
+def ranged(count: int) -> Any:
+    return each(range(count))
+
+
+def buffered_by_hand(of: Callable[[int], Any], count: int) -> Any:
+    return guarded.buffered(of(count), 64)
 
 
 HOP: Limits = {"asyncio.Queue": 1.1, "trio channel": 1.2}
@@ -162,6 +177,7 @@ def buffered() -> Rows:
             "anystream, streamable": lambda s, _, __: s.buffer(64),
             "fpstreams": lambda s, _, __: s.prefetch(64),
             "grugstream": lambda s, _, __: s.buffer_with_size(64),
+            BY_HAND: by_hand(partial(buffered_by_hand, of if kind else ranged)),
             **channels(64, of=of),
         }
     return rows
@@ -382,11 +398,15 @@ def at_once(
     return {row: {**bare, **makes}}
 
 
-def crew_total(of: Callable[[int], Any], ways: int) -> Work:
-    async def work(count: int) -> int:
-        return sum([item async for item in guarded.crew(of(count), waits_once, ways)])
+def crew_total(
+    of: Callable[[int], Any], ways: int, fn: Callable[[Any], Awaitable[int]] = waits_once
+) -> Work:
+    return by_hand(lambda n: guarded.crew(of(n), fn, ways))
 
-    return work
+
+async def waits_for_even(n: int) -> int:
+    """The item if it comes through, and otherwise nothing."""
+    return n if await waits_even(n) else 0
 
 
 def mapping(name: str, kind: str, ordered: bool, ways: int = WAYS) -> Rows:
@@ -421,15 +441,17 @@ def calling(kind: str) -> Rows:
         return sum(found)
 
     filters: Makes = {
-        "anystream": lambda s, _, __: s.filter(waits_even, concurrency=WAYS).collect()
+        "anystream": lambda s, _, __: s.filter(waits_even, concurrency=WAYS).collect(),
+        BY_HAND: crew_total(of, WAYS, waits_for_even),
     }
     flat: Makes = {
         "anystream": lambda s, _, __: s.flat_map(INNERS, concurrency=WAYS).collect(),
         "fpstreams": lambda s, _, __: s.merge_map(INNERS, concurrency=WAYS).to_list(),
         "aiostream": lambda s, a, _: a.list(a.flatmap(s, INNERS, task_limit=WAYS)),
         "streamable": lambda s, _, __: listed(s.map(INNERS).flatten(concurrency=WAYS)),
+        BY_HAND: by_hand(lambda n: guarded.spread(of(n // INNER), INNERS, WAYS, ROOM)),
     }
-    both = {"anystream": called, "fpstreams": fp_called}
+    both = {"anystream": called, "fpstreams": fp_called, BY_HAND: crew_total(of, WAYS)}
     generators = "flat_map, ready generators of 20"
     return {
         **at_once("for-each", "for_each", kind, mapped, both),

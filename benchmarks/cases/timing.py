@@ -35,6 +35,7 @@ CLOCKS: Rows = {
         "rate_limit, far from its limit",
         {
             "anystream": lambda s, _, __: s.rate_limit(10**9),
+            "generators": lambda s, m, _: m.spaced(1e-9, s),
             "aiostream": lambda s, a, _: a.spaceout(s, 1e-9),
             "streamable": lambda s, _, __: s.throttle(10**9, per=SECOND),
             "fpstreams": lambda s, _, __: s.throttle(10**9, per=1),

@@ -15,7 +15,7 @@ import anyio
 import httpx
 import orjson
 from anyio.lowlevel import checkpoint
-from measure import Case, Clock, Limits, Measured, Work
+from measure import BY_HAND, Case, Clock, Limits, Measured, Work
 
 from anystream.http import PageNumber, fetch_all_pages, sse
 from anystream.net import ndjson
@@ -133,6 +133,27 @@ def anystream_pages(url: str, pages: int) -> list[str]:
     return [*command, "--next", "page", "--total-pages", "pages"]
 
 
+SCRIPT = """
+import json, sys
+import anyio, httpx
+
+async def main(url, pages):
+    async with httpx.AsyncClient() as client:
+        for page in range(1, int(pages) + 1):
+            response = await client.get(f"{url}&page={page}")
+            response.raise_for_status()
+            for item in response.json()["items"]:
+                sys.stdout.write(json.dumps(item) + "\\n")
+
+anyio.run(main, *sys.argv[1:])
+"""
+
+
+def httpx_script(url: str, pages: int) -> list[str]:
+    """The pages that a script counts, and nothing else."""
+    return [sys.executable, "-c", SCRIPT, url, str(pages)]
+
+
 def curl_and_jq(url: str, pages: int) -> list[str]:
     """The pages that curl counts by itself, over one connection."""
     script = f"curl -sS '{url}&page=[1-{pages}]' | jq -c '.items[]'"
@@ -149,6 +170,7 @@ def command(items: int, clock: Clock, limits: Limits, most: float | None = None)
         {
             "anystream": running(anystream_pages, clock),
             "curl and jq": running(curl_and_jq, clock),
+            BY_HAND: running(httpx_script, clock),
         },
         limits,
         quick=min(items, BIG),

@@ -216,19 +216,18 @@ class Lane:
 
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
-        room, before = self.room(), len(self._items)
+        room = self.room()
         if room == 1:  # as always with a bound of 0
             for item in batch:
                 self.channel.passed += 1
                 self._add(item)
                 return False
             return True
-        self.extend(islice(batch, room))
-        return len(self._items) - before < room
+        return self.extend(islice(batch, room)) < room
 
-    def extend(self, items: Iterator[Any]) -> None:
-        """Put items in, whether or not there is room for them."""
-        before = len(self._items)
+    def extend(self, items: Iterator[Any]) -> int:
+        """Put items in, whether or not there is room for them; how many they are."""
+        before = after = len(self._items)
         try:
             self._items.extend(items)
         finally:
@@ -236,8 +235,9 @@ class Lane:
             self.channel.passed += after - before
             if not before and after:
                 self.channel.arrived(self)
-            if before < self.wakes_at <= after:
+            if before < self.wakes_at <= after and self.wakes_at > 1:
                 self.channel.wake()
+        return after - before
 
     def promise(self) -> bool:
         """Keep a place for an item that is being computed; False if there is none."""
@@ -307,8 +307,8 @@ class DropOldest(NonBlocking):
         self.extend(batch)
         return True
 
-    def extend(self, items: Iterator[Any]) -> None:
-        before, number = len(self._items), count()
+    def extend(self, items: Iterator[Any]) -> int:
+        before, came, number = len(self._items), 0, count()
         try:
             self._items.extend(map(FIRST, zip(items, number, strict=False)))
         finally:
@@ -317,6 +317,7 @@ class DropOldest(NonBlocking):
             self.channel.dropped += max(0, before + came - self.bound)
             if not before and self._items:
                 self.channel.arrived(self)
+        return came
 
 
 class DropNewest(NonBlocking):
@@ -648,7 +649,7 @@ class Channel(SourceDefaults):
             await self.backend.checkpoint()  # before the take; waiting is a checkpoint, too
             there = self.available()
         while not there:
-            if self.is_over():
+            if self.ended() if self._state is OPEN else self.is_over():
                 return None
             if self._on_demand:
                 await self.backend.checkpoint_if_cancelled()  # in a cancelled scope ask for nothing

@@ -573,10 +573,9 @@ class LaneProducer(Producer):
         A `batch` that is there comes first; that of a lane with a bound of 0 may go on for ever,
         since this waits for each of its items.
         """
-        lane, full = self.lane, False
-        while self._state < STOPPED and (
-            (not full and lane.takes()) or await self.wait_for_room(lane)
-        ):
+        lane = self.lane
+        full = not lane.takes()
+        while self._state < STOPPED and (not full or await self.wait_for_room(lane)):
             full = not lane.fill(batch)
             if not full:
                 following = await source.batch()

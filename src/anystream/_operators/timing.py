@@ -187,9 +187,8 @@ class Later(Lane):
         return self.time() + self.seconds
 
     def fill(self, batch: Iterator[Any]) -> bool:
-        room, before = self.room(), len(self._items)
-        self.extend((self.due(), item) for item in islice(batch, room))
-        return len(self._items) - before < room
+        room = self.room()
+        return self.extend((self.due(), item) for item in islice(batch, room)) < room
 
     def waiting(self) -> int:
         """Not the end, which waits behind the items."""
