@@ -425,6 +425,22 @@ def mapping(name: str, kind: str, ordered: bool, ways: int = WAYS) -> Rows:
     return at_once(name, f"map, {'' if ordered else 'un'}ordered", kind, mapped, makes, ways)
 
 
+def looping(kind: str) -> Rows:
+    """The same, whose results are read one by one."""
+    of = KINDS[kind][1]
+
+    async def ours(count: int) -> int:
+        async with stream_of(of(count)).map(waits_once, concurrency=WAYS) as items:
+            return sum([item async for item in items])
+
+    async def fp(count: int) -> int:
+        flow = SOURCES["fpstreams"](of(count)).map_async(waits_once, concurrency=WAYS)
+        return sum([item async for item in flow])
+
+    makes: Makes = {"anystream": ours, "fpstreams": fp, BY_HAND: crew_total(of, WAYS)}
+    return at_once("map-loop", "map, ordered, read by async for", kind, mapped, makes)
+
+
 def calling(kind: str) -> Rows:
     """A function for each item, in workers."""
     of = KINDS[kind][1]
@@ -474,7 +490,9 @@ for ways in (2, 100):
     for kind in ("-ready", "-waiting"):
         AT_A_TIME |= mapping(f"map-{ways}", kind, True, ways)
 WIDE = Row("map-wide", "map(concurrency=16_000) over 3 items", 3, 3, unit="ms", most=20.0)
-AT_A_TIME |= calling("-ready") | calling("-waiting") | {WIDE: {"anystream": wide}}
+for kind in ("-ready", "-waiting"):
+    AT_A_TIME |= looping(kind) | calling(kind)
+AT_A_TIME[WIDE] = {"anystream": wide}
 
 CARRYING: Rows = BUFFERS | MERGES
 for kind in KINDS:
