@@ -391,7 +391,10 @@ async def test_inner_streams_take_turns() -> None:
     def letters(n: int) -> str:
         return "abcd"[n] * 30
 
-    got = await async_range(4).flat_map(letters, concurrency=2).collect()
+    stream = async_range(4).flat_map(letters, concurrency=2)
+    assert sorted(await stream.collect()) == sorted("abcd" * 30)
+    async with stream as items:  # which asks for one item at a time
+        got = [letter async for letter in items]
     assert sorted(got) == sorted("abcd" * 30)
     assert set(got[:50]) == {"a", "b"}
     assert 15 <= got[:50].count("b") <= 30

@@ -159,7 +159,7 @@ class Segment:
             self.end(0)
         return self._flush()
 
-    def hand_over(self) -> Iterator[Any]:
+    def hand_over(self, *, paced: bool) -> Iterator[Any]:
         return iter(())
 
     def read_whole(self, *, kept: bool) -> None:

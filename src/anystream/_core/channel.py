@@ -209,11 +209,6 @@ class Lane:
         """Wake the reader, who takes all that comes, only once half of the room is used."""
         self.wakes_at = max(1, (self.bound or self.channel.asks) // 2)
 
-    @property
-    def paces(self) -> bool:
-        """Whether each item waits for a reader, so that the event loop has its turn between two."""
-        return not self.bound and self.channel.paces
-
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
         room = self.room()
@@ -401,7 +396,7 @@ class Channel(SourceDefaults):
     )
     closes = True
     ends_waits = True
-    paces = True
+    begins_at_once = True
     """Whether a task may take its first item as soon as a reader waits for one."""
 
     def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:

@@ -202,10 +202,10 @@ class Source(Protocol):
         """Its reader takes all that comes, and calls nothing of the user's; all may be `kept`."""
         ...
 
-    def hand_over(self) -> Iterator[Any]:
-        """The first batch for who lets the event loop have its turn, or an empty one.
+    def hand_over(self, *, paced: bool) -> Iterator[Any]:
+        """The first batch, for who has just passed a checkpoint; or an empty one.
 
-        It may go on for ever, and none is given before it has ended.
+        If it is not to be `paced` it may go on for ever, for who sees to the turns of others.
         """
         ...
 
@@ -248,7 +248,7 @@ class SourceDefaults:
     def draws_from(self) -> Parts:
         return ()
 
-    def hand_over(self) -> Iterator[Any]:
+    def hand_over(self, *, paced: bool) -> Iterator[Any]:
         return iter(())
 
     def read_whole(self, *, kept: bool) -> None:

@@ -564,14 +564,16 @@ class LaneProducer(Producer):
         self.start()
 
     def first_of(self, source: Source) -> Iterator[Any]:
-        """What there is of it, if each item waits for a reader."""
-        return source.hand_over() if self.lane.paces else EMPTY
+        """What there is of it, if that waits for a reader, which gives the event loop its turn."""
+        lane = self.lane
+        if lane.bound or not lane.channel.begins_at_once:
+            return EMPTY
+        return source.hand_over(paced=lane.channel.asks > 1)
 
     async def transfer(self, source: Source, batch: Iterator[Any] = EMPTY) -> None:
         """Move what `source` gives into the lane, as far as there is room, to its end.
 
-        A `batch` that is there comes first; that of a lane with a bound of 0 may go on for ever,
-        since this waits for each of its items.
+        A `batch` that is there comes first. It may go on for ever where this waits for each item.
         """
         lane = self.lane
         full = not lane.takes()

@@ -392,11 +392,11 @@ class Flatten(FlattenBase):
         self.inner = inner = as_source(item, self.owner, self.made)
         self.unstarted = item
         if isinstance(inner, FromIterable) and not inner.holds:
-            self.current = inner.hand_over()  # no need to wait for what is there
+            self.current = inner.hand_over(paced=False)  # no need to wait for what is there
             return
         self.awaits = True
         if isinstance(inner, FromAsync) and self.drives and not self.pace.is_due:
-            self.current = inner.hand_over()
+            self.current = inner.hand_over(paced=False)
             return
         self.current, self.paced = EMPTY, True
         self.drives = self.drives or isinstance(inner, FromAsync)

@@ -74,7 +74,7 @@ class Triggered(Channel):
     """A channel whose items come through or not as a trigger says."""
 
     __slots__ = ("came_at", "heard_at", "signals", "time")
-    paces = False  # the trigger may come at that very instant
+    begins_at_once = False  # the trigger may come at that very instant
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)

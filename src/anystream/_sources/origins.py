@@ -64,12 +64,17 @@ class FromIterable(SourceDefaults):
         if self._over:
             return None
         await self._checkpoint()
-        self._slicer.start()
-        return chain.from_iterable(self.pieces())
+        return self.next_batch()
 
-    def hand_over(self) -> Iterator[Any]:
+    def hand_over(self, *, paced: bool) -> Iterator[Any]:
+        if paced:
+            return self.next_batch()
         self._over = True
         return self._items
+
+    def next_batch(self) -> Iterator[Any]:
+        self._slicer.start()
+        return chain.from_iterable(self.pieces())
 
     def pieces(self) -> Iterator[Iterable[Any]]:
         self._over = yield from self._slicer.pieces(self._items)
@@ -147,10 +152,11 @@ class FromAsync(SyncDriver, SourceDefaults):
         except self._within.backend.cancelled as exc:
             if not self._within.stands(exc):
                 raise
-        return self.paced(self.hand_over() if self._generator is None else self.ready())
+        return self.hand_over(paced=True) if self._generator is None else self.paced(self.ready())
 
-    def hand_over(self) -> Iterator[Any]:
-        return self.run(self.steps())
+    def hand_over(self, *, paced: bool) -> Iterator[Any]:
+        items = self.run(self.steps())
+        return self.paced(items) if paced else items
 
     def after(self, item: Any) -> Iterator[Any]:
         if self._suspends:
