@@ -738,6 +738,16 @@ async def test_what_is_kept_is_asked_for_several_at_a_time(stream: Stream[int]) 
     assert 3 * await turns_of(stream.collect) < await turns_of(stream.drain)
 
 
+@pytest.mark.parametrize("kind", ["generator", "range"])
+async def test_items_that_take_long_are_taken_one_by_one(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anystream._core.batches.QUANTUM", 0)
+    items: Any = range(64) if kind == "range" else TrackedSource(range(64)).generator()
+    stream = Stream(items).buffer(0)
+    assert await turns_of(stream.collect) >= 32  # as no piece is larger than two items
+
+
 class Large:
     """Of which the most that are there at a time are counted."""
 
