@@ -743,7 +743,8 @@ async def test_items_that_take_long_are_taken_one_by_one(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anystream._core.batches.QUANTUM", 0)
-    items: Any = range(64) if kind == "range" else TrackedSource(range(64)).generator()
+    source = TrackedSource(range(64), pause=None)
+    items: Any = range(64) if kind == "range" else source.generator()
     stream = Stream(items).buffer(0)
     assert await turns_of(stream.collect) >= 32  # as no piece is larger than two items
 
