@@ -698,7 +698,7 @@ class Channel(SourceDefaults):
 
     def items(self) -> Iterator[Any]:
         """What is there, an item of each lane in turn."""
-        due = clock() + QUANTUM
+        due = 0.0  # no look at the clock for a single item
         ready = self._ready
         while ready:
             lane = ready[0]
@@ -713,7 +713,11 @@ class Channel(SourceDefaults):
             if lane.bound and lane._parked:  # pyright: ignore[reportPrivateUsage]  # as above
                 lane.taken()
             yield item
-            if clock() > due:
+            if not ready:
+                return
+            now = clock()
+            due = due or now + QUANTUM
+            if now > due:
                 return
 
     def take(self) -> Any:

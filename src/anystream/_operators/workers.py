@@ -280,7 +280,8 @@ class Caller(Worker):
                 result = fn(item)
                 if type(result) is COROUTINE or is_awaitable(result):
                     result = await result
-                    last = clock()
+                    if not hands_out:  # `next` waits for each item otherwise
+                        last = clock()
                 else:  # one look for each call: `last` may be that of the call before
                     last = clock()
                     if last - began > BLOCKING or type(result) is AsyncGeneratorType:
