@@ -13,6 +13,9 @@ import trio
 
 from .programs import running_backend
 
+GRAIN = 0.001
+"""Seconds. Timers are not finer, and uvloop's clock stands still for as long as a step takes."""
+
 Fn = Callable[..., Any]
 Source = AsyncIterator[Any]
 
@@ -49,7 +52,7 @@ async def spaced(interval: float, source: Source) -> Source:
     full = time()
     async for item in source:
         now = time()
-        if full > now:
+        if full > now + GRAIN:
             await anyio.sleep(full - now)
         full = max(full, now) + interval
         yield item

@@ -138,6 +138,7 @@ class Lane:
         "bound",
         "channel",
         "over",
+        "spares",
         "stopped",
         "wakes_at",
     )
@@ -153,6 +154,7 @@ class Lane:
         self.over = False  # nothing more will come
         self._parked: list[Slot] = [] if bound else channel.demand
         self.wakes_at = 1  # how many items wait when the reader is woken
+        self.spares = True  # whether it may be woken late
 
     def task_name(self) -> str:
         """What the next task is called that fills it."""
@@ -207,7 +209,8 @@ class Lane:
 
     def spare(self) -> None:
         """Wake the reader, who takes all that comes, only once half of the room is used."""
-        self.wakes_at = max(1, (self.bound or self.channel.asks) // 2)
+        if self.spares:
+            self.wakes_at = max(1, (self.bound or self.channel.asks) // 2)
 
     def fill(self, batch: Iterator[Any]) -> bool:
         """Move as many items as there is room for; True if the batch is exhausted."""
@@ -384,6 +387,7 @@ class Channel(SourceDefaults):
         "_state",
         "_tasks",
         "_waiting",
+        "_woken_late",
         "asks",
         "backend",
         "demand",
@@ -406,6 +410,7 @@ class Channel(SourceDefaults):
         self.wanted = 0  # how many items a reader waits for
         self.asks = 1  # how many it waits for at a time
         self._sparing = False  # whether it takes all that comes
+        self._woken_late = False  # and so not before a lane is half full
         self.passed = 0  # items that have come, be they read, waiting or dropped
         self.dropped = 0
         self.gone = NOBODY
@@ -471,9 +476,9 @@ class Channel(SourceDefaults):
         """Read from `lane` as well."""
         self._open_lanes += 1
         self._lanes.append(lane)
+        self._on_demand = self._on_demand or not lane.bound
         if self._sparing:
             self._spare_wakes()
-        self._on_demand = self._on_demand or not lane.bound
         if len(self._lanes) == SHORT:
             self._ready = deque(self._ready)
 
@@ -629,14 +634,17 @@ class Channel(SourceDefaults):
         self._sparing = True
         if kept:
             self.asks = AT_A_TIME
-        self._spare_wakes()
+        if self._lanes:
+            self._spare_wakes()
 
     def _spare_wakes(self) -> None:
         """Of several lanes the reader tells the order, and so it is woken by the first item."""
         for lane in self._lanes:
             lane.wakes_at = 1
-        if len(self._lanes) == 1:
-            self._lanes[0].spare()
+        first, *others = self._lanes
+        if not others:
+            first.spare()
+        self._woken_late = first.wakes_at > 1 and not self._on_demand
 
     async def batch(self) -> Iterator[Any] | None:
         there = self.available()
@@ -653,7 +661,7 @@ class Channel(SourceDefaults):
             if self.demand:
                 self.wake_all(self.demand)  # of lanes with a bound of 0, which take an item now
             try:
-                if self._on_demand or not self._sparing:
+                if not self._woken_late:
                     await self.backend.checkpoint()  # those who are ready have come by then
                 if not self._news:
                     await self._wait()

@@ -139,6 +139,12 @@ class Pool(Crew):
         self._failure: BaseException | None = None  # of the first item, in order, that has failed
         self._failed_at = -inf
 
+    def open(self, stream: Openable) -> Source:
+        channel = super().open(stream)
+        # Workers that never wait for an item fill all of the lane, and would wait for room.
+        self.lane.spares = self.supply.source.waits
+        return channel
+
     @property
     def failure(self) -> BaseException | None:
         """The error of the first item, in order, that has failed."""
