@@ -575,9 +575,10 @@ class LaneProducer(Producer):
 
         A `batch` that is there comes first. It may go on for ever where this waits for each item.
         """
-        lane = self.lane
-        full = not lane.takes()
-        while self._state < STOPPED and (not full or await self.wait_for_room(lane)):
+        lane, full = self.lane, False
+        while self._state < STOPPED and (
+            (not full and lane.takes()) or await self.wait_for_room(lane)
+        ):
             full = not lane.fill(batch)
             if not full:
                 following = await source.batch()

@@ -325,8 +325,6 @@ class Hands(Lane):
         waiting, results, timing = self._waiting, self._results, self._crew.channel.timing
         room = maxsize if results is None else results.room()
         before = self._taken
-        if not waiting or not room:  # any more, since the batch was asked for
-            return False
         try:
             for item in batch:
                 waiting.popleft().hand(item, self._taken)
