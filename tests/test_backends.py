@@ -84,6 +84,21 @@ async def test_a_slot_gives_its_first_answer() -> None:
     assert await early is None
 
 
+class Interrupted(asyncio.Future[None]):
+    """What Ctrl-C cancels between the look and the answer."""
+
+    def done(self) -> bool:
+        self.cancel()
+        return False
+
+
+@ON_ASYNCIO
+async def test_a_slot_may_be_cancelled_at_the_very_answer() -> None:
+    slot = Interrupted()
+    on_asyncio.answer(slot)
+    assert slot.cancelled()
+
+
 async def test_a_slot_may_be_answered_when_its_task_has_left() -> None:
     slot = backend().new_slot()
 

@@ -95,9 +95,9 @@ class Recipe(Openable, AsyncIterable[Any]):
         self._row = row
         self.text: object = text  # its label
         self._tasks = tasks  # whether it needs tasks
-        self.grace = grace  # seconds that each source may take to close
+        self.grace: float = grace  # seconds that each source may take to close
         self.provenance: Provenance | None = provenance  # for `explain`, if it is made of others
-        self.depth = depth  # frames of Python that it takes to open and to step it
+        self.depth: int = depth  # frames of Python that it takes to open and to step it
 
     @classmethod
     def source(

@@ -721,12 +721,11 @@ class Channel(SourceDefaults):
             if lane.bound and lane._parked:  # pyright: ignore[reportPrivateUsage]  # as above
                 lane.taken()
             yield item
-            if not ready:
-                return
-            now = clock()
-            due = due or now + QUANTUM
-            if now > due:
-                return
+            if ready:
+                now = clock()
+                due = due or now + QUANTUM
+                if now > due:
+                    return
 
     def take(self) -> Any:
         """An item of the lane whose turn it is."""

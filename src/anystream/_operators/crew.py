@@ -9,7 +9,7 @@ trio resumes tasks in any order.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from sys import maxsize
 from typing import Any
 
@@ -44,7 +44,7 @@ class Worker(LaneProducer):
     @property
     def waits_for(self) -> str | None:
         idle = self.place == IDLE
-        parked = None if idle and self.supply.hands_out else super().waits_for
+        parked = None if idle and self.supply.now is None else super().waits_for
         return parked or ("items" if idle and self.begun else None)
 
     def reads(self) -> Iterable[Source]:
@@ -134,8 +134,11 @@ class Crew(ABC):
 class Supply(ABC):
     """The items of a stream, each for one worker."""
 
-    hands_out = False
-    """Whether `next` keeps a place for what comes of an item, and nothing is there before that."""
+    now: Callable[[Worker], Any] | None
+    """The next item if it is there, or MISSING; an error is told once, and is the end.
+
+    Where it is None, `next` keeps a place for what comes of an item, too.
+    """
 
     def __init__(self, source: Source, crew: Crew) -> None:
         self.source = source
@@ -143,10 +146,6 @@ class Supply(ABC):
         self._workers = 0  # that are there
         self._over = False
         self._error: BaseException | None = None
-
-    @abstractmethod
-    def now(self, worker: Worker) -> Any:
-        """The next item if it is there, or MISSING; an error is told once, and is the end."""
 
     @abstractmethod
     def next(self, worker: Worker) -> Awaitable[Any]:
@@ -200,6 +199,7 @@ class SteppedInTurn(Supply):
 
     def __init__(self, source: Source, crew: Crew, stream: Openable) -> None:
         super().__init__(source, crew)
+        self.now = self._now
         self._stream = stream  # that was opened as the source
         self._new_event = crew.owner.backend.new_event
         self._items: Iterator[Any] = EMPTY
@@ -211,7 +211,7 @@ class SteppedInTurn(Supply):
     def tell_where(self, worker: Worker, error: BaseException) -> None:
         worker.locate(error, self.source, self._stream)
 
-    def now(self, worker: Worker) -> Any:
+    def _now(self, worker: Worker) -> Any:
         try:
             for item in self._items:
                 worker.place = self._taken
@@ -228,7 +228,7 @@ class SteppedInTurn(Supply):
     async def next(self, worker: Worker) -> Any:
         try:
             while not self._over:
-                item = self.now(worker)
+                item = self._now(worker)
                 if item is not MISSING:
                     return item
                 results = self._crew.channel
@@ -372,10 +372,9 @@ class Hands(Lane):
 class HandedOut(Supply):
     """A task of its own reads the source, and hands out the items."""
 
-    hands_out = True
-
     def __init__(self, hands: Hands, crew: Crew) -> None:
         super().__init__(hands.channel, crew)
+        self.now = None
         self._channel = hands.channel
         self._hands = hands
 
@@ -384,9 +383,6 @@ class HandedOut(Supply):
 
     def tell_where(self, worker: Worker, error: BaseException) -> None:
         """The task that has read the source has seen to that."""
-
-    def now(self, worker: Worker) -> Any:
-        return MISSING
 
     def next(self, worker: Worker) -> Awaitable[Any]:
         if self._hands.stopped or self._hands.over:

@@ -408,7 +408,8 @@ class Flatten(FlattenBase):
     async def go_on(self) -> Iterator[Any]:
         if not self.awaits:
             return await super().go_on()
-        while self.inner is not None:
+        while True:
+            assert self.inner is not None
             if self.unstarted is not None:
                 self.unless_too_deep()
             if (batch := await self.inner.batch()) is not None:  # here: a row is only so deep

@@ -267,12 +267,12 @@ class Caller(Worker):
 
     async def produce(self) -> None:
         pool, lane, supply = self.pool, self.pool.lane, self.supply
-        hands_out = supply.hands_out  # and so `next` keeps the place
+        now = supply.now
         fn = pool.bind(self)
         own = copy_context()
         last = clock()
-        while self._state < STOPPED and (hands_out or lane.promise() or await self.room()):
-            item = MISSING if hands_out else supply.now(self)
+        while self._state < STOPPED and (now is None or lane.promise() or await self.room()):
+            item = MISSING if now is None else now(self)
             if item is MISSING:
                 item = await supply.next(self)
                 last = clock()
@@ -286,7 +286,7 @@ class Caller(Worker):
                 result = fn(item)
                 if type(result) is COROUTINE or is_awaitable(result):
                     result = await result
-                    if not hands_out:  # `next` waits for each item otherwise
+                    if now is not None:  # `next` waits for each item otherwise
                         last = clock()
                 else:  # one look for each call: `last` may be that of the call before
                     last = clock()
