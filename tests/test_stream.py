@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from insides import turns_of
 from rows import FORMS, Function, suspending
 
 from anystream import Stream, async_range, chain, stream_data, ticker
@@ -225,24 +226,16 @@ async def endless() -> AsyncIterator[int]:
 
 async def test_inner_generators_that_are_ready_take_no_turns() -> None:
     """They are read as lists are, without a checkpoint for each."""
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await checkpoint()
-            turns += 1
 
     async def inner() -> AsyncIterator[int]:
         yield 1
         yield 2
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(count)
+    async def read() -> None:
         async with async_range(100).flat_map(lambda _: inner()) as items:
             assert sum([n async for n in items]) == 300
-        assert turns < 50
-        tasks.cancel_scope.cancel()
+
+    assert await turns_of(read) < 50
 
 
 async def just(n: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from insides import opening_of
+from insides import opening_of, turns_of
 
 import anystream
 from anystream import (
@@ -705,23 +705,6 @@ async def test_a_run_is_entered_once() -> None:
 
 
 # -- who takes everything -------------------------------------------------------------------
-
-
-async def turns_of(work: Callable[[], Awaitable[object]]) -> int:
-    """How often others have their turn meanwhile."""
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await checkpoint()
-            turns += 1
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(count)
-        await work()
-        tasks.cancel_scope.cancel()
-    return turns
 
 
 @pytest.mark.parametrize(
