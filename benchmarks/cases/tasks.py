@@ -150,10 +150,7 @@ def by_hand(made: Callable[[int], Any]) -> Work:
 
 
 def rendezvous_total(of: Callable[[int], Any], wrapped: Callable[[Any], Any] = aiter) -> Work:
-    async def work(count: int) -> int:
-        return await total(wrapped(guarded.rendezvous(of(count))))
-
-    return work
+    return by_hand(lambda n: wrapped(guarded.rendezvous(of(n))))
 
 
 def ranged(count: int) -> Any:

@@ -5,7 +5,6 @@ entered in it stays in the task that has read it, and corrupts the stack of scop
 """
 
 import inspect
-import sys
 import warnings
 from collections.abc import Iterator
 from types import FrameType
@@ -17,9 +16,9 @@ RESPONDING = ("django.", "fastapi.", "sse_starlette.", "starlette.")
 """The beginnings of the names of modules that iterate the body of a response."""
 
 
-def caller(inside: int = 1) -> FrameType | None:
-    """The frame outside of this package that has called into it, `inside` frames ago or more."""
-    frame: FrameType | None = sys._getframe(inside)  # pyright: ignore[reportPrivateUsage]  # documented
+def caller() -> FrameType | None:
+    """The frame outside of this package that has called into it."""
+    frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith("anystream."):
         frame = frame.f_back  # `module` inline: there are many
     return frame
@@ -43,10 +42,9 @@ def holders() -> Iterator[FrameType]:
 
 def abandonable() -> int | None:
     """What identifies the async generator that calls this, if nothing sees to its end."""
-    frame = caller(3)  # this function, `Reader.enter` and whose block it is
-    if frame is None or not (is_generator(frame) or module(frame) == "contextlib"):
-        return None
-    *_, frame = [None, *holders()]
+    frame = caller()
+    if frame is not None and (is_generator(frame) or module(frame) == "contextlib"):
+        *_, frame = [None, *holders()]
     if frame is None or not is_generator(frame):
         return None
     stepper = frame.f_back

@@ -217,15 +217,14 @@ class Lane:
         room = self.room()
         if room == 1:  # as always with a bound of 0
             for item in batch:
-                self.channel.passed += 1
-                self._add(item)
+                self.put(item)
                 return False
             return True
         return self.extend(islice(batch, room)) < room
 
     def extend(self, items: Iterator[Any]) -> int:
         """Put items in, whether or not there is room for them; how many they are."""
-        before = after = len(self._items)
+        before = len(self._items)
         try:
             self._items.extend(items)
         finally:
@@ -245,14 +244,13 @@ class Lane:
         return False
 
     def reserve(self, places: int) -> None:
-        """Keep so many places, of which there is room for."""
+        """Keep so many places, for which there is room."""
         self._promised += places
 
     def deliver(self, item: Any) -> None:
         """Put in an item to which a place was promised."""
         self._promised -= 1
-        self.channel.passed += 1
-        self._add(item)
+        self.put(item)
 
     def pop(self) -> Any:
         """Take out the first item."""
@@ -285,8 +283,9 @@ class NonBlocking(Lane):
 
     __slots__ = ()
 
-    def spare(self) -> None:
-        """A reader that comes later would miss more."""
+    def __init__(self, channel: "Channel", bound: int) -> None:
+        super().__init__(channel, bound)
+        self.spares = False  # a reader that comes later would miss more
 
     def takes(self) -> bool:
         return not self.stopped
@@ -306,7 +305,7 @@ class DropOldest(NonBlocking):
         return True
 
     def extend(self, items: Iterator[Any]) -> int:
-        before, came, number = len(self._items), 0, count()
+        before, number = len(self._items), count()
         try:
             self._items.extend(map(FIRST, zip(items, number, strict=False)))
         finally:
@@ -652,7 +651,7 @@ class Channel(SourceDefaults):
             await self.backend.checkpoint()  # before the take; waiting is a checkpoint, too
             there = self.available()
         while not there:
-            if self.ended() if self._state is OPEN else self.is_over():
+            if self.is_over():
                 return None
             if self._on_demand:
                 await self.backend.checkpoint_if_cancelled()  # in a cancelled scope ask for nothing
@@ -671,7 +670,7 @@ class Channel(SourceDefaults):
         return self.items()
 
     async def _wait(self) -> None:
-        """Wait for news, which is timed if somebody has asked for that."""
+        """Wait for news; the wait is timed if somebody has asked for that."""
         self._waiting = self.backend.new_slot()
         if self.timing is not None:
             self.timing.reader.begin()

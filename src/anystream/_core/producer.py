@@ -384,8 +384,7 @@ class Producer(TaskOwner):
             if not self.stopped:
                 await self.produce()
             for source in self.reading():
-                if source.busy:
-                    await self.end_step(source)
+                await self.end_step(source)
         except BaseException as exc:
             error = self._outcome(exc)
         await self._end(error)

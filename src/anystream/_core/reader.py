@@ -4,7 +4,7 @@ Nothing in a pipeline refers to its reader, so that a handle that is dropped is 
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -182,17 +182,6 @@ class Reader:
 
     # -- items --------------------------------------------------------------------------------
 
-    async def item(self) -> Any:
-        """The next item, of the batch that was read last or of the next one that has any."""
-        while True:
-            try:
-                for item in self.items:
-                    return item
-            except BaseException as exc:
-                await self.fail_in_batch(exc)
-            if await self.batch() is None:
-                raise StopAsyncIteration
-
     @property
     def peeked(self) -> int:
         """How many items have been looked at, and not taken."""
@@ -200,11 +189,11 @@ class Reader:
         return len(peeked.first) if peeked is not None and self.items is peeked.items else 0
 
     @protected
-    async def peek(self) -> Any:
-        """The next item, which stays where it is."""
+    async def peek(self, step: Callable[[], Awaitable[Any]]) -> Any:
+        """The next item, which `step` gives, and which stays where it is."""
         if self._peeked is not None and self.peeked:
             return self._peeked.first[0]
-        item = await self.item()
+        item = await step()
         rest = self.items if self._peeked is None else self._peeked.rest(self.items)
         self._peeked = Peeked(item, rest)
         self.items = self._peeked.items

@@ -82,7 +82,7 @@ class Run(AsyncIterator[T_co]):
         0 [0, 1, 2, 3] None
         """
         try:
-            return await self._reader.peek()
+            return await self._reader.peek(self.__anext__)
         except StopAsyncIteration:
             if default is MISSING:
                 raise

@@ -44,7 +44,7 @@ class Paced(WaitingOperator):
                 self.suspended()
                 return
             idle = now - grain  # from when on a whole burst may pass
-            self.full = full = (max(idle, full)) + interval
+            self.full = full = max(idle, full) + interval
             yield item
 
     async def go_on(self) -> Iterator[Any]:

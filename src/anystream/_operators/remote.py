@@ -183,6 +183,7 @@ class ChunkLane(Lane):
         self._places = places
         self._ends: deque[int] = deque()  # how many results each chunk has given that is not read
         self._sum = 0  # of these
+        self.spares = False  # each place may be taken by one item
 
     def room(self) -> int:
         while self._ends and self._sum - self._ends[0] >= len(self._items):
@@ -208,9 +209,6 @@ class ChunkLane(Lane):
     def taken(self) -> None:
         if self.takes():
             self._wake_one()
-
-    def spare(self) -> None:
-        """The places may be taken by one item each."""
 
 
 # -- calls ----------------------------------------------------------------------------------

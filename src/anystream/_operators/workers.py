@@ -141,8 +141,8 @@ class Pool(Crew):
 
     def open(self, stream: Openable) -> Source:
         channel = super().open(stream)
-        # Workers that never wait for an item fill all of the lane, and would wait for room.
-        self.lane.spares = self.supply.source.waits
+        if not self.supply.source.waits:  # workers fill all of the lane, and would wait for room
+            self.lane.spares = False
         return channel
 
     @property
