@@ -29,6 +29,7 @@ from anystream import (
     merge,
     race,
 )
+from anystream._core.backends import backend
 from anystream._core.channel import Channel
 from anystream.testing import TrackedSource
 
@@ -719,6 +720,21 @@ async def test_what_is_kept_is_asked_for_several_at_a_time(stream: Stream[int]) 
     items = await stream.collect()
     assert len(items) == 400
     assert 3 * await turns_of(stream.collect) < await turns_of(stream.drain)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_what_several_tasks_have_brought_comes_in_turn(whole: bool) -> None:
+    channel = Channel(backend())
+    if whole:
+        channel.read_whole(kept=True)
+    for length in (5, 1, 3, 2):
+        lane = channel.lane(8)
+        for place in range(length):
+            lane.put((place, length))
+    items = await channel.batch()
+    assert items is not None
+    lengths = [(5, 1, 3, 2), (5, 3, 2), (5, 3), (5,), (5,)]
+    assert [*items] == [(place, each) for place, there in enumerate(lengths) for each in there]
 
 
 @pytest.mark.parametrize("kind", ["generator", "range"])

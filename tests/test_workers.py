@@ -11,6 +11,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from anystream import CleanupTimeoutError, Stream, StreamInterruptedError, async_range
+from anystream._operators.crew import Hands
 from anystream.testing import TrackedSource, every_cut
 
 
@@ -547,3 +548,24 @@ async def test_nobody_is_hired_when_all_is_over() -> None:
                 async for _ in items:
                     pass
         assert scope.cancelled_caught
+
+
+async def test_who_hands_out_waits_for_a_worker_and_a_place_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits = 0
+    gate = Hands.gate
+
+    def counting(hands: Hands) -> Any:
+        nonlocal waits
+        waits += 1
+        return gate(hands)
+
+    async def work(n: int) -> int:
+        await checkpoint()
+        return n
+
+    monkeypatch.setattr(Hands, "gate", counting)
+    items = TrackedSource(range(100), pause=None).generator()
+    assert await Stream(items).map(work, concurrency=2).collect() == list(range(100))
+    assert waits < 70  # both workers get an item in one go, and neither wakes it by a result

@@ -74,6 +74,15 @@ async def within(seconds: float, source: Source) -> Source:
         yield item
 
 
+async def in_time(seconds: float, awaitable: Awaitable[Any]) -> Any:
+    """The same for one wait."""
+    if running_backend() == "trio":
+        with trio.fail_after(seconds):
+            return await awaitable
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
 def ended(take: Fn, items: Any) -> Awaitable[Any]:
     async def closed() -> Any:
         async with aclosing(items):

@@ -54,8 +54,11 @@ async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncG
         group.cancel_scope.shield = True
 
 
-def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
-    """A task takes an item when one is asked for."""
+Wait = Callable[[Any], Awaitable[Any]]
+
+
+def rendezvous(source: Any, wait: Wait | None = None) -> AsyncGenerator[Any, None]:
+    """A task takes an item when one is asked for, which may be no plain `wait`."""
     new, answer = backend().new_slot, backend().answer
     asked, given = new(), new()
 
@@ -73,7 +76,7 @@ def rendezvous(source: Any) -> AsyncGenerator[Any, None]:
         nonlocal given
         while True:
             answer(asked)
-            if (item := await given) is END:
+            if (item := await (given if wait is None else wait(given))) is END:
                 return
             given = new()
             yield item
@@ -91,10 +94,12 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
     async def read() -> None:
         nonlocal asked
         async with aclosing(source):
-            async for item in source:
+            while True:
                 while not hungry or len(slots) == 2 * ways:
                     asked = new()
                     await asked
+                if (item := await anext(source, END)) is END:
+                    break
                 slots.append(slot := [item, False])
                 answer(hungry.popleft(), slot)
         slots.append([END, True])

@@ -149,8 +149,8 @@ def by_hand(made: Callable[[int], Any]) -> Work:
     return work
 
 
-def rendezvous_total(of: Callable[[int], Any], wrapped: Callable[[Any], Any] = aiter) -> Work:
-    return by_hand(lambda n: wrapped(guarded.rendezvous(of(n))))
+def rendezvous_total(of: Callable[[int], Any], wait: guarded.Wait | None = None) -> Work:
+    return by_hand(lambda n: guarded.rendezvous(of(n), wait))
 
 
 def ranged(count: int) -> Any:

@@ -59,7 +59,7 @@ CLOCKS: Rows = {
             "anystream, fpstreams": lambda s, _, __: s.timeout(1),
             "generators": lambda s, m, _: m.within(1, s),
             "aiostream": lambda s, a, _: a.timeout(s, 1),
-            BY_HAND: rendezvous_total(waiting, partial(byhand.within, 1)),
+            BY_HAND: rendezvous_total(waiting, partial(byhand.in_time, 1)),
         },
         limits={"aiostream": 1.0},
     ),

@@ -5,6 +5,7 @@ entered in it stays in the task that has read it, and corrupts the stack of scop
 """
 
 import inspect
+import sys
 import warnings
 from collections.abc import Iterator
 from types import FrameType
@@ -12,15 +13,21 @@ from types import FrameType
 ENDING = ("anystream.", "anyio.", "contextlib", "trio.", "pytest", "_pytest")
 """The beginnings of the names of modules that end the generators that they step, in one task."""
 
+ENTERING = 4
+"""Frames from `__aenter__` on: `Reader.enter`, `abandonable` and `caller` as well."""
+
 RESPONDING = ("django.", "fastapi.", "sse_starlette.", "starlette.")
 """The beginnings of the names of modules that iterate the body of a response."""
 
 
-def caller() -> FrameType | None:
-    """The frame outside of this package that has called into it."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("anystream."):
-        frame = frame.f_back  # `module` inline: there are many
+def caller(inside: int = 1) -> FrameType | None:
+    """The frame outside of this package that has called into it.
+
+    At least so many frames are `inside`: to pass over one costs less than to look at it [open].
+    """
+    frame: FrameType | None = sys._getframe(inside)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and module(frame).startswith("anystream."):
+        frame = frame.f_back
     return frame
 
 
@@ -41,8 +48,8 @@ def holders() -> Iterator[FrameType]:
 
 
 def abandonable() -> int | None:
-    """What identifies the async generator that calls this, if nothing sees to its end."""
-    frame = caller()
+    """What identifies the async generator whose block is entered, if nothing sees to its end."""
+    frame = caller(ENTERING)
     if frame is not None and (is_generator(frame) or module(frame) == "contextlib"):
         *_, frame = [None, *holders()]
     if frame is None or not is_generator(frame):

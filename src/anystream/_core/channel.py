@@ -183,8 +183,12 @@ class Lane:
     def gate(self) -> Slot:
         """What to await for room, which is only for who asks for it."""
         slot = self.channel.backend.new_slot()
-        self._parked.append(slot)
+        self.park(slot)
         return slot
+
+    def park(self, slot: Slot) -> None:
+        """Let `slot` be answered when there is room."""
+        self._parked.append(slot)
 
     def leave_gate(self, slot: Slot) -> None:
         """Wait for room no longer."""
@@ -257,6 +261,15 @@ class Lane:
         item = self._items[0]
         del self._items[0]
         return item
+
+    def take_all(self) -> list[Any]:
+        """Take out all of the items."""
+        items = list(self._items)
+        self._items.clear()
+        if self.bound and self._parked:
+            for _ in items:
+                self.taken()
+        return items
 
     def taken(self) -> None:
         """An item has been read: wake a producer, but not for every single place."""
@@ -350,6 +363,15 @@ class Fail(NonBlocking):
 LANES: dict[str, Callable[["Channel", int], Lane]] = dict(
     zip(OVERFLOWS, (Lane, DropOldest, DropNewest, Fail), strict=True)
 )
+
+
+def in_turn(parts: list[list[Any]]) -> Iterator[Any]:
+    """An item of each part in turn."""
+    for place in count():
+        parts = [part for part in parts if place < len(part)]
+        if not parts:
+            return
+        yield from [part[place] for part in parts]
 
 
 def numbered(text: str, number: int, of: int) -> str:
@@ -667,7 +689,7 @@ class Channel(SourceDefaults):
             finally:
                 self.wanted -= self.asks  # also if it is cancelled
             there = self.available()
-        return self.items()
+        return self._all() if self._sparing else self.items()
 
     async def _wait(self) -> None:
         """Wait for news; the wait is timed if somebody has asked for that."""
@@ -725,6 +747,12 @@ class Channel(SourceDefaults):
                 due = due or now + QUANTUM
                 if now > due:
                     return
+
+    def _all(self) -> Iterator[Any]:
+        """The same for a reader who takes all of it at once."""
+        parts = [lane.take_all() for lane in self._ready]
+        self._ready.clear()
+        return in_turn(parts) if len(parts) > 1 else iter(parts[0])
 
     def take(self) -> Any:
         """An item of the lane whose turn it is."""

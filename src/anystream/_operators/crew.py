@@ -140,19 +140,18 @@ class Supply(ABC):
     Where it is None, `next` keeps a place for what comes of an item, too.
     """
 
+    next: Callable[[Worker], Awaitable[Any]]
+    """The next item, or MISSING at the end, which the worker has to see then.
+
+    What comes for a worker that is stopped means nothing.
+    """
+
     def __init__(self, source: Source, crew: Crew) -> None:
         self.source = source
         self._crew = crew
         self._workers = 0  # that are there
         self._over = False
         self._error: BaseException | None = None
-
-    @abstractmethod
-    def next(self, worker: Worker) -> Awaitable[Any]:
-        """The next item, or MISSING at the end, which `worker` has to see then.
-
-        What comes for a worker that is stopped means nothing.
-        """
 
     @abstractmethod
     def withdraw(self, worker: Worker) -> None:
@@ -199,7 +198,7 @@ class SteppedInTurn(Supply):
 
     def __init__(self, source: Source, crew: Crew, stream: Openable) -> None:
         super().__init__(source, crew)
-        self.now = self._now
+        self.now, self.next = self._now, self._next
         self._stream = stream  # that was opened as the source
         self._new_event = crew.owner.backend.new_event
         self._items: Iterator[Any] = EMPTY
@@ -225,7 +224,7 @@ class SteppedInTurn(Supply):
         worker.place = IDLE
         return MISSING
 
-    async def next(self, worker: Worker) -> Any:
+    async def _next(self, worker: Worker) -> Any:
         try:
             while not self._over:
                 item = self._now(worker)
@@ -295,11 +294,14 @@ class Hands(Lane):
         self._waiting: deque[Worker] = deque()
         self._gate: Slot | None = None  # at which who brings the items waits
 
-    def ask(self, worker: Worker) -> Slot:
+    def ask(self, worker: Worker) -> Awaitable[Any]:
         """A worker waits from now on: for an item, or for MISSING at the end."""
+        if self.stopped or self.over:
+            worker.place = IDLE
+            return no_item()
         self._waiting.append(worker)
         if self._gate is not None and len(self._waiting) == 1:
-            self._answer(self._gate)
+            self._open_gate(self._gate)
         timing = self._crew.channel.timing
         if timing is not None:
             timing.items.begin()
@@ -343,13 +345,22 @@ class Hands(Lane):
                 results.reserve(self._taken - before)
 
     def gate(self) -> Slot:
-        if self._results is None:
-            self._gate = self.channel.backend.new_slot()
+        """What to await for a worker that waits and, if they share a lane, for room in that."""
+        results, last = self._results, self._gate
+        if results is not None and last is not None:
+            results.leave_gate(last)
+        self._gate = slot = self.channel.backend.new_slot()
+        if results is not None and self._waiting:
+            results.park(slot)
+        return slot
+
+    def _open_gate(self, slot: Slot) -> None:
+        """There is a worker: there has to be room for what comes of its item, too."""
+        if self._results is None or self._results.takes():
+            self._answer(slot)
         else:
-            if self._gate is not None:
-                self._results.leave_gate(self._gate)
-            self._gate = self._results.gate()
-        return self._gate
+            self._results.leave_gate(slot)  # it may stand there already
+            self._results.park(slot)
 
     def stop(self) -> None:
         super().stop()
@@ -374,7 +385,7 @@ class HandedOut(Supply):
 
     def __init__(self, hands: Hands, crew: Crew) -> None:
         super().__init__(hands.channel, crew)
-        self.now = None
+        self.now, self.next = None, hands.ask
         self._channel = hands.channel
         self._hands = hands
 
@@ -383,12 +394,6 @@ class HandedOut(Supply):
 
     def tell_where(self, worker: Worker, error: BaseException) -> None:
         """The task that has read the source has seen to that."""
-
-    def next(self, worker: Worker) -> Awaitable[Any]:
-        if self._hands.stopped or self._hands.over:
-            worker.place = IDLE
-            return no_item()
-        return self._hands.ask(worker)
 
     def see_the_end(self, worker: Worker) -> None:
         if self._over or worker.stopped:

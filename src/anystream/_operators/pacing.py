@@ -1,6 +1,6 @@
 """Operators that look at the clock in the reader's task: spaced, rate_limit, timestamp, elapsed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -26,6 +26,7 @@ class Paced(WaitingOperator):
         self.interval = interval
         self.ahead = (burst - 1) * interval
         self.grain = grain
+        self.time: Callable[[], float] = clock()
         self.full = 0.0
         self.item: Any = None  # the one that has to wait
         self.upstream: Iterator[Any] = EMPTY
@@ -35,7 +36,7 @@ class Paced(WaitingOperator):
         return self.passing(batch)
 
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
-        time, grain, interval, full = clock(), self.grain, self.interval, self.full
+        time, grain, interval, full = self.time, self.grain, self.interval, self.full
         slack = self.ahead + grain
         for item in items:
             now = time()
@@ -57,8 +58,11 @@ class Timestamp(Operator):
 
     leaves_frame = False
 
+    def __init__(self) -> None:
+        self.time: Callable[[], float] = clock()
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        time = clock()
+        time = self.time
         return ((time(), item) for item in batch)
 
 
@@ -66,10 +70,11 @@ class Elapsed(Operator):
     """Pairs of the seconds since the item before, or since the opening, and the item."""
 
     def __init__(self) -> None:
-        self.last = clock()()
+        self.time: Callable[[], float] = clock()
+        self.last = self.time()
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        time = clock()
+        time = self.time
         for item in batch:
             last, self.last = self.last, time()
             yield self.last - last, item

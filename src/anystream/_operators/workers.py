@@ -267,14 +267,14 @@ class Caller(Worker):
 
     async def produce(self) -> None:
         pool, lane, supply = self.pool, self.pool.lane, self.supply
-        now = supply.now
+        now, following = supply.now, supply.next
         fn = pool.bind(self)
         own = copy_context()
         last = clock()
         while self._state < STOPPED and (now is None or lane.promise() or await self.room()):
             item = MISSING if now is None else now(self)
             if item is MISSING:
-                item = await supply.next(self)
+                item = await following(self)
                 last = clock()
                 if self._state >= STOPPED:  # nothing would interrupt the function then
                     return
