@@ -145,10 +145,12 @@ def spread(
     async def read() -> None:
         nonlocal asked
         async with aclosing(source):
-            async for item in source:
+            while True:
                 while not hungry:
                     asked = new()
                     await asked
+                if (item := await anext(source, END)) is END:
+                    break
                 answer(hungry.popleft(), item)
         for given in hungry:
             answer(given, END)
