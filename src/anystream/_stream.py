@@ -283,11 +283,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     @protected
     async def __aenter__(self) -> Run[T_co]:
         run = self._run(bare=False, grace=None)
-        reader = reader_of(run)
-        await reader.enter()
+        holder = await reader_of(run).enter()
         if self._runs is None:
             self._runs = {}
-        self._runs.setdefault(reader.holder, []).append(run)
+        self._runs.setdefault(holder, []).append(run)
         return run
 
     @protected

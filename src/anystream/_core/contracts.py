@@ -125,8 +125,8 @@ class Backend(NamedTuple):
     """What gives the time of the event loop that runs, while it does."""
     task_id: Callable[[], int]
     """As `anyio.get_current_task().id`."""
-    watch_task: Callable[[], Callable[[], bool]]
-    """What tells from now on whether the task that calls this is over."""
+    watch_task: Callable[[], tuple[int, Callable[[], bool]]]
+    """The same, and what tells from now on whether the task that calls this is over."""
     cancelled: type[BaseException]
     """What a cancellation is."""
     innermost: Callable[[], Innermost]
@@ -403,13 +403,13 @@ class Owner(ABC):
     # -- closing ------------------------------------------------------------------------------
 
     @abstractmethod
-    async def release(
+    def release(
         self,
         close: Callable[[], Awaitable[object]],
         grace: float | None = None,
         *,
         scopes: bool = False,
-    ) -> None:
+    ) -> Awaitable[None]:
         """Await `close()` under a shield for at most `grace` seconds, and collect what it raises.
 
         Without `grace` it is the cleanup timeout of the stream.

@@ -121,10 +121,10 @@ def task_id() -> int:
     return id(current_task())
 
 
-def watch_task() -> Callable[[], bool]:
+def watch_task() -> tuple[int, Callable[[], bool]]:
     task = current_task()
     assert task is not None
-    return task.done
+    return id(task), task.done
 
 
 states: Mapping[Any, Any] = getattr(_asyncio, "_task_states", {})

@@ -30,9 +30,9 @@ def task_id() -> int:
     return id(current_task())
 
 
-def watch_task() -> Callable[[], bool]:
+def watch_task() -> tuple[int, Callable[[], bool]]:
     task: Any = current_task()
-    return lambda: task.coro.cr_frame is None
+    return id(task), lambda: task.coro.cr_frame is None
 
 
 class TaskEvent:

@@ -282,10 +282,16 @@ class Opening(TaskOwner):
         else:
             self._outside = of.innermost()
 
-    def is_entered(self) -> None:
-        """Let no task but this one leave, as long as it runs."""
-        of = self.backend
-        self._task, self._host_is_over = of.task_id(), of.watch_task()
+    @property
+    def was_entered(self) -> bool:
+        """Whether a task has entered it, or it is closed: no other one may."""
+        return self._task is not None or self._closed
+
+    def is_entered(self) -> int:
+        """Let no task but this one leave, as long as it runs; what identifies that."""
+        task, self._host_is_over = self.backend.watch_task()
+        self._task = task
+        return task
 
     @property
     def is_left_behind(self) -> bool:
@@ -498,7 +504,7 @@ class Opening(TaskOwner):
         self._shield: CancelScope | None = scope
         if scope is not None:
             scope.shield = True
-        channel = self.bottom
+        channel = None if group is None else self.bottom
         if isinstance(channel, Channel) and not self._owned and not left_behind:
             self._last = channel.tasks
         try:
@@ -508,7 +514,6 @@ class Opening(TaskOwner):
                 self._closed = True  # what is behind the step has ended, and not by itself
                 await self.stop([*self._tasks])
         finally:
-            self.clear_deadline()
             if scope is not None and not self.backend.is_innermost(scope):
                 await self.wait_for([*self._last])  # for which the group cannot wait now
                 scope.shield, self._shield = False, None
@@ -602,6 +607,7 @@ class Opening(TaskOwner):
         segment, self._segment = self._segment, None
         if segment is not None:
             await segment.close(self)
-        await self.close_lost(self)
+        if self._lost:
+            await self.close_lost(self)
         for source in reversed(self._owned):
             await source.close(self)

@@ -203,22 +203,21 @@ class TaskOwner(Owner):
         except BaseException as exc:
             self.add_error(exc)
 
-    async def release(
+    def release(
         self,
         close: Callable[[], Awaitable[object]],
         grace: float | None = None,
         *,
         scopes: bool = False,
-    ) -> None:
+    ) -> Awaitable[None]:
         shield = self.closing_shield()
         if grace is None:
             grace = self.grace
         if shield is None and scopes:
-            await self._close_part(close, grace)
-        elif shield is None or shield.cancel_called:  # by a close that hung
-            await self._close_shielded(close, grace)
-        else:
-            await self._attempt(close, shield, grace)
+            return self._close_part(close, grace)
+        if shield is None or shield.cancel_called:  # by a close that hung
+            return self._close_shielded(close, grace)
+        return self._attempt(close, shield, grace)
 
     async def _close_shielded(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
         with self.backend.new_scope(shield=True) as fresh:
@@ -248,7 +247,10 @@ class TaskOwner(Owner):
         steps = iterate(close)
         try:
             trap = steps.send(None)
-            shield.deadline = self.now() + grace
+        except StopIteration:
+            return
+        shield.deadline = self.now() + grace
+        try:
             while True:
                 try:
                     answer = yield trap
@@ -258,6 +260,8 @@ class TaskOwner(Owner):
                     trap = steps.send(answer)
         except StopIteration:
             return
+        finally:
+            shield.deadline = inf
 
     def _collect(self, error: BaseException, exceeded: float | None) -> None:
         """Collect what a close has raised, which was cut off if it `exceeded` its time.

@@ -86,18 +86,6 @@ class Reader:
         """What this has opened."""
         return self._opening
 
-    @property
-    def holder(self) -> int:
-        """What identifies who has entered: the task, or the negative of what does the generator.
-
-        It is the async generator whose block this is if any task may leave that.
-        """
-        if self._inside_of is not None:
-            return -self._inside_of
-        task = self._opening.task
-        assert task is not None
-        return task
-
     def this_task(self) -> int:
         """What identifies the task that calls this."""
         return self._opening.backend.task_id()
@@ -120,15 +108,21 @@ class Reader:
     # -- entering and leaving -----------------------------------------------------------------
 
     @protected
-    async def enter(self) -> None:
-        """Open in the caller's task, which has to `exit`."""
+    async def enter(self) -> int:
+        """Open in the caller's task, which has to `exit`; what identifies who has entered.
+
+        It is the task, or the negative of what identifies the async generator whose block this is
+        if any task may leave that.
+        """
         opening = self._opening
-        if opening.task is not None or opening.closed:
+        if opening.was_entered:
             raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
         self._inside_of = abandonable()
         await opening.enter(scoped=self._inside_of is None)
-        opening.is_entered()
-        if self._inside_of is not None and opening.has_tasks:
+        task = opening.is_entered()
+        if self._inside_of is None:
+            return task
+        if opening.has_tasks:
             self._inside_of = None
             warn(
                 f"{opening.stream!r} has tasks, and was opened inside an async generator,"
@@ -136,6 +130,8 @@ class Reader:
                 " @stream(buffer=0)",
                 GeneratorWarning,
             )
+            return task
+        return -self._inside_of
 
     async def exit(self, error: BaseException | None) -> None:
         """Close in the task that has entered; `error` is propagating, and continues."""

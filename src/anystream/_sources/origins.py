@@ -181,8 +181,9 @@ class FromAsync(SyncDriver, SourceDefaults):
             self.stop()
         except BaseException as exc:
             self.stop()
-            unless_foreign(exc, self._iterator)
-            self._killed = self.finished()
+            if self._in_await:  # else nobody wants any more
+                unless_foreign(exc, self._iterator)
+                self._killed = self.finished()
             raise
         finally:
             self._in_await = False
@@ -275,7 +276,10 @@ class Deferred(Wrapper):
 
     async def first(self) -> Iterator[Any] | None:
         self.owner.unless_over()
-        await self.begin(await resolved(self.make(), self.owner), self.owner)
+        made = self.make()
+        if is_awaitable(made):
+            made = await resolved(made, self.owner)
+        await self.begin(made, self.owner)
         assert self.source is not None
         return await self.source.batch()
 
