@@ -94,6 +94,8 @@ OPENING = [
         {
             "anystream": read(lambda: GENERATOR),
             "floor": read(lambda: aclosing(numbers(9))),
+            "aiostream": read(lambda: peer("aiostream.stream").iterate(numbers(9)).stream()),
+            "asyncstdlib": read(lambda: peer("asyncstdlib").scoped_iter(numbers(9))),
             BY_HAND: guarded.first_of_generator,
         },
         limits={"floor": 6.0},
