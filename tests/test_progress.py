@@ -15,7 +15,7 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from anystream import Stream, StreamConsumedError, async_range
+from anystream import Stream, StreamConsumedError, async_range, chain
 from anystream import _bars as bars
 from anystream import _lines as lines
 
@@ -136,9 +136,15 @@ def test_what_has_ended_may_be_ended_again(terminal: Terminal) -> None:
 
 
 @pytest.mark.real_time
-async def test_what_was_dropped_is_taken_away(terminal: Terminal) -> None:
+@pytest.mark.parametrize("is_part", [False, True])
+async def test_what_was_dropped_is_taken_away(
+    is_part: bool, terminal: Terminal, request: pytest.FixtureRequest
+) -> None:
+    gc.disable()
+    request.addfinalizer(gc.enable)
+    stream = async_range(9).progress("dropped")
     with pytest.warns(ResourceWarning, match="was dropped"):
-        async for _ in async_range(9).progress("dropped"):
+        async for _ in chain(stream, [9]).map(str) if is_part else stream:
             break
     while not terminal.ended("dropped 1"):  # noqa: ASYNC110  # there is nothing to wait for
         await anyio.sleep(0.01)

@@ -214,10 +214,14 @@ class Segment:
         self._heads = [head for head in self._heads if head >= place]
         self._complete = True
 
+    def let_go(self) -> tuple[Operator, ...]:
+        """Refer to the operators no longer, which refer to this; they are."""
+        operators, self._operators, self._waiting = self._operators, (), None
+        return operators
+
     async def close(self, owner: Owner) -> None:
         """Close downstream first, then upstream."""
-        operators, self._operators, self._waiting = self._operators, (), None  # leaves no cycle
-        for operator in reversed(operators):
+        for operator in reversed(self.let_go()):
             await operator.close(owner)
         self._failure = None
         await self.source.close(owner)

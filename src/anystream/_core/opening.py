@@ -425,6 +425,14 @@ class Opening(TaskOwner):
         sources = [*([] if self._segment is None else [self._segment]), *self._lost, *self._owned]
         return any(source.holds for source in sources)
 
+    def let_go(self) -> None:
+        """Nobody can read this: drop its operators at once, and not with the garbage."""
+        sources = [] if self._segment is None or self._group is not None else [self._segment]
+        for source in sources:  # which grows
+            sources += source.reads()
+            if isinstance(source, Segment):
+                source.let_go()
+
     @property
     def busy(self) -> bool:
         """Whether a source or a function of the user's is in the middle of a step."""

@@ -347,13 +347,19 @@ class Reader:
     def __repr__(self) -> str:
         return f"<run of {self._opening.stream!r}>"
 
-    def warn_if_open(self, handle: object) -> None:
-        """Warn that `handle` was dropped, if something was open."""
-        if not self._opening.closed and self._opening.holds:
-            warnings.warn(
-                f"{self._opening.stream!r} was dropped before it was closed; use"
-                " `async with stream as items`, or a terminal call such as `collect()`",
-                ResourceWarning,
-                source=handle,
-                stacklevel=3,
-            )
+    def is_dropped(self, handle: object) -> None:
+        """Nobody refers to `handle` any more: warn if something is open."""
+        opening = self._opening
+        if opening.closed:
+            return
+        try:
+            if opening.holds:
+                warnings.warn(
+                    f"{opening.stream!r} was dropped before it was closed; use"
+                    " `async with stream as items`, or a terminal call such as `collect()`",
+                    ResourceWarning,
+                    source=handle,
+                    stacklevel=3,
+                )
+        finally:
+            opening.let_go()

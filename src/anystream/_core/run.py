@@ -166,7 +166,7 @@ class Run(AsyncIterator[T_co]):
         return repr(self._reader)
 
     def __del__(self) -> None:
-        self._reader.warn_if_open(self)
+        self._reader.is_dropped(self)
 
 
 hints.RUNS.append(Run)
