@@ -1,5 +1,6 @@
 """Where an error was raised: the note that it carries, and which frames are shown."""
 
+import atexit
 import gc
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -463,6 +464,7 @@ def test_ipython_hides_the_frames_of_the_library(
         shell.run_cell(PROGRAM)
         shell.run_cell(WAYS[way])
     finally:
+        atexit.unregister(shell.atexit_operations)
         shell.atexit_operations()
         shell.restore_sys_module_state()
     shown = capsys.readouterr().out
