@@ -32,14 +32,18 @@ ADDING_NO_LINE = [
     *(
         f"tests/test_{name}.py"
         for name in (
+            "blocks",
             "brokers",
             "bursts",
             "chaos",
+            "clock_references",
             "contract",
             "contract_cancel",
+            "depth",
             "examples",
             "interrupts",
             "mutate",
+            "programs",
             "sweep",
         )
     ),

@@ -274,6 +274,10 @@ async def test_a_coarse_rate_is_never_early() -> None:
     assert all(time - start >= n / 1_000 - 1e-9 for n, time in enumerate(times))
 
 
+async def test_a_batch_may_have_one_item() -> None:
+    assert await async_range(3).batched(1).collect() == [(0,), (1,), (2,)]
+
+
 # -- batches of what has come -----------------------------------------------------------------
 
 

@@ -367,7 +367,7 @@ LANES: dict[str, Callable[["Channel", int], Lane]] = dict(
 
 def in_turn(parts: list[list[Any]]) -> Iterator[Any]:
     """An item of each part in turn."""
-    for place in count():
+    for place in count():  # pragma: no branch  # until there is none
         parts = [part for part in parts if place < len(part)]
         if not parts:
             return
