@@ -1,6 +1,6 @@
 """Operators that look at the clock in the reader's task: spaced, rate_limit, timestamp, elapsed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -26,7 +26,6 @@ class Paced(WaitingOperator):
         self.interval = interval
         self.ahead = (burst - 1) * interval
         self.grain = grain
-        self.time: Callable[[], float] = clock()
         self.full = 0.0
         self.item: Any = None  # the one that has to wait
         self.upstream: Iterator[Any] = EMPTY
@@ -36,7 +35,8 @@ class Paced(WaitingOperator):
         return self.passing(batch)
 
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
-        time, grain, interval, full = self.time, self.grain, self.interval, self.full
+        time = self._row.owner.backend.clock()  # `clock` would look for the backend
+        grain, interval, full = self.grain, self.interval, self.full
         slack = self.ahead + grain
         for item in items:
             now = time()
@@ -58,11 +58,8 @@ class Timestamp(Operator):
 
     leaves_frame = False
 
-    def __init__(self) -> None:
-        self.time: Callable[[], float] = clock()
-
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        time = self.time
+        time = clock()
         return ((time(), item) for item in batch)
 
 
@@ -70,11 +67,10 @@ class Elapsed(Operator):
     """Pairs of the seconds since the item before, or since the opening, and the item."""
 
     def __init__(self) -> None:
-        self.time: Callable[[], float] = clock()
-        self.last = self.time()
+        self.last = clock()()
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        time = self.time
+        time = clock()
         for item in batch:
             last, self.last = self.last, time()
             yield self.last - last, item
