@@ -737,6 +737,18 @@ async def test_what_several_tasks_have_brought_comes_in_turn(whole: bool) -> Non
     assert [*items] == [(place, each) for place, there in enumerate(lengths) for each in there]
 
 
+async def test_who_takes_everything_is_cut_by_time_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("anystream._core.channel.QUANTUM", 0)
+    channel = Channel(backend())
+    channel.read_whole(kept=True)
+    channel.lane(9000).extend(iter(range(9000)))
+    items = await channel.batch()
+    assert items is not None
+    assert 0 < len([*items]) < 9000
+
+
 @pytest.mark.parametrize("kind", ["generator", "range"])
 async def test_items_that_take_long_are_taken_one_by_one(
     kind: str, monkeypatch: pytest.MonkeyPatch
