@@ -58,10 +58,16 @@ def is_interruptible(frame: FrameType, event: str) -> bool:
     code = frame.f_code
     if not code.co_filename.startswith(INTERRUPTED) or "testing" in code.co_filename:
         return False
+    if code.co_name == "firstiter" and is_of_contextlib(frame.f_back):  # of a test's own generator
+        return False
     if event == "call":  # not where an await goes on
         at = max(frame.f_lasti, 0)
         return opname[code.co_code[at]] != "RESUME" or code.co_code[at + 1] & 3 < 2
     return event == "c_return"
+
+
+def is_of_contextlib(frame: FrameType | None) -> bool:
+    return frame is not None and frame.f_globals.get("__name__") == "contextlib"
 
 
 Kind: TypeAlias = Literal["generator", "iterator"]
