@@ -215,7 +215,7 @@ class Segment:
         self._complete = True
 
     def let_go(self) -> tuple[Operator, ...]:
-        """Refer to the operators no longer, which refer to this; they are."""
+        """Drop the operators, which refer to this in turn, and return them."""
         operators, self._operators, self._waiting = self._operators, (), None
         return operators
 

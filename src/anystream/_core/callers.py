@@ -14,7 +14,10 @@ ENDING = ("anystream.", "anyio.", "contextlib", "trio.", "pytest", "_pytest")
 """The beginnings of the names of modules that end the generators that they step, in one task."""
 
 ENTERING = 4
-"""Frames from `__aenter__` on: `Reader.enter`, `abandonable` and `caller` as well."""
+"""The frames of this package when a block is entered.
+
+They are `__aenter__`, `Reader.enter`, `abandonable` and `caller`.
+"""
 
 RESPONDING = ("django.", "fastapi.", "sse_starlette.", "starlette.")
 """The beginnings of the names of modules that iterate the body of a response."""
@@ -23,9 +26,10 @@ RESPONDING = ("django.", "fastapi.", "sse_starlette.", "starlette.")
 def caller(inside: int = 1) -> FrameType | None:
     """The frame outside of this package that has called into it.
 
-    At least so many frames are `inside`: to pass over one costs less than to look at it [open].
+    The search begins `inside` frames up the stack, all of which have to be of this package: it
+    costs less to skip a frame than to look at it [open].
     """
-    frame: FrameType | None = sys._getframe(inside)  # pyright: ignore[reportPrivateUsage]
+    frame: FrameType | None = sys._getframe(inside)  # pyright: ignore[reportPrivateUsage]  # documented
     while frame is not None and module(frame).startswith("anystream."):
         frame = frame.f_back
     return frame

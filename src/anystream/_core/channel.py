@@ -251,7 +251,7 @@ class Lane:
         return False
 
     def reserve(self, places: int) -> None:
-        """Keep so many places, for which there is room."""
+        """Keep this number of places, for which there is room."""
         self._promised += places
 
     def deliver(self, item: Any) -> None:
@@ -686,7 +686,7 @@ class Channel(SourceDefaults):
         return self._all() if self._sparing else self.items()
 
     async def _wait(self) -> None:
-        """Wait for news; the wait is timed if somebody has asked for that."""
+        """Wait until something has changed; time the wait once statistics were asked for."""
         self._waiting = self.backend.new_slot()
         if self.timing is not None:
             self.timing.reader.begin()

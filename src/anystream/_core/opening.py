@@ -615,7 +615,7 @@ class Opening(TaskOwner):
         segment, self._segment = self._segment, None
         if segment is not None:
             await segment.close(self)
-        if self._lost:
+        if self._lost:  # else a coroutine for nothing at each end [open]
             await self.close_lost(self)
         for source in reversed(self._owned):
             await source.close(self)
