@@ -37,15 +37,18 @@ class Paced(WaitingOperator):
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
         time = self._row.owner.backend.clock()  # `clock` would look for the backend
         grain, interval, full = self.grain, self.interval, self.full
-        slack = self.ahead + grain
+        most = self.ahead + 2 * grain
         for item in items:
-            now = time()
-            if full > now + slack:
+            idle = time() - grain  # a whole burst may pass if it might have done so then
+            if full <= idle:
+                full = idle + interval
+            elif full > idle + most:
                 self.item = item
                 self.suspended()
                 return
-            idle = now - grain  # from when on a whole burst may pass
-            self.full = full = max(idle, full) + interval
+            else:
+                full += interval
+            self.full = full
             yield item
 
     async def go_on(self) -> Iterator[Any]:
