@@ -368,7 +368,7 @@ class Opening(TaskOwner):
         else:
             assert self._group is not None
             self._tasks.add(task)
-            task.context().run(partial(self._group.start_soon, task.run, name=task.name()))
+            task.context().run(self._group.start_soon, task.run, name=task.name())
 
     def context(self) -> Context:
         """A copy of the context of the opening, for a task."""
