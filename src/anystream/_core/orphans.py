@@ -20,13 +20,20 @@ references: Callable[[object], float] = getattr(sys, "getrefcount", lambda _: na
 """How many there are to an object. PyPy counts none, and all of the row is left to it as ever."""
 
 
-async def close_row(
+def close_row(
     generator: AsyncGenerator[Any, Any], release: Release, given: object = None
-) -> None:
+) -> Awaitable[object]:
     """Close a generator, and what that leaves behind, the outermost one first, by `release`.
 
     What only `given`, which is closed after them, refers to is left behind as well.
     """
+    if AsyncGeneratorType in map(type, gc.get_referents(generator)):
+        return close_all(generator, release, given)
+    return release(generator.aclose)
+
+
+async def close_all(generator: AsyncGenerator[Any, Any], release: Release, given: object) -> None:
+    """The same for one that reads others."""
     holders: list[Any] = [given]
     row = inner(generator, holders)
     await release(generator.aclose)
