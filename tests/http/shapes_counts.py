@@ -238,7 +238,11 @@ COUNTS = [
         {"ok": True, "members": FIVE, "response_metadata": {"next_cursor": ""}},
         "members",
     ),
-    single("one page of JSON:API", {"jsonapi": {"version": "1.0"}, "data": FIVE}, "data"),
+    single(
+        "one page of JSON:API",
+        {"jsonapi": {"version": "1.0"}, "data": FIVE, "links": {"self": HOME}},
+        "data",
+    ),
     single("one page of OData", {"@odata.context": "x", "value": FIVE}, "value"),
     single("one page of Google", {"kind": "drive#fileList", "files": FIVE}, "files"),
     single("one page of FHIR", {"resourceType": "Bundle", "entry": FIVE}, "entry"),

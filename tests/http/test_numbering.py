@@ -10,7 +10,13 @@ import pytest
 from paged_api import API, query, sliced
 
 from anystream import Retry, Stream
-from anystream.http import PageStatusError, SchemeNotFound, fetch_all_pages
+from anystream.http import (
+    Offset,
+    PageNumber,
+    PageStatusError,
+    SchemeNotFound,
+    fetch_all_pages,
+)
 
 USERS = [{"id": number, "name": f"user {number}"} for number in range(1, 8)]
 
@@ -104,6 +110,80 @@ async def test_a_number_in_the_url_is_where_it_begins() -> None:
     got, asked = await read(lesson(USERS), "http://t/users?page=2&q=x")
     assert got == USERS[3:]
     assert asked == ["/users?page=2&q=x", "/users?q=x&page=3", "/users?q=x&page=4"]
+
+
+@pytest.mark.filterwarnings("ignore::anystream.http.IncompleteWarning")
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "count"), [("offset", None), ("startIndex", None), ("startAt", "total")]
+)
+async def test_a_position_in_the_url_is_where_it_begins(
+    name: str, count: str | None, first: int
+) -> None:
+    """However the API counts: it repeats where a page begins, and the next one is behind that."""
+
+    def answer(request: httpx.Request) -> Any:
+        at = int(query(request).get(name, first))
+        shown = {} if count is None else {count: len(USERS)}
+        return {"users": USERS[at - first :][:2], name: at, **shown}
+
+    for begin in range(first, first + len(USERS)):
+        for url, options in (
+            (f"http://t/users?{name}={begin}", {}),
+            ("http://t/users", {"params": {name: begin}}),
+        ):
+            got, asked = await read(answer, url, **options)
+            assert got == USERS[begin - first :]
+            assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("count", [None, "pages"])
+async def test_a_number_in_the_url_that_the_api_repeats(count: str | None, first: int) -> None:
+    def answer(request: httpx.Request) -> Any:
+        at = int(query(request).get("page", first))
+        shown = {} if count is None else {count: 4}
+        return {"users": USERS[(at - first) * 2 :][:2], "page": at, **shown}
+
+    for begin in range(first, first + 4):
+        got, asked = await read(answer, f"http://t/users?page={begin}")
+        assert got == USERS[(begin - first) * 2 :]
+        assert len(asked) == len(set(asked))
+
+
+async def test_a_number_in_the_url_of_an_api_of_a_known_kind() -> None:
+    def answer(request: httpx.Request) -> Any:
+        at = int(query(request).get("page", 0))
+        content = USERS[at * 2 :][:2]
+        told = {"number": at, "size": 2, "first": at == 0, "last": at == 3, "totalPages": 4}
+        return {"content": content, "numberOfElements": len(content), **told}
+
+    got, asked = await read(answer, "http://t/users?page=2")
+    assert got == USERS[4:]
+    assert asked == ["/users?page=2", "/users?page=3"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "told"),
+    [
+        *((PageNumber(total_pages="told"), told) for told in (-1, 0)),
+        *((Offset(total="told"), told) for told in (-1, 0, 2)),
+    ],
+    ids=str,
+)
+async def test_a_number_that_is_less_than_what_has_come_is_not_the_end(
+    scheme: Any, told: int
+) -> None:
+    """It counts something else, and the run ends with an empty page."""
+
+    def answer(request: httpx.Request) -> Any:
+        page = int(query(request).get("page", 1)) - 1
+        at = int(query(request).get("offset", page * 3))
+        return {"items": USERS[at : at + 3], "told": told}
+
+    got, asked = await read(answer, next=scheme)
+    assert got == USERS
+    assert len(asked) == 4
 
 
 async def test_an_item_that_comes_in_at_the_front_while_pages_are_read() -> None:

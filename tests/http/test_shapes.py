@@ -10,11 +10,12 @@ from api_shapes import ITEMS, Answer, Shape
 from shapes_counts import COUNTS, MISSPELT
 from shapes_cursors import CURSORS
 from shapes_links import LINKS
+from shapes_misleading import MISLEADING
 
 from anystream import http
 from anystream.http import ItemsNotFound, PaginationError, SchemeNotFound, fetch_all_pages
 
-SHAPES = [*LINKS, *CURSORS, *COUNTS]
+SHAPES = [*LINKS, *CURSORS, *COUNTS, *MISLEADING]
 NAMES = {name: getattr(http, name) for name in http.__all__}
 
 MOST = 40

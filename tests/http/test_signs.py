@@ -59,6 +59,12 @@ MORE: list[tuple[Any, Any, str]] = [
     (around(), {"X-Next-Page": "2"}, "the header X-Next-Page is '2'"),
     (around(), {"Link": '</2>; rel="next"'}, "the Link header names '/2'"),
     (around(_links={"next": "/2"}), {}, "'_links.next' is '/2'"),
+    (around(state={"next": "/things?page=2"}), {}, "'state.next' is '/things?page=2'"),
+    (around(state={"has_more": True}), {}, "'state.has_more' is true"),
+    (around(state={"next_cursor": "x"}), {}, "'state.next_cursor' is 'x'"),
+    (around(total=2, cursor="x"), {}, "'cursor' is 'x'"),
+    (around(total=2, has_more=True), {}, "'has_more' is true"),
+    (around(queries={"nextPage": [{"start": 3}]}), {}, "'queries.nextPage' is [{'start': 3}]"),
     (around(links={"next": "/2"}), {"Link": '</2>; rel="first"'}, "'links.next' is '/2'"),
 ]
 
@@ -97,6 +103,16 @@ NOTHING: list[Any] = [
     around(more_url=5),
     around(next={"path": 5}),
     around(next={"type": "text/html"}),
+    around(total=1),
+    around(total=-1),
+    around(total_pages=0),
+    around(count=2),
+    around(task={"done": True}),
+    around(task={"next": "/tasks?page=2"}),
+    around(task={"total": 7}),
+    around(task={"more_room": True}),
+    around(task={"has_more": True, "steps": [{"id": 1}]}),
+    around(task={"next_cursor": "x", "steps": {"items": [{"id": 1}]}, "parts": [{"id": 1}]}),
 ]
 
 

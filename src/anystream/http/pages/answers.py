@@ -13,7 +13,17 @@ from typing import Any, NamedTuple, cast
 from . import kinds
 from .links import links
 from .page import Answer, Header, Page, Step, in_words, is_object, lookup, whole
-from .schemes import FALSE, GraphQL, LinkHeader, NextURL, Offset, PageNumber, Scheme
+from .schemes import (
+    FALSE,
+    Countable,
+    Cursor,
+    GraphQL,
+    LinkHeader,
+    NextURL,
+    Offset,
+    PageNumber,
+    Scheme,
+)
 from .signs import PARAMS, Sign, Signs, by_nearness, squashed
 
 
@@ -28,10 +38,9 @@ class Said(NamedTuple):
     echo: str | None = None  # where the page repeats the number that it was asked for with
 
 
-def say(page: Page[Any]) -> Said:
-    """What the page says of those after it."""
-    first = not page.origin.step
-    rings = by_nearness(page)
+def say(page: Page[Any], before: Scheme | None = None) -> Said:
+    """What the page says of those after it; the scheme `before` has found those before it."""
+    rings = [credible(page, signs, before) for signs in by_nearness(page)]
     if page.origin.step.keys() == {"url"}:  # so links lead on, and a cursor beside them may stay
         rings = [replace(signs, tokens=[]) for signs in rings]
     endings: list[Said] = []
@@ -40,7 +49,7 @@ def say(page: Page[Any]) -> Said:
             return against(linked, rings)
         endings.append(linked)
     for signs in rings:
-        said = in_ring(page, signs, first)
+        said = in_ring(page, signs, before)
         if said.answer == "more" or (said.answer == "end" and (signs.no or signs.nulls)):
             return said
         if said.answer == "end":
@@ -53,10 +62,10 @@ def say(page: Page[Any]) -> Said:
         return endings[0]
     if (why := kinds.ended(page)) is not None:
         return Said("end", f"{why} if there is more")
-    echoed = in_echo(page, rings)
+    echoed = next(filter(None, (in_echo(page, signs, before) for signs in rings)), None)
     if echoed is None:
         return Said("unknown")
-    return Said("unknown", "", echoed[0], step_by(echoed[0], page), "", echoed[1])
+    return Said("unknown", "", echoed.scheme, echoed.step, "", echoed.place)
 
 
 def against(linked: Said, rings: list[Signs]) -> Said:
@@ -86,7 +95,7 @@ def in_link_header(page: Page[Any]) -> Said | None:
     return None
 
 
-def in_ring(page: Page[Any], signs: Signs, first: bool) -> Said:
+def in_ring(page: Page[Any], signs: Signs, before: Scheme | None) -> Said:
     if signs.no and not signs.yes:
         return Said("end", signs.no[0].words)
     for sign in sorted(signs.urls, key=lambda sign: str(sign.place).endswith((".path", ".link"))):
@@ -94,14 +103,14 @@ def in_ring(page: Page[Any], signs: Signs, first: bool) -> Said:
         plain = isinstance(sign.value, str) and scheme.base is None
         step: Step | None = {"url": sign.value} if plain else step_by(scheme, page)
         return followed(page, scheme, step, sign.words)
-    more = more_in(page, signs, first)
+    more = more_in(page, signs, before)
     if more is not None:
         counted = more in signs.totals or more in signs.counts
         came = f", and {len(page.records)} items have come" if counted else ""
-        return undoubted(page, signs, more.words + came)
+        return undoubted(page, signs, more.words + came, before)
     if signs.nulls:
         return Said("end", signs.nulls[0].words)
-    told = told_all(page, signs, first)
+    told = told_all(page, signs, before)
     return Said("unknown") if told is None else Said("end", told.words)
 
 
@@ -150,83 +159,92 @@ def next_url(page: Page[Any], path: str) -> NextURL:
     return url_at(path)
 
 
-def more_in(page: Page[Any], signs: Signs, first: bool) -> Sign | None:
+def more_in(page: Page[Any], signs: Signs, before: Scheme | None) -> Sign | None:
     """What says that there is more."""
-    if signs.yes:
-        return signs.yes[0]
-    done = told_all(page, signs, first)
-    if signs.tokens and done is None:
-        return signs.tokens[0]
-    if done is None or done not in signs.pages:
-        for sign in signs.pages:
-            if sign.value > 1 and not is_last_number(signs, sign) and (first or signs.page_echoes):
-                return sign
-    for sign in (*signs.totals, *signs.counts):
-        if remains(page, signs, sign, first):
+    if signs.yes or signs.tokens:
+        return (*signs.yes, *signs.tokens)[0]
+    for sign in signs.pages:
+        number = numbered(page, signs, before)
+        if sign.value > (number or 1) and (number is not None or is_first(page)):
             return sign
-    return None
+    came = have_come(page, signs, before)
+    return next((sign for sign in (*signs.totals, *signs.counts) if -1 < came < sign.value), None)
 
 
-def is_last_number(signs: Signs, count: Sign) -> bool:
-    """Whether this is the last page of as many, by the number that it gives itself."""
-    number = next((each.value for each in signs.page_echoes), None)
-    return number is not None and number + (number == 0) >= count.value + (count.value == 0)
-
-
-def remains(page: Page[Any], signs: Signs, total: Sign, first: bool) -> bool:
-    """Whether there are more items than have come; on a later page the offset tells of those."""
-    if signs.offset_echoes and not is_range(signs):
-        offset = signs.offset_echoes[0]
-        before = int(offset.value) - counts_from_one(offset)
-        return before + len(page.records) < int(total.value)
-    return first and int(total.value) > len(page.records)
-
-
-def told_all(page: Page[Any], signs: Signs, first: bool) -> Sign | None:
+def told_all(page: Page[Any], signs: Signs, before: Scheme | None) -> Sign | None:
     """A total that has come, or a number of pages that this is the last one of."""
     for sign in signs.pages:
-        if is_last_number(signs, sign) or (
-            first and int(sign.value) <= 1 and not signs.page_echoes
-        ):
+        number = numbered(page, signs, before)
+        if sign.value == (number or 1) and (number is not None or is_first(page)):
             return sign
-    for sign in signs.totals:
-        if (first or signs.offset_echoes) and not remains(page, signs, sign, first):
-            return sign
-    return None
+    came = have_come(page, signs, before)
+    return next((sign for sign in signs.totals if sign.value == came), None)
 
 
-def undoubted(page: Page[Any], signs: Signs, more: str) -> Said:
+def undoubted(page: Page[Any], signs: Signs, more: str, before: Scheme | None) -> Said:
     """There is more; continue where it is known how."""
     if (found := by_kind(page, more)) is not None:
         return found
-    if (echoed := in_echo(page, [signs])) is not None:
-        scheme, place = echoed
-        return Said("more", more, scheme, step_by(scheme, page), f"next={scheme!r}", place)
+    ways = (
+        named_position(page, signs),
+        in_echo(page, signs, before),
+        in_echo(page, replace(signs, pages=[], totals=[]), before),  # which tell of the end
+    )
+    for echo in ways:
+        if echo is not None and echo.step is not None:
+            return Said("more", more, echo.scheme, echo.step, f"next={echo.scheme!r}", echo.place)
     return Said("more", more, None, None, advised(page, signs))
 
 
 # -- numbers that a response repeats --------------------------------------------------------------
 
 
-def in_echo(page: Page[Any], rings: list[Signs]) -> tuple[Scheme, str] | None:
+class Echo(NamedTuple):
     """A scheme by the parameter that the response repeats; whether it is one, the next page tells.
 
     The number in the next response has to be the one that was asked for.
     """
+
+    scheme: Scheme
+    step: Step | None
+    place: str  # of the number
+
+
+def in_echo(page: Page[Any], signs: Signs, before: Scheme | None) -> Echo | None:
+    """What the response repeats of the request."""
     if page.response.request.method != "GET":
         return None
-    for signs in rings:
-        pages = next(iter(signs.pages), None)
-        total = next(iter((*signs.totals, *signs.counts)), None)
-        for sign in signs.page_echoes:
-            param = PARAMS.get(squashed(sign.key), sign.key)
-            count = None if pages is None else pages.place
-            return PageNumber(param, min(1, sign.value), total_pages=count), str(sign.place)
-        for sign in signs.offset_echoes if not is_range(signs) else ():
-            start = 1 if counts_from_one(sign) else 0
-            place = None if total is None else total.place
-            return Offset(sign.key, total=place, start=start), str(sign.place)
+    scheme: Countable
+    for sign in signs.page_echoes:
+        count = next((each.place for each in signs.pages), None)
+        scheme = PageNumber(parameter(sign), base(page, sign, before), total_pages=count)
+        return Echo(scheme, scheme.after(sign.value, page), str(sign.place))
+    for sign in signs.offset_echoes if not is_range(signs) else ():
+        total = next((each.place for each in signs.totals), None)
+        scheme = Offset(parameter(sign), total=total, start=base(page, sign, before))
+        return Echo(scheme, scheme.after(sign.value, page), str(sign.place))
     return None
+
+
+def named_position(page: Page[Any], signs: Signs) -> Echo | None:
+    """Where the next page begins, as the server says: it may have passed over some items."""
+    if page.response.request.method != "GET" or is_range(signs):
+        return None
+    for echo in signs.offset_echoes:
+        for sign in signs.tokens:
+            number = whole(sign.value)
+            if isinstance(sign.place, str) and number is not None and number > echo.value:
+                scheme = Cursor(sign.place, param=parameter(echo))
+                return Echo(scheme, step_by(scheme, page), str(echo.place))
+    return None
+
+
+def parameter(echo: Sign) -> str:
+    return PARAMS.get(squashed(echo.key), echo.key)
+
+
+def is_first(page: Page[Any]) -> bool:
+    return not page.origin.step
 
 
 def is_range(signs: Signs) -> bool:
@@ -234,8 +252,46 @@ def is_range(signs: Signs) -> bool:
     return bool(signs.offset_echoes) and signs.offset_echoes[0].key == "from"
 
 
-def counts_from_one(offset: Sign) -> bool:
-    return squashed(offset.key) == "startindex"
+def base(page: Page[Any], echo: Sign, before: Scheme | None) -> int:
+    """The number of the first page or item: the first page tells it, unless the URL has a number.
+
+    Where nothing does it is 1. If it is 0 in fact, one request too many is made at the end, and
+    otherwise the last item would be missing.
+    """
+    if isinstance(before, Countable):
+        return before.start
+    given = parameter(echo) in page.response.url.params
+    return int(echo.value) if echo.value in (0, 1) and is_first(page) and not given else 1
+
+
+def numbered(page: Page[Any], signs: Signs, before: Scheme | None) -> int | None:
+    """Which page this is, counted from 1, if it says so."""
+    return next(
+        (max(1, sign.value - base(page, sign, before) + 1) for sign in signs.page_echoes), None
+    )
+
+
+def have_come(page: Page[Any], signs: Signs, before: Scheme | None) -> int:
+    """How many items come up to the end of this page, or -1 if it does not tell."""
+    if not page.records and not is_first(page):
+        return -1  # it lies behind the last item, wherever that is
+    for sign in signs.offset_echoes:
+        start = 1 if is_range(signs) else base(page, sign, before)
+        return max(0, int(sign.value) - start) + len(page.records)
+    return len(page.records) if is_first(page) and (numbered(page, signs, before) or 1) == 1 else -1
+
+
+def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
+    """The signs without numbers that are less than what has come, and count something else."""
+    here, came = len(page.records), have_come(page, signs, before)
+    number = numbered(page, signs, before) or (1 if page.records else 0)
+    return replace(
+        signs,
+        pages=[sign for sign in signs.pages if sign.value >= number],
+        totals=[sign for sign in signs.totals if sign.value >= max(here, came)],
+        # Mostly the number of items of this page, or of those that were asked for.
+        counts=[sign for sign in signs.counts if sign.value > here and sign.value >= came],
+    )
 
 
 # -- what to write ------------------------------------------------------------------------------
@@ -293,5 +349,6 @@ def total_of(page: Page[Any]) -> int | None:
         return None
     for signs in reversed(by_nearness(page)):
         for sign in signs.totals:
-            return whole(sign.value)
+            if sign.value >= len(page.records):
+                return whole(sign.value)
     return None

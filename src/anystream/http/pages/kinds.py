@@ -39,7 +39,7 @@ class Shape:
     header: str = ""  # of the response
     asked: str = ""  # a header of the request
     sends: str = ""  # a member of the JSON body of the request
-    url: re.Pattern[str] = ANY  # in the path of the URL
+    url: re.Pattern[str] = ANY  # in the host and the path of the URL
 
     def fits(self, page: Page[Any]) -> bool:
         request = page.response.request
@@ -55,7 +55,7 @@ class Shape:
             and (not self.header or self.header in page.response.headers)
             and (not self.asked or self.asked in request.headers)
             and (not self.sends or bool(sent(page).get(self.sends)))
-            and bool(self.url.search(page.response.url.path))
+            and bool(self.url.search(f"{page.response.url.host}{page.response.url.path}"))
         )
 
 
@@ -72,12 +72,21 @@ class Kind:
 OBJECT = "object"  # which says what one is, in the APIs that are like Stripe's
 LIST = {OBJECT: "list"}
 
+GOOGLE = re.compile(r"^[a-z0-9.-]+\.googleapis\.com/")
+XRPC = re.compile("/xrpc/")
+
 KINDS = (
     Kind(
         "Google",
         GET,
         Cursor("nextPageToken", param="pageToken"),
         Shape(has=("nextPageToken",), texts={"kind": r"\w+#"}),
+    ),
+    Kind(
+        "Google",
+        GET,
+        Cursor("nextPageToken", param="pageToken"),
+        Shape(has=("nextPageToken",), url=GOOGLE),
     ),
     Kind(
         "Kubernetes",
@@ -143,7 +152,7 @@ KINDS = (
         "the AT Protocol",
         GET,
         Cursor("cursor", param="cursor"),
-        Shape(has=("cursor",), url=re.compile("/xrpc/")),
+        Shape(has=("cursor",), url=XRPC),
     ),
     Kind(
         "X",
@@ -240,7 +249,8 @@ KINDS = (
         POST,
         Cursor("cursor", body="cursor", more=MORE, url="/2/files/list_folder/continue"),
         Shape(
-            has=("entries", "cursor", MORE), url=re.compile("^/2/files/list_folder(/continue)?$")
+            has=("entries", "cursor", MORE),
+            url=re.compile("^[^/]*/2/files/list_folder(/continue)?$"),
         ),
     ),
 )
@@ -281,28 +291,36 @@ def graphql(page: Page[Any]) -> GraphQL | None:
 ENDINGS = (
     ("OData names a next link", Shape(has=("@odata.context",))),
     ("OData names a next link", Shape(has=("odata.metadata",))),
-    ("JSON:API names a next link", Shape(has=("jsonapi",))),
+    ("JSON:API names a next link", Shape(has=("jsonapi", "links"))),
     ("a FHIR bundle names a next link", Shape(values={"resourceType": "Bundle"})),
     (
         "a collection of features names a next link",
         Shape(has=("links",), values={"type": "FeatureCollection"}),
     ),
     ("a listing of Google has a nextPageToken", Shape(texts={"kind": r"\w+#"})),
+    ("a listing of Google has a nextPageToken", Shape(url=GOOGLE)),
     (
         "a list of Kubernetes has a continue token",
         Shape(has=("apiVersion", "kind", "metadata.resourceVersion")),
     ),
     ("MediaWiki says how to continue", Shape(has=("batchcomplete",))),
     ("DynamoDB gives a LastEvaluatedKey", Shape(has=("ScannedCount",))),
-    (
-        "X gives a next_token",
-        Shape(has=("meta.result_count", "meta.newest_id", "meta.oldest_id")),
-    ),
+    ("X gives a next_token", Shape(has=("data", "meta.result_count"))),
     ("Airtable gives an offset", Shape(has=("records",), items=("id", "createdTime", "fields"))),
     (
         "HubSpot says how to continue in paging",
         Shape(has=("results",), items=("id", "properties", "archived")),
     ),
+    (
+        "HubSpot says how to continue in paging",
+        Shape(has=("results",), header="x-hubspot-correlation-id"),
+    ),
+    ("AWS gives a token", Shape(asked="x-amz-target")),
+    ("the AT Protocol gives a cursor", Shape(url=XRPC)),
+    ("Datadog gives meta.page.after", Shape(has=("data", "meta.elapsed", "meta.request_id"))),
+    ("Okta names the next page in a Link header", Shape(header="x-okta-request-id")),
+    ("Shopify names the next page in a Link header", Shape(header="x-shopify-api-version")),
+    ("Slack gives a next_cursor", Shape(values={"ok": True}, header="x-slack-req-id")),
 )
 """What makes the absence of a way on the end, and which responses are known for it."""
 

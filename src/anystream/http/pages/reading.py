@@ -56,7 +56,9 @@ class PageReader:
 
     async def led_on(self, page: Page[Any]) -> Page[Any]:
         """The page with the way to the next one."""
-        said = answers.Said("unknown") if self.given is not None else answers.say(page)
+        said = answers.Said("unknown")
+        if self.given is None:
+            said = answers.say(page, self.scheme)
         following, error = None, None
         try:
             if self.given is not None:

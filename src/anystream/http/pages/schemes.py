@@ -29,6 +29,7 @@ from .page import (
     is_step,
     lookup,
     number_at,
+    whole,
 )
 
 MORE = "has_more"
@@ -115,14 +116,14 @@ class Countable(Scheme):
             return super().sized(page_size)
         return {"json": {self.size: page_size}}
 
-    def position(self, step: Step) -> int:
-        """The number that this step has sent; without one it was the first page."""
+    def position(self, step: Step, default: int | None = None) -> int:
+        """The number that this step has sent, or else that of the first page."""
         name, part = (self.param, "params") if self.body is None else (self.body, "json")
         value = cast("dict[str, Any]", step.get(part, {})).get(name)
         if value is not None and self.template is not None:
             before, _, behind = self.template.partition("{}")
             value = str(value).removeprefix(before).removesuffix(behind)
-        return self.start if value is None else int(value)
+        return (self.start if default is None else default) if value is None else int(value)
 
     def valid(self) -> None:
         for name in ("param", "body", "template", "size"):
@@ -148,10 +149,17 @@ class Countable(Scheme):
         return self.at(following) if stride and following < self.start + count else None
 
     def next(self, page: Page[Any]) -> Step | None:
-        step, count = page.origin.step, self.count(page)
-        if count is not None:
-            return self.ahead(step, page, count)
-        return self.at(self.position(step) + self.stride(page)) if page.records else None
+        given = whole(page.response.url.params.get(self.param, "")) if self.body is None else None
+        return self.after(self.position(page.origin.step, given), page)
+
+    def after(self, number: int, page: Page[Any]) -> Step | None:
+        """The step after `page`, which has this number."""
+        count, following = self.count(page), number + self.stride(page)
+        if count is not None and page.records and following > self.start + count:
+            count = None  # which are less than have come, so it counts something else
+        if count is None:
+            return self.at(following) if page.records else None
+        return self.at(following) if number < following < self.start + count else None
 
     def gap(self, first: Page[Any], page: Page[Any]) -> str | None:
         """Why pages of fixed steps would not fit together with this one, if they do not."""
@@ -205,10 +213,7 @@ class Numbering(PageNumber):
     """
 
     def next(self, page: Page[Any]) -> Step | None:
-        if self.probes(page):
-            return self.at(1)
-        given = page.response.url.params.get(self.param, "")
-        return self.at((self.position(page.origin.step) if page.origin.step else int(given)) + 1)
+        return self.at(1) if self.probes(page) else super().next(page)
 
     def probes(self, page: Page[Any]) -> bool:
         """Whether the page after this one may be the same again."""

@@ -28,6 +28,9 @@ DEPTH = 6
 MOST = 1000
 """How many members of a body are looked at."""
 
+HEADER, APART = -1, -2
+"""How near to the items a header is, and an object that is about something else than the list."""
+
 
 class Meaning(NamedTuple):
     """What the name of a member says, without its value."""
@@ -63,15 +66,16 @@ def members(page: Page[Any]) -> Iterator[Member]:
     looked = 0
     while waiting and looked < MOST:
         found, keys, under = waiting.popleft()
-        near = shared(keys, home)
+        near = nearness(keys, home)
         looked += len(found)
         for key, value in found.items():
             means = meaning(squashed(key), under)
             if means is not None:
                 yield Member(".".join((*keys, key)), means, value, near)
             if is_object(value):
-                if len(keys) < DEPTH and not is_another(value, page.records):
-                    waiting.append((value, (*keys, key), squashed(key)))
+                inner = (*keys, key)
+                if len(keys) < DEPTH and not is_another(value, inner, home, page.records):
+                    waiting.append((value, inner, squashed(key)))
             elif value is not page.records and elements(value):
                 yield from in_list(".".join((*keys, key)), value, near)
 
@@ -98,11 +102,15 @@ def rels(value: Any) -> list[str]:
     return [each for each in elements(value) if isinstance(each, str)]
 
 
-def is_another(value: dict[str, Any], records: list[Any]) -> bool:
-    """Whether an object is a connection of GraphQL with items of its own."""
-    lists = [value.get("nodes"), value.get("edges")]
-    others = all(each is not records for each in lists)
-    return "pageInfo" in value and others and any(isinstance(each, list) for each in lists)
+def is_another(
+    value: dict[str, Any], keys: tuple[str, ...], home: tuple[str, ...], records: list[Any]
+) -> bool:
+    """Whether an object has items of its own, which what it says of more pages is about."""
+    if "pageInfo" not in value and nearness(keys, home) != APART:
+        return False
+    lists = [each for each in map(elements, value.values()) if each and is_object(each[0])]
+    ours = any(each is records for each in lists)
+    return not ours and any(not is_list_of_links(each) for each in lists)
 
 
 def keys_of(data: Any, path: str) -> tuple[str, ...]:
@@ -117,13 +125,14 @@ def keys_of(data: Any, path: str) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def shared(keys: tuple[str, ...], home: tuple[str, ...]) -> int:
-    count = 0
+def nearness(keys: tuple[str, ...], home: tuple[str, ...]) -> int:
+    """How much of the way to the items leads to an object that is about the list."""
+    near = 0
     for mine, other in zip(keys, home, strict=False):
         if mine != other:
             break
-        count += 1
-    return count
+        near += 1
+    return near if all(CONTAINER.fullmatch(squashed(key)) for key in keys[near:]) else APART
 
 
 @lru_cache(maxsize=4096)
@@ -148,7 +157,7 @@ def headers(page: Page[Any]) -> Iterator[Member]:
     """The headers that may say something of other pages."""
     for raw, value in page.response.headers.raw:
         if (found := header(raw)) is not None:
-            yield Member(*found, value.decode("latin-1"), -1)
+            yield Member(*found, value.decode("latin-1"), HEADER)
 
 
 # -- what it means ------------------------------------------------------------------------------
@@ -176,6 +185,19 @@ NOT_NULL = ("marker", "bookmark")  # which repeat what the request has said
 CONTAINERS = re.compile(
     "(?:page|pages|paging|pagination|meta|metadata|data|cursors?|next|pageinfo)?"
 )
+CONTAINER = re.compile(
+    f"(?:{_PAGES}|queries|pagings?|paginations?|pagers?|paginators?|meta|metadata|links?|cursors?|next|more"
+    "|prev|previous|info|information|response|search|summary|nav|navigation|header|hits|resumption"
+    "|continuation|continue|bookmark|scroll|range|window|view|embedded|envelope|body|payload"
+    "|content|able|additional)+"
+)
+"""Names of objects that say something of the list beside them."""
+
+SURE = re.compile(
+    f"(?:has|is|are)?(?:any)?more(?:{_PAGES})?|(?:has)?next.*|.*cursor.*|(?:is)?truncated"
+)
+"""Names that say so in any other object, too, if it has no items of its own."""
+
 YES = re.compile(
     "(?:is|has|are|there|thereare|can)?(?:load)?(?:any)?more(?:.*)|(?:has|is)next.*|.*hasmore.*|nextpage"
     "|next|hasadditional.*|(?:is|results?)?truncated|exceededtransferlimit"
@@ -240,6 +262,19 @@ def read(found: Iterable[Member], page: Page[Any]) -> Signs:
     for member in found:
         sort(member, signs, page)
     return signs
+
+
+def certain(signs: Signs, page: Page[Any]) -> Signs:
+    """Those of the signs that count in an object which is about something else than the list.
+
+    It may be one of its own pages or states, so it cannot end the run, nor lead anywhere else.
+    """
+    here = str(page.response.url)
+    return Signs(
+        yes=[sign for sign in signs.yes if SURE.fullmatch(squashed(sign.key))],
+        urls=[sign for sign in signs.urls if leads_on(str(sign.value), here)],
+        tokens=[sign for sign in signs.tokens if SURE.fullmatch(squashed(sign.key))],
+    )
 
 
 NUMBERS = (
@@ -316,6 +351,8 @@ def sort_next(place: str | Header, rest: str, value: Any, signs: Signs, page: Pa
         signs.urls.append(Sign(place, value))  # which says how its target is asked for
     elif fits and (isinstance(value, str | int) or rest == "range"):
         signs.tokens.append(Sign(place, value))
+    elif rest == "page" and elements(value):  # what to ask for, as Google's search has it
+        signs.yes.append(Sign(place, value))
 
 
 @lru_cache(maxsize=4096)
@@ -379,9 +416,12 @@ def leads_on(value: str, url: str) -> bool:
 
 
 def by_nearness(page: Page[Any]) -> list[Signs]:
-    """The signs that are nearest to the items, and so on outwards; those of the headers last."""
-    rings: dict[int, list[Member]] = {}
+    """The signs that are nearest to the items, and so on outwards; then those of the headers.
+
+    Last are those of objects that are about something else.
+    """
+    rings: dict[int, list[Member]] = {HEADER: [*headers(page)], APART: []}
     for member in members(page):
         rings.setdefault(member.near, []).append(member)
-    found = [read(rings[near], page) for near in sorted(rings, reverse=True)]
-    return [*found, read(headers(page), page)]
+    *found, apart = [read(rings[near], page) for near in sorted(rings, reverse=True)]
+    return [*found, certain(apart, page)]
