@@ -1,6 +1,7 @@
 """Context variables: who sees what has been set, and where."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -8,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import Sender, Stream, async_range, producer
+from anystream import Sender, Stream, async_range, chain, producer
 
 REQUEST: ContextVar[str] = ContextVar("REQUEST", default="none")
 
@@ -87,6 +88,107 @@ async def test_workers_stay_where_what_was_set_is_taken_back(operator: str) -> N
 
     await getattr(async_range(30), operator)(handle, concurrency=3).drain()
     assert len(tasks) == 3
+
+
+class Array:
+    """Compares as those of numpy do."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __ne__ = __eq__
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
+ANYTHING: ContextVar[Any] = ContextVar("ANYTHING", default=None)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("operator", [*CALLS, "flat_map"])
+@pytest.mark.parametrize("make", [Array, list[int], lambda: 10**30], ids=["array", "list", "int"])
+async def test_values_are_not_compared(operator: str, source: str, make: Any) -> None:
+    """One that cannot be compared is no error, and one that is equal is another one still."""
+    calls = {**CALLS, "flat_map": lambda s, fn: s.flat_map(fn, concurrency=2).collect()}
+    seen: list[Any] = []
+
+    async def handle(number: int) -> list[int]:
+        seen.append(ANYTHING.get())
+        ANYTHING.set(make())
+        await checkpoint()
+        return [number]
+
+    ANYTHING.set(given := make())
+    await calls[operator](Stream(SOURCES[source](9)), handle)
+    assert len(seen) == 9
+    assert all(each is given for each in seen)
+
+
+def rows(first: int, last: int) -> Iterator[str]:
+    token = REQUEST.set("rows")
+    try:
+        for number in range(first, last):
+            yield f"{number} {REQUEST.get()}"
+    finally:
+        REQUEST.reset(token)
+
+
+class Rows:
+    def __iter__(self) -> Iterator[str]:
+        return rows(0, 9)
+
+
+class Counter:
+    """Counts in a variable, which each step sets."""
+
+    def __init__(self) -> None:
+        self.number = -1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.number += 1
+        if self.number == 9:
+            raise StopIteration
+        REQUEST.set("rows")
+        return f"{self.number} {REQUEST.get()}"
+
+
+PLAIN: dict[str, Callable[[], Stream[str]]] = {
+    "a generator": lambda: Stream(rows(0, 9)),
+    "a function": lambda: Stream(lambda: rows(0, 9)),
+    "an iterable": lambda: Stream(Rows()),
+    "an iterator": lambda: Stream(Counter()),
+    "itertools": lambda: Stream(itertools.chain(rows(0, 4), rows(4, 9))),
+    "map": lambda: Stream(map(str, rows(0, 9))),
+    "a chain": lambda: chain(rows(0, 4), rows(4, 9)),
+    "repeat": lambda: Stream(Rows()).repeat(1),
+    "a row": lambda: Stream(rows(0, 9)).take(20),
+}
+
+
+@pytest.mark.parametrize("operator", ["map", "filter", "flat_map"])
+@pytest.mark.parametrize("source", PLAIN)
+async def test_a_plain_source_has_a_context_of_its_own(source: str, operator: str) -> None:
+    """Its steps are made in one task, whatever it sets, and no call sees that."""
+    seen: list[str] = []
+
+    async def handle(row: str) -> Any:
+        seen.append(REQUEST.get())
+        await checkpoint()
+        return [row] if operator == "flat_map" else row
+
+    REQUEST.set("block")
+    found = getattr(PLAIN[source](), operator)(handle, concurrency=2)
+    assert sorted(await found.collect()) == [f"{number} rows" for number in range(9)]
+    assert seen == ["block"] * 9
+    if source not in ("itertools", "map"):  # of which nobody closes the generators inside
+        async with getattr(PLAIN[source](), operator)(handle, concurrency=2) as items:
+            assert str(await anext(items)).endswith("rows")
 
 
 async def test_results_and_errors_keep_their_places() -> None:

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from insides import opening_of
 
 from anystream import (
+    Retry,
     Stream,
     StreamBusyError,
     StreamConsumedError,
@@ -301,3 +302,27 @@ async def test_a_cancelled_step_of_a_bare_run_closes_what_a_part_of_it_holds() -
 async def test_a_condition_that_holds_to_the_end() -> None:
     assert await async_range(5).take_while(lambda n: n < 9).collect() == [0, 1, 2, 3, 4]
     assert await async_range(5).skip_while(lambda n: n < 9).collect() == []
+
+
+class Steps:
+    """What `await` takes, and no coroutine: its steps are a plain iterator."""
+
+    def __await__(self) -> Any:
+        return iter(())
+
+
+async def test_an_awaitable_whose_steps_are_a_plain_iterator() -> None:
+    def fail(_: Any) -> int:
+        raise ValueError("number")
+
+    numbers = Stream([1, 2])
+    assert await numbers.map(lambda _: Steps()).collect() == [None, None]
+    assert await numbers.map(lambda _: Steps(), concurrency=2).collect() == [None, None]
+    assert await numbers.filter(lambda _: Steps()).collect() == []
+    assert await numbers.tap(lambda _: Steps()).collect() == [1, 2]
+    assert await numbers.map(fail).catch(lambda _: Steps()).collect() == []
+    hooked = numbers.map(fail).retry(Retry(1, first=0, hook=lambda *_: Steps()))
+    with pytest.raises(ValueError, match="number"):
+        await hooked.collect()
+    with pytest.raises(TypeError, match="got None"):
+        await Stream(lambda: Steps()).collect()

@@ -3,12 +3,22 @@
 import inspect
 import reprlib
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
-from anystream import Retry, Stream, async_range, from_callback, from_thread, merge, poll, ticker
+from anystream import (
+    Retry,
+    Stream,
+    async_range,
+    from_callback,
+    from_thread,
+    merge,
+    poll,
+    stream,
+    ticker,
+)
 from anystream.http import fetch_all_pages, json_seq, lines, ndjson, sse
 from anystream.testing import marbles
 
@@ -51,6 +61,18 @@ WRITTEN: list[tuple[Call, str]] = [
 @pytest.mark.parametrize(("call", "text"), WRITTEN, ids=[text for _, text in WRITTEN])
 def test_a_call_is_shown_as_it_was_written(call: Call, text: str) -> None:
     assert repr(call()) == text
+
+
+@stream
+async def users(name: str, self: int = 0) -> AsyncIterator[str]:
+    yield name
+
+
+async def test_an_argument_may_have_any_name() -> None:
+    made = users(name="x")
+    assert repr(made) == "users(name='x')"
+    assert await made.buffer(1).collect() == ["x"]
+    assert repr(users("x", self=2)) == "users('x', self=2)"
 
 
 class Incomparable:

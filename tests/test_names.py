@@ -2,13 +2,24 @@
 
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import Sender, Stream, async_range, from_thread, merge, producer, ticker, zip
+from anystream import (
+    Sender,
+    Stream,
+    StreamConsumedError,
+    async_range,
+    from_thread,
+    merge,
+    producer,
+    ticker,
+    zip,
+)
 
 
 async def fetch(n: int) -> int:
@@ -113,6 +124,54 @@ async def test_the_tasks_of_share_and_of_inner_streams_are_named_too() -> None:
     async with inner as items:
         await anext(items)
         assert {"buffer(1)", "buffer(2)"} < {*of_streams(before)}
+
+
+class Stop(BaseException):
+    """Such as Ctrl-C."""
+
+
+class Odd:
+    """A value whose text, or whose attributes, cannot be had."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def __getattr__(self, name: str) -> Any:
+        raise self.error(name)
+
+    def __repr__(self) -> str:
+        raise self.error
+
+
+def given(value: Any) -> Stream[int]:
+    return Stream([1]).map(partial(add, name=value), concurrency=2)
+
+
+async def add(number: int, name: Any) -> int:
+    return number
+
+
+async def test_a_task_has_a_name_whatever_the_arguments_are() -> None:
+    for value in ("n", Odd(RuntimeError), 10**5000, [Odd(ValueError)], {1: 10**5000}):
+        assert await given(value).collect() == [1]
+        assert repr(given(value)).startswith("Stream([1]).map(partial(add, name=")
+        assert await ticker(1).heartbeat(5, value).first() > 0
+    assert "[<Odd instance at " in repr(given([Odd(ValueError)]))
+
+
+async def test_what_a_text_raises_that_nothing_may_hide_corrupts_nothing() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    stream = Stream(numbers()).buffer(1).map(partial(add, name=Odd(Stop)), concurrency=2)
+    with anyio.fail_after(9):
+        with pytest.raises(Stop):
+            async with stream:
+                pytest.fail("it is not entered")
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep, 1)
+    with pytest.raises(StreamConsumedError):
+        await stream.collect()
 
 
 CHANGED: ContextVar[int] = ContextVar("CHANGED")

@@ -258,6 +258,44 @@ async def test_an_error_that_allows_no_attributes_tells_of_others_too() -> None:
     assert len(error.__siblings__) == len(error.__notes__[1:]) == 7
 
 
+class GivesNone(ConnectionError):
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+class RaisesKeyError(ConnectionError):
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+class HasNoText(ConnectionError):
+    def __repr__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize("kind", [GivesNone, RaisesKeyError, HasNoText])
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_error_with_odd_methods_comes_as_any_other(
+    way: str, kind: type[Exception]
+) -> None:
+    line = Line(dict.fromkeys(range(8), kind))
+    error = await in_an_outage(line, WAYS[way](line).drain)
+    assert type(error) is kind
+    assert any(note.startswith("in ") for note in error.__notes__)
+
+
+@pytest.mark.parametrize("kind", [GivesNone, RaisesKeyError, HasNoText])
+async def test_an_error_with_odd_methods_is_dealt_with(kind: type[Exception]) -> None:
+    def fail(_: int) -> int:
+        raise kind
+
+    for stream in (Stream([1]), Stream([1]).buffer(5)):
+        assert await stream.map(fail).catch(lambda _: [0]).collect() == [0]
+        for failing in (stream.map(fail), stream.map(fail, concurrency=2)):
+            with pytest.raises(kind):
+                await failing.retry(Retry(1, first=0)).buffer(2).collect()
+
+
 # -- what was read ahead --------------------------------------------------------------------
 
 

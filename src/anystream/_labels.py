@@ -3,7 +3,7 @@
 import inspect
 import reprlib
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -19,6 +19,13 @@ class Short(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()
         self.maxstring = self.maxother = 60
+
+    def repr1(self, x: Any, level: int) -> str:
+        """A text in any case: a `repr` may raise, as that of a very long integer does."""
+        try:
+            return super().repr1(x, level)
+        except Exception:
+            return f"<{type(x).__name__}>"
 
     def repr_bytes(self, value: bytes | bytearray, level: int) -> str:
         """The ends are enough: the text of all of it may take longer than reading it."""
@@ -209,7 +216,7 @@ class Item:
         return f"{self.call}[{value(self.key)}]"
 
 
-def call(name: str, *args: Any, **kwargs: Any) -> Label:
+def call(name: str, /, *args: Any, **kwargs: Any) -> Label:
     """`name(1, fn, key=2)`"""
     label = Label()
     label.call = Form(name), args, kwargs
@@ -229,16 +236,19 @@ def instance(made: Any) -> str:
 def value(arg: Any) -> str:
     if isinstance(arg, partial):
         return str(call("partial", arg.func, *arg.args, **arg.keywords))
-    name = getattr(arg, "__qualname__", None)
+    try:
+        name = getattr(arg, "__qualname__", None)
+    except Exception:  # of a `__getattr__` of the user's
+        name = None
     if isinstance(name, str):
         return name.rpartition("<locals>.")[2]
     return short.repr(arg)
 
 
 def brief(arg: Any) -> str:
-    if type(arg) is int:  # as most are
+    if type(arg) is int and abs(arg) < LONG_INTEGER:  # as most are
         return str(arg)
-    return "..." if hasattr(arg, "__aiter__") else in_a_line(value(arg))
+    return "..." if issubclass(type(arg), AsyncIterable) else in_a_line(value(arg))
 
 
 def is_default(value: Any, default: Any) -> bool:
@@ -250,6 +260,9 @@ def is_default(value: Any, default: Any) -> bool:
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
+
+LONG_INTEGER = 10**18
+"""From here on its text is cut; that of more digits than Python allows cannot be made."""
 
 LONGEST = 200
 """Characters of the text of a stream, in its `repr` and in errors."""

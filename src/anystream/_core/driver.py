@@ -232,7 +232,13 @@ async def resolved(value: Any, owner: Owner | None = None) -> Any:
 
 def iterate(awaitable: Any) -> Generator[Any, Any, Any]:
     """What a function that `awaits` can `yield from` in order to await `awaitable`."""
-    steps: Generator[Any, Any, Any] = awaitable
-    if not isinstance(awaitable, STEPPED):
-        steps = awaitable.__await__()
-    return steps
+    if isinstance(awaitable, STEPPED):
+        return cast("Generator[Any, Any, Any]", awaitable)
+    steps = awaitable.__await__()
+    return steps if hasattr(steps, "send") else delegated(steps)
+
+
+def delegated(steps: Any) -> Generator[Any, Any, Any]:
+    """The steps of an awaitable that gives no more than a plain iterator of them."""
+    given: Any = yield from cast("Generator[Any, Any, Any]", steps)
+    return given

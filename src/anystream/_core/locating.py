@@ -19,7 +19,7 @@ from .. import _labels as label
 from .._errors import RemoteError, StreamError
 from .batches import Segment
 from .contracts import Openable, Operator, Source, written
-from .siblings import is_of_cleanup
+from .siblings import add_notes, attribute, is_of_cleanup
 
 LOCATED = "__located__"
 """On an error that has been looked at, whether a note came of it or not."""
@@ -115,19 +115,18 @@ def locate_in(error: Exception, stream: Openable, place: int) -> None:
 
 def is_new(error: Exception) -> bool:
     """Whether it is of the user's, or stands for one that is, and without a note yet."""
-    known = hasattr(error, LOCATED) or is_of_cleanup(error)
+    known = attribute(error, LOCATED, False) or is_of_cleanup(error)
     return not known and (isinstance(error, RemoteError) or not isinstance(error, StreamError))
 
 
 def note(error: Exception, where: str) -> None:
-    # Past the `__setattr__` of the error itself, which may allow nothing.
     object.__setattr__(error, LOCATED, True)
-    object.__setattr__(error, "__notes__", [*getattr(error, "__notes__", ()), f"in {where}"])
+    add_notes(error, [f"in {where}"])
 
 
 def item_of(error: Exception, source: Source) -> str:
     """Which item it was, if that can be known."""
-    number = getattr(error, ITEM, None)
+    number = attribute(error, ITEM, None)
     if number is not None:
         return f", at item {number}"
     number = taken(source)
@@ -136,7 +135,7 @@ def item_of(error: Exception, source: Source) -> str:
 
 def at_item(error: BaseException, number: int) -> None:
     """Note down which item of its operator has raised `error`."""
-    if not hasattr(error, LOCATED):
+    if not attribute(error, LOCATED, False):
         object.__setattr__(error, ITEM, number)
 
 

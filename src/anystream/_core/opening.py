@@ -274,8 +274,15 @@ class Opening(TaskOwner):
             self._group = of.new_group()
             await self._group.__aenter__()
             self._scope = self._group.cancel_scope
-            for task in tasks:
-                self.start(task)
+            try:
+                for task in tasks:
+                    self.start(task)
+            except BaseException as exc:  # such as Ctrl-C in a `repr` that names a task
+                self._scope.shield, self._shield = True, self._scope
+                await self.close()
+                await self._leave_scope()
+                self.raise_collected(exc)
+                raise
         elif segment.closes and scoped:
             self._scope = of.new_scope()
             self._scope.__enter__()
@@ -367,8 +374,9 @@ class Opening(TaskOwner):
             self._unstarted.append(task)
         else:
             assert self._group is not None
+            name = task.name()  # which may fail, and then it was not started
             self._tasks.add(task)
-            task.context().run(self._group.start_soon, task.run, name=task.name())
+            task.context().run(self._group.start_soon, task.run, name=name)
 
     def context(self) -> Context:
         """A copy of the context of the opening, for a task."""

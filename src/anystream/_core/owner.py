@@ -25,7 +25,8 @@ def without(
     known: BaseException | None, errors: Sequence[BaseException]
 ) -> tuple[BaseException, ...]:
     """These errors, each once, since several readers may hear of one, and not what is `known`."""
-    seen = [known, *getattr(known, "exceptions", ())]
+    group: Any = known
+    seen = [known, *(group.exceptions if isinstance(known, BaseExceptionGroup) else ())]
     fresh: list[BaseException] = []
     for error in errors:
         if not any(error is each for each in (*seen, *fresh)):

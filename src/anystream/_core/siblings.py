@@ -15,6 +15,8 @@ dropped: it is raised when the stream is left.
 from collections.abc import Iterator
 from typing import Any, cast
 
+from .. import _labels as label
+
 ATTRIBUTE = "__siblings__"
 CLEANUP = "__of_cleanup__"
 
@@ -35,10 +37,26 @@ def attach(
     for other in (each for given in others for each in all_of(given)):
         if not any(other is each for each in (*known, *fresh)):
             fresh.append(other)
-    # Past the `__setattr__` of the error itself, which may allow nothing.
     object.__setattr__(error, ATTRIBUTE, (*siblings(error), *fresh))
-    notes = [f"{when}: {other!r}" for other in fresh]
-    object.__setattr__(error, "__notes__", [*getattr(error, "__notes__", ()), *notes])
+    add_notes(error, [f"{when}: {shown(other)}" for other in fresh])
+
+
+def add_notes(error: BaseException, notes: list[str]) -> None:
+    # Past the `__setattr__` of the error itself, which may allow nothing.
+    known = attribute(error, "__notes__", None)
+    object.__setattr__(error, "__notes__", [*(known if isinstance(known, list) else ()), *notes])
+
+
+def attribute(error: BaseException, name: str, default: Any) -> Any:
+    """What was set on `error`, past its own `__getattr__`, which may give or raise anything."""
+    return object.__getattribute__(error, "__dict__").get(name, default)
+
+
+def shown(error: BaseException) -> str:
+    try:
+        return repr(error)
+    except Exception:
+        return label.short.repr(error)
 
 
 def mark_as_of_cleanup(error: BaseException) -> None:
@@ -47,12 +65,13 @@ def mark_as_of_cleanup(error: BaseException) -> None:
 
 def is_of_cleanup(error: BaseException) -> bool:
     """Whether `error` has to be reported, even if no reader gets to it."""
-    return getattr(error, CLEANUP, False)
+    return bool(attribute(error, CLEANUP, False))
 
 
 def siblings(error: BaseException) -> tuple[BaseException, ...]:
     """What is attached to `error`."""
-    return getattr(error, ATTRIBUTE, ())
+    found: tuple[BaseException, ...] = attribute(error, ATTRIBUTE, ())
+    return found
 
 
 def all_of(error: BaseException) -> Iterator[BaseException]:

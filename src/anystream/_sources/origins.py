@@ -1,6 +1,7 @@
 """What items come from: an iterable, an async iterable, or what makes one of them."""
 
 import inspect
+from collections import deque
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -12,7 +13,7 @@ from collections.abc import (
 )
 from contextlib import ContextDecorator
 from functools import partial
-from itertools import chain
+from itertools import chain, count, repeat
 from types import AsyncGeneratorType, FunctionType, GeneratorType
 from typing import Any, TypeAlias, cast
 
@@ -37,18 +38,29 @@ A tuple is none: it may be the two ends of a connection.
 BARE = ITERABLE | {tuple}
 """What has nothing to close beside itself, as most of what functions make."""
 
+KEYS: dict[Any, Any] = {}
+CONTAINERS: tuple[Iterable[Any], ...] = (
+    *(list[Any](), tuple[Any, ...](), KEYS, KEYS.values(), KEYS.items(), set[Any]()),
+    *(range(0), range(2**64), deque[Any](), reversed(list[Any]()), count(), repeat(None)),
+    *("", "\u0100", b"", bytearray()),
+)
+
+OF_CONTAINERS = frozenset(type(iter(each)) for each in CONTAINERS)
+"""Iterators that run no code of the user's. Such code may set context variables, and reset them."""
+
 ASYNC_GENERATOR: Any = AsyncGeneratorType  # of whatever items
 
 
 class FromIterable(SourceDefaults):
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
-    __slots__ = ("_checkpoint", "_items", "_over", "_release", "_slicer", "whole")
+    __slots__ = ("_checkpoint", "_items", "_over", "_release", "_slicer", "any_task", "whole")
     waits = False
 
     def __init__(self, iterable: Iterable[Any], owner: Owner, made: bool = False) -> None:
         self._checkpoint = owner.backend.checkpoint
         self._items = iter(iterable)
+        self.any_task = type(self._items) in OF_CONTAINERS
         self._release: Close | None = None  # closes what a function has made
         if made and type(iterable) not in BARE:
             self._release = closer(iterable, made)
@@ -59,6 +71,10 @@ class FromIterable(SourceDefaults):
     @property
     def holds(self) -> bool:
         return self._release is not None
+
+    @property
+    def awaits_in_batch(self) -> bool:
+        return False
 
     async def batch(self) -> Iterator[Any] | None:
         if self._over:
