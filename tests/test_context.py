@@ -107,11 +107,18 @@ class Array:
 ANYTHING: ContextVar[Any] = ContextVar("ANYTHING", default=None)
 
 
+@pytest.mark.parametrize("shown", [True, False])
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("operator", [*CALLS, "flat_map"])
 @pytest.mark.parametrize("make", [Array, list[int], lambda: 10**30], ids=["array", "list", "int"])
-async def test_values_are_not_compared(operator: str, source: str, make: Any) -> None:
-    """One that cannot be compared is no error, and one that is equal is another one still."""
+async def test_values_are_not_compared(
+    operator: str, source: str, make: Any, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot be compared is no error, and one that is equal is another one still.
+
+    So it is also where Python does not show what changes with a context.
+    """
+    monkeypatch.setattr("anystream._core.contexts.shows_root", shown)
     calls = {**CALLS, "flat_map": lambda s, fn: s.flat_map(fn, concurrency=2).collect()}
     seen: list[Any] = []
 

@@ -1,38 +1,39 @@
-"""Whether a function has changed the context of the task that calls it."""
+"""Whether a function has changed the context of the task that calls it.
 
-import gc
+Contexts can be compared, but that compares the values, by an `==` of the user's that may fail, or
+may call equal what differs.
+"""
+
+from collections.abc import Callable
 from contextvars import Context, copy_context
+from gc import get_referents
 
 from .contracts import MISSING
 
-
-class ContextWatch:
-    """The context of this task as it is now, to tell later whether that is what it was."""
-
-    __slots__ = ("_root", "_then")
-
-    def __init__(self) -> None:
-        self._then = copy_context()
-        self._root = root(self._then)
-
-    def has_changed(self) -> bool:
-        now = copy_context()
-        if root(now) is self._root:
-            return False
-        if has_same_values(self._then, now):  # they were set, and reset
-            self._then, self._root = now, root(now)
-            return False
-        return True
+shows_root: bool = len(get_referents(copy_context())) == 1
+"""Whether Python shows the one object that another takes the place of with each change."""
 
 
-def root(context: Context) -> object:
-    """What another one takes the place of with each change.
+def watch_context() -> Callable[[], bool]:
+    """What tells from now on whether the context of this task has changed.
 
-    Contexts can be compared as well, but that compares the values, by an `==` of the user's that
-    may fail, or may call equal what differs. Where Python does not show it, none is the same.
+    It is asked after each call of a function, so it has to be quick [map-10].
     """
-    parts = gc.get_referents(context)
-    return parts[0] if len(parts) == 1 else parts
+    then = copy_context()
+    root = get_referents(then)[0] if shows_root else None
+
+    def has_changed() -> bool:
+        nonlocal then, root
+        now = copy_context()
+        if shows_root and get_referents(now)[0] is root:
+            return False
+        if not has_same_values(then, now):
+            return True
+        if shows_root:  # what was set, and reset
+            then, root = now, get_referents(now)[0]
+        return False
+
+    return has_changed
 
 
 def has_same_values(then: Context, now: Context) -> bool:

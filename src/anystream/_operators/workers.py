@@ -13,7 +13,7 @@ from .. import _labels as label
 from .._args import unread
 from .._core.backends import unless_foreign
 from .._core.channel import Channel, Lane
-from .._core.contexts import ContextWatch
+from .._core.contexts import watch_context
 from .._core.contracts import MISSING, Openable, Owner, Source
 from .._core.driver import is_awaitable, resolved
 from .._core.locating import at_item
@@ -269,7 +269,7 @@ class Caller(Worker):
         pool, lane, supply = self.pool, self.pool.lane, self.supply
         now, following = supply.now, supply.next
         fn = pool.bind(self)
-        context = ContextWatch()
+        context_has_changed = watch_context()
         last = clock()
         while self._state < STOPPED and (now is None or lane.promise() or await self.room()):
             item = MISSING if now is None else now(self)
@@ -296,7 +296,7 @@ class Caller(Worker):
                 unless_foreign(exc, of_user(fn))
                 raise
             pool.deliver(self.place, result, item)
-            if context.has_changed() and pool.replace(self):
+            if context_has_changed() and pool.replace(self):
                 return
 
     async def room(self) -> bool:
@@ -392,7 +392,7 @@ class Expander(Worker):
         self.inner: list[Source] = []  # that is open
 
     async def produce(self) -> None:
-        context = ContextWatch()
+        context_has_changed = watch_context()
         while not self.stopped and (item := await self.supply.next(self)) is not MISSING:
             if self.stopped:  # nothing would interrupt the function then
                 return
@@ -400,7 +400,7 @@ class Expander(Worker):
             self.inner.append(inner)
             await self.transfer(inner, self.first_of(inner))
             await self.finish(self.inner.pop())
-            if context.has_changed() and self.expansion.replace(self):
+            if context_has_changed() and self.expansion.replace(self):
                 return
         self.supply.see_the_end(self)
 
