@@ -2,9 +2,12 @@
 
 import functools
 import itertools
+import math
 import operator
+import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
+from unittest.mock import ANY
 
 import anyio
 import pytest
@@ -12,7 +15,16 @@ from anyio.lowlevel import checkpoint
 from insides import turns_of
 from rows import FORMS, Function, suspending
 
-from anystream import Stream, async_range, chain, stream_data, ticker
+from anystream import (
+    EmptyStreamError,
+    Stream,
+    async_range,
+    calls,
+    chain,
+    from_thread,
+    stream_data,
+    ticker,
+)
 from anystream._recipe import recipe_of
 
 
@@ -271,3 +283,99 @@ async def test_what_comes_behind_the_first_item_that_is_not_skipped_is_not_asked
         rest = [5, 0, 1] if first == 1 else [5, 5, 0, 1]
         assert await Stream([first, 5, 0, 1]).skip_while(fn).collect() == rest
         assert asked == ([1, 5] if first == 1 else [5])
+
+
+class Array:
+    """Compares as those of numpy do."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __ne__ = __eq__
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
+async def test_what_equals_everything_is_an_item_as_any_other() -> None:
+    array = Array()
+    for source in (Stream([ANY, 1, ANY, 2]), Stream([ANY, ANY])):
+        assert len(await source.dedupe().collect()) == 1
+        assert len(await source.dedupe(lambda item: item).collect()) == 1
+    assert await Stream([array, array]).dedupe().collect() == [array]
+    assert await Stream([array]).dedupe(lambda item: item).collect() == [array]
+    results = iter([1, math.nan, 2])
+    assert await calls(lambda: next(results), until=math.nan).collect() == [1]
+
+
+async def test_an_error_of_a_function_of_reduce_is_its_own() -> None:
+    async def first_of_none(*_: int) -> int:
+        return await Stream[int]([]).first()
+
+    for stream in (Stream([1, 2]), Stream([1, 2]).map(first_of_none)):
+        with pytest.raises(EmptyStreamError, match="first"):
+            await stream.reduce(first_of_none, 0)
+    with pytest.raises(TypeError, match="reduce"):
+        await Stream[int]([]).reduce(operator.add)
+    assert await Stream[int]([]).reduce(operator.add, 5) == 5
+
+
+class Candle(NamedTuple):
+    """A record with a field of the name of a method."""
+
+    open: int
+    close: int
+    aclose: int = 3
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda candle: Stream(lambda: candle),
+        lambda candle: Stream([1]).flat_map(lambda _: candle),
+        lambda candle: Stream([1]).flat_map(lambda _: candle, concurrency=2),
+        lambda candle: Stream([1]).switch_map(lambda _: candle),
+        lambda candle: Stream([candle]).flatten(),
+        lambda candle: from_thread(lambda: candle),
+        lambda candle: Stream(fail).catch(lambda _: candle),
+    ],
+    ids=["function", "flat_map", "at once", "switch_map", "flatten", "thread", "catch"],
+)
+async def test_a_field_is_not_called_to_close_it(make: Any) -> None:
+    assert await make(Candle(1, 2)).collect() == [1, 2, 3]
+
+
+def fail() -> list[int]:
+    raise OSError
+
+
+class Reader:
+    """Its instances give items, and it does not."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    async def __call__(self) -> AsyncIterator[int]:
+        yield self.number
+
+
+async def test_a_class_is_a_function_of_what_it_makes() -> None:
+    made = await Stream([1]).map(Reader).collect()
+    assert made[0].number == 1
+    with pytest.raises(TypeError, match="gives async generators"):
+        Stream([1]).map(made[0])
+
+
+@pytest.mark.parametrize("number", [sys.maxsize + 1, 10**400], ids=["1", "many"])
+def test_a_number_that_is_too_large(number: int) -> None:
+    with pytest.raises(ValueError, match=f"size must be at most {sys.maxsize}, got "):
+        Stream([1]).buffer(number)
+    with pytest.raises(ValueError, match=f"must be at most {sys.maxsize}"):
+        Stream([1]).skip(number)
+
+
+def test_a_time_that_is_too_large() -> None:
+    with pytest.raises(ValueError, match="must be finite"):
+        Stream([1]).timeout(10**400)

@@ -3,6 +3,7 @@
 import inspect
 import math
 import operator
+import sys
 from collections.abc import AsyncIterable, Iterable
 from types import FunctionType
 from typing import Any
@@ -39,7 +40,7 @@ def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
     if isinstance(value, FunctionType):  # as nearly always, and `inspect` takes its time
         gives_items = bool(value.__code__.co_flags & inspect.CO_ASYNC_GENERATOR)
     else:
-        gives_items = any(map(inspect.isasyncgenfunction, (value, value.__call__)))
+        gives_items = any(map(inspect.isasyncgenfunction, (value, type(value).__call__)))
     if gives_items:
         raise unread(name, value, instead)
 
@@ -59,6 +60,8 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    if number > sys.maxsize:
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {value!r}")
     return number
 
 
@@ -67,10 +70,15 @@ def amount(name: str, value: Any, least: int = 0, *, more: bool = False, unit: s
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         kind = f"number of {unit}" if unit else "number"
         raise TypeError(f"{name} must be a {kind}, got {value!r}")
-    if not math.isfinite(value) or value < least or (more and value == least):
+    if not is_finite(value) or value < least or (more and value == least):
         bound = f"{'more than' if more else 'at least'} {least} {unit}".rstrip()
         raise ValueError(f"{name} must be finite and {bound}, got {value!r}")
     return value
+
+
+def is_finite(value: float) -> bool:
+    """An integer may be too large for a float."""
+    return math.isfinite(value) if isinstance(value, float) else abs(value) <= sys.float_info.max
 
 
 def positive(name: str, value: Any) -> float:

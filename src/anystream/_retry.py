@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any
 
 from . import _args as check
@@ -69,6 +70,8 @@ class Retry:
             exception_types("on", on)
         else:
             check.function("on", on)
+            if iscoroutinefunction(on):
+                raise TypeError(f"on must be a plain function, got {on!r}")
         check.seconds("first", self.first)
         check.seconds("cap", self.cap)
         check.amount("factor", self.factor, 1)

@@ -54,7 +54,7 @@ from ._core.interrupts import protected
 from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
 from ._core.statistics import Picture
-from ._errors import EmptyStreamError, NeedsTasksError
+from ._errors import NeedsTasksError
 from ._operators import (
     batching,
     combine,
@@ -2052,7 +2052,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     @overload
     async def collect(self: "Stream[tuple[K, V]]", into: type[dict[Any, Any]]) -> dict[K, V]: ...
     @overload
-    async def collect(self, into: Callable[[Iterable[T_co]], R]) -> R: ...
+    async def collect(self: "Stream[T]", into: Callable[[list[T]], R]) -> R: ...
     async def collect(self, into: Callable[[Any], Any] = list) -> Any:
         """All items, as a list or as `into(items)`: `set`, `dict`, `tuple`, `"".join`, ...
 
@@ -2156,12 +2156,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         check.result_function("fn", fn)
         reducing = label.call("reduce", fn)
         totals = self._also(lambda _: transform.Accumulate(fn, initial), call=reducing)
-        try:
-            return await _terminals.last(totals, MISSING)
-        except EmptyStreamError:
-            raise TypeError(
-                f"reduce() of an empty stream without an initial value: {self!r}"
-            ) from None
+        empty = object()
+        total = await _terminals.last(totals, empty)
+        if total is empty:
+            raise TypeError(f"reduce() of an empty stream without an initial value: {self!r}")
+        return total
 
     @overload
     async def first(self) -> T_co: ...
@@ -2213,6 +2212,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     async def sum(self: "Stream[Added]", start: R) -> T_co | R: ...
     async def sum(self, start: Any = 0) -> Any:
         """The sum of the items and of `start`.
+
+        Floats are added as they come, so how they are rounded may differ from run to run; where
+        that matters, use `math.fsum(await stream.collect())`.
 
         >>> async def main():
         ...     print(await async_range(5).sum())

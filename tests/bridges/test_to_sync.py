@@ -96,6 +96,27 @@ def test_an_error_of_the_source_comes_to_the_thread_at_its_place(form: Form, bac
         assert source.open_runs == 0
 
 
+class NoErrors(Exception):
+    """One that is empty, and so is false."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+@BACKEND
+def test_an_error_that_is_false_is_one_as_any_other(backend: str) -> None:
+    told: list[Any] = []
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise NoErrors
+
+    with pytest.raises(NoErrors), to_sync(Stream(failing).on_close(told.append), backend) as items:
+        assert next(items) == 1
+        next(items)
+    assert [type(each) for each in told] == [NoErrors]
+
+
 @BACKEND
 def test_the_items_before_an_error_come_first(backend: str) -> None:
     def inverse(n: int) -> float:

@@ -93,11 +93,18 @@ async def into_streams(ints: Stream[int], send: anyio.abc.ObjectSendStream[int])
     await ints.into(send, False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
+def first_of(items: list[int]) -> int:
+    return items[0]
+
+
 async def sinks(ints: Stream[int], things: Stream[object], pairs: Stream[tuple[str, int]]) -> None:
     assert_type(await ints.collect(), list[int])
     assert_type(await ints.collect(set), set[int])
     assert_type(await ints.collect(tuple), tuple[int, ...])
     assert_type(await ints.collect(sum), int)
+    assert_type(await ints.collect(len), int)
+    assert_type(await ints.collect(lambda items: items[0]), int)
+    assert_type(await ints.collect(first_of), int)
     assert_type(await pairs.collect(dict), dict[str, int])
     assert_type(await ints.map(str).collect("".join), str)
     assert_type(await ints.first(), int)

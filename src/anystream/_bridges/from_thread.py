@@ -231,7 +231,8 @@ class ThreadReader(SourceDefaults):
         if isinstance(items, Generator):
             self.guard(items.close)
         if made is not items or not isinstance(items, Generator):
-            self.guard(getattr(made, "close", bool))
+            close = getattr(made, "close", None)
+            self.guard(close if callable(close) else bool)
         self.ended.set()
 
     def guard(self, close: Callable[[], object]) -> None:

@@ -175,7 +175,7 @@ class SyncRun(Generic[T_co]):
         if self.last is not None:
             error, self.last, self.over = self.last.error, None, True
             try:
-                raise error or StopIteration
+                raise StopIteration if error is None else error
             finally:
                 del error  # which refers to this frame
         if not self.asked:

@@ -298,7 +298,9 @@ class OnClose(Operator):
         return ()
 
     def ending(self) -> BaseException | None:
-        return None if self.complete else self._row.failure or GeneratorExit()
+        if self.complete:
+            return None
+        return GeneratorExit() if self._row.failure is None else self._row.failure
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         return batch

@@ -62,7 +62,9 @@ def calls(fn: Callable[[], Any], *, until: object = MISSING, end_on: Ends = ()) 
         return awaited(result) if is_awaitable(result) else result
 
     def goes_on(result: Any) -> bool:
-        return result is not OVER and (until is MISSING or result != until)
+        if result is OVER or result is until:
+            return False
+        return until is MISSING or bool(result != until)
 
     return Stream(
         Recipe.source(

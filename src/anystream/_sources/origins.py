@@ -115,7 +115,7 @@ class FromAsync(SyncDriver, SourceDefaults):
         self._within = owner
         self._checkpoint = owner.backend.checkpoint
         self._iterator = aiter(iterable)
-        self._aclose = getattr(self._iterator, "aclose", None)
+        self._aclose = method(self._iterator, "aclose")
         self._release: Close | None = None  # gives back what the iterator is of
         if self._aclose is None or self._iterator is not iterable:
             self._release = closer(iterable, made)
@@ -236,11 +236,17 @@ def closer(given: Any, made: bool) -> Close | None:
     leave: Any = getattr(type(cast("object", given)), "__aexit__", None)
     if made and leave is not None:
         return lambda: leave(given, None, None, None)
-    if (aclose := getattr(given, "aclose", None)) is not None:
+    if (aclose := method(given, "aclose")) is not None:
         return lambda: awaited(aclose())
-    if made and (close := getattr(given, "close", None)) is not None:
+    if made and (close := method(given, "close")) is not None:
         return lambda: awaited(close())
     return None
+
+
+def method(value: Any, name: str) -> Callable[[], Any] | None:
+    """One by which something is closed; a tuple may have a field of that name."""
+    found = getattr(value, name, None)
+    return found if callable(found) else None
 
 
 class Wrapper(SourceDefaults):
