@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -12,6 +13,7 @@ from timed import IN_TASKS, IN_THE_READER, INF, NAN, WRONG
 
 from anystream import (
     NeedsTasksError,
+    Retry,
     Stream,
     async_range,
 )
@@ -119,6 +121,26 @@ def test_repr_is_the_call_as_it_was_written(text: str) -> None:
 
 def test_repr_leaves_out_what_need_not_be_given() -> None:
     assert repr(async_range(3).delay(2, buffer=1024)) == "async_range(3).delay(2)"
+
+
+class Later:
+    async def __call__(self, *_: object) -> int:
+        return 1
+
+
+def test_an_object_that_is_called_like_an_async_function_is_one() -> None:
+    for later in (Later(), partial(Later())):
+        with pytest.raises(TypeError, match="^value must be an item or a plain function"):
+            async_range(3).heartbeat(1, later)
+        with pytest.raises(TypeError, match="^on must be a plain function"):
+            Retry(on=later)
+
+
+def test_what_is_no_stream_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^argument 'background' of concurrently\(\): .* got 3"):
+        async_range(3).concurrently(background=3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"^argument 1 of concurrently\(\): .* got 3"):
+        async_range(3).concurrently(3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 def test_heartbeat_refuses_an_async_function() -> None:

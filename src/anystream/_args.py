@@ -5,6 +5,7 @@ import math
 import operator
 import sys
 from collections.abc import AsyncIterable, Iterable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -13,6 +14,14 @@ def function(name: str, value: object) -> None:
     """`value` must be callable."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, plain or async, got {value!r}")
+
+
+def is_async(value: Any) -> bool:
+    """Whether a call of it gives a coroutine, as far as that can be told before."""
+    while isinstance(value, partial):
+        value = value.func
+    functions = (value, type(value).__call__) if callable(value) else ()
+    return any(map(inspect.iscoroutinefunction, functions))
 
 
 def listens(name: str, value: Any) -> bool:

@@ -23,7 +23,7 @@ from ._core.contracts import (
 )
 from ._core.interrupts import interruptible
 from ._core.run import Run
-from ._labels import Form, Label, SignatureForm, row_of, shortened
+from ._labels import Args, Form, Kwargs, Label, SignatureForm, row_of, shortened
 from ._layouts import INSIDE, Layout, Provenance
 from ._sources.origins import opener_of
 
@@ -44,11 +44,12 @@ class NoSourceError(TypeError):
         super().__init__(text)
         self.given = given
 
-    def of_call(self, name: str, args: Sequence[Any]) -> TypeError:
+    def of_call(self, name: str, args: Args, kwargs: Kwargs) -> TypeError:
         """The same for the user, who has made this call."""
-        for number, arg in enumerate(args, 1):
+        named = [*enumerate(args, 1), *((repr(key), arg) for key, arg in kwargs.items())]
+        for argument, arg in named:
             if arg is self.given:
-                return TypeError(f"argument {number} of {name}(): {self}")
+                return TypeError(f"argument {argument} of {name}(): {self}")
         return TypeError(str(self))
 
 
@@ -267,7 +268,7 @@ def recording(fn: F, form: SignatureForm) -> F:
         try:
             made = fn(*args, **kwargs)
         except NoSourceError as error:
-            raise error.of_call(form.name, args) from None
+            raise error.of_call(form.name, args, kwargs) from None
         made._recipe.text.call = form, args, kwargs
         return made
 
@@ -277,7 +278,7 @@ def recording(fn: F, form: SignatureForm) -> F:
         try:
             made = fn(self, *args, **kwargs)
         except NoSourceError as error:
-            raise error.of_call(form.name, args) from None
+            raise error.of_call(form.name, args, kwargs) from None
         made._recipe.text.call = form, args, kwargs
         return made
 

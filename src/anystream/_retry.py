@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
 from typing import Any
 
 from . import _args as check
@@ -70,7 +69,7 @@ class Retry:
             exception_types("on", on)
         else:
             check.function("on", on)
-            if iscoroutinefunction(on):
+            if check.is_async(on):
                 raise TypeError(f"on must be a plain function, got {on!r}")
         check.seconds("first", self.first)
         check.seconds("cap", self.cap)

@@ -1,7 +1,6 @@
 """`Stream`: the fluent interface. Each method is a line or two and its docstring."""
 
 import builtins
-import inspect
 import math
 import operator
 from collections.abc import (
@@ -1539,7 +1538,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         ['beat', 0, 'beat', 1]
         """
         time = check.seconds("every", every, zero=False, why="there would be no end of beats")
-        if inspect.iscoroutinefunction(value):
+        if check.is_async(value):
             raise TypeError(
                 f"value must be an item or a plain function that returns one, got {value!r}"
             )

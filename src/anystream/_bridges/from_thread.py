@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from inspect import iscoroutine, iscoroutinefunction
+from inspect import iscoroutine
 from typing import Any, TypeVar
 
 import anyio
@@ -77,7 +77,7 @@ def from_thread(
     [0, 1, 2, 3, 4]
     """
     bound = check.integer("buffer", buffer, 0)
-    if stop is not None and (not callable(stop) or iscoroutinefunction(stop)):
+    if stop is not None and (not callable(stop) or check.is_async(stop)):
         raise TypeError(f"stop must be a plain function, which a thread calls, got {stop!r}")
 
     def reads(given: Any, _: Owner) -> Source:

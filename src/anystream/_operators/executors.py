@@ -1,7 +1,5 @@
 """Checks of what is given as an executor, made at the call."""
 
-from functools import partial
-from inspect import iscoroutinefunction
 from types import AsyncGeneratorType, CoroutineType
 from typing import Any, cast
 
@@ -39,13 +37,6 @@ def is_pure(executor: Any) -> bool:
     """Whether Dask takes calls with equal arguments for the same; by default it does."""
     options: dict[str, Any] = getattr(executor, "_kwargs", {})
     return bool(options.get("pure", True))
-
-
-def is_async(fn: Any) -> bool:
-    """Whether it is an async function, or an object that is called like one."""
-    while isinstance(fn, partial):
-        fn = cast("Any", fn).func
-    return iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004  # to see what it is
 
 
 def not_plain(fn: Any) -> TypeError:

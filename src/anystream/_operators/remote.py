@@ -20,7 +20,7 @@ from .._core.locating import at_item
 from .._core.threads import Loop, WakeUp, in_a_thread
 from .._errors import CleanupTimeoutError
 from .._remote import Failed, call
-from .executors import checked_pool, is_async, makes_pool, not_plain, unless_plain
+from .executors import checked_pool, makes_pool, not_plain, unless_plain
 from .recover import in_except
 from .workers import Caller, Pool
 
@@ -69,9 +69,9 @@ class Plan(NamedTuple):
         own = makes_pool(executor)
         if not own:
             checked_pool(executor)
-        elif is_async(executor):
+        elif check.is_async(executor):
             raise TypeError(f"executor must be made by a plain function, got {executor!r}")
-        if is_async(fn):
+        if check.is_async(fn):
             raise not_plain(fn)
         if concurrency is None:
             raise TypeError(

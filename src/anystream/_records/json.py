@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from inspect import iscoroutinefunction
 from typing import Any
 
+from .. import _args as check
 from .._core.contracts import Operator
 from .._operators.transform import Flatten
 from .lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, as_bytes
@@ -26,7 +26,7 @@ Loads = Callable[[bytes], Any]
 
 
 def checked_loads(value: Any) -> Loads | None:
-    if value is not None and (not callable(value) or iscoroutinefunction(value)):
+    if value is not None and (not callable(value) or check.is_async(value)):
         raise TypeError(f"loads must be a plain function from bytes to a value, got {value!r}")
     found: Loads | None = value
     return found

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import iscoroutinefunction
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from anyio import sleep_forever
@@ -344,7 +343,7 @@ def checked_name(name: str, value: Any) -> None:
 
 
 def checked_plain(name: str, value: Any, of: str) -> None:
-    if not callable(value) or iscoroutinefunction(value):
+    if not callable(value) or check.is_async(value):
         raise TypeError(f"{name} must be a plain function of {of}, got {value!r}")
 
 
