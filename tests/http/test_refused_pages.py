@@ -211,6 +211,7 @@ FINE_WITHOUT_ITEMS: dict[str, Any] = {
     "null in the place of the list": {"items": None},
     "no list": {"code": 0, "message": "OK"},
     "no list, and another message": {"code": 0, "message": "no more"},
+    "no list, and another good code": {"code": 200, "message": "no more"},
     "no error": {"items": [], "error": None, "errors": [], "fault": {}, "exception": ""},
     "no error in words": {"items": [], "error": "none", "errors": 0, "errcode": "0"},
     "an error that is none": {"items": [], "error": {"code": "ok", "message": "", "id": "7"}},
@@ -267,6 +268,21 @@ async def test_a_message_alone_is_no_empty_result(library: Any, body: Any) -> No
     """Also where no page before has shown what one looks like."""
     error = await error_of(library, reply(body), items="items")
     assert str(error).endswith("the body has no list of items, but says: slow down")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "OK"},
+        {"code": 0, "message": "none yet"},
+        {"success": True, "message": "none yet"},
+        {"kind": "files", "title": "none yet"},
+    ],
+)
+async def test_a_message_that_all_is_well_may_be_an_empty_result(library: Any, body: Any) -> None:
+    server = Server(library, [reply(body)])
+    stream = fetch_all_pages("http://t/", client=server.client, items="items", max_pages=1)
+    assert await stream.collect() == []
 
 
 async def test_a_body_of_another_type_is_no_empty_result(library: Any) -> None:
@@ -375,6 +391,54 @@ async def test_errors_of_graphql_are_kept(library: Any) -> None:
         library, reply({"errors": [{"message": "no"}]}), json={}, next=GraphQL("data.a")
     )
     assert error.errors == [{"message": "no"}]
+
+
+QUERIES: dict[str, dict[str, Any]] = {
+    "a variable": {
+        "json": {"query": "query($after: String) { i(after: $after) { nodes { id } } }"}
+    },
+    "no variable": {"json": {"query": "{ i { nodes { id } } }"}},
+    "another scheme": {
+        "json": {"query": "query($after: String) { i(after: $after) { nodes { id } } }"},
+        "next": Cursor("data.i.pageInfo.endCursor", body="variables.after"),
+        "items": "data.i.nodes",
+    },
+}
+
+
+def connection(*nodes: int, more: str | None = None, **beside: Any) -> Reply:
+    info = {"hasNextPage": more is not None, "endCursor": more}
+    return reply({"data": {"i": {"nodes": nodes, "pageInfo": info}}, **beside})
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_errors_beside_the_items_of_a_query(library: Any, name: str) -> None:
+    """Of GraphQL, which is known by the request."""
+    errors = [{"message": "forbidden"}]
+    error = await error_of(library, connection(1, errors=errors), **QUERIES[name])
+    assert isinstance(error, GraphQLError)
+    assert error.errors == errors
+    server = Server(library, [connection(1, errors=[])])
+    stream = fetch_all_pages("http://t/", client=server.client, **QUERIES[name])
+    assert await stream.collect() == [1]
+
+
+@pytest.mark.parametrize("name", ["a variable", "another scheme"])
+async def test_errors_of_a_later_page_of_a_query(library: Any, name: str) -> None:
+    replies = [connection(1, more="x"), connection(2, more="y", errors=[{"message": "no"}])]
+    server = Server(library, replies)
+    got: list[int] = []
+    with pytest.raises(GraphQLError, match=r"^page 2 of "):
+        async for item in fetch_all_pages("http://t/", client=server.client, **QUERIES[name]):
+            got.append(item)
+    assert got == [1]
+
+
+@pytest.mark.parametrize("body", [{"query": "shoes"}, {"query": {"match_all": {}}}, {}, []])
+async def test_errors_beside_the_items_of_another_search(library: Any, body: Any) -> None:
+    server = Server(library, [reply({"items": [1], "errors": ["no"], "next": None})])
+    stream = fetch_all_pages("http://t/", client=server.client, json=body, items="items")
+    assert await stream.collect() == [1]
 
 
 async def test_a_certificate_is_not_asked_for_twice(library: Any) -> None:

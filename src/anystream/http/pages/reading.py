@@ -13,7 +13,7 @@ from . import answers, listing
 from .document import STRICT, Document, NotJSON, cut_short
 from .failures import ERRORS, Form, check_success, failure, is_report, reason
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
-from .schemes import Countable, Function, Numbering, Scheme
+from .schemes import Countable, Function, Numbering, Scheme, check_graphql
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
 """Where the items are: a path, a function of the body, or None to find the only list."""
@@ -93,6 +93,7 @@ class PageReader:
             raise self.unreadable(exc, response, number) from exc
         if self.given is not None:
             self.given.check(data, response, number)
+        check_graphql(data, response, number)
         check_success(data, response, number)
         found = self.records(data, response, number)
         if not found and (problem := failure(data, self.items, response.request)) is not None:
