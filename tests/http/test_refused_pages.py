@@ -441,6 +441,49 @@ async def test_errors_beside_the_items_of_another_search(library: Any, body: Any
     assert await stream.collect() == [1]
 
 
+# -- a way on that is broken ----------------------------------------------------------------------
+
+IDS = [{"id": 1}, {"id": 2}]
+
+BROKEN: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "OpenAI": (
+        {"object": "list", "data": IDS, "has_more": True, "first_id": "1", "last_id": None},
+        {},
+        "'last_id' has no cursor",
+    ),
+    "Stripe": (
+        {"object": "list", "data": [{"n": 1}, {"n": 2}], "has_more": True, "url": "/v1/things"},
+        {},
+        "no last item with a usable 'id'",
+    ),
+    "MediaWiki": (
+        {"query": {"allpages": IDS}, "continue": {"continue": "-||", "apcontinue": None}},
+        {},
+        "'continue' should hold parameters",
+    ),
+    "GraphQL": (
+        {"data": {"i": {"nodes": IDS, "pageInfo": {"hasNextPage": True, "endCursor": None}}}},
+        QUERIES["a variable"],
+        "'data.i' has no pageInfo with hasNextPage and endCursor",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_the_items_come_before_the_error_of_a_detected_way_on(
+    library: Any, name: str
+) -> None:
+    body, options, problem = BROKEN[name]
+    server = Server(library, [reply(body), reply(body)])
+    got: list[Any] = []
+    with pytest.raises(PageDataError, match=problem):
+        async for item in fetch_all_pages("http://t/", client=server.client, **options):
+            got.append(item)
+    assert len(got) == 2
+    stream = fetch_all_pages("http://t/", client=server.client, max_pages=1, **options)
+    assert await stream.collect() == got
+
+
 async def test_a_certificate_is_not_asked_for_twice(library: Any) -> None:
     server = Server(library, [library.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")])
     with pytest.raises(library.ConnectError) as caught:

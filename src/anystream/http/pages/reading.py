@@ -58,7 +58,7 @@ class PageReader:
 
     async def led_on(self, page: Page[Any]) -> Page[Any]:
         """The page with the way to the next one."""
-        said = answers.Said("unknown") if self.given is not None else answers.say(page)
+        said = answers.Said("unknown")
         following, error = None, None
         try:
             if self.given is not None:
@@ -67,6 +67,7 @@ class PageReader:
                 self.check_place(page, following)
                 said = answers.Said("end" if following is None else "more", "", self.given)
             else:
+                said = answers.say(page)
                 said, following = self.detected(page, said)
             following = absolute(following, page)
             self.learn(page)
