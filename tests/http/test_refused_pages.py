@@ -213,7 +213,7 @@ FINE_WITHOUT_ITEMS: dict[str, Any] = {
     "no list, and another message": {"code": 0, "message": "no more"},
     "no list, and another good code": {"code": 200, "message": "no more"},
     "no error": {"items": [], "error": None, "errors": [], "fault": {}, "exception": ""},
-    "no error in words": {"items": [], "error": "none", "errors": 0, "errcode": "0"},
+    "no error in words": {"items": [], "error": "none", "errors": 0.0, "errcode": "0"},
     "an error that is none": {"items": [], "error": {"code": "ok", "message": "", "id": "7"}},
     "success": {"items": [], "status": "success", "success": True, "ok": "true"},
     "numbers": {"items": [], "status": 200, "stat": 0, "result": 1, "error_code": 0},
@@ -267,7 +267,7 @@ async def test_an_error_without_items_is_no_empty_result(library: Any, name: str
 async def test_a_message_alone_is_no_empty_result(library: Any, body: Any) -> None:
     """Also where no page before has shown what one looks like."""
     error = await error_of(library, reply(body), items="items")
-    assert str(error).endswith("the body has no list of items, but says: slow down")
+    assert str(error).endswith("and is not like a page: slow down")
 
 
 @pytest.mark.parametrize(
@@ -291,6 +291,20 @@ async def test_a_body_of_another_type_is_no_empty_result(library: Any) -> None:
         assert isinstance(error, ItemsNotFound)
         assert "the body has no list of items: " in str(error)
         assert str(body) in str(error)
+
+
+@pytest.mark.parametrize("holder", [{}, {"after": "y"}, {"message": "slow down"}])
+async def test_the_object_that_holds_the_list_is_like_that_of_a_page(
+    library: Any, holder: Any
+) -> None:
+    first = {"data": {"list": [1], "after": "x"}}
+    server = Server(library, [reply(first), reply({"data": holder}), reply({"data": {}})])
+    stream = fetch_all_pages("http://t/", client=server.client, next=Cursor("data.after", "c"))
+    if "message" in holder:
+        with pytest.raises(PageDataError, match=r"^page 2 .* is not like a page: "):
+            await stream.drain()
+    else:
+        assert await stream.collect() == [1]
 
 
 async def test_a_page_with_items_stays_one(library: Any) -> None:

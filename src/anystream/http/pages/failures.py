@@ -26,7 +26,7 @@ STATUSES = (
 FLAGS = ("ok", "success", "Success", "isSuccess", "succeeded")
 """Where it says whether all went well."""
 
-NONE = re.compile(r"|0+|200|false|no|none|null|ok|success|no error", re.IGNORECASE)
+NONE = re.compile(r"|0+(\.0+)?|200|false|no|none|null|ok|success|no error", re.IGNORECASE)
 """What says, as an error, that there is none."""
 
 FINE = re.compile(r"0+|200|ok|success|completed?|done", re.IGNORECASE)
@@ -117,17 +117,24 @@ def is_fine(data: Any) -> bool:
     )
 
 
-class Form:
-    """What the bodies of a run have in common: one without the list is no report if it is alike."""
+class Outline:
+    """What a body with the list has beside it: one without the list is no page if it has nothing
+    of that, or says otherwise how it went."""
 
-    def __init__(self, data: Any) -> None:
-        self.names: set[str] = {*data} if is_object(data) else set()
+    def __init__(self, data: Any, path: object) -> None:
+        self.names: set[str] = {name for part in objects(data, path) for name in part}
         self.outcome: dict[str, str] = outcome(data)
 
-    def fits(self, data: dict[str, Any]) -> bool:
+    def fits(self, data: Any, path: object) -> bool:
         said = outcome(data).items()
         changed = any(self.outcome.get(name, each) != each for name, each in said)
-        return not self.names.isdisjoint(data) and (not changed or is_fine(data))
+        strange = any(self.names.isdisjoint(part) for part in objects(data, path))
+        return not strange and (not changed or is_fine(data))
+
+
+def objects(data: Any, path: object) -> Iterator[dict[str, Any]]:
+    """The body and the objects in it that lead to the items, but for empty ones."""
+    return (part for part in around(data, path) if is_object(part) and part)
 
 
 def is_report(data: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPag
 from .._urls import origin, same
 from . import answers, listing
 from .document import STRICT, Document, NotJSON, cut_short
-from .failures import ERRORS, Form, check_success, failure, is_report, reason
+from .failures import ERRORS, Outline, check_success, failure, is_report, reason
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
 from .schemes import Countable, Function, Numbering, Scheme, check_graphql
 
@@ -38,7 +38,7 @@ class PageReader:
         self.with_texts = texts
         self.loads = loads
         self.beside: set[str] | None = None  # lists that have stood beside that of the items
-        self.form: Form | None = None  # of the first body that had the list
+        self.outline: Outline | None = None  # of the first body that had the list
         self.count: int | None = None  # how many pages or items there are, as told last
         self.echo: str | None = None  # where responses repeat the number that was asked for
 
@@ -106,8 +106,8 @@ class PageReader:
         if found is None:
             self.check_absent(page)
             self.check_past(page)
-        elif self.form is None:
-            self.form = Form(data)
+        elif self.outline is None:
+            self.outline = Outline(data, self.items)
         return page
 
     def data(self, content: bytes) -> Any:
@@ -169,18 +169,18 @@ class PageReader:
                 page.response,
                 page.number,
             )
-        self.check_form(page)
+        self.check_outline(page)
         parent = items.rpartition(".")[0] if isinstance(items, str) else ""
         if parent and lookup(data, parent) is MISSING and lookup(data, str(items)) is MISSING:
             problem = f"the body has no list of items: nothing is at {parent!r}, nor at {items!r}"
             raise ItemsNotFound(problem, page.response, page.number)
 
-    def check_form(self, page: Page[Any]) -> None:
+    def check_outline(self, page: Page[Any]) -> None:
         """Raise if a body without the list is something else than a page."""
-        data = page.data
+        data, outline = page.data, self.outline
         if is_object(data):
-            if data and (is_report(data) if self.form is None else not self.form.fits(data)):
-                problem = f"the body has no list of items, but says: {reason(data)}"
+            if is_report(data) if outline is None else not outline.fits(data, self.items):
+                problem = f"the body has no list of items, and is not like a page: {reason(data)}"
                 raise PageDataError(problem, page.response, page.number)
         elif data is not None and not callable(self.items):
             problem = f"the body has no list of items: it is {in_words(data)}"
