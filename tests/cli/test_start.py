@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import shtab
@@ -97,6 +98,26 @@ def closing(descriptor: int) -> Callable[[], None]:
 def test_standard_output_may_be_closed(command: str) -> None:
     code, _, err = run(*command.split(), preexec_fn=closing(1))
     assert (code, said(err)) == (2, "anystream: standard output is closed\n")
+
+
+@posix
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pages http://127.0.0.1:9 -d -",
+        "pages http://127.0.0.1:9 -d @-",
+        "sse http://127.0.0.1:9 -H @-",
+        "lines http://127.0.0.1:9 -q a=@-",
+        "lines -",
+        "lines - -o {}",
+    ],
+)
+def test_standard_input_may_be_closed(command: str, tmp_path: Path) -> None:
+    words = command.format(tmp_path / "out").split()
+    code, out, err = run(*words, preexec_fn=closing(0))
+    assert (code, out) == (2, b"")
+    assert err.endswith(": standard input is closed\n")
+    assert not (tmp_path / "out").exists()
 
 
 # -- completion ---------------------------------------------------------------------------------
