@@ -180,6 +180,8 @@ ERRORS_WITHOUT_ITEMS: dict[str, Any] = {
     "error without a code": {"items": [], "error": {"code": None, "message": "slow down"}},
     "a text": {"items": [], "error": "slow down"},
     "a flag": {"items": [], "error": True, "message": "slow down"},
+    "a message of an error": {"items": [], "errorMessage": "slow down"},
+    "a flag beside a message": {"items": [], "hasErrors": True, "msg": "slow down"},
     "errors": {"items": [], "errors": [{"message": "slow down"}]},
     "a status": {"items": [], "status": "error", "message": "slow down"},
     "a status in words": {"items": [], "status": "OVER_QUERY_LIMIT", "error_message": "slow down"},

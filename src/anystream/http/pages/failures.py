@@ -10,7 +10,9 @@ from .._refusals import FIELDS, said_in
 from .page import elements, is_object, lookup, whole
 
 ERRORS = (
-    *("error", "errors", "Error", "Errors", "fault", "exception", "hasError", "has_error"),
+    *("error", "errors", "Error", "Errors", "fault", "Fault", "exception", "Exception"),
+    *("hasError", "hasErrors", "has_error", "has_errors", "isError", "is_error"),
+    *("error_message", "errorMessage", "ErrorMessage", "error_description"),
     *("errcode", "errCode", "error_code", "errorCode", "ErrorCode", "errno"),
     *("meta.error", "meta.errors", "meta.error_code", "meta.errorCode", "status.error_code"),
     *("timed_out", "_shards.failed"),  # as Elasticsearch has them
@@ -118,8 +120,10 @@ def is_fine(data: Any) -> bool:
 
 
 class Outline:
-    """What a body with the list has beside it: one without the list is no page if it has nothing
-    of that, or says otherwise how it went."""
+    """What a body with the list has beside it, and says of how it went.
+
+    One without the list is a page only if it has some of that, and says the same.
+    """
 
     def __init__(self, data: Any, path: object) -> None:
         self.names: set[str] = {name for part in objects(data, path) for name in part}
