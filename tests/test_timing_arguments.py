@@ -130,9 +130,9 @@ class Later:
 
 def test_an_object_that_is_called_like_an_async_function_is_one() -> None:
     for later in (Later(), partial(Later())):
-        with pytest.raises(TypeError, match="^value must be an item or a plain function"):
+        with pytest.raises(TypeError, match=r"^value must be an item or a plain function"):
             async_range(3).heartbeat(1, later)
-        with pytest.raises(TypeError, match="^on must be a plain function"):
+        with pytest.raises(TypeError, match=r"^on must be a plain function"):
             Retry(on=later)
 
 

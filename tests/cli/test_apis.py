@@ -59,15 +59,20 @@ def search_after(asked: Asked) -> Reply:
 
 
 def scroll(asked: Asked) -> Reply:
+    """A request that does not say for how long to keep the context is the last one that uses it."""
     sent = body(asked)
     if urlsplit(asked[1]).path != "/_search/scroll":
         start = 0
     elif {*sent} - {"scroll_id", "scroll"}:
         return refuse(f"unknown parameter in {sent}")
+    elif sent["scroll_id"] == "freed":
+        return refuse("No search context found")
     else:
         start = int(sent["scroll_id"].removeprefix("scroll-"))
     hits = [{"_source": each} for each in page(start)]
-    return reply({"_scroll_id": f"scroll-{start + SIZE}", "hits": {"hits": hits}})
+    kept = "scroll" in query(asked) or "scroll" in sent
+    following = f"scroll-{start + SIZE}" if kept else "freed"
+    return reply({"_scroll_id": following, "hits": {"hits": hits}})
 
 
 def dropbox(asked: Asked) -> Reply:

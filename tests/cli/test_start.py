@@ -1,10 +1,13 @@
 """How the command begins: its help, completion for shells, Ctrl-C before anything runs."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import shtab
@@ -12,7 +15,7 @@ import shtab
 from anystream._cli import main
 from anystream._cli.parser import SHELLS
 
-from .running import run
+from .running import environment, run
 
 pytestmark = pytest.mark.real_time
 
@@ -40,6 +43,81 @@ def test_every_help_ends_in_examples(capsys: Capture, command: str) -> None:
     assert examples
     assert all(line.startswith("  ") for line in examples)
     assert f"anystream {command}".strip() in examples[0]
+
+
+# -- standard input and output ------------------------------------------------------------------
+
+PRINTS = (
+    "",
+    "--help",
+    "--version",
+    "pages --help",
+    "completion bash",
+    "demo --json --backend asyncio",
+    "demo --serve",
+    "demo --serve --backend trio",
+)
+
+
+def said(err: str) -> str:
+    """Without the progress that a slow demo shows."""
+    return re.sub(r"(?m)^asyncio: .*\n", "", err)
+
+
+@posix
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", PRINTS)
+def test_a_full_disk_is_an_error(command: str, unbuffered: str) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("has no /dev/full")
+    with open("/dev/full", "wb") as full:
+        env = environment(PYTHONUNBUFFERED=unbuffered)
+        code, _, err = run(*command.split(), stdout=full, env=env)
+    assert (code, said(err)) == (1, "anystream: standard output: No space left on device\n")
+
+
+@posix
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", PRINTS)
+def test_a_closed_pipe_is_silent(command: str, unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    env = environment(PYTHONUNBUFFERED=unbuffered)
+    code, _, err = run(*command.split(), stdout=writing, env=env)
+    os.close(writing)
+    assert (code, said(err)) == (141, "")
+
+
+def closing(descriptor: int) -> Callable[[], None]:
+    """What makes a process begin with this descriptor closed."""
+    return lambda: os.close(descriptor)
+
+
+@posix
+@pytest.mark.parametrize("command", PRINTS)
+def test_standard_output_may_be_closed(command: str) -> None:
+    code, _, err = run(*command.split(), preexec_fn=closing(1))
+    assert (code, said(err)) == (2, "anystream: standard output is closed\n")
+
+
+@posix
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pages http://127.0.0.1:9 -d -",
+        "pages http://127.0.0.1:9 -d @-",
+        "sse http://127.0.0.1:9 -H @-",
+        "lines http://127.0.0.1:9 -q a=@-",
+        "lines -",
+        "lines - -o {}",
+    ],
+)
+def test_standard_input_may_be_closed(command: str, tmp_path: Path) -> None:
+    words = command.format(tmp_path / "out").split()
+    code, out, err = run(*words, preexec_fn=closing(0))
+    assert (code, out) == (2, b"")
+    assert err.endswith(": standard input is closed\n")
+    assert not (tmp_path / "out").exists()
 
 
 # -- completion ---------------------------------------------------------------------------------

@@ -218,11 +218,18 @@ def search_after(request: httpx.Request) -> Any:
 
 
 def scroll(request: httpx.Request) -> Any:
+    """A request that does not say for how long to keep the context is the last one that uses it."""
     going_on = request.url.path == "/_search/scroll"
-    assert not going_on or [*body(request)] == ["scroll_id"]
-    start = place(body(request)["scroll_id"]) if going_on else 0
+    sent = body(request)
+    if going_on and {*sent} - {"scroll", "scroll_id"}:
+        return 400
+    if going_on and sent["scroll_id"] == "freed":
+        return 404
+    start = place(sent["scroll_id"]) if going_on else 0
+    kept = "scroll" in query(request) or "scroll" in sent
     hits = {"total": {"value": COUNT}, "hits": page(start)}
-    return {"_scroll_id": f"at+{start + SIZE}/=", "_shards": {}, "hits": hits}
+    following = f"at+{start + SIZE}/=" if kept else "freed"
+    return {"_scroll_id": following, "_shards": {}, "hits": hits}
 
 
 def algolia(request: httpx.Request) -> Any:
@@ -409,7 +416,8 @@ def test_every_row_of_the_table_is_tried() -> None:
 @pytest.mark.parametrize("name", APIS)
 async def test_all_items_of_an_api(name: str) -> None:
     answer, path, options = APIS[name]
-    given = eval(f"dict({documented()[name]})", {**vars(http)})
+    names = {each: getattr(http, each) for each in http.__all__}
+    given = eval(f"dict({documented()[name]})", names)
     async with API(answer).client() as client:
         items = await fetch_all_pages(
             f"http://t{path}", client=client, **options, **given

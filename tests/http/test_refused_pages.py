@@ -3,13 +3,15 @@
 import gzip
 import json
 import tracemalloc
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from clients import Reply, Server
-from paged_api import API
+from paged_api import API, number
 
 from anystream import Retry
 from anystream.http import (
@@ -21,7 +23,9 @@ from anystream.http import (
     ItemsNotFound,
     NextParams,
     NextURL,
+    Offset,
     PageDataError,
+    PageNumber,
     PageSizeError,
     PageStatusError,
     PaginationError,
@@ -168,6 +172,210 @@ async def test_a_failure_of_a_later_page_comes_after_the_items(library: Any) -> 
     assert got == [1]
 
 
+ALLOWED: dict[str, Any] = {"code": 0, "message": "OK"}
+"""What the pages before have beside their items."""
+
+ERRORS_WITHOUT_ITEMS: dict[str, Any] = {
+    "error": {"items": [], "error": {"code": 429, "message": "slow down"}},
+    "error without a code": {"items": [], "error": {"code": None, "message": "slow down"}},
+    "a text": {"items": [], "error": "slow down"},
+    "a flag": {"items": [], "error": True, "message": "slow down"},
+    "a message of an error": {"items": [], "errorMessage": "slow down"},
+    "a flag beside a message": {"items": [], "hasErrors": True, "msg": "slow down"},
+    "errors": {"items": [], "errors": [{"message": "slow down"}]},
+    "a status": {"items": [], "status": "error", "message": "slow down"},
+    "a status in words": {"items": [], "status": "OVER_QUERY_LIMIT", "error_message": "slow down"},
+    "a status false": {"items": [], "status": False, "message": "slow down"},
+    "a number": {"items": [], "status": 503, "detail": "slow down"},
+    "success": {"items": [], "success": "false", "message": "slow down"},
+    "a code": {"items": [], "errcode": 45009, "errmsg": "slow down"},
+    "a code as a text": {"items": None, "errorCode": "45009", "msg": "slow down"},
+    "a code of HTTP": {"items": [], "code": 429, "message": "slow down"},
+    "a name": {"items": [], "code": "RateLimitExceeded", "message": "slow down"},
+    "a stat": {"stat": "fail", "code": 105, "message": "slow down"},
+    "in meta": {"items": [], "meta": {"code": 429}, "message": "slow down"},
+    "a search that ended early": {"items": [], "timed_out": True, "message": "slow down"},
+    "a search without shards": {
+        "items": [],
+        "_shards": {"total": 5, "failed": 5},
+        "message": "slow down",
+    },
+    "null, and another code": {"items": None, "code": 10021, "message": "slow down"},
+    "no list, and another code": {"code": 10021, "message": "slow down"},
+    "a message": {"detail": "slow down"},
+    "two members": {"errmsg": "slow down", "request": "7"},
+}
+
+FINE_WITHOUT_ITEMS: dict[str, Any] = {
+    "nothing": {},
+    "null": None,
+    "a list": {"items": []},
+    "null in the place of the list": {"items": None},
+    "no list": {"code": 0, "message": "OK"},
+    "no list, and another message": {"code": 0, "message": "no more"},
+    "no list, and another good code": {"code": 200, "message": "no more"},
+    "no error": {"items": [], "error": None, "errors": [], "fault": {}, "exception": ""},
+    "no error in words": {"items": [], "error": "none", "errors": 0.0, "errcode": "0"},
+    "an error that is none": {"items": [], "error": {"code": "ok", "message": "", "id": "7"}},
+    "success": {"items": [], "status": "success", "success": True, "ok": "true"},
+    "numbers": {"items": [], "status": 200, "stat": 0, "result": 1, "error_code": 0},
+    "a message": {"items": [], "message": "no such thing"},
+    "what was asked for": {"items": [], "status": "failed", "error": "timeout"},
+    "a search": {"items": [], "timed_out": False, "_shards": {"failed": 0}},
+}
+
+
+def cursors(*bodies: Any) -> list[Reply]:
+    """A page of one item, and then these."""
+    return [reply({"items": [1], "next_cursor": "x", **ALLOWED}), *map(reply, bodies)]
+
+
+@pytest.mark.parametrize("name", ERRORS_WITHOUT_ITEMS)
+async def test_an_error_without_items_is_no_end(library: Any, name: str) -> None:
+    server = Server(library, cursors(ERRORS_WITHOUT_ITEMS[name]))
+    stream = fetch_all_pages("http://t/", client=server.client, next=Cursor("next_cursor", "c"))
+    got: list[int] = []
+    with pytest.raises(PageDataError, match=r"^page 2 of .*: slow down$"):
+        async for item in stream:
+            got.append(item)
+    assert got == [1]
+
+
+@pytest.mark.parametrize("name", FINE_WITHOUT_ITEMS)
+async def test_a_body_without_items_that_reports_no_error_is_the_end(
+    library: Any, name: str
+) -> None:
+    server = Server(library, cursors(FINE_WITHOUT_ITEMS[name]))
+    stream = fetch_all_pages(
+        "http://t/",
+        client=server.client,
+        params={"status": "failed", "error": "timeout"},
+        next=Cursor("next_cursor", "c"),
+    )
+    assert await stream.collect() == [1]
+
+
+@pytest.mark.parametrize("name", ERRORS_WITHOUT_ITEMS)
+async def test_an_error_without_items_is_no_empty_result(library: Any, name: str) -> None:
+    """Of the first page, as far as it tells by itself."""
+    body = ERRORS_WITHOUT_ITEMS[name]
+    error = await error_of(library, reply(body))
+    assert isinstance(error, PageDataError)
+    if "items" in body and "another" not in name:
+        assert str(error).endswith(": slow down")
+
+
+@pytest.mark.parametrize("body", [{"detail": "slow down"}, {"code": 7, "message": "slow down"}])
+async def test_a_message_alone_is_no_empty_result(library: Any, body: Any) -> None:
+    """Also where no page before has shown what one looks like."""
+    error = await error_of(library, reply(body), items="items")
+    assert str(error).endswith("and is not like a page: slow down")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "OK"},
+        {"code": 0, "message": "none yet"},
+        {"success": True, "message": "none yet"},
+        {"kind": "files", "title": "none yet"},
+    ],
+)
+async def test_a_message_that_all_is_well_may_be_an_empty_result(library: Any, body: Any) -> None:
+    server = Server(library, [reply(body)])
+    stream = fetch_all_pages("http://t/", client=server.client, items="items", max_pages=1)
+    assert await stream.collect() == []
+
+
+async def test_a_body_of_another_type_is_no_empty_result(library: Any) -> None:
+    for body in ("slow down", [{"message": "slow down"}], 7):
+        error = await error_of(library, reply(body), items="items")
+        assert isinstance(error, ItemsNotFound)
+        assert "the body has no list of items: " in str(error)
+        assert str(body) in str(error)
+
+
+@pytest.mark.parametrize("holder", [{}, {"after": "y"}, {"message": "slow down"}])
+async def test_the_object_that_holds_the_list_is_like_that_of_a_page(
+    library: Any, holder: Any
+) -> None:
+    first = {"data": {"list": [1], "after": "x"}}
+    server = Server(library, [reply(first), reply({"data": holder}), reply({"data": {}})])
+    stream = fetch_all_pages("http://t/", client=server.client, next=Cursor("data.after", "c"))
+    if "message" in holder:
+        with pytest.raises(PageDataError, match=r"^page 2 .* is not like a page: "):
+            await stream.drain()
+    else:
+        assert await stream.collect() == [1]
+
+
+async def test_a_page_with_items_stays_one(library: Any) -> None:
+    partial = {"items": [2], "errors": [{"message": "no"}], "timed_out": True, "status": "failed"}
+    server = Server(library, cursors(partial))
+    stream = fetch_all_pages("http://t/", client=server.client, next=Cursor("next_cursor", "c"))
+    assert await stream.collect() == [1, 2]
+
+
+async def test_an_error_beside_the_list_in_an_object(library: Any) -> None:
+    body = {"data": {"list": [], "error": "slow down"}}
+    error = await error_of(library, reply(body))
+    assert str(error) == "page 1 of http://t/: the server says 'error': slow down"
+
+
+def counted(second: Any, *, total: Any = 3) -> Callable[[httpx.Request], Any]:
+    """Three pages of one item each, the second of which is another response."""
+
+    def answer(request: httpx.Request) -> Any:
+        page = number(request)
+        return second if page == 2 else {"items": [page], "pages": total}
+
+    return answer
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+@pytest.mark.parametrize("second", [{}, {"items": None}, {"pages": 3}, 204, None])
+async def test_a_page_before_the_last_one_has_a_list(second: Any, tasks: int) -> None:
+    scheme = PageNumber(total_pages="pages")
+    got: list[int] = []
+    async with API(counted(second)).client() as client:
+        stream = fetch_all_pages("http://t/", client=client, next=scheme, concurrency=tasks)
+        with pytest.raises(PageDataError, match=r"^page 2 .*total_pages='pages'.* count of 3"):
+            async with stream as items:
+                async for item in items:
+                    got.append(item)
+    assert got == [1]
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+@pytest.mark.parametrize("second", [{"items": []}, {"pages": 1}, {"items": None, "pages": 1}])
+async def test_a_page_past_the_last_one_has_none(second: Any, tasks: int) -> None:
+    """Since it says so, or has an empty list."""
+    scheme = PageNumber(total_pages="pages")
+    async with API(counted(second, total=2)).client() as client:
+        stream = fetch_all_pages("http://t/", client=client, next=scheme, concurrency=tasks)
+        assert await stream.collect() == [1]
+
+
+async def test_the_count_that_a_detected_number_goes_by() -> None:
+    def answer(request: httpx.Request) -> Any:
+        page = number(request)
+        return {} if page == 2 else {"items": [page], "page": page, "total_pages": 3}
+
+    async with API(answer).client() as client:
+        with pytest.raises(PageDataError, match="so this is not the end"):
+            await fetch_all_pages("http://t/", client=client).drain()
+
+
+async def test_an_offset_before_the_total() -> None:
+    def answer(request: httpx.Request) -> Any:
+        start = number(request, "offset", 0)
+        return {} if start == 2 else {"items": [start, start + 1], "total": 6}
+
+    async with API(answer).client() as client:
+        with pytest.raises(PageDataError, match="so this is not the end"):
+            await fetch_all_pages("http://t/", client=client, next=Offset(total="total")).drain()
+
+
 BODIES = {
     "HTML": (b"<html><title>Log in</title>", "text/html", "not JSON, but text/html, and begins"),
     "NDJSON": (b'{"a": 1}\n{"a": 2}\n', "application/x-ndjson", "read it with ndjson()"),
@@ -199,6 +407,97 @@ async def test_errors_of_graphql_are_kept(library: Any) -> None:
         library, reply({"errors": [{"message": "no"}]}), json={}, next=GraphQL("data.a")
     )
     assert error.errors == [{"message": "no"}]
+
+
+QUERIES: dict[str, dict[str, Any]] = {
+    "a variable": {
+        "json": {"query": "query($after: String) { i(after: $after) { nodes { id } } }"}
+    },
+    "no variable": {"json": {"query": "{ i { nodes { id } } }"}},
+    "another scheme": {
+        "json": {"query": "query($after: String) { i(after: $after) { nodes { id } } }"},
+        "next": Cursor("data.i.pageInfo.endCursor", body="variables.after"),
+        "items": "data.i.nodes",
+    },
+}
+
+
+def connection(*nodes: int, more: str | None = None, **beside: Any) -> Reply:
+    info = {"hasNextPage": more is not None, "endCursor": more}
+    return reply({"data": {"i": {"nodes": nodes, "pageInfo": info}}, **beside})
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_errors_beside_the_items_of_a_query(library: Any, name: str) -> None:
+    """Of GraphQL, which is known by the request."""
+    errors = [{"message": "forbidden"}]
+    error = await error_of(library, connection(1, errors=errors), **QUERIES[name])
+    assert isinstance(error, GraphQLError)
+    assert error.errors == errors
+    server = Server(library, [connection(1, errors=[])])
+    stream = fetch_all_pages("http://t/", client=server.client, **QUERIES[name])
+    assert await stream.collect() == [1]
+
+
+@pytest.mark.parametrize("name", ["a variable", "another scheme"])
+async def test_errors_of_a_later_page_of_a_query(library: Any, name: str) -> None:
+    replies = [connection(1, more="x"), connection(2, more="y", errors=[{"message": "no"}])]
+    server = Server(library, replies)
+    got: list[int] = []
+    with pytest.raises(GraphQLError, match=r"^page 2 of "):
+        async for item in fetch_all_pages("http://t/", client=server.client, **QUERIES[name]):
+            got.append(item)
+    assert got == [1]
+
+
+@pytest.mark.parametrize("body", [{"query": "shoes"}, {"query": {"match_all": {}}}, {}, []])
+async def test_errors_beside_the_items_of_another_search(library: Any, body: Any) -> None:
+    server = Server(library, [reply({"items": [1], "errors": ["no"], "next": None})])
+    stream = fetch_all_pages("http://t/", client=server.client, json=body, items="items")
+    assert await stream.collect() == [1]
+
+
+# -- a way on that is broken ----------------------------------------------------------------------
+
+IDS = [{"id": 1}, {"id": 2}]
+
+BROKEN: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "OpenAI": (
+        {"object": "list", "data": IDS, "has_more": True, "first_id": "1", "last_id": None},
+        {},
+        "'last_id' has no cursor",
+    ),
+    "Stripe": (
+        {"object": "list", "data": [{"n": 1}, {"n": 2}], "has_more": True, "url": "/v1/things"},
+        {},
+        "no last item with a usable 'id'",
+    ),
+    "MediaWiki": (
+        {"query": {"allpages": IDS}, "continue": {"continue": "-||", "apcontinue": None}},
+        {},
+        "'continue' should hold parameters",
+    ),
+    "GraphQL": (
+        {"data": {"i": {"nodes": IDS, "pageInfo": {"hasNextPage": True, "endCursor": None}}}},
+        QUERIES["a variable"],
+        "'data.i' has no pageInfo with hasNextPage and endCursor",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_the_items_come_before_the_error_of_a_detected_way_on(
+    library: Any, name: str
+) -> None:
+    body, options, problem = BROKEN[name]
+    server = Server(library, [reply(body), reply(body)])
+    got: list[Any] = []
+    with pytest.raises(PageDataError, match=problem):
+        async for item in fetch_all_pages("http://t/", client=server.client, **options):
+            got.append(item)
+    assert len(got) == 2
+    stream = fetch_all_pages("http://t/", client=server.client, max_pages=1, **options)
+    assert await stream.collect() == got
 
 
 async def test_a_certificate_is_not_asked_for_twice(library: Any) -> None:

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Run the command with these arguments (by default the process's) and give its exit code.
 
-    Raises `SystemExit` as `argparse` does: for `--help` and `--version`, and with 2 for arguments
-    that it cannot read.
+    Raises `SystemExit` as `argparse` does: for `--help` and `--version`, with 2 for arguments that
+    it cannot read, and where it cannot print to standard output.
     """
     try:
         from .running import run

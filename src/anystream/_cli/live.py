@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from abc import abstractmethod
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -129,7 +130,7 @@ class LinesCommand(LiveCommand[str]):
         for name in ONLY_FOR_URLS:
             if getattr(options, name):
                 raise UsageError(f"argument {as_option(name)}: only for a URL")
-        self.fd = 0 if options.source == "-" else self.opened(options.source)
+        self.fd = standard_input() if options.source == "-" else self.opened(options.source)
 
     def opened(self, path: str) -> int:
         try:
@@ -184,6 +185,13 @@ def as_json(event: Event) -> str:
     content = {"type": event.type, "data": event.data, "id": event.id}
     text = json.dumps(content, ensure_ascii=False)
     return UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+def standard_input() -> int:
+    """Its descriptor; once it is closed, that is the number of the next file that is opened."""
+    if sys.stdin is None:
+        raise UsageError("standard input is closed")
+    return 0
 
 
 async def chunks(fd: int) -> AsyncGenerator[bytes, None]:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from typing import Any, NoReturn
 
 from .. import __version__
 from . import helps, schemes, values
 from .options import BACKENDS, FileOption, output_options, request_options, retry_options
+from .printing import printing
 
 SHELLS = ("bash", "zsh", "fish")
 
 
 class Parser(argparse.ArgumentParser):
-    """Does not show the password of a URL in its errors."""
+    """Does not show the password of a URL in its errors, nor pass over those of its output."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        with printing():
+            print(message, end="")
 
     def error(self, message: str) -> NoReturn:
         super().error(re.sub(r"//[^/\s'\"]*@", "//***@", message))

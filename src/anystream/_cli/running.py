@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from .options import BACKENDS
 from .parser import parser
+from .printing import printing
 
 NEEDED = ("h11", "httpx", "rich", "shtab", "trio")
 
@@ -30,7 +31,9 @@ def run(argv: Sequence[str] | None) -> int:
         case "completion":
             import shtab
 
-            print(shtab.complete(root, options.shell))
+            script = shtab.complete(root, options.shell)
+            with printing():
+                print(script)
             return 0
         case "demo":
             return demo(options)
@@ -63,5 +66,6 @@ def run_demo(backends: Sequence[str], *, as_json: bool) -> int:
     os.environ["no_proxy"] = "*"  # httpx would ask a proxy for the local server, too
     results = run_all(SCENARIOS, backends)
     show = report.print_json if as_json else report.print_table
-    show(results)
+    with printing():
+        show(results)
     return 1 if any(result.problems for result in results) else 0

@@ -152,6 +152,9 @@ def body(text: str) -> Any:
 
 
 def read(name: str) -> bytes:
+    """What is in a file, or in standard input for `-`."""
+    if name == "-" and sys.stdin is None:
+        raise ArgumentTypeError("standard input is closed")
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as exc:

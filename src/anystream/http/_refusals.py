@@ -71,7 +71,10 @@ async def fill(body: bytearray, chunks: AsyncGenerator[bytes, None], packing: Pa
 
 # -- why ----------------------------------------------------------------------------------------
 
-FIELDS = ("message", "error", "detail", "error_description", "errors", "title", "msg")
+FIELDS = (
+    *("message", "error", "detail", "error_description", "errors", "title", "msg"),
+    *("errmsg", "error_message", "errormessage"),
+)
 """Where an API says in JSON what is wrong, the best place first."""
 
 DEPTH = 4

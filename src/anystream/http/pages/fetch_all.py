@@ -194,8 +194,9 @@ def fetch_all_pages(
 
     `items` says where in the JSON body the list of items is: a path of keys joined by dots, "" for
     the body itself, or a function of the body. Without it the body must be a list, or have just
-    one. An absent or null list is an empty page, once its place is known. A run ends where the
-    scheme says so, and never because a page is short.
+    one. An absent or null list is an empty page, once its place is known. A body without items that
+    reports an error is a `PageDataError`. A run ends where the scheme says so, and never because a
+    page is short.
 
     The next page is asked for when the items of the last one have been taken; with `prefetch`, in a
     task of its own, as many pages ahead. `concurrency` is the number of pages asked for at a time,

@@ -7,14 +7,13 @@ from typing import Any, TypeAlias, cast
 
 from ... import _args as check
 from ..._core.contracts import MISSING
-from ..._labels import visible
 from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPage, told
-from .._refusals import said_in
 from .._urls import origin, same
 from . import answers, listing
 from .document import STRICT, Document, NotJSON, cut_short
+from .failures import ERRORS, Outline, check_success, failure, is_report, reason
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
-from .schemes import Countable, Function, Numbering, Scheme
+from .schemes import Countable, Function, Numbering, Scheme, check_graphql
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
 """Where the items are: a path, a function of the body, or None to find the only list."""
@@ -39,6 +38,8 @@ class PageReader:
         self.with_texts = texts
         self.loads = loads
         self.beside: set[str] | None = None  # lists that have stood beside that of the items
+        self.outline: Outline | None = None  # of the first body that had the list
+        self.count: int | None = None  # how many pages or items there are, as told last
         self.echo: str | None = None  # where responses repeat the number that was asked for
 
     def empty(self, response: Any, step: Step, number: int) -> Page[Any]:
@@ -49,6 +50,7 @@ class PageReader:
         """The page. What is wrong with the way to the next one is kept in it, as its `error`."""
         if response.status_code == NO_CONTENT:
             page = self.empty(response, step, number)
+            self.check_past(page)
         else:
             page = self.full(response, step, number)
             self.check_echo(page)
@@ -57,8 +59,6 @@ class PageReader:
     async def led_on(self, page: Page[Any]) -> Page[Any]:
         """The page with the way to the next one."""
         said = answers.Said("unknown")
-        if self.given is None:
-            said = answers.say(page, self.scheme)
         following, error = None, None
         try:
             if self.given is not None:
@@ -67,8 +67,10 @@ class PageReader:
                 self.check_place(page, following)
                 said = answers.Said("end" if following is None else "more", "", self.given)
             else:
+                said = answers.say(page, self.scheme)
                 said, following = self.detected(page, said)
             following = absolute(following, page)
+            self.learn(page)
             if not page.records and following == page.origin.step:
                 following = None  # it leads to itself, and brings nothing
         except Exception as exc:
@@ -92,12 +94,21 @@ class PageReader:
             raise self.unreadable(exc, response, number) from exc
         if self.given is not None:
             self.given.check(data, response, number)
+        check_graphql(data, response, number)
         check_success(data, response, number)
-        records = self.records(data, response, number)
-        items = records
+        found = self.records(data, response, number)
+        if not found and (problem := failure(data, self.items, response.request)) is not None:
+            raise PageDataError(problem, response, number)
+        items = records = found or []
         if document is not None and records:
             items = self.in_text(document, records, response, number)
-        return self.page(items, records, response, data, step, number)
+        page = self.page(items, records, response, data, step, number)
+        if found is None:
+            self.check_absent(page)
+            self.check_past(page)
+        elif self.outline is None:
+            self.outline = Outline(data, self.items)
+        return page
 
     def data(self, content: bytes) -> Any:
         """The body out of JSON."""
@@ -128,7 +139,8 @@ class PageReader:
         except ValueError as exc:
             raise ItemsNotFound(f"texts=True: {exc}", response, number) from None
 
-    def records(self, data: Any, response: Any, number: int) -> list[Any]:
+    def records(self, data: Any, response: Any, number: int) -> list[Any] | None:
+        """The list of the items, or None where it is absent or null."""
         items = self.items
         if items is None:
             items = self.items = self.place(data, response, number)
@@ -139,31 +151,55 @@ class PageReader:
                 self.beside = {path for path in lists if path != items}
             return cast("list[Any]", found)
         if found is None or found is MISSING:
-            self.check_absent(items, data, response, number)
-            return []
+            return None
         where = f"the value at {items!r}" if items else "the body itself"
         if callable(items):
             where = f"what {items!r} returned"
         problem = f"the body has no list of items: {where} is not a list, but {in_words(found)}"
         raise ItemsNotFound(problem, response, number)
 
-    def check_absent(self, items: Any, data: Any, response: Any, number: int) -> None:
+    def check_absent(self, page: Page[Any]) -> None:
         """An absent list is an empty page, unless the body shows that something else is wrong."""
-        problem = failure(data)
-        if problem is not None:
-            raise PageDataError(problem, response, number)
+        items, data = self.items, page.data
         others = [path for path in listing.filled(data) if path not in (self.beside or ())]
         if not callable(items) and others:
             raise ItemsNotFound(
                 f"the body has no list of items: nothing is at {items!r}, but there"
                 f" is a list at {' and at '.join(map(repr, others))}",
-                response,
-                number,
+                page.response,
+                page.number,
             )
+        self.check_outline(page)
         parent = items.rpartition(".")[0] if isinstance(items, str) else ""
         if parent and lookup(data, parent) is MISSING and lookup(data, str(items)) is MISSING:
             problem = f"the body has no list of items: nothing is at {parent!r}, nor at {items!r}"
-            raise ItemsNotFound(problem, response, number)
+            raise ItemsNotFound(problem, page.response, page.number)
+
+    def check_outline(self, page: Page[Any]) -> None:
+        """Raise if a body without the list is something else than a page."""
+        data, outline = page.data, self.outline
+        if is_object(data):
+            if is_report(data) if outline is None else not outline.fits(data, self.items):
+                problem = f"the body has no list of items, and is not like a page: {reason(data)}"
+                raise PageDataError(problem, page.response, page.number)
+        elif data is not None and not callable(self.items):
+            problem = f"the body has no list of items: it is {in_words(data)}"
+            raise ItemsNotFound(problem, page.response, page.number)
+
+    def check_past(self, page: Page[Any]) -> None:
+        """Raise if there is no list where a page before has told that there are items."""
+        scheme = self.scheme
+        if self.count is None or not isinstance(scheme, Countable):
+            return
+        told = scheme.count(page)
+        count = self.count if told is None else told
+        if scheme.position(page.origin.step) < scheme.start + count:
+            raise PageDataError(
+                f"there is no list of items, but {scheme!r} finds a count of {count}, so this is"
+                " not the end",
+                page.response,
+                page.number,
+            )
 
     def place(self, data: Any, response: Any, number: int) -> str:
         """Where the items are: where the scheme says, or in the only list."""
@@ -172,11 +208,11 @@ class PageReader:
             return known
         likely = [""] if isinstance(data, list) else listing.likely(data)
         lists = [path for path in likely if path not in ERRORS]
-        problem = None if lists == likely and len(lists) == 1 else failure(data)
-        if problem is not None:
-            raise PageDataError(problem, response, number)
         if len(lists) == 1:
             return lists[0]
+        problem = failure(data, None, response.request)
+        if problem is not None:
+            raise PageDataError(problem, response, number)
         what = f"{len(lists)} lists: {', '.join(map(repr, lists))}" if lists else "no list"
         raise ItemsNotFound(
             f"the body has {what}; say where the items are with items="
@@ -244,6 +280,11 @@ class PageReader:
         self.scheme = numbering
         return answers.Said("unknown", "", numbering), numbering.next(page)
 
+    def learn(self, page: Page[Any]) -> None:
+        told = self.scheme.count(page) if isinstance(self.scheme, Countable) else None
+        if told is not None:
+            self.count = told
+
     def counts(self, page: Page[Any], scheme: Scheme) -> bool:
         """Whether the page is the first one, or was asked for by the number of such a scheme."""
         step = page.origin.step
@@ -287,35 +328,6 @@ async def awaited(step: Any) -> Step | None:
 def and_start(advice: str) -> str:
     """What to say as well: an API that counts from 0 gives its second page for the number 1."""
     return ", and start=0 if it counts from 0" if "PageNumber" in advice else ""
-
-
-ERRORS = ("error", "errors", "fault", "exception")
-
-
-def failure(data: Any) -> str | None:
-    """What a body without items says is wrong, if it does."""
-    if not is_object(data):
-        return None
-    for name in ERRORS:
-        if data.get(name) not in (None, False, "", [], {}):
-            return f"the server says {name!r}: {reason(data)}"
-    if str(data.get("status", "")).lower() in ("error", "fail", "failed", "failure"):
-        return f"the server says that the status is {data['status']!r}: {reason(data)}"
-    return None
-
-
-def reason(data: Any) -> str:
-    """What the server says is wrong, on one line."""
-    return visible(said_in(data).strip()[:200]) or "no reason is given"
-
-
-def check_success(data: Any, response: Any, number: int) -> None:
-    """Raise if a body with a status of success says that it is none."""
-    if not is_object(data):
-        return
-    for name in ("ok", "success"):
-        if data.get(name) is False:
-            raise PageDataError(f"the server says {name}: false: {reason(data)}", response, number)
 
 
 def absolute(step: Step | None, page: Page[Any]) -> Step | None:

@@ -680,11 +680,26 @@ def linked(target: Any, page: Page[Any]) -> Step | None:
 
 def sent(page: Page[Any]) -> dict[str, Any]:
     """The JSON object that the request for a page has sent."""
+    return sent_in(page.response.request)
+
+
+def sent_in(request: Any) -> dict[str, Any]:
+    """The JSON object that a request has sent."""
     with suppress(ValueError, AttributeError):
-        body: Any = json.loads(page.response.request.content)
+        body: Any = json.loads(request.content)
         if isinstance(body, dict):
             return cast("dict[str, Any]", body)
     return {}
+
+
+def check_graphql(data: Any, response: Any, number: int) -> None:
+    """Raise the errors in the response to a query of GraphQL, which is a text with braces."""
+    errors = lookup(data, "errors")
+    if errors is MISSING or not errors:
+        return
+    query = sent_in(response.request).get("query")
+    if isinstance(query, str) and "{" in query:
+        raise GraphQLError(errors, response.url, number)
 
 
 def scheme_of(value: Any) -> Scheme | None:
