@@ -174,6 +174,38 @@ async def test_an_empty_page_ends_offsets_whatever_the_total() -> None:
     assert len(api.requests) == 2
 
 
+@pytest.mark.parametrize(
+    "told",
+    [[9, None, None], [None, 9, None], [9, 9, 0], [12, 9, None]],
+    ids=["on the first page", "on the second", "on all but the last", "and told again"],
+)
+@pytest.mark.parametrize("scheme", [PageNumber(), PageNumber(total="total"), None])
+async def test_the_total_that_was_told_last(told: list[int | None], scheme: Any) -> None:
+    """On whichever page that was; 0 past the end is the number of rows there."""
+
+    def answer(request: httpx.Request) -> Any:
+        page = number(request)
+        items = [page, -page] if page < 3 else []
+        link = {} if page == 3 else {"Link": f'<?page={page + 1}>; rel="next"'}
+        return {"items": items, "total": told[page - 1]}, link
+
+    async with API(answer).client() as client:
+        with pytest.warns(IncompleteWarning, match="9 items in total, but 4 came"):
+            assert await fetch_all_pages("http://t/", client=client, next=scheme).count() == 4
+
+
+async def test_the_total_that_was_told_last_holds_for_pages_at_a_time() -> None:
+    def answer(request: httpx.Request) -> Any:
+        total = {} if number(request) == 1 else {"total": 9}
+        return {"items": [number(request)], "pages": 3, **total}
+
+    scheme = PageNumber(total_pages="pages", total="total")
+    async with API(answer).client() as client:
+        stream = fetch_all_pages("http://t/", client=client, next=scheme, concurrency=2)
+        with pytest.warns(IncompleteWarning, match="9 items in total, but 3 came"):
+            assert await stream.count() == 3
+
+
 async def test_an_empty_first_page_is_asked_for_once_by_several_tasks() -> None:
     api = API(lambda request: {"items": [], "total": 9})
     async with api.client() as client:

@@ -65,32 +65,45 @@ class Fetching(SourceDefaults):
         self.number: int = reading.begin["page"]
         self.left = reading.max_pages
         self.came = 0 if self.number == 1 and not self.skip else None  # items; None if resumed
+        self.total: int = 0  # of all items, as the server has told it last
+        self.total_url: httpx.URL | None = None  # from which that has come
         self.closes: bool = reading.client is None
 
     @property
     def holds(self) -> bool:
         return self.client.own is not None
 
-    def come(self, page: Page[Any]) -> Page[Any]:
+    def come(self, page: Page[Any]) -> list[Page[Any]]:
+        """The page as it is delivered; none if the run before has delivered all of its items.
+
+        Such a page is asked for again because it leads on, and counts in that run alone.
+        """
         self.number += 1
+        self.add(page)
+        skip, self.skip = self.skip, 0
+        leads_on = page.next is not None or page.error is not None
+        if leads_on and 0 < skip >= len(page.records):
+            return []
         if self.left is not None:
             self.left -= 1
-        if self.came is not None:
-            self.came += len(page.items)
-        if self.skip:
-            page, self.skip = after(page, self.skip), 0
-        return page
+        return [after(page, skip) if skip else page]
 
-    def ended(self, last: Page[Any] | None) -> None:
+    def add(self, page: Page[Any]) -> None:
+        """Count the items, and keep the total: many servers tell it on the first page alone."""
+        if self.came is None:
+            return
+        self.came += len(page.records)
+        if total := page.total:  # past the end some count the rows of the page, which are 0
+            self.total, self.total_url = total, page.response.url
+
+    def ended(self) -> None:
         """Warn if the server has told of more items than have come, unless some were before."""
-        total = None if last is None else last.total
-        if total is None or self.came is None or total <= self.came:
+        if self.came is None or self.total <= self.came:
             return
         came, self.came = self.came, None
-        url = cast("Page[Any]", last).url
         warnings.warn(
-            f"{url} tells of {total} items in total, but {came} came: the API may give only a part"
-            " of them, or count something else",
+            f"{safe(str(self.total_url))} tells of {self.total} items in total, but {came} came:"
+            " the API may give only a part of them, or count something else",
             IncompleteWarning,
             stacklevel=2,
         )
@@ -115,7 +128,7 @@ class OneByOne(Fetching):
     async def batch(self) -> Iterator[Page[Any]] | None:
         if self.step is None or self.left == 0:
             if self.step is None:
-                self.ended(self.last)
+                self.ended()
             return None
         if self.last is not None and self.last.error is not None:
             raise self.last.error
@@ -129,10 +142,10 @@ class OneByOne(Fetching):
             page = self.told_from(self.probed, page)
         self.check_new(page)
         self.probed, self.repeated = page if is_first_of_numbered(page) else None, False
-        self.last = page = self.come(page)
+        self.last = page
         # What is wrong with the way to the next page is an error when that is asked for.
         self.step = page.next if page.error is None else page.origin.step
-        return iter((page,))
+        return iter(self.come(page))
 
     async def following(self, step: Step) -> Page[Any]:
         """The page of this step."""
@@ -228,13 +241,14 @@ class AtATime(Fetching):
         if self.first is None:
             await self.requests.ready()
             fetch = Fetch(self.fetcher, self.step, self.number)
-            self.first = page = self.come(await fetch.page())
-            self.records[page.number] = page.records
-            return iter((lambda: page,))
+            self.first = first = await fetch.page()
+            self.records[first.number] = first.records
+            pages = self.come(first)
+            return iter([pages.pop] if pages else [])
         self.check(self.first)
         step = await self.following(self.step, self.first)
         if step is None:
-            self.ended(self.first)
+            self.ended()
             return None
         number = self.number
         self.step: Step | None = step
@@ -271,8 +285,7 @@ class AtATime(Fetching):
                 raise PageDataError(gap, page.response, number)
             self.check_new(page)
             self.learn(page)
-            if self.came is not None:
-                self.came += len(page.records)
+            self.add(page)
         finally:
             self.flying -= 1
             self.landed.set()
