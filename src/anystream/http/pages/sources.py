@@ -23,7 +23,7 @@ from .fetcher import Fetch, Fetcher
 from .page import Asked, Page, State, Step, after, is_first_of_numbered, lookup, only
 from .reading import JUST_THIS, Finder, Loads, PageReader
 from .requests import Ask, Pacer, Requests
-from .schemes import Countable, Numbering, Scheme
+from .schemes import Countable, Scheme
 
 if TYPE_CHECKING:
     import httpx
@@ -112,6 +112,9 @@ class Fetching(SourceDefaults):
         await self.client.close(owner)
 
 
+MUCH_THE_SAME = "it gives the same items for each number, or most of them"
+
+
 class OneByOne(Fetching):
     """The pages one after the other, one batch each."""
 
@@ -134,9 +137,8 @@ class OneByOne(Fetching):
             raise self.last.error
         page = await self.following(self.step)
         if self.probed is not None:
-            if self.is_first_again(self.probed, page):
+            if page.next is not None and self.is_first_again(self.probed, page):
                 self.repeated = True
-                assert page.next is not None
                 self.step = page.next
                 page = await self.following(self.step)
             page = self.told_from(self.probed, page)
@@ -158,7 +160,7 @@ class OneByOne(Fetching):
         except PageStatusError as error:
             if self.probed is None or error.status in (401, 403, 429) or error.status >= 500:
                 raise
-            raise self.no_numbers("it refuses the parameter") from error
+            raise self.no_numbers(self.probed, "it refuses the parameter") from error
         self.fetch = None
         return page
 
@@ -183,43 +185,44 @@ class OneByOne(Fetching):
                 f" max_empty={self.reading.max_empty} allows no more"
             )
             raise PaginationLoop(problem, page.response, page.number)
-        if self.last is not None and same(self.last.records, page.records):
+        if self.last is None or self.probed is not None:
+            return
+        if same(self.last.records, page.records):
             raise PaginationLoop(
                 "it has the same items as the page before: the API may not know the parameter"
                 " that asks for the next page",
                 page.response,
                 page.number,
             )
+        if self.last.answer == "unknown" and is_about(self.last.records, page.records):
+            raise self.no_numbers(self.last)
 
     # -- where nothing says how to continue ---------------------------------------------------
 
     def is_first_again(self, first: Page[Any], page: Page[Any]) -> bool:
         """Whether the page with the number 1 is the first one again, and not the second one."""
-        again = repeated(first.records, page.records)
-        return not self.repeated and bool(again) and all(again)
+        return not self.repeated and has_no_other(first.records, page.records)
 
     def told_from(self, first: Page[Any], page: Page[Any]) -> Page[Any]:
         """The page after the first one, without what has come with that.
 
         If pages move while they are read, the page with the number 1 may have items that are new:
-        they may have come to it from the page after it.
+        they may have come to it from the page after it. What has come is known by all of it there:
+        an id may be that of an object which several items are about.
         """
-        again = repeated(first.records, page.records)
+        if not is_about(first.records, page.records):
+            return page
         if self.repeated:
-            if again and all(again):
-                raise self.no_numbers("it gives the same page for each number")
-        elif again and 2 * sum(again) >= len(again):
-            return only(page, [at for at, is_known in enumerate(again) if not is_known])
-        return page
+            raise self.no_numbers(first)
+        return only(page, [at for at, it in enumerate(page.records) if it not in first.records])
 
-    def no_numbers(self, why: str) -> SchemeNotFound:
-        first = cast("Page[Any]", self.probed)
+    def no_numbers(self, before: Page[Any], why: str = MUCH_THE_SAME) -> SchemeNotFound:
         return SchemeNotFound(
             "nothing says whether there is another page, and the API has no parameter"
-            f" {Numbering.param!r}, since {why}: pass next= to say how to ask for it,"
-            f" or {JUST_THIS}",
-            first.response,
-            first.number,
+            f" {cast('Countable', before.scheme).param!r}, since {why}: pass next= to say how to"
+            f" ask for it, or {JUST_THIS}",
+            before.response,
+            before.number,
         )
 
 
@@ -322,23 +325,64 @@ def same(records: list[Any], others: list[Any]) -> bool:
         path = identity_of(records[0])
         if path is None or lookup(records[0], path) != lookup(others[0], path):
             return False
-    key = identity([*records, *others])
+    key = identity(records, others)
     return [*map(key, records)] == [*map(key, others)]
 
 
-def repeated(records: list[Any], others: list[Any]) -> list[bool]:
-    """For each of the `others`, whether it is one of `records`."""
-    key = identity([*records, *others])
-    known = {*map(key, records)}
-    return [key(item) in known for item in others]
+def has_no_other(records: list[Any], others: list[Any]) -> bool:
+    """Whether all of the `others`, and there are some, are among `records`."""
+    before, after = keys(records, others)
+    if not all(map(are_unique, (before, after))):
+        return before == after
+    return 0 < len(after) == len({*before} & {*after})
 
 
-def identity(items: list[Any]) -> Callable[[Any], Any]:
-    """What an item is known by: an id if all of them have one, otherwise all of it."""
-    path = identity_of(items[0]) if items else None
-    if path is not None and all(has(item, path) for item in items):
-        return partial(at, path)
+def is_about(records: list[Any], others: list[Any]) -> bool:
+    """Whether a page is the one of `records` again, though some items have come to it or gone.
+
+    New items push the last ones of a page to the next one, so that may begin with a few of them.
+    But it has no more than a half of them, and does not end with the first ones.
+    """
+    before, after = keys(records, others)
+    if not all(map(are_unique, (before, after))):
+        return before == after
+    common = len({*before} & {*after})
+    return 2 * common > max(len(before), len(after)) or is_pushed_down(records, others)
+
+
+def is_pushed_down(records: list[Any], others: list[Any]) -> bool:
+    """Whether the `others` end with the first ones of `records`, behind some that are new."""
+    if not records or records[0] not in others:
+        return False
+    start = others.index(records[0])
+    return others[start:] == records[: len(others) - start]
+
+
+def keys(records: list[Any], others: list[Any]) -> tuple[list[Any], list[Any]]:
+    """What the items of both pages are known by."""
+    key = identity(records, others)
+    return [*map(key, records)], [*map(key, others)]
+
+
+def identity(records: list[Any], others: list[Any]) -> Callable[[Any], Any]:
+    """What the items of two pages are known by.
+
+    That is an id if all have one that no other item of its page has, and otherwise all of the item:
+    what repeats within a page names an object which several items are about.
+    """
+    for path in IDENTITIES:
+        if is_identity(path, records) and is_identity(path, others):
+            return partial(at, path)
     return whole_text
+
+
+def is_identity(path: str, items: list[Any]) -> bool:
+    """Whether each item has a value there that no other one has."""
+    return all(has(item, path) for item in items) and are_unique([at(path, it) for it in items])
+
+
+def are_unique(values: list[Any]) -> bool:
+    return len({*values}) == len(values)
 
 
 def identity_of(item: Any) -> str | None:
