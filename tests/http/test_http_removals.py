@@ -11,11 +11,13 @@ from paged_api import API, number
 from anystream import Retry
 from anystream.http import (
     CrossOriginNext,
+    Cursor,
     Event,
     GraphQL,
     GraphQLError,
     IncompleteWarning,
     LastItem,
+    NextURL,
     Offset,
     PageNumber,
     PaginationLoop,
@@ -111,6 +113,59 @@ async def test_a_loop_is_noticed_however_long() -> None:
     async with API(lambda request: next(answers)).client() as client:
         with pytest.raises(PaginationLoop, match="it leads to http://t/, which this run has asked"):
             await fetch_all_pages("http://t/", client=client).drain()
+
+
+def cursor_of(page: Any) -> Any:
+    return {"cursor": page.data["cursor"]} if page.data["cursor"] else None
+
+
+STAYS = [
+    Cursor("cursor", param="cursor"),
+    Cursor("cursor", header="X-Cursor"),
+    Cursor("cursor", param="cursor", more="more"),
+    cursor_of,
+]
+
+
+@pytest.mark.parametrize("scheme", STAYS)
+async def test_a_cursor_may_stay_while_the_server_moves(scheme: Any) -> None:
+    """Also past pages without items, if something else says that there is more."""
+    middle = [[]] if scheme is STAYS[2] else []
+    pages = iter([[1, 2], [3, 4], *middle, [5]])
+
+    def answer(request: httpx.Request) -> Any:
+        items = next(pages)
+        return {"items": items, "more": items != [5], "cursor": None if items == [5] else "at+/="}
+
+    async with API(answer).client() as client:
+        stream = fetch_all_pages("http://t/", client=client, next=scheme)
+        assert await stream.collect() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "asked"),
+    [
+        ({"cursor": "at+/="}, {"next": STAYS[0]}, 3),
+        ({"cursor": 7}, {"next": STAYS[0]}, 2),
+        ({"cursor": "7"}, {"next": cursor_of}, 2),
+        ({"next": "/b?cursor=at"}, {}, 2),
+        ({"next": "/b?cursor=at"}, {"next": NextURL("next")}, 2),
+    ],
+)
+async def test_a_link_or_a_number_that_leads_to_itself_is_a_loop_at_once(
+    body: Any, options: Any, asked: int
+) -> None:
+    """A cursor is one as soon as most of the items that it brings are known."""
+
+    def answer(request: httpx.Request) -> Any:
+        latest = [0, 10, 11][len(api.requests) - 1]
+        return {"items": [{"id": latest - n} for n in range(4)], **body}
+
+    api = API(answer)
+    async with api.client() as client:
+        with pytest.raises(PaginationLoop):
+            await fetch_all_pages("http://t/", client=client, **options).drain()
+    assert len(api.requests) == asked
 
 
 @pytest.mark.parametrize("scheme", [PageNumber(), Offset(), LastItem("id", "after", more=None)])

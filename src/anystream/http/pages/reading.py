@@ -14,7 +14,7 @@ from .._urls import origin, same
 from . import answers, listing
 from .document import STRICT, Document, NotJSON, cut_short
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
-from .schemes import Countable, Function, Numbering, Scheme
+from .schemes import Countable, Cursor, Function, NextParams, Numbering, Scheme, wanted
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
 """Where the items are: a path, a function of the body, or None to find the only list."""
@@ -67,7 +67,8 @@ class PageReader:
             else:
                 said, following = self.detected(page, said)
             following = absolute(following, page)
-            if not page.records and following == page.origin.step:
+            leads_on = page.records or following != page.origin.step
+            if not leads_on and not says_more(page, self.given):
                 following = None  # it leads to itself, and brings nothing
         except Exception as exc:
             error = exc
@@ -280,6 +281,11 @@ class PageReader:
 async def awaited(step: Any) -> Step | None:
     """A step that a scheme of the user's may give as a coroutine."""
     return cast("Step | None", step if step is None or isinstance(step, dict) else await step)
+
+
+def says_more(page: Page[Any], scheme: Scheme | None) -> bool:
+    """Whether there is more also where the cursor stays, since `more` says so."""
+    return isinstance(scheme, Cursor | NextParams) and wanted(page, scheme.more) is True
 
 
 def and_start(advice: str) -> str:

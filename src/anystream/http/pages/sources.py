@@ -20,7 +20,7 @@ from .._errors import (
 )
 from .._urls import safe
 from .fetcher import Fetch, Fetcher
-from .page import Asked, Page, State, Step, after, is_first_of_numbered, lookup, only
+from .page import Asked, Page, State, Step, after, is_first_of_numbered, lookup, only, whole
 from .reading import JUST_THIS, Finder, Loads, PageReader
 from .requests import Ask, Pacer, Requests
 from .schemes import Countable, Scheme
@@ -123,6 +123,7 @@ class OneByOne(Fetching):
         self.fetch: Fetch | None = None  # which outlasts a cancelled step
         self.seen: set[int] = set[int]()  # hashes of what was asked for
         self.asked: int | None = None  # the hash of the last request
+        self.again: bool = False  # whether that was the same as the one before
         self.last: Page[Any] | None = None
         self.empty: int = 0  # pages without items in a row
         self.probed: Page[Any] | None = None  # the first page, while its number is not known
@@ -165,10 +166,14 @@ class OneByOne(Fetching):
         return page
 
     def new(self, step: Step) -> Fetch:
-        """The fetching of this step, unless this run has asked for the same before."""
+        """The fetching of this step, unless this run has asked for the same before.
+
+        The last request may be repeated if that may have moved something at the server.
+        """
         fetch = Fetch(self.fetcher, step, self.number)
-        again = fetch.key == self.asked and step.get("method", self.reading.ask.method) != "GET"
-        if fetch.key in self.seen and not again:  # a cursor may stay and move at the server
+        moves = step.get("method", self.reading.ask.method) != "GET" or sends_cursor(step)
+        self.again = fetch.key == self.asked
+        if fetch.key in self.seen and not (self.again and moves):
             last = cast("Page[Any]", self.last)
             problem = f"it leads to {safe(fetch.url)}, which this run has asked for before"
             raise PaginationLoop(problem, last.response, last.number)
@@ -187,14 +192,15 @@ class OneByOne(Fetching):
             raise PaginationLoop(problem, page.response, page.number)
         if self.last is None or self.probed is not None:
             return
-        if same(self.last.records, page.records):
+        before = self.last.records
+        if same(before, page.records) or (self.again and is_about(before, page.records)):
             raise PaginationLoop(
-                "it has the same items as the page before: the API may not know the parameter"
-                " that asks for the next page",
+                "it has the same items as the page before, or most of them: the API may not know"
+                " the parameter that asks for the next page",
                 page.response,
                 page.number,
             )
-        if self.last.answer == "unknown" and is_about(self.last.records, page.records):
+        if self.last.answer == "unknown" and is_about(before, page.records):
             raise self.no_numbers(self.last)
 
     # -- where nothing says how to continue ---------------------------------------------------
@@ -307,6 +313,12 @@ class AtATime(Fetching):
                 )
         self.records[page.number] = page.records
         self.records.pop(page.number - 2 * self.reading.tasks, None)
+
+
+def sends_cursor(step: Step) -> bool:
+    """Whether a step sends something else than numbers, which may stay while the server moves."""
+    parts = (step.get("params", {}), step.get("json", {}), step.get("headers", {}))
+    return any(whole(value) is None for part in parts for value in part.values())
 
 
 # -- whether a page is new ----------------------------------------------------------------------
