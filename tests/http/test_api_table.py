@@ -165,10 +165,20 @@ def airtable(request: httpx.Request) -> Any:
     return {"records": records, **more}
 
 
-def crossref(request: httpx.Request) -> Any:
-    start = place(query(request)["cursor"].strip("*"))
-    message = {"next-cursor": f"at+{start + SIZE}/=", "total-results": COUNT, "items": page(start)}
-    return {"status": "ok", "message": {**message, "query": {"start-index": 0}}}
+def crossref() -> Callable[[httpx.Request], Any]:
+    """The cursor stays the same once `*` has made it, and moves on at the server."""
+    start = 0
+
+    def answer(request: httpx.Request) -> Any:
+        nonlocal start
+        start = {"*": 0, "DnF1ZXJ5VGhlbkZldGNoBg==": start + SIZE}[query(request)["cursor"]]
+        cursor = {"next-cursor": "DnF1ZXJ5VGhlbkZldGNoBg==", "query": {"start-index": 0}}
+        return {
+            "status": "ok",
+            "message": {**cursor, "total-results": COUNT, "items": page(start)},
+        }
+
+    return answer
 
 
 def mediawiki(request: httpx.Request) -> Any:
@@ -309,7 +319,7 @@ APIS: dict[str, tuple[Callable[[httpx.Request], Any], str, dict[str, Any]]] = {
     "Azure DevOps": (azure_devops, "/_apis/projects", {}),
     "Bluesky": (tokens("feed", "cursor", "cursor"), "/xrpc/app.bsky.feed.getTimeline", {}),
     "Confluence": (confluence, "/wiki/rest/api/content", {}),
-    "Crossref": (crossref, "/works?cursor=*", {}),
+    "Crossref": (crossref(), "/works?cursor=*", {}),
     "Discord": (discord, "/api/channels/1/messages", {}),
     "Django REST framework": (in_body("results", "next", count=COUNT), "/users/", {}),
     "Dropbox": (

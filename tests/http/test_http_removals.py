@@ -11,11 +11,13 @@ from paged_api import API, number
 from anystream import Retry
 from anystream.http import (
     CrossOriginNext,
+    Cursor,
     Event,
     GraphQL,
     GraphQLError,
     IncompleteWarning,
     LastItem,
+    NextURL,
     Offset,
     PageNumber,
     PaginationLoop,
@@ -113,6 +115,59 @@ async def test_a_loop_is_noticed_however_long() -> None:
             await fetch_all_pages("http://t/", client=client).drain()
 
 
+def cursor_of(page: Any) -> Any:
+    return {"cursor": page.data["cursor"]} if page.data["cursor"] else None
+
+
+STAYS = [
+    Cursor("cursor", param="cursor"),
+    Cursor("cursor", header="X-Cursor"),
+    Cursor("cursor", param="cursor", more="more"),
+    cursor_of,
+]
+
+
+@pytest.mark.parametrize("scheme", STAYS)
+async def test_a_cursor_may_stay_while_the_server_moves(scheme: Any) -> None:
+    """Also past pages without items, if something else says that there is more."""
+    middle = [[]] if scheme is STAYS[2] else []
+    pages = iter([[1, 2], [3, 4], *middle, [5]])
+
+    def answer(request: httpx.Request) -> Any:
+        items = next(pages)
+        return {"items": items, "more": items != [5], "cursor": None if items == [5] else "at+/="}
+
+    async with API(answer).client() as client:
+        stream = fetch_all_pages("http://t/", client=client, next=scheme)
+        assert await stream.collect() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "asked"),
+    [
+        ({"cursor": "at+/="}, {"next": STAYS[0]}, 3),
+        ({"cursor": 7}, {"next": STAYS[0]}, 2),
+        ({"cursor": "7"}, {"next": cursor_of}, 2),
+        ({"next": "/b?cursor=at"}, {}, 2),
+        ({"next": "/b?cursor=at"}, {"next": NextURL("next")}, 2),
+    ],
+)
+async def test_a_link_or_a_number_that_leads_to_itself_is_a_loop_at_once(
+    body: Any, options: Any, asked: int
+) -> None:
+    """A cursor is one as soon as most of the items that it brings are known."""
+
+    def answer(request: httpx.Request) -> Any:
+        latest = [0, 10, 11][len(api.requests) - 1]
+        return {"items": [{"id": latest - n} for n in range(4)], **body}
+
+    api = API(answer)
+    async with api.client() as client:
+        with pytest.raises(PaginationLoop):
+            await fetch_all_pages("http://t/", client=client, **options).drain()
+    assert len(api.requests) == asked
+
+
 @pytest.mark.parametrize("scheme", [PageNumber(), Offset(), LastItem("id", "after", more=None)])
 async def test_an_empty_page_is_the_end_where_nothing_else_says_so(scheme: Any) -> None:
     answers = iter([[{"id": 1}], [{"id": 2}], []])
@@ -172,6 +227,38 @@ async def test_an_empty_page_ends_offsets_whatever_the_total() -> None:
         with pytest.warns(IncompleteWarning, match="9 items in total, but 2 came"):
             assert await stream.collect() == [1, 2]
     assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "told",
+    [[9, None, None], [None, None, 9], [9, 9, 0], [12, None, 9]],
+    ids=["on the first page", "on the last one", "on all but the last", "and told again"],
+)
+@pytest.mark.parametrize("scheme", [PageNumber(), PageNumber(total="total"), None])
+async def test_the_total_of_the_last_page_or_the_first(told: list[int | None], scheme: Any) -> None:
+    """0 past the end is the number of rows there."""
+
+    def answer(request: httpx.Request) -> Any:
+        page = number(request)
+        items = [page, -page] if page < 3 else []
+        link = {} if page == 3 else {"Link": f'<?page={page + 1}>; rel="next"'}
+        return {"items": items, "total": told[page - 1]}, link
+
+    async with API(answer).client() as client:
+        with pytest.warns(IncompleteWarning, match="9 items in total, but 4 came"):
+            assert await fetch_all_pages("http://t/", client=client, next=scheme).count() == 4
+
+
+async def test_the_total_of_the_page_that_came_last() -> None:
+    def answer(request: httpx.Request) -> Any:
+        total = {} if number(request) == 1 else {"total": 9}
+        return {"items": [number(request)], "pages": 3, **total}
+
+    scheme = PageNumber(total_pages="pages", total="total")
+    async with API(answer).client() as client:
+        stream = fetch_all_pages("http://t/", client=client, next=scheme, concurrency=2)
+        with pytest.warns(IncompleteWarning, match="9 items in total, but 3 came"):
+            assert await stream.count() == 3
 
 
 async def test_an_empty_first_page_is_asked_for_once_by_several_tasks() -> None:

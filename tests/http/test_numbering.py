@@ -1,5 +1,6 @@
 """APIs that say nothing about their next page: the lesson's own, with nothing but its URL."""
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from anystream.http import (
     Offset,
     PageNumber,
     PageStatusError,
+    PaginationLoop,
     SchemeNotFound,
     fetch_all_pages,
 )
@@ -38,11 +40,13 @@ async def read(answer: Any, url: str = "http://t/users", **options: Any) -> tupl
         return await fetch_all_pages(url, client=client, **options).collect(), api.asked
 
 
-async def refused(answer: Any, **options: Any) -> tuple[list[Any], SchemeNotFound]:
+async def refused(
+    answer: Any, url: str = "http://t/users", **options: Any
+) -> tuple[list[Any], SchemeNotFound]:
     got: list[Any] = []
     async with API(answer).client() as client:
         with pytest.raises(SchemeNotFound) as caught:
-            async for item in fetch_all_pages("http://t/users", client=client, **options):
+            async for item in fetch_all_pages(url, client=client, **options):
                 got.append(item)
     return got, caught.value
 
@@ -112,7 +116,6 @@ async def test_a_number_in_the_url_is_where_it_begins() -> None:
     assert asked == ["/users?page=2&q=x", "/users?q=x&page=3", "/users?q=x&page=4"]
 
 
-@pytest.mark.filterwarnings("ignore::anystream.http.IncompleteWarning")
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize(
     ("name", "count"), [("offset", None), ("startIndex", None), ("startAt", "total")]
@@ -225,11 +228,106 @@ async def test_items_are_known_by_their_ids_whatever_else_changes() -> None:
     assert [each["id"] for each in got] == [1, 2, 3, 4, 5, 6, 7]
 
 
+HISTORY: dict[str, list[Any]] = {
+    "of 3 objects": [{"id": n % 3, "value": n} for n in range(20)],
+    "of 18 objects, each once on a page": [{"id": n % 18, "value": n} for n in range(40)],
+    "of requests": [{"url": f"/{n * n % 7}", "status": 200, "at": n} for n in range(30)],
+    "of requests at no time": [{"url": f"/{n * n % 7}", "status": 200} for n in range(30)],
+    "of one sensor": [{"key": "temp", "value": n} for n in range(20)],
+    "of numbers": [n * n % 7 for n in range(30)],
+}
+"""Items that are about objects, whose ids they have; the last two have no identity at all."""
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("name", HISTORY)
+async def test_ids_that_repeat_on_a_page_are_no_identity(name: str, first: int) -> None:
+    items = HISTORY[name]
+    answer = lesson(items, 10, first=first)
+    assert (await read(answer))[0] == items
+    assert (await read(answer, next=PageNumber(start=first)))[0] == items
+
+
+async def test_items_that_are_others_by_all_but_their_ids_are_not_dropped() -> None:
+    """The page with the number 1 has 8 ids of the first one, and may be that, moved a little."""
+    items = [{"id": n % 12, "value": n} for n in range(20)]
+    assert (await read(lesson(items, 10, first=0)))[0] == items
+
+
+async def test_an_id_beside_one_that_repeats_is_an_identity() -> None:
+    def answer(request: httpx.Request) -> Any:
+        items = [{"id": 1, "uuid": "a"}, {"id": 1, "uuid": "b"}]
+        return {"items": [{**each, "seen": query(request)} for each in items]}
+
+    with pytest.raises(PaginationLoop, match="has the same items as the page before"):
+        await read(answer, next=PageNumber())
+
+
+def feed(new: float, size: int = 10, step: int = -1) -> Callable[[httpx.Request], Any]:
+    """The latest items, whatever is asked for: so many are new at each request."""
+    numbers = itertools.count()
+
+    def answer(request: httpx.Request) -> Any:
+        latest = 1000 + int(next(numbers) * new)
+        return {"items": [{"id": latest + step * n} for n in range(size)]}
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("new", "step"),
+    [(0.3, -1), (0.5, -1), (1, -1), (2, -1), (5, -1), (9, -1), (0.5, 1), (1, 1), (4, 1)],
+)
+async def test_a_feed_that_ignores_the_number_is_an_error(new: float, step: int) -> None:
+    got, error = await refused(feed(new, step=step))
+    assert "it gives the same items for each number, or most of them" in str(error)
+    assert len(got) == len({item["id"] for item in got})
+    assert len(got) <= 20
+
+
+async def test_a_feed_that_ignores_the_number_in_its_url_is_an_error() -> None:
+    got, error = await refused(feed(1), "http://t/users?page=1")
+    assert "it gives the same items for each number, or most of them" in str(error)
+    assert len(got) == 10
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(("size", "new"), [(2, 1), (3, 1), (10, 1), (10, 4), (10, 5)])
+async def test_items_that_come_in_all_the_time_are_no_error(
+    size: int, new: int, first: int
+) -> None:
+    items = [{"id": n} for n in range(40)]
+    answers, numbers = lesson(items, size, first=first), itertools.count(40)
+
+    def answer(request: httpx.Request) -> Any:
+        answered = answers(request)
+        if len(items) < 40 + 8 * new:
+            items[:0] = [{"id": next(numbers)} for _ in range(new)]
+        return answered
+
+    got, _ = await read(answer)
+    assert {item["id"] for item in got} >= {*range(40)}
+
+
+async def test_items_that_are_pushed_to_a_page_of_their_own() -> None:
+    items = [{"id": n} for n in range(6)]
+    answers = lesson(items)
+
+    def answer(request: httpx.Request) -> Any:
+        answered = answers(request)
+        if query(request) == {"page": "2"}:
+            items.insert(0, {"id": 6})
+        return answered
+
+    got, _ = await read(answer)
+    assert [item["id"] for item in got] == [0, 1, 2, 3, 4, 5, 5]
+
+
 @pytest.mark.parametrize("items", [[1, 2], [{"id": 1}], [[1], [2]], ["a", "b"]])
 async def test_a_parameter_that_is_ignored_is_an_error_after_the_items(items: list[Any]) -> None:
     got, error = await refused(lambda request: {"items": items})
     assert got == items
-    assert "it gives the same page for each number" in str(error)
+    assert "it gives the same items for each number, or most of them" in str(error)
     assert "pass next= to say how to ask for it, or max_pages=1 if this page is all" in str(error)
     assert (await read(lambda request: {"items": items}, max_pages=1))[0] == items
 
@@ -265,6 +363,15 @@ async def test_a_failure_that_passes_is_tried_again() -> None:
     got, asked = await read(answer, retry=Retry(first=0.1))
     assert got == USERS
     assert len(asked) == 10
+
+
+async def test_a_first_page_that_says_more_if_it_is_asked_for_by_number() -> None:
+    def answer(request: httpx.Request) -> Any:
+        return {"items": USERS, **({"has_more": False} if query(request) else {})}
+
+    got, asked = await read(answer)
+    assert got == USERS
+    assert asked == ["/users", "/users?page=1"]
 
 
 async def test_post_is_not_sent_again_to_find_out() -> None:

@@ -1,5 +1,6 @@
 """A server that allows so many requests a second, in virtual time: few are refused."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +84,86 @@ async def test_few_requests_are_refused(
         assert sorted(await stream.collect()) == [*range(1, PAGES + 1)]
     assert len(refused) <= len(api.requests) / 10
     assert api.times[-1] < 2 * PAGES / RATE
+
+
+@pytest.mark.parametrize("seconds", [1, 0.5])
+async def test_a_quota_of_few_requests_shows_in_several_refusals(seconds: float) -> None:
+    refused: list[float] = []
+    api = API(
+        quota(lambda times: not times or times[-1] <= anyio.current_time() - seconds, refused)
+    )
+    async with api.client() as client:
+        stream = fetch_all_pages("http://t/", client=client, next=PageNumber(total_pages="pages"))
+        assert await stream.count() == PAGES
+    assert len(refused) <= 10
+
+
+@pytest.mark.parametrize("tasks", [1, 8])
+@pytest.mark.parametrize("pause", [20, 60])
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [
+        *((503, pages) for pages in ([2], [2, 3], [2, 20], [10, 19], [30])),
+        *((429, pages) for pages in ([2], [2, 3], [2, 8], [10], [30], [10, 50])),
+    ],
+)
+async def test_a_pause_costs_what_it_lasts(
+    status: int, refused: list[int], pause: int, tasks: int
+) -> None:
+    """Each request takes 0.1 seconds. A 503 is for no quota, and a single refusal shows none."""
+    left = [*refused]
+
+    def answer(request: httpx.Request) -> Any:
+        if (page := number(request)) in left:
+            left.remove(page)
+            return httpx.Response(status, headers={"Retry-After": str(pause)})
+        return {"pages": 60, "items": [page]}
+
+    api = API(answer, latency=0.1)
+    async with api.client() as client:
+        stream = fetch_all_pages(
+            "http://t/", client=client, next=PageNumber(total_pages="pages"), concurrency=tasks
+        )
+        assert await stream.count() == 60
+    assert api.times[-1] - api.times[0] <= len(refused) * pause + 20
+
+
+async def test_rate_holds_after_a_pause() -> None:
+    statuses = iter([200, 503])
+
+    def answer(request: httpx.Request) -> Any:
+        if next(statuses, 200) == 503:
+            return httpx.Response(503, headers={"Retry-After": "20"})
+        return {"items": [number(request)], "pages": 60}
+
+    api = API(answer)
+    async with api.client() as client:
+        stream = fetch_all_pages(
+            "http://t/", client=client, next=PageNumber(total_pages="pages"), rate=5
+        )
+        assert await stream.count() == 60
+    pauses = [after - before for before, after in itertools.pairwise(api.times)]
+    assert pauses == pytest.approx([0.2, 20, *[0.2] * 58])
+
+
+async def test_the_time_of_the_reader_is_no_matter_of_the_rate() -> None:
+    """It takes its time with the first items, and the server refuses one request after them."""
+    left = [10]
+
+    def answer(request: httpx.Request) -> Any:
+        if (page := number(request)) in left:
+            left.remove(page)
+            return httpx.Response(429, headers={"Retry-After": "20"})
+        return {"items": [page] * (page < 30)}
+
+    api = API(answer, latency=0.1)
+    async with (
+        api.client() as client,
+        fetch_all_pages("http://t/", client=client, next=PageNumber()) as items,
+    ):
+        async for page in items:
+            await anyio.sleep(60 if page < 10 else 0)
+    assert api.times[-1] - api.times[10] < 8
 
 
 def refusing(times: int, **headers: str) -> Callable[[Any], Any]:

@@ -102,6 +102,112 @@ async def test_an_unclear_way_on_is_unclear_again() -> None:
             assert got == expected
 
 
+async def run_by_run(client: Any, stop: Any, **options: Any) -> list[list[Any]]:
+    """What comes in each of some runs, of which each continues after the one before it."""
+    runs: list[list[Any]] = []
+    state: Any = None
+    for _ in range(6):
+        stream = fetch_all_pages("http://t/", client=client, resume_from=state, **options)
+        got, state = await stop(stream, state)
+        runs.append(got)
+        state = again(state)
+    return runs
+
+
+async def to_the_end(stream: Any, _: Any) -> tuple[list[Any], Any]:
+    async with stream as items:
+        return [item async for item in items], items.state
+
+
+async def one_page(stream: Any, state: Any) -> tuple[list[Any], Any]:
+    async with stream.by_page() as pages:
+        async for page in pages:
+            return page.items, page.state
+    return [], state
+
+
+def counted_from(first: int, length: int = 8) -> Any:
+    """`?page=`, and nothing says how to continue."""
+
+    def answer(request: httpx.Request) -> Any:
+        start = 3 * (number(request, default=first) - first)
+        return [*range(length)][start : start + 3]
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("stop", "options"),
+    [
+        (to_the_end, {"max_pages": 1}),
+        (to_the_end, {"max_pages": 1, "prefetch": 2}),
+        (to_the_end, {"max_items": 3}),
+        (one_page, {}),
+    ],
+)
+@pytest.mark.parametrize("first", [0, 1])
+async def test_a_first_page_that_is_asked_for_again_is_no_page_of_this_run(
+    first: int, stop: Any, options: dict[str, Any]
+) -> None:
+    """It is asked for to tell the page after it, and all of it has come before."""
+    shown: list[int] = []
+    async with API(counted_from(first)).client() as client:
+        runs = await run_by_run(
+            client, stop, on_page=lambda page: shown.append(page.number), **options
+        )
+    assert runs[:4] == [[0, 1, 2], [3, 4, 5], [6, 7], []]
+    assert shown[:2] == [1, 2]
+    assert shown.count(1) == 1
+
+
+async def test_a_page_of_which_items_are_left_is_one_of_this_run() -> None:
+    async with API(counted_from(1)).client() as client:
+        async with fetch_all_pages("http://t/", client=client) as items:
+            assert await anext(items) == 0
+            state = again(items.state)
+        rest = fetch_all_pages("http://t/", client=client, resume_from=state, max_pages=1)
+        assert await rest.collect() == [1, 2]
+
+
+async def test_an_unclear_way_on_is_an_error_of_the_run_that_continues() -> None:
+    api = API(lambda request: {"items": [1, 2], "has_more": True})
+    async with api.client() as client:
+        got, state = await to_the_end(fetch_all_pages("http://t/", client=client, max_pages=1), 0)
+        assert got == [1, 2]
+        rest = fetch_all_pages("http://t/", client=client, max_pages=1, resume_from=again(state))
+        with pytest.raises(Exception, match="has_more"):
+            await rest.drain()
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+async def test_a_page_that_has_shrunk_to_what_was_delivered_only_leads_on(tasks: int) -> None:
+    pages = [["a", "b", "c"], ["d"], ["e"]]
+    async with API(lambda request: numbered(pages)(request)).client() as client:
+        async with fetch_all_pages("http://t/", client=client, next=COUNTED) as items:
+            assert [await anext(items), await anext(items)] == ["a", "b"]
+            state = again(items.state)
+        pages[0] = ["a", "b"]
+        rest = fetch_all_pages(
+            "http://t/",
+            client=client,
+            next=COUNTED,
+            concurrency=tasks,
+            max_pages=1,
+            resume_from=state,
+        )
+        assert [page.items for page in await rest.by_page().collect()] == [["d"]]
+
+
+async def test_a_page_that_has_become_the_last_one_ends_the_run() -> None:
+    more = True
+    async with API(lambda _: {"items": [1, 2], "has_more": more}).client() as client:
+        _, state = await to_the_end(fetch_all_pages("http://t/", client=client, max_pages=1), 0)
+        more = False
+        rest = fetch_all_pages("http://t/", client=client, resume_from=again(state))
+        got, state = await to_the_end(rest, 0)
+    assert (got, state["step"]) == ([], None)
+
+
 @given(
     sizes=st.lists(st.integers(0, 5), min_size=1, max_size=8),
     read=st.integers(0, 50),

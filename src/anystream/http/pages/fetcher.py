@@ -276,7 +276,8 @@ class Fetch:
             self.quota.number += 1
             wanted: float = getattr(error, "retry_after", None) or 0.0
             pause = max(self.quota.pause(), wanted, LEAST)
-            if not self.fetcher.pacer.refused(pause):
+            limited: bool = getattr(error, "limited", False)
+            if not self.fetcher.pacer.refused(pause, limited=limited):
                 error.add_note(
                     f"the server has answered no request for {limit:g} s, which is max_retry_after"
                 )

@@ -13,7 +13,16 @@ from . import answers, listing
 from .document import STRICT, Document, NotJSON, cut_short
 from .failures import ERRORS, Outline, check_success, failure, is_report, reason
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
-from .schemes import Countable, Function, Numbering, Scheme, check_graphql
+from .schemes import (
+    Countable,
+    Cursor,
+    Function,
+    NextParams,
+    Numbering,
+    Scheme,
+    check_graphql,
+    wanted,
+)
 
 Finder: TypeAlias = str | Callable[[Any], Any] | None
 """Where the items are: a path, a function of the body, or None to find the only list."""
@@ -71,7 +80,8 @@ class PageReader:
                 said, following = self.detected(page, said)
             following = absolute(following, page)
             self.learn(page)
-            if not page.records and following == page.origin.step:
+            leads_on = page.records or following != page.origin.step
+            if not leads_on and not says_more(page, self.given):
                 following = None  # it leads to itself, and brings nothing
         except Exception as exc:
             error = exc
@@ -323,6 +333,11 @@ class PageReader:
 async def awaited(step: Any) -> Step | None:
     """A step that a scheme of the user's may give as a coroutine."""
     return cast("Step | None", step if step is None or isinstance(step, dict) else await step)
+
+
+def says_more(page: Page[Any], scheme: Scheme | None) -> bool:
+    """Whether there is more also where the cursor stays, since `more` says so."""
+    return isinstance(scheme, Cursor | NextParams) and wanted(page, scheme.more) is True
 
 
 def and_start(advice: str) -> str:

@@ -25,6 +25,9 @@ SUCCESSES = 50
 FASTER = 0.8
 """By which the time between two requests is shortened then."""
 
+ENOUGH = 10
+"""Answers that show a rate. A refusal after fewer may be for what others have asked for."""
+
 GENTLE = 4
 """Requests at a time up to which their number grows by one, and not to twice as many."""
 
@@ -208,9 +211,10 @@ def parameter(name: str, value: Any) -> str:
 class Pacer:
     """When the next request of a run may be sent, for all the tasks that send some.
 
-    A pause that the server asks for is one for all of them. After it they go out one by one, at the
-    rate at which the server has answered before. So that a quota is not missed by a burst, their
-    number at a time begins with one, and grows while all is answered.
+    A pause that the server asks for is one for all of them. So that a quota is not missed by a
+    burst, the requests at a time begin with one, and grow in number while all is answered; after a
+    refusal for a rate limit they go out at the rate of before, or at that of the quota once several
+    refusals have shown it. Other pauses, as that of a 503, say nothing about a rate.
     """
 
     def __init__(self, interval: float, tasks: int, patience: float) -> None:
@@ -223,9 +227,12 @@ class Pacer:
         self._width = tasks if interval or tasks == 1 else 1  # requests at a time
         self._flying = 0
         self._landed: Event | None = None  # that a task waits for
+        self._idle_since = 0.0  # when the last request has landed
         self._begun: float | None = None  # when the first request after a pause was sent
         self._answered = 0  # how many were since then
-        self._grown = 0  # of these when the width has grown last
+        self._before = 0  # how many were between the two refusals before
+        self._shown = 0, 0.0  # how many were in how many seconds, pauses and all, at such refusals
+        self._grown = 0  # of those answered when the width has grown last
         self._waiting_since: float | None = None  # the first refusal since an answer
 
     async def turn(self) -> None:
@@ -244,13 +251,17 @@ class Pacer:
             else:
                 break
         now = current_time()
-        self._begun = now if self._begun is None else self._begun
+        if self._begun is None:
+            self._begun = now
+        elif not self._flying:  # the reader was busy, which is no matter of the rate
+            self._begun += now - max(due, self._idle_since)
         self._free = now + max(self._interval, self._quota)
         self._flying += 1
 
     def landed(self) -> None:
         """A request has been answered, refused or given up."""
         self._flying -= 1
+        self._idle_since = current_time()
         if self._landed is not None:
             self._landed.set()
             self._landed = None
@@ -267,17 +278,30 @@ class Pacer:
         if left is not None:
             self._until = max(self._until, current_time() + left)
 
-    def refused(self, pause: float) -> bool:
-        """A request was refused for now; False if that has been so for longer than allowed."""
+    def refused(self, pause: float, *, limited: bool) -> bool:
+        """A request was refused for now; False if that has been so for longer than allowed.
+
+        `limited` tells whether that was for a rate limit.
+        """
         now = current_time()
         if self._waiting_since is None:
             self._waiting_since = now
         if now >= self._until:  # others that were on their way are refused by the same quota
-            self._slow_down(now + pause)
+            if limited:
+                self._measure(now, now + pause)
+            self._begun, self._answered, self._grown, self._width = None, 0, 0, 1
         self._until = max(self._until, now + pause)
         return self._until - self._waiting_since <= self._patience
 
-    def _slow_down(self, until: float) -> None:
-        if self._answered and self._begun is not None:
-            self._quota = (until - self._begun) / self._answered
-        self._begun, self._answered, self._grown, self._width = None, 0, 0, 1
+    def _measure(self, now: float, until: float) -> None:
+        """Learn the rate: a quota shows in refusals after as few answers as those before."""
+        if not self._answered or self._begun is None:
+            return
+        is_alike = 2 * self._answered <= 3 * self._before
+        answers, seconds = self._shown if is_alike else (0, 0.0)
+        answers, seconds = answers + self._answered, seconds + until - self._begun
+        self._before, self._shown = self._answered, (answers, seconds)
+        if is_alike and answers >= ENOUGH:
+            self._quota = seconds / answers
+        elif self._answered >= ENOUGH:
+            self._quota = max(self._quota, (now - self._begun) / self._answered)

@@ -20,10 +20,10 @@ from .._errors import (
 )
 from .._urls import safe
 from .fetcher import Fetch, Fetcher
-from .page import Asked, Page, State, Step, after, is_first_of_numbered, lookup, only
+from .page import Asked, Page, State, Step, after, is_first_of_numbered, lookup, only, whole
 from .reading import JUST_THIS, Finder, Loads, PageReader
 from .requests import Ask, Pacer, Requests
-from .schemes import Countable, Numbering, Scheme
+from .schemes import Countable, Scheme
 
 if TYPE_CHECKING:
     import httpx
@@ -65,29 +65,47 @@ class Fetching(SourceDefaults):
         self.number: int = reading.begin["page"]
         self.left = reading.max_pages
         self.came = 0 if self.number == 1 and not self.skip else None  # items; None if resumed
+        self.told: tuple[int, str] = 0, ""  # how many there are by the first page, and its URL
+        self.newest: Page[Any] | None = None
         self.closes: bool = reading.client is None
 
     @property
     def holds(self) -> bool:
         return self.client.own is not None
 
-    def come(self, page: Page[Any]) -> Page[Any]:
+    def come(self, page: Page[Any]) -> list[Page[Any]]:
+        """The page as it is delivered; none if the run before has delivered all of its items.
+
+        Such a page is asked for again because it leads on, and counts in that run alone.
+        """
         self.number += 1
+        self.add(page)
+        skip, self.skip = self.skip, 0
+        leads_on = page.next is not None or page.error is not None
+        if leads_on and 0 < skip >= len(page.records):
+            return []
         if self.left is not None:
             self.left -= 1
-        if self.came is not None:
-            self.came += len(page.items)
-        if self.skip:
-            page, self.skip = after(page, self.skip), 0
-        return page
+        return [after(page, skip) if skip else page]
 
-    def ended(self, last: Page[Any] | None) -> None:
+    def add(self, page: Page[Any]) -> None:
+        """Count the items, and keep the total: many servers tell it on the first page alone."""
+        if self.came is None or begins_later(page):
+            self.came = None
+            return
+        self.came += len(page.records)
+        if self.newest is None:
+            self.told = page.total or 0, page.url
+        self.newest = page
+
+    def ended(self) -> None:
         """Warn if the server has told of more items than have come, unless some were before."""
-        total = None if last is None else last.total
-        if total is None or self.came is None or total <= self.came:
+        last, (total, url) = self.newest, self.told
+        if last is not None and last.total:  # past the end some count the rows of the page: 0
+            total, url = last.total, last.url
+        if self.came is None or total <= self.came:
             return
         came, self.came = self.came, None
-        url = cast("Page[Any]", last).url
         warnings.warn(
             f"{url} tells of {total} items in total, but {came} came: the API may give only a part"
             " of them, or count something else",
@@ -99,6 +117,9 @@ class Fetching(SourceDefaults):
         await self.client.close(owner)
 
 
+MUCH_THE_SAME = "it gives the same items for each number, or most of them"
+
+
 class OneByOne(Fetching):
     """The pages one after the other, one batch each."""
 
@@ -107,6 +128,7 @@ class OneByOne(Fetching):
         self.fetch: Fetch | None = None  # which outlasts a cancelled step
         self.seen: set[int] = set[int]()  # hashes of what was asked for
         self.asked: int | None = None  # the hash of the last request
+        self.again: bool = False  # whether that was the same as the one before
         self.last: Page[Any] | None = None
         self.empty: int = 0  # pages without items in a row
         self.probed: Page[Any] | None = None  # the first page, while its number is not known
@@ -115,24 +137,23 @@ class OneByOne(Fetching):
     async def batch(self) -> Iterator[Page[Any]] | None:
         if self.step is None or self.left == 0:
             if self.step is None:
-                self.ended(self.last)
+                self.ended()
             return None
         if self.last is not None and self.last.error is not None:
             raise self.last.error
         page = await self.following(self.step)
         if self.probed is not None:
-            if self.is_first_again(self.probed, page):
+            if page.next is not None and self.is_first_again(self.probed, page):
                 self.repeated = True
-                assert page.next is not None
                 self.step = page.next
                 page = await self.following(self.step)
             page = self.told_from(self.probed, page)
         self.check_new(page)
         self.probed, self.repeated = page if is_first_of_numbered(page) else None, False
-        self.last = page = self.come(page)
+        self.last = page
         # What is wrong with the way to the next page is an error when that is asked for.
         self.step = page.next if page.error is None else page.origin.step
-        return iter((page,))
+        return iter(self.come(page))
 
     async def following(self, step: Step) -> Page[Any]:
         """The page of this step."""
@@ -145,15 +166,19 @@ class OneByOne(Fetching):
         except PageStatusError as error:
             if self.probed is None or error.status in (401, 403, 429) or error.status >= 500:
                 raise
-            raise self.no_numbers("it refuses the parameter") from error
+            raise self.no_numbers(self.probed, "it refuses the parameter") from error
         self.fetch = None
         return page
 
     def new(self, step: Step) -> Fetch:
-        """The fetching of this step, unless this run has asked for the same before."""
+        """The fetching of this step, unless this run has asked for the same before.
+
+        The last request may be repeated if that may have moved something at the server.
+        """
         fetch = Fetch(self.fetcher, step, self.number)
-        again = fetch.key == self.asked and step.get("method", self.reading.ask.method) != "GET"
-        if fetch.key in self.seen and not again:  # a cursor may stay and move at the server
+        moves = step.get("method", self.reading.ask.method) != "GET" or sends_cursor(step)
+        self.again = fetch.key == self.asked
+        if fetch.key in self.seen and not (self.again and moves):
             last = cast("Page[Any]", self.last)
             problem = f"it leads to {safe(fetch.url)}, which this run has asked for before"
             raise PaginationLoop(problem, last.response, last.number)
@@ -170,43 +195,45 @@ class OneByOne(Fetching):
                 f" max_empty={self.reading.max_empty} allows no more"
             )
             raise PaginationLoop(problem, page.response, page.number)
-        if self.last is not None and same(self.last.records, page.records):
+        if self.last is None or self.probed is not None:
+            return
+        before = self.last.records
+        if same(before, page.records) or (self.again and is_about(before, page.records)):
             raise PaginationLoop(
-                "it has the same items as the page before: the API may not know the parameter"
-                " that asks for the next page",
+                "it has the same items as the page before, or most of them: the API may not know"
+                " the parameter that asks for the next page",
                 page.response,
                 page.number,
             )
+        if self.last.answer == "unknown" and is_about(before, page.records):
+            raise self.no_numbers(self.last)
 
     # -- where nothing says how to continue ---------------------------------------------------
 
     def is_first_again(self, first: Page[Any], page: Page[Any]) -> bool:
         """Whether the page with the number 1 is the first one again, and not the second one."""
-        again = repeated(first.records, page.records)
-        return not self.repeated and bool(again) and all(again)
+        return not self.repeated and has_no_other(first.records, page.records)
 
     def told_from(self, first: Page[Any], page: Page[Any]) -> Page[Any]:
         """The page after the first one, without what has come with that.
 
         If pages move while they are read, the page with the number 1 may have items that are new:
-        they may have come to it from the page after it.
+        they may have come to it from the page after it. What has come is known by all of it there:
+        an id may be that of an object which several items are about.
         """
-        again = repeated(first.records, page.records)
+        if not is_about(first.records, page.records):
+            return page
         if self.repeated:
-            if again and all(again):
-                raise self.no_numbers("it gives the same page for each number")
-        elif again and 2 * sum(again) >= len(again):
-            return only(page, [at for at, is_known in enumerate(again) if not is_known])
-        return page
+            raise self.no_numbers(first)
+        return only(page, [at for at, it in enumerate(page.records) if it not in first.records])
 
-    def no_numbers(self, why: str) -> SchemeNotFound:
-        first = cast("Page[Any]", self.probed)
+    def no_numbers(self, before: Page[Any], why: str = MUCH_THE_SAME) -> SchemeNotFound:
         return SchemeNotFound(
             "nothing says whether there is another page, and the API has no parameter"
-            f" {Numbering.param!r}, since {why}: pass next= to say how to ask for it,"
-            f" or {JUST_THIS}",
-            first.response,
-            first.number,
+            f" {cast('Countable', before.scheme).param!r}, since {why}: pass next= to say how to"
+            f" ask for it, or {JUST_THIS}",
+            before.response,
+            before.number,
         )
 
 
@@ -228,13 +255,14 @@ class AtATime(Fetching):
         if self.first is None:
             await self.requests.ready()
             fetch = Fetch(self.fetcher, self.step, self.number)
-            self.first = page = self.come(await fetch.page())
-            self.records[page.number] = page.records
-            return iter((lambda: page,))
+            self.first = first = await fetch.page()
+            self.records[first.number] = first.records
+            pages = self.come(first)
+            return iter([pages.pop] if pages else [])
         self.check(self.first)
         step = await self.following(self.step, self.first)
         if step is None:
-            self.ended(self.first)
+            self.ended()
             return None
         number = self.number
         self.step: Step | None = step
@@ -271,8 +299,7 @@ class AtATime(Fetching):
                 raise PageDataError(gap, page.response, number)
             self.check_new(page)
             self.learn(page)
-            if self.came is not None:
-                self.came += len(page.records)
+            self.add(page)
         finally:
             self.flying -= 1
             self.landed.set()
@@ -293,6 +320,18 @@ class AtATime(Fetching):
         self.records.pop(page.number - 2 * self.reading.tasks, None)
 
 
+def begins_later(page: Page[Any]) -> bool:
+    """Whether a number in the URL that was given says where the run begins."""
+    param = getattr(page.scheme, "param", None)
+    return not page.origin.step and param is not None and param in page.response.url.params
+
+
+def sends_cursor(step: Step) -> bool:
+    """Whether a step sends something else than numbers, which may stay while the server moves."""
+    parts = (step.get("params", {}), step.get("json", {}), step.get("headers", {}))
+    return any(whole(value) is None for part in parts for value in part.values())
+
+
 # -- whether a page is new ----------------------------------------------------------------------
 
 NAMES = ("id", "_id", "uuid", "guid", "key", "url", "slug", "sha", "ID", "Id")
@@ -309,23 +348,64 @@ def same(records: list[Any], others: list[Any]) -> bool:
         path = identity_of(records[0])
         if path is None or lookup(records[0], path) != lookup(others[0], path):
             return False
-    key = identity([*records, *others])
+    key = identity(records, others)
     return [*map(key, records)] == [*map(key, others)]
 
 
-def repeated(records: list[Any], others: list[Any]) -> list[bool]:
-    """For each of the `others`, whether it is one of `records`."""
-    key = identity([*records, *others])
-    known = {*map(key, records)}
-    return [key(item) in known for item in others]
+def has_no_other(records: list[Any], others: list[Any]) -> bool:
+    """Whether all of the `others`, and there are some, are among `records`."""
+    before, after = keys(records, others)
+    if not all(map(are_unique, (before, after))):
+        return before == after
+    return 0 < len(after) == len({*before} & {*after})
 
 
-def identity(items: list[Any]) -> Callable[[Any], Any]:
-    """What an item is known by: an id if all of them have one, otherwise all of it."""
-    path = identity_of(items[0]) if items else None
-    if path is not None and all(has(item, path) for item in items):
-        return partial(at, path)
+def is_about(records: list[Any], others: list[Any]) -> bool:
+    """Whether a page is the one of `records` again, though some items have come to it or gone.
+
+    New items push the last ones of a page to the next one, so that may begin with a few of them.
+    But it has no more than a half of them, and does not end with the first ones.
+    """
+    before, after = keys(records, others)
+    if not all(map(are_unique, (before, after))):
+        return before == after
+    common = len({*before} & {*after})
+    return 2 * common > max(len(before), len(after)) or is_pushed_down(records, others)
+
+
+def is_pushed_down(records: list[Any], others: list[Any]) -> bool:
+    """Whether the `others` end with the first ones of `records`, behind some that are new."""
+    if not records or records[0] not in others:
+        return False
+    start = others.index(records[0])
+    return others[start:] == records[: len(others) - start]
+
+
+def keys(records: list[Any], others: list[Any]) -> tuple[list[Any], list[Any]]:
+    """What the items of both pages are known by."""
+    key = identity(records, others)
+    return [*map(key, records)], [*map(key, others)]
+
+
+def identity(records: list[Any], others: list[Any]) -> Callable[[Any], Any]:
+    """What the items of two pages are known by.
+
+    That is an id if all have one that no other item of its page has, and otherwise all of the item:
+    what repeats within a page names an object which several items are about.
+    """
+    for path in IDENTITIES:
+        if is_identity(path, records) and is_identity(path, others):
+            return partial(at, path)
     return whole_text
+
+
+def is_identity(path: str, items: list[Any]) -> bool:
+    """Whether each item has a value there that no other one has."""
+    return all(has(item, path) for item in items) and are_unique([at(path, it) for it in items])
+
+
+def are_unique(values: list[Any]) -> bool:
+    return len({*values}) == len(values)
 
 
 def identity_of(item: Any) -> str | None:
