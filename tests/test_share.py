@@ -561,6 +561,160 @@ async def test_the_run_can_be_left_at_once() -> None:
     assert source.open_runs == 0
 
 
+Pairs = Stream[tuple[int, Stream[int]]]
+
+
+async def same(item: Any) -> Any:
+    await checkpoint()
+    return item
+
+
+PASSED_ON: dict[str, Callable[[Pairs], Pairs]] = {
+    "alone": lambda pairs: pairs,
+    "filter": lambda pairs: pairs.filter(lambda pair: True),
+    "tap": lambda pairs: pairs.tap(lambda pair: None),
+    "map": lambda pairs: pairs.map(lambda pair: pair),
+    "async map": lambda pairs: pairs.map(same),
+    "map, concurrent": lambda pairs: pairs.map(same, concurrency=2),
+    "starmap": lambda pairs: pairs.starmap(lambda key, group: (key, group.map(same))),
+    "enumerate": lambda pairs: pairs.enumerate().map(lambda pair: pair[1]),
+    "batched": lambda pairs: pairs.batched(2).flatten(),
+    "take": lambda pairs: pairs.take(99),
+    "distinct": lambda pairs: pairs.distinct(lambda pair: pair[0]),
+    "buffer(0)": lambda pairs: pairs.buffer(0),
+    "buffer(3)": lambda pairs: pairs.buffer(3),
+    "timeout": lambda pairs: pairs.timeout(99),
+    "delay": lambda pairs: pairs.delay(0.5),
+    "merge": lambda pairs: pairs.merge([]),
+    "chain": lambda pairs: pairs.chain([]),
+    "catch": lambda pairs: pairs.catch(lambda error: None),
+    "retry": lambda pairs: pairs.retry(1),
+    "repeat": lambda pairs: pairs.repeat(1),
+}
+"""What may stand between `group_by` and who reads the groups, and close it at its end."""
+
+
+async def by_flat_map(pairs: Pairs) -> dict[int, list[int]]:
+    got: dict[int, list[int]] = {}
+    tagged = pairs.flat_map(lambda pair: pair[1].map(lambda n: (pair[0], n)), concurrency=3)
+    await tagged.for_each(lambda pair: got.setdefault(pair[0], []).append(pair[1]))
+    return got
+
+
+async def by_for_each(pairs: Pairs) -> dict[int, list[int]]:
+    got: dict[int, list[int]] = {}
+
+    async def take(pair: tuple[int, Stream[int]]) -> None:
+        got[pair[0]] = await pair[1].collect()
+
+    await pairs.for_each(take, concurrency=3)
+    return got
+
+
+async def by_map(pairs: Pairs) -> dict[int, list[int]]:
+    async def read(pair: tuple[int, Stream[int]]) -> tuple[int, list[int]]:
+        return pair[0], await pair[1].collect()
+
+    return await pairs.map(read, concurrency=3).collect(dict)
+
+
+async def by_tasks(pairs: Pairs) -> dict[int, list[int]]:
+    got: dict[int, list[int]] = {}
+    async with pairs as items, anyio.create_task_group() as tasks:
+        async for key, group in items:
+            tasks.start_soon(group.for_each, got.setdefault(key, []).append)
+    return got
+
+
+async def by_late_tasks(pairs: Pairs) -> dict[int, list[int]]:
+    """One reads from the beginning, one begins in the middle, and one after the end."""
+    got: dict[int, list[int]] = {}
+
+    async def read(key: int, group: Stream[int]) -> None:
+        await anyio.sleep(10 * key)
+        got[key] = await group.collect()
+
+    async with pairs as items, anyio.create_task_group() as tasks:
+        async for key, group in items:
+            tasks.start_soon(read, key, group)
+    return got
+
+
+async def after_the_end(pairs: Pairs) -> dict[int, list[int]]:
+    async with pairs as items:
+        known = await items.collect()
+        return {key: await group.collect() for key, group in known}
+
+
+async def after_the_block(pairs: Pairs) -> dict[int, list[int]]:
+    return {key: await group.collect() for key, group in await pairs.collect()}
+
+
+async def by_share(pairs: Pairs) -> dict[int, list[int]]:
+    async with pairs.share() as shared:
+        return await by_flat_map(shared)
+
+
+READ_GROUPS = [
+    by_flat_map,
+    by_for_each,
+    by_map,
+    by_tasks,
+    by_late_tasks,
+    after_the_end,
+    after_the_block,
+    by_share,
+]
+
+
+@pytest.mark.parametrize("read_groups", READ_GROUPS)
+@pytest.mark.parametrize("name", PASSED_ON)
+@pytest.mark.parametrize("delay", [0, 1])
+async def test_groups_have_all_of_their_items_whoever_closes_the_pairs_at_their_end(
+    read_groups: Callable[[Pairs], Awaitable[dict[int, list[int]]]], name: str, delay: float
+) -> None:
+    numbers = async_range(20, delay=delay) if delay else Stream(range(20))
+    pairs = PASSED_ON[name](numbers.group_by(third))
+    assert await read_groups(pairs) == {key: [*range(key, 20, 3)] for key in range(3)}
+
+
+async def test_the_last_inner_stream_may_be_a_group() -> None:
+    pairs = timed((1, 0), (2, 3), (3, 1), (4, 4), (5, 7)).group_by(third)
+    assert await pairs.switch_map(lambda pair: pair[1]).collect() == [0, 3, 1, 4, 7]
+    assert await pairs.map_latest(lambda pair: pair[1].count()).collect() == [3]
+
+
+@pytest.mark.parametrize("name", PASSED_ON)
+async def test_groups_end_with_an_error_where_the_pairs_are_closed_early(name: str) -> None:
+    source = TrackedSource(range(99), pause=1, cleanup=0.5)
+    groups: list[Stream[int]] = []
+    async with PASSED_ON[name](Stream(source.generator).group_by(third)) as pairs:
+        async for _, group in pairs:
+            groups.append(group)
+            if len(groups) == 2:
+                break
+        first, second = (aiter(group) for group in groups)
+        assert await anext(first) == 0
+    assert source.open_runs == 0
+    assert await anext(second) == 1, "what is there is read"
+    for items in (first, second):
+        with pytest.raises(StreamClosedError):
+            [n async for n in items]
+
+
+async def test_a_full_group_that_nobody_reads_holds_up_no_close() -> None:
+    source = TrackedSource(range(99), cleanup=0.5)
+    async with Stream(source.generator).group_by(third, 2).tap(lambda pair: None) as pairs:
+        _, group = await anext(pairs)
+        await anyio.sleep(5)
+        assert source.steps < 99, "the group is full"
+    assert source.open_runs == 0
+    items = aiter(group)
+    assert [await anext(items), await anext(items)] == [0, 3]
+    with pytest.raises(StreamClosedError):
+        await anext(items)
+
+
 def test_bad_arguments() -> None:
     numbers = async_range(3)
     with pytest.raises(ValueError, match="buffer must be at least 0, got -1"):

@@ -1894,12 +1894,16 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[tuple[Any, Stream[T_co]]]":
         """Pairs of a key and the stream of the items for which `fn(item)` is that key.
 
-        A pair comes with the first item of its key, and its stream is for one reader, while this
-        one is open. At most `buffer` pairs, and as many items of each key, wait to be read, and one
-        is in hand. When another item comes, `overflow` decides, as in `Stream.buffer`: by default
-        all wait for the reader of the full one. When a group is left, what waits there is dropped,
-        and the next item of its key comes in a new pair. Memory grows with the number of groups
-        that have not been left.
+        A pair comes with the first item of its key, and its stream is for one reader. At most
+        `buffer` pairs, and as many items of each key, wait to be read, and one is in hand. When
+        another item comes, `overflow` decides, as in `Stream.buffer`: by default all wait for the
+        reader of the full one. When a group is left, what waits there is dropped, and the next item
+        of its key comes in a new pair. Memory grows with the number of groups that have not been
+        left.
+
+        The groups end with this stream, and what waits in them can be read after that. If this
+        stream is closed before its end, a group gives what waits there, and then raises
+        `StreamClosedError`.
 
         Read each group in a task of its own. Suppose that a reader waits while a group is full, and
         the reader of that waits as well, or it has none and only the task of the block could read

@@ -477,6 +477,11 @@ class Groups(Sorter):
             await self.put(self.outer.way, (key, self.stream_of(group, key)))
         return group
 
+    def cut(self) -> None:
+        """Once the pairs have ended, so have the groups: each has all of its items."""
+        if not self.over:
+            super().cut()
+
     async def left(self, subscription: Subscription, owner: Owner) -> None:
         if subscription is self.outer:
             await self.close(owner)
