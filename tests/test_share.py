@@ -22,7 +22,11 @@ from anystream import (
     StreamOverflowError,
     WrongTaskError,
     async_range,
+    chain,
+    combine_latest,
     merge,
+    race,
+    zip,
 )
 from anystream.testing import MODES, Deadlock, TrackedSource, backend, every_cut
 
@@ -288,6 +292,48 @@ async def test_share_cancelled_anywhere(mode: Any) -> None:
         await cut.run(program(), mode)
         assert got == list(range(len(got)))
         assert source.open_runs == 0
+
+
+JOINS: dict[str, tuple[Callable[[Any], Stream[Any]], list[Any]]] = {
+    "Stream": (Stream, [1, 2, 3]),
+    "merge": (lambda owner: merge(owner, []), [1, 2, 3]),
+    "chain": (lambda owner: chain([0], owner), [0, 1, 2, 3]),
+    "zip": (lambda owner: zip("abc", owner, strict=True), [("a", 1), ("b", 2), ("c", 3)]),
+    "race": (lambda owner: race(owner, Stream([0]).delay(9)), [1, 2, 3]),
+    "combine_latest": (lambda owner: combine_latest("a", owner), [("a", n) for n in (1, 2, 3)]),
+    "a merge": (lambda owner: Stream([]).merge(owner), [1, 2, 3]),
+    "with_latest_from": (
+        lambda owner: Stream("a").delay(1).with_latest_from(owner),
+        [("a", 3)],
+    ),
+    "concurrently": (lambda owner: Stream([0]).delay(1).concurrently(owner), [0]),
+    "flatten": (lambda owner: Stream([owner]).flatten(), [1, 2, 3]),
+    "flat_map": (lambda owner: Stream([0]).flat_map(lambda _: owner, concurrency=2), [1, 2, 3]),
+    "switch_map": (lambda owner: Stream([0]).switch_map(lambda _: owner), [1, 2, 3]),
+    "catch": (lambda owner: Stream([0]).map(lambda n: 1 // n).catch(lambda _: owner), [1, 2, 3]),
+}
+
+
+@pytest.mark.parametrize("name", JOINS)
+async def test_a_share_that_is_joined_is_entered_and_left(name: str) -> None:
+    join, expected = JOINS[name]
+    source = TrackedSource((1, 2, 3), cleanup=0.5)
+    joined = join(Stream(source.generator).share())
+    assert await joined.collect() == expected
+    assert (source.opened, source.open_runs) == (1, 0)
+
+
+async def test_the_two_streams_of_a_partition_that_is_joined_are_items() -> None:
+    both = merge(Stream([1, 2, 3]).partition(odd), [])
+    got = await both.flat_map(lambda part: part, concurrency=2).collect(sorted)
+    assert got == [1, 2, 3]
+
+
+async def test_a_share_that_is_open_is_not_entered_by_a_join() -> None:
+    owner = async_range(3).share()
+    async with owner:
+        with pytest.raises(StreamBusyError, match="has been entered already"):
+            await merge(owner, []).collect()
 
 
 # -- partition ------------------------------------------------------------------------------

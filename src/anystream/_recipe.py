@@ -236,8 +236,8 @@ def recipe_of(source: Any) -> Recipe:
     """What a stream, or what can be made one, is made of."""
     if isinstance(source, Recipe):
         return source
-    recipe = getattr(source, "_recipe", None)  # of a stream
-    if isinstance(recipe, Recipe):
+    recipe = getattr(source, "_recipe", None)
+    if isinstance(recipe, Recipe) and isinstance(source, Openable):  # else it has to be entered
         return recipe
     try:
         return Recipe.of(source)
