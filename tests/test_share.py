@@ -5,6 +5,7 @@ import gc
 import itertools
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -28,6 +29,7 @@ from anystream import (
     race,
     zip,
 )
+from anystream._core.channel import OVERFLOWS
 from anystream.testing import MODES, Deadlock, TrackedSource, backend, every_cut
 
 
@@ -144,6 +146,72 @@ async def test_replay() -> None:
         assert await shared.collect() == ["b", "c", "d"]
         assert await shared.collect() == ["c", "d"], "after the end, while the first stays"
         assert [item async for item in first] == ["b", "c", "d"]
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("buffer", [1, 2, 3, 9])
+async def test_a_late_reader_that_reads_at_once_gets_the_replay_and_the_rest(
+    buffer: int, overflow: Any
+) -> None:
+    first: list[int] = []
+    async with (
+        async_range(10, delay=1).share(buffer, overflow, replay=3) as shared,
+        anyio.create_task_group() as tasks,
+    ):
+        await tasks.start(read, shared, first)
+        await anyio.sleep(4.5)
+        known = len(first)
+        assert await shared.collect() == [*range(known - 3, 10)]
+    assert first == [*range(10)]
+
+
+@pytest.mark.parametrize(
+    ("overflow", "behind"),
+    [
+        ("wait", [5, 6, 7, 8, 9]),
+        ("drop_oldest", [8, 9]),
+        ("drop_newest", [5, 6]),
+        ("error", [5, 6]),
+    ],
+)
+async def test_what_is_replayed_takes_no_room(overflow: Any, behind: list[int]) -> None:
+    """And a reader that comes late, and is slow as well, does no harm to the others."""
+    first: list[int] = []
+    late: list[int] = []
+    async with (
+        async_range(10, delay=1).share(2, overflow, replay=3) as shared,
+        anyio.create_task_group() as tasks,
+    ):
+        await tasks.start(read, shared, first)
+        await anyio.sleep(5.5)
+        assert first == [*range(5)]
+        async with shared as items:
+            await anyio.sleep(60)
+            assert (items.statistics().stages[0].waiting, len(first)) == (
+                5,
+                7 if overflow == "wait" else 10,
+            )
+            with pytest.raises(StreamOverflowError) if overflow == "error" else nullcontext():
+                async for item in items:
+                    late.append(item)
+    assert late == [2, 3, 4, *behind]
+    assert first == [*range(10)]
+
+
+async def test_what_is_replayed_is_not_lost_by_a_cancelled_step() -> None:
+    async with async_range(6).share(replay=9) as shared, shared as first:
+        assert [item async for item in first] == [*range(6)]
+        async with shared as late:
+            got: list[int] = []
+            while len(got) < 6:
+                with anyio.CancelScope() as scope:
+                    if len(got) % 2:
+                        scope.cancel()
+                    got.append(await anext(late))
+                if scope.cancelled_caught:
+                    got.append(await anext(late))
+            assert got == [*range(6)]
+            assert await anext(late, None) is None
 
 
 async def test_the_slowest_reader_holds_up_all() -> None:

@@ -1792,10 +1792,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         closed with the last reader; the next one opens it again. A reader gets the items from its
         opening on, after the last `replay` items.
 
-        At most `buffer` items wait for each reader. When another one comes, `overflow` decides, as
-        in `Stream.buffer`: by default the slowest reader holds up all of them, and with `"error"`
-        only the reader that is too slow fails. For a reader with a policy of its own, put a
-        `buffer` behind `shared`.
+        At most `buffer` items wait for each reader, besides those that are replayed. When another
+        one comes, `overflow` decides, as in `Stream.buffer`: by default the slowest reader holds up
+        all of them, and with `"error"` only the reader that is too slow fails. For a reader with a
+        policy of its own, put a `buffer` behind `shared`.
 
         An error of this stream comes to every reader. Leaving the block ends all readers with
         `StreamClosedError`. If one reader waits while the queue of another is full that is read by
