@@ -252,7 +252,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def _needs_tasks(self) -> bool:
         return needs_tasks(self._recipe)
 
-    def _grace(self) -> float:
+    def _grace(self) -> float | None:
         return self._recipe.grace
 
     def _depth(self) -> int:
@@ -352,7 +352,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         After a stop, a failure or a cancellation each source has `grace` seconds to close, shielded
         from cancellation; one that takes longer is cancelled, and a `CleanupTimeoutError` is
-        raised. The default is that of the stream: a second, or what `with_grace` says.
+        raised. The default is that of the stream: a second, or what `with_grace` says of it and of
+        inner streams.
 
         Raises `ValueError` if `grace` is not positive.
 
@@ -369,8 +370,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def with_grace(self, seconds: float) -> "Stream[T_co]":
         """The same stream, whose sources have `seconds` to close, however it is opened.
 
-        Of several streams that are joined, the longest period holds for all. Raises `ValueError`
-        if `seconds` is not positive.
+        Of several streams that are joined, the longest period holds for all. That of an inner
+        stream, such as one that the function of `flat_map` gives, is known when it opens: from then
+        on it holds for the whole run, if it is the longest. `open(grace=)` sets the period of one
+        run, whatever its streams say.
+
+        Raises `ValueError` if `seconds` is not positive.
 
         >>> async def main():
         ...     print(await async_range(3).with_grace(5).collect())
