@@ -14,6 +14,7 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from threading import Lock
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -132,6 +133,9 @@ Trigger: TypeAlias = float | Eventual | Awaitable[object] | AsyncIterable[object
 Later: TypeAlias = Items[T] | Awaitable[Items[T]]
 Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
 
+FIRST_RUN = Lock()
+"""Held by the first opening of a stream, for which several threads may come at a time."""
+
 
 class Sendable(Protocol[T_contra]):
     """What `into` sends to."""
@@ -228,7 +232,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def __init__(self, source: "Given[T_co] | Callable[[], MadeOf[T_co]]") -> None:
         self._recipe: Recipe = source if isinstance(source, Recipe) else Recipe.of(source)
-        # Those of `async with`, by the task that entered.
+        # Those of `async with`, by the task that entered. Other threads look at these as well, and
+        # no list in it is ever empty.
         self._runs: dict[int, list[Run[T_co]]] | None = None
 
     def _then(self, *makers: Maker) -> "Stream[Any]":
@@ -285,8 +290,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         run = self._run(bare=False, grace=None)
         holder = await reader_of(run).enter()
         if self._runs is None:
-            self._runs = {}
-        self._runs.setdefault(holder, []).append(run)
+            with FIRST_RUN:
+                self._runs = {} if self._runs is None else self._runs
+        if holder in self._runs:
+            self._runs[holder].append(run)
+        else:
+            self._runs[holder] = [run]
         return run
 
     @protected
@@ -296,17 +305,16 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        opened = self._runs or {}
         key = self._task()
-        if self._runs and min(self._runs) < 0:
+        if min([*opened], default=0) < 0:
             key = self._of_generator(key)
-        if self._runs and key not in self._runs:
+        if key not in opened:
             key = self._of_ended_task(key)
-        runs = None if self._runs is None else self._runs.get(key)
-        if self._runs is None or not runs:
+        if key not in opened:
             raise entered_elsewhere(self)
-        run = runs.pop()
-        if not runs:
-            del self._runs[key]
+        runs = opened[key]
+        run = runs.pop() if len(runs) > 1 else opened.pop(key)[0]
         await reader_of(run).leave(error)
 
     def _task(self) -> int:
@@ -327,13 +335,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         for frame in holders():
             if -id(frame) in runs:
                 return -id(frame)
-        others = [key for key in runs if key < 0]
+        others = [key for key in [*runs] if key < 0]
         return others[0] if len(others) == 1 and task not in runs else task
 
     def _of_ended_task(self, task: int) -> int:
         """The key of the runs of the one task that has entered and is over, or `task`."""
         runs = self._runs or {}
-        ended = [key for key in runs if reader_of(runs[key][-1]).opening.is_left_behind]
+        entered = [*runs.items()]
+        ended = [key for key, each in entered if reader_of(each[-1]).opening.is_left_behind]
         return ended[0] if len(ended) == 1 else task
 
     def __aiter__(self) -> Run[T_co]:
