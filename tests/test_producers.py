@@ -162,10 +162,6 @@ async def test_the_cleanup_of_the_function_may_await_when_the_stream_is_left() -
     assert closed == ["main"]
 
 
-async def never(_: Sender[int]) -> None:
-    raise AssertionError
-
-
 async def test_a_send_after_the_end_is_an_error_where_it_is_shielded() -> None:
     seen: list[BaseException] = []
 
@@ -183,6 +179,113 @@ async def test_a_send_after_the_end_is_an_error_where_it_is_shielded() -> None:
     async with stubborn() as items:
         await anext(items)
     assert [type(error) for error in seen] == [StreamClosedError]
+
+
+async def never(_: Sender[int]) -> None:
+    raise AssertionError
+
+
+def keeping(senders: list[Sender[int]], buffer: int) -> Stream[int]:
+    """One item, of two functions that have returned, and whose senders are kept."""
+
+    @producer(buffer=buffer)
+    async def keep(sender: Sender[int]) -> None:
+        async def last(own: Sender[int]) -> None:
+            senders.append(own)
+            await anyio.sleep(0.5)
+
+        senders.append(sender)
+        sender.start_soon(last)
+        await sender.send(1)
+
+    return keep()
+
+
+async def refused(senders: list[Sender[int]], match: str = r"keep\(\) has ended") -> None:
+    """Nothing may be sent any more, and nothing is started."""
+    assert len(senders) == 2
+    for sender in senders:
+        sender.start_soon(never)
+        with anyio.fail_after(1), pytest.raises(StreamClosedError, match=match):
+            await sender.send(2)
+
+
+@pytest.mark.parametrize("buffer", [0, 5])
+async def test_a_sender_is_refused_after_the_end_of_the_stream(buffer: int) -> None:
+    senders: list[Sender[int]] = []
+    async with keeping(senders, buffer) as items:
+        assert await anext(items) == 1
+        await anyio.sleep(1)
+        await refused(senders)
+        assert [item async for item in items] == []
+        await refused(senders)
+    await refused(senders)
+
+
+@pytest.mark.parametrize("buffer", [0, 5])
+async def test_a_sender_is_refused_however_the_run_was_left(buffer: int) -> None:
+    senders: list[Sender[int]] = []
+    assert await keeping(senders, buffer).collect() == [1]
+    await refused(senders)
+    senders.clear()
+    async with keeping(senders, buffer) as items:
+        assert await anext(items) == 1
+        await anyio.sleep(1)
+    await refused(senders)
+    senders.clear()
+    async with keeping(senders, buffer) as items:
+        assert await anext(items) == 1
+        await anyio.sleep(0.1)  # and so one of the functions has returned
+    await refused(senders, "closed")
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("buffer", [0, 1])
+async def test_a_send_that_waits_hears_of_the_end_and_of_the_close(
+    buffer: int, closed: bool
+) -> None:
+    """Also in a task of somebody else, and after the function of the sender has returned."""
+    senders: list[Sender[int]] = []
+    told: list[float] = []
+
+    @producer(buffer=buffer)
+    async def waiting(sender: Sender[int]) -> None:
+        async def run(own: Sender[int]) -> None:
+            await anyio.sleep(5)
+
+        senders.append(sender)
+        sender.start_soon(run)
+
+    async def fill() -> None:
+        with pytest.raises(StreamClosedError):
+            for number in range(9):
+                await senders[0].send(number)
+        told.append(anyio.current_time() - start)
+
+    start = anyio.current_time()
+    async with anyio.create_task_group() as tasks, waiting():
+        await anyio.sleep(1)
+        tasks.start_soon(fill)
+        await anyio.sleep(1 if closed else 9)
+    assert told == [pytest.approx(2 if closed else 5)]
+
+
+@pytest.mark.parametrize("buffer", [0, 1])
+async def test_a_sender_whose_function_has_returned_sends_while_another_function_runs(
+    buffer: int,
+) -> None:
+    @producer(buffer=buffer)
+    async def outer(sender: Sender[int]) -> None:
+        async def send(own: Sender[int], number: int) -> None:
+            await anyio.sleep(1)
+            await own.send(number)
+            await sender.send(number + 1)
+            if number < 4:
+                sender.start_soon(send, number + 2)
+
+        sender.start_soon(send, 0)
+
+    assert await outer().collect() == [0, 1, 2, 3, 4, 5]
 
 
 async def test_a_cancelled_send_has_not_handed_the_item_over() -> None:

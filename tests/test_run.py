@@ -1,8 +1,11 @@
 """What one opening of a stream does: stepping, closing, cancelling, failing."""
 
 import gc
+import itertools
+import sys
+import threading
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -10,6 +13,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+import anystream
 from anystream import (
     CleanupTimeoutError,
     Stream,
@@ -56,6 +60,102 @@ async def test_tasks_that_share_a_stream_close_their_own_runs() -> None:
             entered.set()
             await left.wait()
             assert [n async for n in items] == [0, 1, 2]
+
+
+class Other(threading.Thread):
+    """Opens a stream in an event loop of its own, when it is told to."""
+
+    def __init__(self, stream: Stream[int], backend: str) -> None:
+        super().__init__()
+        self.stream = stream
+        self.backend = backend
+        self.enter, self.entered = threading.Event(), threading.Event()
+        self.leave, self.left = threading.Event(), threading.Event()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            anyio.run(self.main, backend=self.backend)
+        except BaseException as error:  # which the thread would keep to itself
+            self.error = error
+
+    async def main(self) -> None:
+        self.enter.wait()
+        async with self.stream:
+            self.entered.set()
+            self.leave.wait()
+        self.left.set()
+
+    def comes(self) -> None:
+        self.enter.set()
+        self.entered.wait(0.05)  # it cannot where the other thread holds a lock
+
+    def goes(self) -> None:
+        self.leave.set()
+        self.left.wait(0.05)
+
+    def comes_and_goes(self) -> None:
+        self.leave.set()
+        self.enter.set()
+        self.left.wait(0.05)
+
+    def finish(self) -> None:
+        self.enter.set()
+        self.leave.set()
+        self.join()
+
+
+class Preemption:
+    """Calls a function before one of the instructions with which a stream notes down its runs."""
+
+    def __init__(self, point: int, act: Callable[[], None]) -> None:
+        self.left = point
+        self.act = act
+
+    def __call__(self, frame: Any, event: str, arg: object) -> Any:
+        if frame.f_globals is vars(anystream._stream):  # pyright: ignore[reportPrivateUsage]
+            frame.f_trace_opcodes = True
+            return self.trace
+        return None
+
+    def trace(self, frame: object, event: str, arg: object) -> Any:
+        if event == "opcode":
+            self.left -= 1
+            if self.left == 0:
+                self.act()
+        return self.trace
+
+
+@pytest.mark.parametrize("of_other", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("what", ["comes", "goes", "comes_and_goes"])
+def test_a_stream_may_be_opened_in_several_threads(what: str, backend: str, of_other: str) -> None:
+    """Whatever the one is about to do when the other one opens it, or closes its run."""
+    for point in itertools.count(1):
+        stream = async_range(2)
+        other = Other(stream, of_other)
+        preemption = Preemption(point, getattr(other, what))
+
+        async def main(stream: Stream[int] = stream, trace: Any = preemption) -> None:
+            before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                async with stream:
+                    pass
+            finally:
+                sys.settrace(before)
+
+        other.start()
+        if what == "goes":
+            other.comes()
+        try:
+            anyio.run(main, backend=backend)
+        finally:
+            other.finish()
+        assert other.error is None
+        assert not stream._runs  # pyright: ignore[reportPrivateUsage]
+        if preemption.left > 0:  # there are no more instructions
+            break
 
 
 async def test_aclosing() -> None:

@@ -5,6 +5,7 @@ import gc
 import itertools
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -22,8 +23,13 @@ from anystream import (
     StreamOverflowError,
     WrongTaskError,
     async_range,
+    chain,
+    combine_latest,
     merge,
+    race,
+    zip,
 )
+from anystream._core.channel import OVERFLOWS
 from anystream.testing import MODES, Deadlock, TrackedSource, backend, every_cut
 
 
@@ -140,6 +146,72 @@ async def test_replay() -> None:
         assert await shared.collect() == ["b", "c", "d"]
         assert await shared.collect() == ["c", "d"], "after the end, while the first stays"
         assert [item async for item in first] == ["b", "c", "d"]
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("buffer", [1, 2, 3, 9])
+async def test_a_late_reader_that_reads_at_once_gets_the_replay_and_the_rest(
+    buffer: int, overflow: Any
+) -> None:
+    first: list[int] = []
+    async with (
+        async_range(10, delay=1).share(buffer, overflow, replay=3) as shared,
+        anyio.create_task_group() as tasks,
+    ):
+        await tasks.start(read, shared, first)
+        await anyio.sleep(4.5)
+        known = len(first)
+        assert await shared.collect() == [*range(known - 3, 10)]
+    assert first == [*range(10)]
+
+
+@pytest.mark.parametrize(
+    ("overflow", "behind"),
+    [
+        ("wait", [5, 6, 7, 8, 9]),
+        ("drop_oldest", [8, 9]),
+        ("drop_newest", [5, 6]),
+        ("error", [5, 6]),
+    ],
+)
+async def test_what_is_replayed_takes_no_room(overflow: Any, behind: list[int]) -> None:
+    """And a reader that comes late, and is slow as well, does no harm to the others."""
+    first: list[int] = []
+    late: list[int] = []
+    async with (
+        async_range(10, delay=1).share(2, overflow, replay=3) as shared,
+        anyio.create_task_group() as tasks,
+    ):
+        await tasks.start(read, shared, first)
+        await anyio.sleep(5.5)
+        assert first == [*range(5)]
+        async with shared as items:
+            await anyio.sleep(60)
+            assert (items.statistics().stages[0].waiting, len(first)) == (
+                5,
+                7 if overflow == "wait" else 10,
+            )
+            with pytest.raises(StreamOverflowError) if overflow == "error" else nullcontext():
+                async for item in items:
+                    late.append(item)
+    assert late == [2, 3, 4, *behind]
+    assert first == [*range(10)]
+
+
+async def test_what_is_replayed_is_not_lost_by_a_cancelled_step() -> None:
+    async with async_range(6).share(replay=9) as shared, shared as first:
+        assert [item async for item in first] == [*range(6)]
+        async with shared as late:
+            got: list[int] = []
+            while len(got) < 6:
+                with anyio.CancelScope() as scope:
+                    if len(got) % 2:
+                        scope.cancel()
+                    got.append(await anext(late))
+                if scope.cancelled_caught:
+                    got.append(await anext(late))
+            assert got == [*range(6)]
+            assert await anext(late, None) is None
 
 
 async def test_the_slowest_reader_holds_up_all() -> None:
@@ -288,6 +360,48 @@ async def test_share_cancelled_anywhere(mode: Any) -> None:
         await cut.run(program(), mode)
         assert got == list(range(len(got)))
         assert source.open_runs == 0
+
+
+JOINS: dict[str, tuple[Callable[[Any], Stream[Any]], list[Any]]] = {
+    "Stream": (Stream, [1, 2, 3]),
+    "merge": (lambda owner: merge(owner, []), [1, 2, 3]),
+    "chain": (lambda owner: chain([0], owner), [0, 1, 2, 3]),
+    "zip": (lambda owner: zip("abc", owner, strict=True), [("a", 1), ("b", 2), ("c", 3)]),
+    "race": (lambda owner: race(owner, Stream([0]).delay(9)), [1, 2, 3]),
+    "combine_latest": (lambda owner: combine_latest("a", owner), [("a", n) for n in (1, 2, 3)]),
+    "a merge": (lambda owner: Stream([]).merge(owner), [1, 2, 3]),
+    "with_latest_from": (
+        lambda owner: Stream("a").delay(1).with_latest_from(owner),
+        [("a", 3)],
+    ),
+    "concurrently": (lambda owner: Stream([0]).delay(1).concurrently(owner), [0]),
+    "flatten": (lambda owner: Stream([owner]).flatten(), [1, 2, 3]),
+    "flat_map": (lambda owner: Stream([0]).flat_map(lambda _: owner, concurrency=2), [1, 2, 3]),
+    "switch_map": (lambda owner: Stream([0]).switch_map(lambda _: owner), [1, 2, 3]),
+    "catch": (lambda owner: Stream([0]).map(lambda n: 1 // n).catch(lambda _: owner), [1, 2, 3]),
+}
+
+
+@pytest.mark.parametrize("name", JOINS)
+async def test_a_share_that_is_joined_is_entered_and_left(name: str) -> None:
+    join, expected = JOINS[name]
+    source = TrackedSource((1, 2, 3), cleanup=0.5)
+    joined = join(Stream(source.generator).share())
+    assert await joined.collect() == expected
+    assert (source.opened, source.open_runs) == (1, 0)
+
+
+async def test_the_two_streams_of_a_partition_that_is_joined_are_items() -> None:
+    both = merge(Stream([1, 2, 3]).partition(odd), [])
+    got = await both.flat_map(lambda part: part, concurrency=2).collect(sorted)
+    assert got == [1, 2, 3]
+
+
+async def test_a_share_that_is_open_is_not_entered_by_a_join() -> None:
+    owner = async_range(3).share()
+    async with owner:
+        with pytest.raises(StreamBusyError, match="has been entered already"):
+            await merge(owner, []).collect()
 
 
 # -- partition ------------------------------------------------------------------------------
@@ -559,6 +673,160 @@ async def test_the_run_can_be_left_at_once() -> None:
     async with Stream(source.iterator).group_by(third):
         pass
     assert source.open_runs == 0
+
+
+Pairs = Stream[tuple[int, Stream[int]]]
+
+
+async def same(item: Any) -> Any:
+    await checkpoint()
+    return item
+
+
+PASSED_ON: dict[str, Callable[[Pairs], Pairs]] = {
+    "alone": lambda pairs: pairs,
+    "filter": lambda pairs: pairs.filter(lambda pair: True),
+    "tap": lambda pairs: pairs.tap(lambda pair: None),
+    "map": lambda pairs: pairs.map(lambda pair: pair),
+    "async map": lambda pairs: pairs.map(same),
+    "map, concurrent": lambda pairs: pairs.map(same, concurrency=2),
+    "starmap": lambda pairs: pairs.starmap(lambda key, group: (key, group.map(same))),
+    "enumerate": lambda pairs: pairs.enumerate().map(lambda pair: pair[1]),
+    "batched": lambda pairs: pairs.batched(2).flatten(),
+    "take": lambda pairs: pairs.take(99),
+    "distinct": lambda pairs: pairs.distinct(lambda pair: pair[0]),
+    "buffer(0)": lambda pairs: pairs.buffer(0),
+    "buffer(3)": lambda pairs: pairs.buffer(3),
+    "timeout": lambda pairs: pairs.timeout(99),
+    "delay": lambda pairs: pairs.delay(0.5),
+    "merge": lambda pairs: pairs.merge([]),
+    "chain": lambda pairs: pairs.chain([]),
+    "catch": lambda pairs: pairs.catch(lambda error: None),
+    "retry": lambda pairs: pairs.retry(1),
+    "repeat": lambda pairs: pairs.repeat(1),
+}
+"""What may stand between `group_by` and who reads the groups, and close it at its end."""
+
+
+async def by_flat_map(pairs: Pairs) -> dict[int, list[int]]:
+    got: dict[int, list[int]] = {}
+    tagged = pairs.flat_map(lambda pair: pair[1].map(lambda n: (pair[0], n)), concurrency=3)
+    await tagged.for_each(lambda pair: got.setdefault(pair[0], []).append(pair[1]))
+    return got
+
+
+async def by_for_each(pairs: Pairs) -> dict[int, list[int]]:
+    got: dict[int, list[int]] = {}
+
+    async def take(pair: tuple[int, Stream[int]]) -> None:
+        got[pair[0]] = await pair[1].collect()
+
+    await pairs.for_each(take, concurrency=3)
+    return got
+
+
+async def by_map(pairs: Pairs) -> dict[int, list[int]]:
+    async def read(pair: tuple[int, Stream[int]]) -> tuple[int, list[int]]:
+        return pair[0], await pair[1].collect()
+
+    return await pairs.map(read, concurrency=3).collect(dict)
+
+
+async def by_tasks(pairs: Pairs) -> dict[int, list[int]]:
+    got: dict[int, list[int]] = {}
+    async with pairs as items, anyio.create_task_group() as tasks:
+        async for key, group in items:
+            tasks.start_soon(group.for_each, got.setdefault(key, []).append)
+    return got
+
+
+async def by_late_tasks(pairs: Pairs) -> dict[int, list[int]]:
+    """One reads from the beginning, one begins in the middle, and one after the end."""
+    got: dict[int, list[int]] = {}
+
+    async def read(key: int, group: Stream[int]) -> None:
+        await anyio.sleep(10 * key)
+        got[key] = await group.collect()
+
+    async with pairs as items, anyio.create_task_group() as tasks:
+        async for key, group in items:
+            tasks.start_soon(read, key, group)
+    return got
+
+
+async def after_the_end(pairs: Pairs) -> dict[int, list[int]]:
+    async with pairs as items:
+        known = await items.collect()
+        return {key: await group.collect() for key, group in known}
+
+
+async def after_the_block(pairs: Pairs) -> dict[int, list[int]]:
+    return {key: await group.collect() for key, group in await pairs.collect()}
+
+
+async def by_share(pairs: Pairs) -> dict[int, list[int]]:
+    async with pairs.share() as shared:
+        return await by_flat_map(shared)
+
+
+READ_GROUPS = [
+    by_flat_map,
+    by_for_each,
+    by_map,
+    by_tasks,
+    by_late_tasks,
+    after_the_end,
+    after_the_block,
+    by_share,
+]
+
+
+@pytest.mark.parametrize("read_groups", READ_GROUPS)
+@pytest.mark.parametrize("name", PASSED_ON)
+@pytest.mark.parametrize("delay", [0, 1])
+async def test_groups_have_all_of_their_items_whoever_closes_the_pairs_at_their_end(
+    read_groups: Callable[[Pairs], Awaitable[dict[int, list[int]]]], name: str, delay: float
+) -> None:
+    numbers = async_range(20, delay=delay) if delay else Stream(range(20))
+    pairs = PASSED_ON[name](numbers.group_by(third))
+    assert await read_groups(pairs) == {key: [*range(key, 20, 3)] for key in range(3)}
+
+
+async def test_the_last_inner_stream_may_be_a_group() -> None:
+    pairs = timed((1, 0), (2, 3), (3, 1), (4, 4), (5, 7)).group_by(third)
+    assert await pairs.switch_map(lambda pair: pair[1]).collect() == [0, 3, 1, 4, 7]
+    assert await pairs.map_latest(lambda pair: pair[1].count()).collect() == [3]
+
+
+@pytest.mark.parametrize("name", PASSED_ON)
+async def test_groups_end_with_an_error_where_the_pairs_are_closed_early(name: str) -> None:
+    source = TrackedSource(range(99), pause=1, cleanup=0.5)
+    groups: list[Stream[int]] = []
+    async with PASSED_ON[name](Stream(source.generator).group_by(third)) as pairs:
+        async for _, group in pairs:
+            groups.append(group)
+            if len(groups) == 2:
+                break
+        first, second = (aiter(group) for group in groups)
+        assert await anext(first) == 0
+    assert source.open_runs == 0
+    assert await anext(second) == 1, "what is there is read"
+    for items in (first, second):
+        with pytest.raises(StreamClosedError):
+            [n async for n in items]
+
+
+async def test_a_full_group_that_nobody_reads_holds_up_no_close() -> None:
+    source = TrackedSource(range(99), cleanup=0.5)
+    async with Stream(source.generator).group_by(third, 2).tap(lambda pair: None) as pairs:
+        _, group = await anext(pairs)
+        await anyio.sleep(5)
+        assert source.steps < 99, "the group is full"
+    assert source.open_runs == 0
+    items = aiter(group)
+    assert [await anext(items), await anext(items)] == [0, 3]
+    with pytest.raises(StreamClosedError):
+        await anext(items)
 
 
 def test_bad_arguments() -> None:

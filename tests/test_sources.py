@@ -302,6 +302,25 @@ async def test_a_close_that_hangs_is_cut_off_after_the_grace(form: str) -> None:
     assert anyio.current_time() - start == pytest.approx(3, abs=0.01)
 
 
+async def test_the_grace_of_a_connection_is_that_of_its_stream(form: str) -> None:
+    connections = Connections(closing=60)
+    plain = stream_data(getattr(connections, form))
+    stream = stream_data(getattr(connections, form), grace=3)
+    for opened, seconds in (
+        (plain.open(), 1),
+        (plain.with_grace(5).open(), 5),
+        (plain.open(grace=2), 2),
+        (stream.with_grace(0.5).open(), 0.5),
+        (stream.open(grace=4), 4),
+        (stream.chain([]).open(), 3),
+        (Stream([0]).flat_map(lambda _: stream).open(), 3),
+        (Stream([0]).flat_map(lambda _: plain).with_grace(0.5).open(), 0.5),
+    ):
+        with pytest.raises(CleanupTimeoutError, match=f"within {seconds} s"):
+            async with opened as pieces:
+                await anext(pieces)
+
+
 async def test_a_longer_grace_lets_a_slow_close_finish() -> None:
     connections = Connections(closing=5)
     with anyio.move_on_after(2):

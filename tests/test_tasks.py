@@ -658,6 +658,54 @@ async def test_the_grace_of_the_opening_and_of_the_stream(kind: str) -> None:
         assert anyio.current_time() - start == pytest.approx(seconds)
 
 
+async def later(stream: Stream[int]) -> Stream[int]:
+    await checkpoint()
+    return stream
+
+
+GIVEN: dict[str, Callable[[Stream[int]], Stream[int]]] = {
+    "a function": lambda inner: Stream(lambda: inner),
+    "an async function": lambda inner: Stream(lambda: later(inner)),
+    "a function behind a task": lambda inner: Stream(lambda: inner).buffer(0),
+    "flatten": lambda inner: Stream([inner]).flatten(),
+    "flat_map": lambda inner: Stream([0]).flat_map(lambda _: inner),
+    "flat_map, concurrent": lambda inner: Stream([0]).flat_map(lambda _: inner, concurrency=2),
+    "flat_map in flat_map": lambda inner: Stream([0]).flat_map(
+        lambda _: Stream([0]).flat_map(lambda _: inner)
+    ),
+    "switch_map": lambda inner: Stream([0]).switch_map(lambda _: inner),
+    "catch": lambda inner: Stream([0]).map(lambda n: 1 // n).catch(lambda _: inner),
+    "resume": lambda inner: (
+        Stream([1, 0])
+        .tap(lambda n: 1 // n)
+        .retry(Retry(1, first=0), resume=lambda _: inner)
+        .skip(1)
+    ),
+}
+"""Streams that are opened in the course of the run."""
+
+
+@pytest.mark.parametrize("name", GIVEN)
+async def test_the_grace_of_an_inner_stream(name: str) -> None:
+    source = TrackedSource(ITEMS, pause=1, cleanup=1000)
+    inner, outer = over(source, "generator"), GIVEN[name]
+    for opened, seconds in (
+        (outer(inner).open(), 1),
+        (outer(inner.with_grace(5)).open(), 5),
+        (outer(chain(inner.with_grace(6), [])).open(), 6),
+        (outer(inner.with_grace(5)).with_grace(7).open(), 7),
+        (outer(inner).with_grace(0.5).open(), 0.5),
+        (outer(inner.with_grace(0.25)).with_grace(0.5).open(), 0.5),
+        (merge([], outer(inner.with_grace(5))).open(), 5),
+        (outer(inner.with_grace(5)).open(grace=2), 2),
+    ):
+        with pytest.raises(CleanupTimeoutError, match=f"did not close within {seconds} s"):
+            async with opened as items:
+                await anext(items)
+                start = anyio.current_time()
+        assert anyio.current_time() - start == pytest.approx(seconds)
+
+
 async def test_a_run_is_left_by_the_task_that_entered() -> None:
     run = async_range(3).open()
     async with run as items:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from ._core.batches import Segment
 from ._core.contracts import (
-    GRACE,
     OPERATOR,
     SOURCE,
     Openable,
@@ -19,6 +18,7 @@ from ._core.contracts import (
     Written,
     depth_of,
     grace_of,
+    longest,
     needs_tasks,
 )
 from ._core.interrupts import interruptible
@@ -88,7 +88,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         text: object,
         *,
         tasks: bool = False,
-        grace: float = GRACE,
+        grace: float | None = None,
         provenance: Provenance | None = None,
         depth: int = SOURCE,
     ) -> None:
@@ -96,7 +96,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         self._row = row
         self.text: object = text  # its label
         self._tasks = tasks  # whether it needs tasks
-        self.grace: float = grace  # seconds that each source may take to close
+        self.grace: float | None = grace  # seconds that each source may take to close, if said
         self.provenance: Provenance | None = provenance  # for `explain`, if it is made of others
         self.depth: int = depth  # frames of Python that it takes to open and to step it
 
@@ -106,6 +106,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         open_source: OpenSource,
         *row: Maker,
         text: object = None,
+        grace: float | None = None,
         note: Provenance | None = None,
     ) -> "Recipe":
         """One whose source is what `open_source` makes for each run; no text for a named call."""
@@ -114,6 +115,7 @@ class Recipe(Openable, AsyncIterable[Any]):
             open_source,
             Operators(None, row, text) if row else None,
             text,
+            grace=grace,
             provenance=note,
             depth=SOURCE + OPERATOR * len(row),
         )
@@ -153,7 +155,7 @@ class Recipe(Openable, AsyncIterable[Any]):
             None,
             call,
             tasks=layout.kind != "in turn" or any(map(needs_tasks, parts)),
-            grace=max(map(grace_of, parts), default=GRACE),
+            grace=longest(map(grace_of, parts)),
             provenance=(layout, call, parts, bound, workers),
             depth=layout.frames + max(map(depth_of, parts), default=0),
         )
@@ -186,7 +188,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         self,
         text: object,
         makers: tuple[Maker, ...],
-        grace: float,
+        grace: float | None,
         row: Operators | None = None,
         provenance: Provenance | None = None,
         call: Label | None = None,
@@ -213,7 +215,7 @@ class Recipe(Openable, AsyncIterable[Any]):
     def _needs_tasks(self) -> bool:
         return self._tasks
 
-    def _grace(self) -> float:
+    def _grace(self) -> float | None:
         return self.grace
 
     def _depth(self) -> int:
@@ -237,8 +239,8 @@ def recipe_of(source: Any) -> Recipe:
     """What a stream, or what can be made one, is made of."""
     if isinstance(source, Recipe):
         return source
-    recipe = getattr(source, "_recipe", None)  # of a stream
-    if isinstance(recipe, Recipe):
+    recipe = getattr(source, "_recipe", None)
+    if isinstance(recipe, Recipe) and isinstance(source, Openable):  # else it has to be entered
         return recipe
     try:
         return Recipe.of(source)

@@ -13,6 +13,7 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from threading import Lock
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -131,6 +132,9 @@ Trigger: TypeAlias = float | Eventual | Awaitable[object] | AsyncIterable[object
 Later: TypeAlias = Items[T] | Awaitable[Items[T]]
 Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "error"]
 
+FIRST_RUN = Lock()
+"""Held by the first opening of a stream, for which several threads may come at a time."""
+
 
 class Sendable(Protocol[T_contra]):
     """What `into` sends to."""
@@ -227,7 +231,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def __init__(self, source: "Given[T_co] | Callable[[], MadeOf[T_co]]") -> None:
         self._recipe: Recipe = source if isinstance(source, Recipe) else Recipe.of(source)
-        # Those of `async with`, by the task that entered.
+        # Those of `async with`, by the task that entered. Other threads look at these as well, and
+        # no list in it is ever empty.
         self._runs: dict[int, list[Run[T_co]]] | None = None
 
     def _then(self, *makers: Maker) -> "Stream[Any]":
@@ -251,7 +256,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def _needs_tasks(self) -> bool:
         return needs_tasks(self._recipe)
 
-    def _grace(self) -> float:
+    def _grace(self) -> float | None:
         return self._recipe.grace
 
     def _depth(self) -> int:
@@ -284,8 +289,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         run = self._run(bare=False, grace=None)
         holder = await reader_of(run).enter()
         if self._runs is None:
-            self._runs = {}
-        self._runs.setdefault(holder, []).append(run)
+            with FIRST_RUN:
+                self._runs = {} if self._runs is None else self._runs
+        if holder in self._runs:
+            self._runs[holder].append(run)
+        else:
+            self._runs[holder] = [run]
         return run
 
     @protected
@@ -295,17 +304,16 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        opened = self._runs or {}
         key = self._task()
-        if self._runs and min(self._runs) < 0:
+        if min([*opened], default=0) < 0:
             key = self._of_generator(key)
-        if self._runs and key not in self._runs:
+        if key not in opened:
             key = self._of_ended_task(key)
-        runs = None if self._runs is None else self._runs.get(key)
-        if self._runs is None or not runs:
+        if key not in opened:
             raise entered_elsewhere(self)
-        run = runs.pop()
-        if not runs:
-            del self._runs[key]
+        runs = opened[key]
+        run = runs.pop() if len(runs) > 1 else opened.pop(key)[0]
         await reader_of(run).leave(error)
 
     def _task(self) -> int:
@@ -326,13 +334,14 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         for frame in holders():
             if -id(frame) in runs:
                 return -id(frame)
-        others = [key for key in runs if key < 0]
+        others = [key for key in [*runs] if key < 0]
         return others[0] if len(others) == 1 and task not in runs else task
 
     def _of_ended_task(self, task: int) -> int:
         """The key of the runs of the one task that has entered and is over, or `task`."""
         runs = self._runs or {}
-        ended = [key for key in runs if reader_of(runs[key][-1]).opening.is_left_behind]
+        entered = [*runs.items()]
+        ended = [key for key, each in entered if reader_of(each[-1]).opening.is_left_behind]
         return ended[0] if len(ended) == 1 else task
 
     def __aiter__(self) -> Run[T_co]:
@@ -351,7 +360,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         After a stop, a failure or a cancellation each source has `grace` seconds to close, shielded
         from cancellation; one that takes longer is cancelled, and a `CleanupTimeoutError` is
-        raised. The default is that of the stream: a second, or what `with_grace` says.
+        raised. The default is that of the stream: a second, or what `with_grace` says of it and of
+        inner streams.
 
         Raises `ValueError` if `grace` is not positive.
 
@@ -368,8 +378,12 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def with_grace(self, seconds: float) -> "Stream[T_co]":
         """The same stream, whose sources have `seconds` to close, however it is opened.
 
-        Of several streams that are joined, the longest period holds for all. Raises `ValueError`
-        if `seconds` is not positive.
+        Of several streams that are joined, the longest period holds for all. That of an inner
+        stream, such as one that the function of `flat_map` gives, is known when it opens: from then
+        on it holds for the whole run, if it is the longest. `open(grace=)` sets the period of one
+        run, whatever its streams say.
+
+        Raises `ValueError` if `seconds` is not positive.
 
         >>> async def main():
         ...     print(await async_range(3).with_grace(5).collect())
@@ -1791,10 +1805,10 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         closed with the last reader; the next one opens it again. A reader gets the items from its
         opening on, after the last `replay` items.
 
-        At most `buffer` items wait for each reader. When another one comes, `overflow` decides, as
-        in `Stream.buffer`: by default the slowest reader holds up all of them, and with `"error"`
-        only the reader that is too slow fails. For a reader with a policy of its own, put a
-        `buffer` behind `shared`.
+        At most `buffer` items wait for each reader, besides those that are replayed. When another
+        one comes, `overflow` decides, as in `Stream.buffer`: by default the slowest reader holds up
+        all of them, and with `"error"` only the reader that is too slow fails. For a reader with a
+        policy of its own, put a `buffer` behind `shared`.
 
         An error of this stream comes to every reader. Leaving the block ends all readers with
         `StreamClosedError`. If one reader waits while the queue of another is full that is read by
@@ -1893,12 +1907,16 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> "Stream[tuple[Any, Stream[T_co]]]":
         """Pairs of a key and the stream of the items for which `fn(item)` is that key.
 
-        A pair comes with the first item of its key, and its stream is for one reader, while this
-        one is open. At most `buffer` pairs, and as many items of each key, wait to be read, and one
-        is in hand. When another item comes, `overflow` decides, as in `Stream.buffer`: by default
-        all wait for the reader of the full one. When a group is left, what waits there is dropped,
-        and the next item of its key comes in a new pair. Memory grows with the number of groups
-        that have not been left.
+        A pair comes with the first item of its key, and its stream is for one reader. At most
+        `buffer` pairs, and as many items of each key, wait to be read, and one is in hand. When
+        another item comes, `overflow` decides, as in `Stream.buffer`: by default all wait for the
+        reader of the full one. When a group is left, what waits there is dropped, and the next item
+        of its key comes in a new pair. Memory grows with the number of groups that have not been
+        left.
+
+        The groups end with this stream, and what waits in them can be read after that. If this
+        stream is closed before its end, a group gives what waits there, and then raises
+        `StreamClosedError`.
 
         Read each group in a task of its own. Suppose that a reader waits while a group is full, and
         the reader of that waits as well, or it has none and only the task of the block could read

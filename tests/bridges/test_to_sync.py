@@ -53,6 +53,13 @@ def test_to_sync_gives_the_same_items(form: Form, backend: str, pause: float | N
 
 
 @BACKEND
+def test_to_sync_of_a_share_enters_it(backend: str) -> None:
+    shared: Any = async_range(3).share()
+    with to_sync(shared, backend) as items:
+        assert list(items) == [0, 1, 2]
+
+
+@BACKEND
 def test_to_sync_of_many_items(backend: str) -> None:
     with to_sync(async_range(30_000).map(str), backend) as items:
         assert list(items) == [*map(str, range(30_000))]

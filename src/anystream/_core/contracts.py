@@ -362,6 +362,13 @@ class Owner(ABC):
         """
 
     @abstractmethod
+    def allow(self, stream: "Openable") -> None:
+        """Let each source take as long to close as `stream`, which opens in the run, says it may.
+
+        Only if that is longer, and nothing was said for this opening.
+        """
+
+    @abstractmethod
     def has_opened(self, source: Source) -> None:
         """Close `source` if something else that opens together with it fails to open."""
 
@@ -406,13 +413,10 @@ class Owner(ABC):
     def release(
         self,
         close: Callable[[], Awaitable[object]],
-        grace: float | None = None,
         *,
         scopes: bool = False,
     ) -> Awaitable[None]:
-        """Await `close()` under a shield for at most `grace` seconds, and collect what it raises.
-
-        Without `grace` it is the cleanup timeout of the stream.
+        """Await `close()` under a shield for the grace period, and collect what it raises.
 
         What may hold `scopes` itself, as an async generator does across its yields, must not be
         closed in a scope that was entered after them. So it goes without one in the middle of a
@@ -508,7 +512,7 @@ class Openable(ABC):
     def _needs_tasks(self) -> bool: ...
 
     @abstractmethod
-    def _grace(self) -> float: ...
+    def _grace(self) -> float | None: ...
 
     @abstractmethod
     def _depth(self) -> int: ...
@@ -533,9 +537,14 @@ def needs_tasks(stream: Openable) -> bool:
     return stream._needs_tasks()  # pyright: ignore[reportPrivateUsage]  # hidden from users
 
 
-def grace_of(stream: Openable) -> float:
-    """How many seconds each source of `stream` may take to close."""
+def grace_of(stream: Openable) -> float | None:
+    """How many seconds each source of `stream` may take to close, if that was said."""
     return stream._grace()  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+def longest(graces: Iterable[float | None]) -> float | None:
+    """The longest of these periods, of which those that were not said are the default."""
+    return max(graces, key=lambda grace: GRACE if grace is None else grace, default=None)
 
 
 def depth_of(stream: Openable) -> int:

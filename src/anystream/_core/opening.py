@@ -29,7 +29,18 @@ from . import observing
 from .backends import Home, backend
 from .batches import Segment
 from .channel import Channel
-from .contracts import Backend, Innermost, Openable, Owner, Source, Task, TaskGroup, depth_of
+from .contracts import (
+    GRACE,
+    Backend,
+    Innermost,
+    Openable,
+    Owner,
+    Source,
+    Task,
+    TaskGroup,
+    depth_of,
+    grace_of,
+)
 from .interrupts import protected
 from .observing import TrackedRun
 from .owner import TaskOwner
@@ -103,6 +114,7 @@ class Opening(TaskOwner):
         "_context",
         "_finished",
         "_grace",
+        "_grace_given",
         "_group",
         "_half_open",
         "_home",
@@ -126,10 +138,13 @@ class Opening(TaskOwner):
         "_view",
     )
 
-    def __init__(self, stream: Openable, grace: float) -> None:
+    def __init__(self, stream: Openable, grace: float | None) -> None:
         super().__init__()
         self._stream: Openable = stream
-        self._grace: float = grace
+        self._grace_given: bool = grace is not None  # for this opening, and all that it opens
+        if grace is None:
+            grace = grace_of(stream)
+        self._grace: float = GRACE if grace is None else grace
         self._backend: Backend | None = None  # known when there is an event loop
         self._segment: Source | None = None
         self._owned: list[Source] = []  # sources that were handed over, started or not
@@ -347,6 +362,11 @@ class Opening(TaskOwner):
         source = stream._open(owner or self)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
         half_open[before:] = [source]
         return source
+
+    def allow(self, stream: Openable) -> None:
+        grace = grace_of(stream)
+        if grace is not None and not self._grace_given:
+            self._grace = max(self._grace, grace)
 
     def has_opened(self, source: Source) -> None:
         if self._opens:

@@ -207,13 +207,10 @@ class TaskOwner(Owner):
     def release(
         self,
         close: Callable[[], Awaitable[object]],
-        grace: float | None = None,
         *,
         scopes: bool = False,
     ) -> Awaitable[None]:
-        shield = self.closing_shield()
-        if grace is None:
-            grace = self.grace
+        shield, grace = self.closing_shield(), self.grace
         if shield is None and scopes:
             return self._close_part(close, grace)
         if shield is None or shield.cancel_called:  # by a close that hung

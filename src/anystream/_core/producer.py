@@ -337,6 +337,9 @@ class Producer(TaskOwner):
     def open_part(self, stream: Openable) -> Source:
         return self._opening.open_part(stream, self)
 
+    def allow(self, stream: Openable) -> None:
+        self._opening.allow(stream)
+
     def has_opened(self, source: Source) -> None:
         self._opening.has_opened(source)
 

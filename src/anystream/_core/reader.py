@@ -17,7 +17,7 @@ from .._errors import (
 )
 from .backends import is_foreign, named
 from .callers import abandonable, warn
-from .contracts import Openable, Source, drawn, grace_of
+from .contracts import Openable, Source, drawn
 from .driver import EMPTY
 from .interrupts import protected
 from .observing import Ending, TrackedRun
@@ -71,7 +71,7 @@ class Reader:
     )
 
     def __init__(self, stream: Openable, *, bare: bool = False, grace: float | None = None) -> None:
-        self._opening: Opening = Opening(stream, grace_of(stream) if grace is None else grace)
+        self._opening: Opening = Opening(stream, grace)
         self._bare: bool = bare  # nobody will close this run if it does not do so by itself
         self.items: Iterator[Any] = EMPTY  # of the batch that was read last
         self._peeked: Peeked | None = None  # the batch that was looked at last

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from math import inf
+from operator import length_hint
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio import current_time, get_running_tasks
 
 from .. import _hints as hints
-from .._core.channel import Channel, Lane
+from .._core.channel import Channel, Counts, Lane
 from .._core.contracts import Named, Openable, Owner, Source, SourceDefaults, Task
-from .._core.driver import is_awaitable, resolved
+from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.interrupts import protected
 from .._core.observing import Ending
 from .._core.owner import until
@@ -28,6 +29,7 @@ from .._errors import (
     StreamOverflowError,
 )
 from .._recipe import Recipe
+from .._sources.origins import FromIterable
 
 T = TypeVar("T")
 PATIENCE = 1.0
@@ -40,13 +42,15 @@ LONGEST = 3600.0
 class Subscription(Channel):
     """One reader's channel, which the task of a distributor fills."""
 
-    __slots__ = ("distributor", "task", "way")
+    __slots__ = ("distributor", "replay", "replayed", "task", "way")
 
     def __init__(self, distributor: "Distributor", size: int, overflow: str) -> None:
         super().__init__(distributor.owner.backend)
         self.distributor = distributor
         self.way = self.lane(size, overflow, low=size - 1)  # since others wait for room here
         self.task: int | None = None  # that reads here
+        self.replayed: Iterator[Any] = EMPTY  # what comes before the items of the lane
+        self.replay: Source | None = None  # the same as a source, until that has ended
 
     @property
     def holds(self) -> bool:
@@ -64,12 +68,27 @@ class Subscription(Channel):
             )
         return self.opened()
 
+    def begin_with(self, items: list[Any]) -> None:
+        """Give these first, for which no room is needed."""
+        self.came(len(items))
+        self.replayed = iter(items)
+        self.replay = FromIterable(self.replayed, self.distributor.owner)
+
     def feeders(self) -> Iterable[Task]:
         return (self.distributor.dealer,) if self.distributor.started else ()
+
+    def counts(self) -> Counts:
+        counts = super().counts()
+        return counts._replace(waiting=counts.waiting + length_hint(self.replayed))
 
     async def batch(self) -> Iterator[Any] | None:
         self.task = self.backend.task_id()
         self.distributor.start()
+        if self.replay is not None:
+            batch = await self.replay.batch()
+            if batch is not None:
+                return batch
+            self.replay = None
         return await super().batch()
 
     async def close(self, owner: Owner) -> None:
@@ -360,7 +379,8 @@ class Broadcast(Distributor):
     def join(self) -> Source:
         self.owner.unless_abroad()
         subscription = self.subscription()
-        subscription.way.extend(iter(self.replay))
+        if self.replay:
+            subscription.begin_with([*self.replay])
         if self.over:
             subscription.way.finish(self.error)
         return subscription.opened()
@@ -476,6 +496,11 @@ class Groups(Sorter):
             group = self.groups[key] = self.subscription(key)
             await self.put(self.outer.way, (key, self.stream_of(group, key)))
         return group
+
+    def cut(self) -> None:
+        """Once the pairs have ended, so have the groups: each has all of its items."""
+        if not self.over:
+            super().cut()
 
     async def left(self, subscription: Subscription, owner: Owner) -> None:
         if subscription is self.outer:

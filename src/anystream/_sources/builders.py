@@ -22,7 +22,7 @@ from anyio.lowlevel import checkpoint
 
 from .. import _args as check
 from .. import _labels as label
-from .._core.contracts import GRACE, Owner, SourceDefaults
+from .._core.contracts import Owner, SourceDefaults
 from .._core.driver import resolved, sheltered
 from .._core.interrupts import interruptible
 from .._operators.transform import Map
@@ -251,16 +251,16 @@ Pair: TypeAlias = "tuple[StreamReader, StreamWriter]"
 
 @overload
 def stream_data(
-    connect: "Callable[[], Awaitable[Pair]] | Pair", *, grace: float = GRACE
+    connect: "Callable[[], Awaitable[Pair]] | Pair", *, grace: float | None = None
 ) -> Stream[bytes]: ...
 @overload
 def stream_data(
     connect: Callable[[], Opening[T]] | AbstractAsyncContextManager[Connection[T]],
     *,
-    grace: float = GRACE,
+    grace: float | None = None,
 ) -> Stream[T]: ...
 @named_call
-def stream_data(connect: Any, *, grace: float = GRACE) -> Stream[Any]:
+def stream_data(connect: Any, *, grace: float | None = None) -> Stream[Any]:
     """Open a connection, yield what it reads until that is empty, and always close it.
 
     `connect` is an async function that returns a connection, or a function that returns an async
@@ -272,7 +272,8 @@ def stream_data(connect: Any, *, grace: float = GRACE) -> Stream[Any]:
 
     The connection is opened by the first step. However the stream is left, the close is awaited,
     shielded from cancellation, for at most `grace` seconds; a close that takes longer is cancelled
-    and a `CleanupTimeoutError` raised. A cancelled read is made again by the next step.
+    and a `CleanupTimeoutError` raised. The default is a second; `grace` is the same as a
+    `with_grace` behind it. A cancelled read is made again by the next step.
 
     Raises `TypeError` if `connect` is neither a callable nor an async context manager, or, at the
     first step, if the connection has none of these methods.
@@ -297,9 +298,9 @@ def stream_data(connect: Any, *, grace: float = GRACE) -> Stream[Any]:
     b'two'
     closed
     """
-    grace = check.seconds("grace", grace)
+    seconds = None if grace is None else check.seconds("grace", grace)
     if is_maker(connect):
-        return Stream(Recipe.source(lambda owner: Data(connect, grace, owner)))
+        return Stream(Recipe.source(lambda owner: Data(connect, owner), grace=seconds))
     given = reader_of(connect)
     if given is None and not hasattr(connect, "__aenter__"):
         raise TypeError(
@@ -309,9 +310,9 @@ def stream_data(connect: Any, *, grace: float = GRACE) -> Stream[Any]:
     handed_over = given or connect
 
     def data(_: object, owner: Owner) -> Data:
-        return Data(lambda: handed_over, grace, owner, handed_over)
+        return Data(lambda: handed_over, owner, handed_over)
 
-    return Stream(Recipe.source(OneShot(connect, data)))
+    return Stream(Recipe.source(OneShot(connect, data), grace=seconds))
 
 
 class Data(SourceDefaults):
@@ -320,12 +321,9 @@ class Data(SourceDefaults):
     closes = True
     any_task = False
 
-    def __init__(
-        self, connect: Callable[[], Any], grace: float, owner: Owner, handed_over: Any = None
-    ) -> None:
+    def __init__(self, connect: Callable[[], Any], owner: Owner, handed_over: Any = None) -> None:
         self.connect = connect
         self.owner = owner
-        self.grace = grace
         self.read: Callable[[], Any] | None = None
         self.leave = closer(handed_over)
         self.managed = False  # whether a context manager closes it
@@ -374,7 +372,7 @@ class Data(SourceDefaults):
         self.over = True
         if self.leave is not None:
             leave, self.leave = self.leave, None
-            await owner.release(lambda: resolved(leave()), self.grace, scopes=self.managed)
+            await owner.release(lambda: resolved(leave()), scopes=self.managed)
 
 
 def closer(connection: Any) -> Callable[[], Any] | None:

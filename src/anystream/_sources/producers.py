@@ -10,10 +10,11 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from .. import _args as check
 from .. import _labels as label
 from .. import _layouts as layouts
-from .._core.channel import Channel
-from .._core.contracts import Owner, Source
+from .._core.channel import Channel, Lane
+from .._core.contracts import Backend, Owner, Slot, Source
 from .._core.interrupts import protected
 from .._core.producer import LaneProducer
+from .._errors import StreamClosedError
 from .._recipe import Recipe
 from .._stream import Stream
 from .builders import returning_stream
@@ -51,7 +52,7 @@ class Sender(Generic[T]):
 
         A cancellation is looked for even where there is room. A call that is cancelled has not
         handed the item over. Several tasks may wait in it. Raises `StreamClosedError` where the
-        stream is closed and the task is shielded from being cancelled for that.
+        stream has ended, or is closed and the task is not cancelled for that.
         """
         await self._send(item)
 
@@ -65,7 +66,8 @@ class Sender(Generic[T]):
         """Call `fn(sender, *args, **kwargs)` in another task, with a sender of its own.
 
         The stream ends when all of its functions have returned. The first that fails stops the
-        others, and its error is that of the stream. Once the stream is closed, nothing is started.
+        others, and its error is that of the stream. Once the stream has ended or is closed, nothing
+        is started.
         The task begins with a copy of the context of the caller.
         """
         check.function("fn", fn)
@@ -122,7 +124,7 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
 
         def make(text: label.Label, call: SendingFunction) -> Stream[Any]:
             def open_source(owner: Owner) -> Source:
-                channel = Channel(owner.backend)
+                channel = Sent(owner.backend)
                 Sending(owner, call).begin(channel, size)
                 return channel
 
@@ -133,10 +135,45 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
     return decorate
 
 
+class Sent(Channel):
+    """What functions send, until all have returned.
+
+    A sender outlives its function, and this. So a lane that is over takes items while another
+    function runs, and a call of `send` that waits there is told of the end.
+    """
+
+    __slots__ = ("complete", "held_up")
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.complete = False  # whether all functions have returned
+        self.held_up: set[Slot] = set()  # of calls of `send` that wait for room
+
+    @property
+    def takes(self) -> bool:
+        """Whether anything may still be sent or started."""
+        return self.is_open and not self.complete
+
+    def read_whole(self, *, kept: bool) -> None:
+        self.spare(kept)
+
+    def finished(self, lane: Lane, error: BaseException | None) -> None:
+        super().finished(lane, error)
+        if self.is_open and self.ended():
+            self.complete = True
+            self.stop()
+
+    def stop(self) -> None:
+        super().stop()
+        self.wake_all([*self.held_up])
+
+
 class Sending(LaneProducer):
     """A task that calls a function, which sends the items."""
 
-    __slots__ = ("call", "caller", "held_up")
+    __slots__ = ("call", "caller", "channel", "held_up")
+
+    channel: Sent
 
     def __init__(self, reader: Owner, call: SendingFunction, caller: Context | None = None) -> None:
         super().__init__(reader)
@@ -151,38 +188,47 @@ class Sending(LaneProducer):
     def context(self) -> Context:
         return super().context() if self.caller is None else self.caller
 
-    def begin(self, channel: Channel, size: int) -> None:
+    def begin(self, channel: Sent, size: int) -> None:
+        self.channel = channel
         self.fill(channel.lane(size))
 
     @protected
     def start_another(self, call: SendingFunction) -> None:
-        if not self.lane.stopped:  # what stops the lane stops the tasks of this moment
+        if self.channel.takes:  # what stops it stops the tasks of this moment
             another = Sending(self._reader, call, copy_context())
-            another.begin(self.lane.channel, self.lane.bound)
+            another.begin(self.channel, self.lane.bound)
 
     async def produce(self) -> None:
         await self.call(Sender(self.send, self.start_another))
 
     def ended(self, reported: bool) -> None:
         super().ended(reported)
-        self.lane.channel.forget(self.lane, self)
+        self.channel.forget(self.lane, self)
 
     @protected
     async def send(self, item: Any) -> None:
         await checkpoint_if_cancelled()
-        while not self.lane.takes():
-            if self.lane.stopped:
-                raise self.refused()
+        while not (self.channel.takes and self.lane.takes()):
+            if not self.channel.takes:
+                raise self.too_late()
             await self._woken()
         self.lane.put(item)
 
+    def too_late(self) -> StreamClosedError:
+        if self.channel.complete:
+            return StreamClosedError(
+                f"{self.stream!r} has ended: all of its functions have returned"
+            )
+        return self.refused()
+
     async def _woken(self) -> None:
         """Wait for room, which another task may take first."""
-        lane = self.lane
+        lane, channel = self.lane, self.channel
         slot = lane.gate()
+        channel.held_up.add(slot)
         self.held_up += 1
-        if lane.channel.timing is not None:
-            lane.channel.timing.room.begin()
+        if channel.timing is not None:
+            channel.timing.room.begin()
         try:
             await slot
             await checkpoint_if_cancelled()  # a stop wakes it as well, and then interrupts it
@@ -191,6 +237,7 @@ class Sending(LaneProducer):
             raise
         finally:
             self.held_up -= 1
-            if lane.channel.timing is not None:
-                lane.channel.timing.room.end()
+            channel.held_up.discard(slot)
+            if channel.timing is not None:
+                channel.timing.room.end()
             lane.leave_gate(slot)
