@@ -243,6 +243,12 @@ def parameter(echo: Sign) -> str:
     return PARAMS.get(squashed(echo.key), echo.key)
 
 
+def repeated(page: Page[Any]) -> list[str]:
+    """The parameters whose numbers the response repeats."""
+    rings = by_nearness(page)
+    return [parameter(echo) for ring in rings for echo in (*ring.page_echoes, *ring.offset_echoes)]
+
+
 def is_first(page: Page[Any]) -> bool:
     return not page.origin.step
 

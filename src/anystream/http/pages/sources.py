@@ -19,6 +19,7 @@ from .._errors import (
     SchemeNotFound,
 )
 from .._urls import safe
+from . import answers
 from .fetcher import Fetch, Fetcher
 from .page import Asked, Page, State, Step, after, is_first_of_numbered, lookup, only, whole
 from .reading import JUST_THIS, Finder, Loads, PageReader
@@ -322,8 +323,10 @@ class AtATime(Fetching):
 
 def begins_later(page: Page[Any]) -> bool:
     """Whether a number in the URL that was given says where the run begins."""
-    param = getattr(page.scheme, "param", None)
-    return not page.origin.step and param is not None and param in page.response.url.params
+    if page.origin.step:
+        return False
+    numbers = {getattr(page.scheme, "param", None), *answers.repeated(page)}
+    return not numbers.isdisjoint(page.response.url.params)
 
 
 def sends_cursor(step: Step) -> bool:
