@@ -306,12 +306,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     ) -> None:
         opened = self._runs or {}
         key = self._task()
-        if min([*opened], default=0) < 0:
-            key = self._of_generator(key)
-        if key not in opened:
-            key = self._of_ended_task(key)
-        if key not in opened:
-            raise entered_elsewhere(self)
+        if len(opened) > 1 or key not in opened:
+            if min([*opened], default=0) < 0:
+                key = self._of_generator(key)
+            if key not in opened:
+                key = self._of_ended_task(key)
+            if key not in opened:
+                raise entered_elsewhere(self)
         runs = opened[key]
         run = runs.pop() if len(runs) > 1 else opened.pop(key)[0]
         await reader_of(run).leave(error)

@@ -544,7 +544,10 @@ def grace_of(stream: Openable) -> float | None:
 
 def longest(graces: Iterable[float | None]) -> float | None:
     """The longest of these periods, of which those that were not said are the default."""
-    return max(graces, key=lambda grace: GRACE if grace is None else grace, default=None)
+    said = [*graces]
+    if said.count(None) == len(said):
+        return None
+    return max(GRACE if grace is None else grace for grace in said)
 
 
 def depth_of(stream: Openable) -> int:
