@@ -149,10 +149,12 @@ async def test_replay() -> None:
 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS)
-@pytest.mark.parametrize("buffer", [1, 2, 3, 9])
+@pytest.mark.parametrize("buffer", [0, 1, 2, 3, 9])
 async def test_a_late_reader_that_reads_at_once_gets_the_replay_and_the_rest(
     buffer: int, overflow: Any
 ) -> None:
+    if not buffer and overflow != "wait":
+        pytest.skip("such a policy needs room")
     first: list[int] = []
     async with (
         async_range(10, delay=1).share(buffer, overflow, replay=3) as shared,

@@ -480,7 +480,7 @@ def as_source(value: Any, owner: Owner, made: bool = False) -> Source:
     if isinstance(value, Openable):
         if not owner.is_opening():
             unless_too_deep(value)
-            owner.allow(value)  # else it is a part, of which the stream that is opened has it
+            owner.allow(value)  # what opens together with the rest has been counted
         return owner.open(lambda: owner.open_part(value))
     try:
         return given_source(value, owner, made)
