@@ -419,7 +419,10 @@ async def test_the_note_keeps_nothing_alive() -> None:
         (lambda: chain(3), "argument 1 of chain(): source must be"),
         (lambda: Stream("ab").zip("cd", 4), "argument 2 of zip(): source must be"),
         (lambda: Stream("ab").concurrently(None), "argument 1 of concurrently(): source"),
-        (lambda: Stream("ab").concurrently(background=None), "source must"),
+        (
+            lambda: Stream("ab").concurrently(background=None),
+            "argument 'background' of concurrently(): source must",
+        ),
         (lambda: to_sync(None), "source must be an"),
     ],
 )

@@ -136,13 +136,6 @@ def test_an_object_that_is_called_like_an_async_function_is_one() -> None:
             Retry(on=later)
 
 
-def test_what_is_no_stream_is_named() -> None:
-    with pytest.raises(TypeError, match=r"^argument 'background' of concurrently\(\): .* got 3"):
-        async_range(3).concurrently(background=3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match=r"^argument 1 of concurrently\(\): .* got 3"):
-        async_range(3).concurrently(3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-
-
 def test_heartbeat_refuses_an_async_function() -> None:
     async def value() -> int:
         return 1
