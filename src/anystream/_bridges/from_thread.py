@@ -255,7 +255,8 @@ class ThreadReader(SourceDefaults):
         while room := self.granted():
             for _ in range(room):
                 self.inside = True
-                item = next(items, MISSING)
+                # Only now: `close` looks the other way round, so one of both sees the other.
+                item = MISSING if self.stopped else next(items, MISSING)
                 self.inside = False
                 if item is MISSING or self.stopped:
                     return

@@ -123,7 +123,7 @@ class LastKey:
 
     def new(self, key: Any) -> bool:
         before, self.key = self.key, key
-        return before is MISSING or (key is not before and key != before)
+        return before is MISSING or not (key is before or key == before)
 
 
 class Dedupe(Operator):
@@ -135,7 +135,7 @@ class Dedupe(Operator):
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         last = self.last
         for item in batch:
-            if last is MISSING or (item is not last and item != last):
+            if last is MISSING or not (item is last or item == last):
                 self.last = last = item
                 yield item
 

@@ -64,7 +64,7 @@ def calls(fn: Callable[[], Any], *, until: object = MISSING, end_on: Ends = ()) 
     def goes_on(result: Any) -> bool:
         if result is OVER or result is until:
             return False
-        return until is MISSING or bool(result != until)
+        return until is MISSING or not bool(until == result)
 
     return Stream(
         Recipe.source(

@@ -69,8 +69,9 @@ class ThreadQueue(FromQueue):
 
     async def batch(self) -> Iterator[Any] | None:
         await self._checkpoint()
+        over = is_shut_down(self._queue)  # asked first: nothing is put in after that
         if self._queue.empty():
-            if is_shut_down(self._queue):
+            if over:
                 return None
             await self.wait()
         return self.ready()
