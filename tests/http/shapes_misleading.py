@@ -8,6 +8,7 @@ from api_shapes import (
     Answer,
     Shape,
     asked,
+    body_of,
     by_cursor,
     by_number,
     following,
@@ -17,7 +18,7 @@ from api_shapes import (
 from shapes_counts import FIVE, UNKNOWN, numbers, offsets, single
 from shapes_links import named
 
-from anystream.http import Cursor, LinkHeader, NextURL, PageNumber
+from anystream.http import Cursor, LinkHeader, NextURL, Offset, PageNumber
 
 
 def is_more(offset: int) -> bool:
@@ -82,6 +83,24 @@ def by_start(name: str, make: Any, items: str, path: str) -> Shape:
     best = {"next": Cursor(path, param="start")}
     typo = {"next": Cursor(f"{path}s", param="start")}
     return Shape(name, passing_over(make), items, best, typo)
+
+
+def aws(name: str, path: str, body: str) -> Shape:
+    """A cursor of a name of its own, in an API of which it is known that some name ends a run."""
+    return Shape(
+        name,
+        by_cursor(lambda items, cursor: some(Found=items, **{path: cursor}), body=body),
+        "Found",
+        {"next": Cursor(path, body=body)},
+        {"next": Cursor(f"{path}s", body=body)},
+        UNKNOWN,
+        ask={"method": "POST", "json": {}, "headers": {"X-Amz-Target": "Service.List"}},
+    )
+
+
+def by_row(request: Any) -> Any:
+    start = body_of(request).get("startRow", 0)
+    return {"rows": part(start), "responseAggregationType": "byProperty"}
 
 
 def not_found_beyond(items: list[Any], number: int) -> Any:
@@ -287,7 +306,6 @@ MISLEADING = [
                 {"x-slack-req-id": "1"},
             ),
             ("HubSpot's owners", {"results": FIVE}, "results", {"x-hubspot-correlation-id": "1"}),
-            ("X", {"data": FIVE, "meta": {"result_count": 5}}, "data", {}),
             (
                 "Datadog",
                 {"data": FIVE, "meta": {"elapsed": 1, "request_id": "1", "status": "done"}},
@@ -295,6 +313,71 @@ MISLEADING = [
                 {},
             ),
         )
+    ),
+    Shape(
+        "one page of X",
+        lambda _: {"data": FIVE, "meta": {"result_count": 5}},
+        "data",
+        {"max_pages": 1},
+        {"max_pages": 1},
+        count=5,
+        url="https://api.x.com/2/users/1/followers",
+    ),
+    single(
+        "one page of Facebook",
+        {"data": FIVE, "paging": {"cursors": {"before": "a", "after": "b"}}},
+        "data",
+    ),
+    beside("a position that stays", offset=0, total=25),
+    beside("a number that stays", page=1, total_pages=3),
+    beside("replies", has_more_replies=False),
+    beside("others like these", moreLikeThis=False, is_next_gen=False),
+    aws("DynamoDB's tables", "LastEvaluatedTableName", "ExclusiveStartTableName"),
+    aws("DynamoDB's shards", "LastEvaluatedShardId", "ExclusiveStartShardId"),
+    aws("CloudWatch's events", "nextForwardToken", "nextToken"),
+    aws("Kinesis", "NextShardIterator", "ShardIterator"),
+    Shape(
+        "Google's Search Console",
+        by_row,
+        "rows",
+        {"next": Offset(body="startRow")},
+        {"next": Offset(body="startrow")},
+        UNKNOWN,
+        url="https://www.googleapis.com/webmasters/v3/query",
+        ask={"method": "POST", "json": {}},
+    ),
+    numbers(
+        "a count of results",
+        lambda items, number: {"data": items, "meta": {"result_count": len(items)}},
+        "data",
+    ),
+    numbers(
+        "num_results of the page",
+        lambda items, number: {"items": items, "num_results": len(items), "matches": len(items)},
+        "items",
+    ),
+    numbers(
+        "hits of the page",
+        lambda items, number: Answer(items, headers={"X-Hits": str(len(items))}),
+        "",
+    ),
+    numbers(
+        "the last page, from 0",
+        lambda items, number: {"items": items, "page": number, "lastPage": 2},
+        "items",
+        start=0,
+    ),
+    numbers(
+        "a cursor that is not in use",
+        lambda items, number: {"items": items, "page": number, "next_cursor": None},
+        "items",
+    ),
+    offsets(
+        "OpenSearch",
+        lambda items, start: {"feed": items, "opensearch:startIndex": start},
+        "feed",
+        param="startIndex",
+        start=1,
     ),
     Shape(
         "Gmail",

@@ -154,6 +154,20 @@ async def test_a_number_in_the_url_that_the_api_repeats(count: str | None, first
         assert len(asked) == len(set(asked))
 
 
+@pytest.mark.parametrize("name", ["offset", "page"])
+async def test_a_run_from_0_asks_for_nothing_beyond_the_end(name: str) -> None:
+    def answer(request: httpx.Request) -> Any:
+        at = int(query(request).get(name, 0))
+        start = at if name == "offset" else at * 3
+        told = {"total": len(USERS)} if name == "offset" else {"pages": 3}
+        return {"users": USERS[start : start + 3], name: at, **told} if start < 7 else 404
+
+    for url in ("http://t/users", f"http://t/users?{name}=0"):
+        got, asked = await read(answer, url)
+        assert got == USERS
+        assert len(asked) == 3
+
+
 async def test_a_number_in_the_url_of_an_api_of_a_known_kind() -> None:
     def answer(request: httpx.Request) -> Any:
         at = int(query(request).get("page", 0))

@@ -102,7 +102,7 @@ async def test_with_no_argument(library: Any, shape: Shape) -> None:
     outcome = await outcome_of(shape, library, {})
     check(shape, outcome)
     assert outcome.word == shape.unaided
-    if outcome.error is not None and "there are more pages" in str(outcome.error):
+    if outcome.error is not None and "there are more pages, since" in str(outcome.error):
         assert isinstance(advised(str(outcome.error)), http.Scheme)
     if isinstance(outcome.error, ItemsNotFound):
         assert isinstance(advised(str(outcome.error)), http.Scheme)

@@ -444,3 +444,32 @@ async def test_a_link_header_of_a_search_by_post_is_not_followed() -> None:
         with pytest.raises(SchemeNotFound, match=r"which is for GET, .* pass next=LinkHeader\(\)"):
             await fetch_all_pages(HOME, client=client, json={}).drain()
     assert len(api.requests) == 1
+
+
+async def test_a_connection_that_is_absent_in_mid_run_is_no_end() -> None:
+    def answer(request: httpx.Request) -> Any:
+        first = {"nodes": [1], "pageInfo": {"hasNextPage": True, "endCursor": "x"}}
+        return {
+            "data": {
+                "issues": None if "after" in json.loads(request.content)["variables"] else first
+            }
+        }
+
+    got: list[int] = []
+    async with API(answer).client() as client:
+        body = {
+            "query": "query($after: String) { issues(after: $after) { nodes } }",
+            "variables": {},
+        }
+        with pytest.raises(PageDataError):
+            async for item in fetch_all_pages(HOME, client=client, method="POST", json=body):
+                got.append(item)
+    assert got == [1]
+
+
+async def test_a_body_without_the_list_that_tells_of_no_items_is_an_empty_page() -> None:
+    """HAL leaves out what it would embed."""
+    page = await first_of({"page": {"totalElements": 0}}, items="_embedded.events")
+    assert (page.items, page.answer) == ([], "end")
+    with pytest.raises(ItemsNotFound):
+        await first_of({"page": {"totalElements": 5}}, items="_embedded.events")

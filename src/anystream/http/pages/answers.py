@@ -24,7 +24,7 @@ from .schemes import (
     PageNumber,
     Scheme,
 )
-from .signs import PARAMS, Sign, Signs, by_nearness, squashed
+from .signs import PARAMS, Sign, Signs, by_nearness, names_next, squashed
 
 
 class Said(NamedTuple):
@@ -41,8 +41,10 @@ class Said(NamedTuple):
 def say(page: Page[Any], before: Scheme | None = None) -> Said:
     """What the page says of those after it; the scheme `before` has found those before it."""
     rings = [credible(page, signs, before) for signs in by_nearness(page)]
-    if page.origin.step.keys() == {"url"}:  # so links lead on, and a cursor beside them may stay
-        rings = [replace(signs, tokens=[]) for signs in rings]
+    if page.origin.step.keys() == {"url"}:  # so links lead on, and no number or cursor beside them
+        rings = [Signs(signs.yes, signs.no, signs.urls, nulls=signs.nulls) for signs in rings]
+    if (why := kinds.complete(page)) is not None:
+        return Said("end", why)
     endings: list[Said] = []
     if (linked := in_link_header(page)) is not None:
         if linked.answer == "more" or linked.sign.endswith("has no results"):
@@ -60,7 +62,7 @@ def say(page: Page[Any], before: Scheme | None = None) -> Said:
         return Said("more", "the status is 206", advice=advised(page, Signs()))
     if endings:
         return endings[0]
-    if (why := kinds.ended(page)) is not None:
+    if not names_next(page) and (why := kinds.ended(page)) is not None:
         return Said("end", f"{why} if there is more")
     echoed = next(filter(None, (in_echo(page, signs, before) for signs in rings)), None)
     if echoed is None:
@@ -108,8 +110,11 @@ def in_ring(page: Page[Any], signs: Signs, before: Scheme | None) -> Said:
         counted = more in signs.totals or more in signs.counts
         came = f", and {len(page.records)} items have come" if counted else ""
         return undoubted(page, signs, more.words + came, before)
-    if signs.nulls:
-        return Said("end", signs.nulls[0].words)
+    nulls = signs.nulls
+    if signs.page_echoes:  # some APIs name a cursor that is not in use
+        nulls = [sign for sign in nulls if "cursor" not in squashed(sign.key)]
+    if nulls:
+        return Said("end", nulls[0].words)
     told = told_all(page, signs, before)
     return Said("unknown") if told is None else Said("end", told.words)
 
@@ -240,7 +245,7 @@ def named_position(page: Page[Any], signs: Signs) -> Echo | None:
 
 
 def parameter(echo: Sign) -> str:
-    return PARAMS.get(squashed(echo.key), echo.key)
+    return PARAMS.get(squashed(echo.key), echo.key.rpartition(":")[2])
 
 
 def repeated(page: Page[Any]) -> list[str]:
@@ -259,15 +264,14 @@ def is_range(signs: Signs) -> bool:
 
 
 def base(page: Page[Any], echo: Sign, before: Scheme | None) -> int:
-    """The number of the first page or item: the first page tells it, unless the URL has a number.
+    """The number of the first page or item: 0 if the first page says so.
 
     Where nothing does it is 1. If it is 0 in fact, one request too many is made at the end, and
     otherwise the last item would be missing.
     """
     if isinstance(before, Countable):
         return before.start
-    given = parameter(echo) in page.response.url.params
-    return int(echo.value) if echo.value in (0, 1) and is_first(page) and not given else 1
+    return 0 if echo.value == 0 and is_first(page) else 1
 
 
 def numbered(page: Page[Any], signs: Signs, before: Scheme | None) -> int | None:
@@ -291,13 +295,22 @@ def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
     """The signs without numbers that are less than what has come, and count something else."""
     here, came = len(page.records), have_come(page, signs, before)
     number = numbered(page, signs, before) or (1 if page.records else 0)
+    from_zero = any(base(page, echo, before) == 0 for echo in signs.page_echoes)
     return replace(
         signs,
-        pages=[sign for sign in signs.pages if sign.value >= number],
+        pages=[
+            sign
+            for sign in signs.pages
+            if sign.value >= number and not (from_zero and LAST.search(squashed(sign.key)))
+        ],
         totals=[sign for sign in signs.totals if sign.value >= max(here, came)],
         # Mostly the number of items of this page, or of those that were asked for.
         counts=[sign for sign in signs.counts if sign.value > here and sign.value >= came],
     )
+
+
+LAST = re.compile("last|max")
+"""Names of the last number, which is that of the pages only where they are counted from 1."""
 
 
 # -- what to write ------------------------------------------------------------------------------

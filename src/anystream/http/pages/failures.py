@@ -28,7 +28,7 @@ STATUSES = (
 FLAGS = ("ok", "success", "Success", "isSuccess", "succeeded")
 """Where it says whether all went well."""
 
-NONE = re.compile(r"|0+(\.0+)?|200|false|no|none|null|ok|success|no error", re.IGNORECASE)
+NONE = re.compile(r"|0+(\.0+)?|A0+|200|false|none|null|ok|success|no([ _]?errors?)?", re.IGNORECASE)
 """What says, as an error, that there is none."""
 
 FINE = re.compile(r"0+|200|ok|success|completed?|done", re.IGNORECASE)

@@ -73,7 +73,11 @@ OBJECT = "object"  # which says what one is, in the APIs that are like Stripe's
 LIST = {OBJECT: "list"}
 
 GOOGLE = re.compile(r"^[a-z0-9.-]+\.googleapis\.com/")
+GOOGLE_KIND = r"(?!analytics|books|customsearch|youtubeAnalytics)\w+#"
+"""But for those whose pages are counted."""
+
 XRPC = re.compile("/xrpc/")
+OF_X = re.compile(r"^api\.(?:x|twitter)\.com/")
 
 KINDS = (
     Kind(
@@ -293,19 +297,21 @@ ENDINGS = (
     ("OData names a next link", Shape(has=("odata.metadata",))),
     ("JSON:API names a next link", Shape(has=("jsonapi", "links"))),
     ("a FHIR bundle names a next link", Shape(values={"resourceType": "Bundle"})),
+    ("a listing of Google has a nextPageToken", Shape(texts={"kind": GOOGLE_KIND})),
     (
-        "a collection of features names a next link",
-        Shape(has=("links",), values={"type": "FeatureCollection"}),
+        "a listing of Google has a nextPageToken",
+        Shape(url=GOOGLE, texts={"kind": f"$|{GOOGLE_KIND}"}),
     ),
-    ("a listing of Google has a nextPageToken", Shape(texts={"kind": r"\w+#"})),
-    ("a listing of Google has a nextPageToken", Shape(url=GOOGLE)),
     (
         "a list of Kubernetes has a continue token",
         Shape(has=("apiVersion", "kind", "metadata.resourceVersion")),
     ),
     ("MediaWiki says how to continue", Shape(has=("batchcomplete",))),
-    ("DynamoDB gives a LastEvaluatedKey", Shape(has=("ScannedCount",))),
-    ("X gives a next_token", Shape(has=("data", "meta.result_count"))),
+    (
+        "X gives a next_token",
+        Shape(has=("meta.result_count", "meta.newest_id", "meta.oldest_id")),
+    ),
+    ("X gives a next_token", Shape(has=("meta.result_count",), url=OF_X)),
     ("Airtable gives an offset", Shape(has=("records",), items=("id", "createdTime", "fields"))),
     (
         "HubSpot says how to continue in paging",
@@ -315,18 +321,37 @@ ENDINGS = (
         "HubSpot says how to continue in paging",
         Shape(has=("results",), header="x-hubspot-correlation-id"),
     ),
-    ("AWS gives a token", Shape(asked="x-amz-target")),
     ("the AT Protocol gives a cursor", Shape(url=XRPC)),
-    ("Datadog gives meta.page.after", Shape(has=("data", "meta.elapsed", "meta.request_id"))),
     ("Okta names the next page in a Link header", Shape(header="x-okta-request-id")),
     ("Shopify names the next page in a Link header", Shape(header="x-shopify-api-version")),
     ("Slack gives a next_cursor", Shape(values={"ok": True}, header="x-slack-req-id")),
 )
 """What makes the absence of a way on the end, and which responses are known for it."""
 
+ENDINGS_OF_ANY = (
+    (
+        "a collection of features names a next link",
+        Shape(has=("links",), values={"type": "FeatureCollection"}),
+    ),
+    ("DynamoDB gives a LastEvaluatedKey", Shape(has=("ScannedCount",))),
+    ("AWS gives a token", Shape(asked="x-amz-target")),
+    ("Datadog gives meta.page.after", Shape(has=("data", "meta.elapsed", "meta.request_id"))),
+)
+"""Those whose answers to a POST are known for it as well."""
+
 
 def ended(page: Page[Any]) -> str | None:
     """Why a page that does not say how to continue is the last one, if its kind says so."""
     if not page.records:
         return None
-    return next((why for why, shape in ENDINGS if shape.fits(page)), None)
+    of_post = page.response.request.method == POST
+    known = ENDINGS_OF_ANY if of_post else (*ENDINGS_OF_ANY, *ENDINGS)
+    return next((why for why, shape in known if shape.fits(page)), None)
+
+
+COMPLETE = Shape(has=("data", "paging.cursors"), values={"paging.next": MISSING})
+
+
+def complete(page: Page[Any]) -> str | None:
+    """Why a page is the last one though it has a cursor, if its kind says so."""
+    return "Facebook names no next URL in paging" if COMPLETE.fits(page) else None

@@ -17,6 +17,7 @@ from .schemes import (
     Countable,
     Cursor,
     Function,
+    GraphQL,
     NextParams,
     Numbering,
     Scheme,
@@ -181,7 +182,12 @@ class PageReader:
             )
         self.check_outline(page)
         parent = items.rpartition(".")[0] if isinstance(items, str) else ""
-        if parent and lookup(data, parent) is MISSING and lookup(data, str(items)) is MISSING:
+        if (
+            parent
+            and page.total != 0
+            and lookup(data, parent) is MISSING
+            and lookup(data, str(items)) is MISSING
+        ):
             problem = f"the body has no list of items: nothing is at {parent!r}, nor at {items!r}"
             raise ItemsNotFound(problem, page.response, page.number)
 
@@ -269,6 +275,8 @@ class PageReader:
         """What the page as a whole says, and the step that follows from it."""
         before = self.scheme
         if not page.records and said.answer == "unknown":
+            if isinstance(before, GraphQL):
+                before.next(page)  # which raises if there is no connection
             return answers.Said("end", "there are no items", before), None
         if said.scheme is not None and (said.answer == "more" or self.counts(page, said.scheme)):
             self.scheme, self.echo = said.scheme, said.echo
@@ -341,8 +349,10 @@ def says_more(page: Page[Any], scheme: Scheme | None) -> bool:
 
 
 def and_start(advice: str) -> str:
-    """What to say as well: an API that counts from 0 gives its second page for the number 1."""
-    return ", and start=0 if it counts from 0" if "PageNumber" in advice else ""
+    """What to say as well of where an API may begin to count."""
+    if "PageNumber" in advice:
+        return ", and start=0 if it counts from 0"
+    return ", and start=1 if it counts from 1" if "Offset" in advice else ""
 
 
 def absolute(step: Step | None, page: Page[Any]) -> Step | None:

@@ -96,6 +96,18 @@ def in_list(path: str, value: Any, near: int) -> Iterator[Member]:
                     yield Member(f"{place}.{target}", inner, link[target], near)
 
 
+def names_next(page: Page[Any]) -> bool:
+    """Whether a member says something of what comes next, though its meaning is not known."""
+    return any(
+        member.means.next is not None
+        and not member.means.next.startswith("sync")
+        and isinstance(member.value, str | int)
+        and bool(member.value)
+        for member in members(page)
+        if member.near != APART
+    )
+
+
 def rels(value: Any) -> list[str]:
     if isinstance(value, str):
         return value.lower().split()
@@ -169,7 +181,7 @@ _URL = "(?:url|uri|link|href|path|address|ref)s?"
 _TOKEN = (
     "(?:token|cursor|marker|key|id|offset|start|startat|index|number|num|no|position|pos|after|from"
     "|since|until|before|skip|bookmark|anchor|seq|sequence|continuation|state|value|time|timestamp"
-    "|partition|row|max|min|param|params|query|range|page)"
+    "|partition|row|max|min|param|params|query|range|page|forward|shard|iterator)"
 )
 NEXT = re.compile(rf"(?:{_PAGES}|{_URL}|paging|pagination|cursor|token|get|uri)?next(.*)")
 REST_TARGET = re.compile(rf"(?:{_PAGES})*(?:{_URL})?")
@@ -178,7 +190,7 @@ REST_URL = re.compile(rf"(?:{_PAGES})*{_URL}")
 MORE_URL = re.compile(rf"(?:more|load|loadmore).*{_URL}|continuation{_URL}")
 TOKENS = re.compile(
     "(?:ms)?(?:continuation|continue)(?:token|key)?|(?:end|page|pagination|paging|after)?cursor(?:after)?"
-    "|bookmark|scrollid|lastevaluatedkey|(?:resumption|pagination|paging|skip|resume)token|marker"
+    "|bookmark|scrollid|lastevaluated.*|(?:resumption|pagination|paging|skip|resume)token|marker"
     "|endmarker|(?:cmr)?searchafter|startingafter|pag(?:e|ing)state"
 )
 NOT_NULL = ("marker", "bookmark")  # which repeat what the request has said
@@ -202,6 +214,11 @@ YES = re.compile(
     "(?:is|has|are|there|thereare|can)?(?:load)?(?:any)?more(?:.*)|(?:has|is)next.*|.*hasmore.*|nextpage"
     "|next|hasadditional.*|(?:is|results?)?truncated|exceededtransferlimit"
 )
+OF_THE_LIST = re.compile(
+    f".*?(?:more|next|additional|truncated|limit)(?:{_PAGES}|available|left|in|streams?|to|load)*"
+)
+"""What of that is about the list: a false value of it ends a run."""
+
 NO = re.compile(
     "(?:is|on|at)?(?:last|final)(?:page)?|endof(?:stream|list|results?|records?|data|pages?|file)?|eof"
     "|isend|(?:is)?done|no(?:more|next).*|(?:is)?exhausted"
@@ -213,9 +230,12 @@ PAGES = re.compile(
 TOTAL = re.compile(
     "(?:wp)?(?:grand)?total(?:number)?(?:of)?(?:count|result|item|record|element|entri|entry|row|hit|object"
     "|match|doc|document|found|size|available|user|data)*(?:e?s)?(?:count|size|number|available)?"
-    "|num(?:ber)?(?:found|matched|results)|(?:cmr)?hits|matches|allcount"
+    "|num(?:ber)?(?:found|matched)|cmrhits|allcount"
 )
-COUNT = re.compile("(?:item|record|result|row|object|element|entry|hit|doc|document)?s?count")
+COUNT = re.compile(
+    "(?:item|record|result|row|object|element|entry|hit|doc|document)?s?count"
+    "|num(?:ber)?results|hits|matches"
+)
 PAGE_ECHO = re.compile("page|(?:current)?page(?:number|index|no|num)?|currentpage|pg")
 OFFSET_ECHO = re.compile("offset|start|startat|skip|from|startindex|resultoffset|firstresult")
 PARAMS = {"currentpage": "page", "currentpagenumber": "page"}
@@ -314,7 +334,10 @@ def sort(member: Member, signs: Signs, page: Page[Any]) -> None:
     name = means.name
     flag = as_flag(value, name) if means.yes or means.no else None
     if flag is not None:
-        (signs.yes if flag == means.yes else signs.no).append(Sign(place, value))
+        if flag == means.yes:
+            signs.yes.append(Sign(place, value))
+        elif means.no or OF_THE_LIST.fullmatch(name):
+            signs.no.append(Sign(place, value))
     elif means.next is not None:
         sort_next(place, means.next, value, signs, page)
     elif means.in_next:
