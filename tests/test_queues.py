@@ -313,3 +313,20 @@ def test_queues_of_other_kinds_have_their_own_way(made: Any) -> None:
     wrong = made()
     with pytest.raises(TypeError, match=r"from_thread\(lambda: iter\(queue\.get, None\)\)$"):
         Stream(wrong)
+
+
+class ShutDownMeanwhile(queue.Queue[int]):
+    """Another thread puts the last item in and shuts it down, after it was found empty."""
+
+    is_shutdown = False
+
+    def empty(self) -> bool:
+        found = super().empty()
+        if not self.is_shutdown:
+            self.put(1)
+            self.is_shutdown = True
+        return found
+
+
+async def test_the_last_item_before_a_shutdown_is_read() -> None:
+    assert await Stream(ShutDownMeanwhile()).collect() == [1]

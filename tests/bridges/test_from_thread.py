@@ -26,6 +26,7 @@ from anystream import (
     from_thread,
     merge,
 )
+from anystream._core.threads import WakeUp
 from anystream.testing import MODES, every_cut
 from bridges import ITEMS, setting
 
@@ -548,6 +549,29 @@ async def test_an_error_of_stop_comes_out() -> None:
             await anext(items)
             await source.is_blocked()
     assert source.closed == 1
+
+
+async def test_a_thread_between_two_items_when_the_reader_leaves_begins_no_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would block, and nobody would stop it."""
+    left = threading.Event()
+    soon = WakeUp.soon
+
+    def slowly(wake_up: WakeUp, function: Any) -> None:
+        soon(wake_up, function)
+        left.wait(5)
+
+    monkeypatch.setattr(WakeUp, "soon", slowly)
+    jobs: queue.Queue[int] = queue.Queue()
+    jobs.put(1)
+    stream = from_thread(lambda: iter(jobs.get, None), stop=lambda: jobs.put(2))
+    async with stream as items:
+        assert await anext(items) == 1
+        releasing = threading.Timer(0.1, left.set)  # the block is left by then
+        releasing.start()
+    releasing.join()
+    assert jobs.empty()
 
 
 def test_stop_must_be_a_function() -> None:
