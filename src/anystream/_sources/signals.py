@@ -57,7 +57,7 @@ class Received(SourceDefaults):
         self._inbox = Inbox()
         self._leave = finalize(self, self._inbox.leave)
         try:
-            for number in set(numbers):
+            for number in dict.fromkeys(numbers):
                 self._inbox.listen(number)
         except BaseException:
             self._leave()
@@ -78,14 +78,13 @@ class Received(SourceDefaults):
 
 
 class Arrival:
-    """A signal that has come once, and lies in several inboxes."""
+    """A signal that has come once, and the number of inboxes that have not given it back unread."""
 
-    __slots__ = ("inboxes", "number", "read")
+    __slots__ = ("inboxes", "number")
 
     def __init__(self, number: signal.Signals, inboxes: int) -> None:
         self.number = number
         self.inboxes = inboxes
-        self.read = False
 
 
 class Inbox:
@@ -127,9 +126,7 @@ class Inbox:
 
     def taken(self) -> Iterator[signal.Signals]:
         while self._arrivals:
-            arrival = self._arrivals.popleft()
-            arrival.read = True
-            yield arrival.number
+            yield self._arrivals.popleft().number
 
     def leave(self) -> None:
         """Get no more signals, and deliver those again that no stream has read or can read."""
@@ -142,7 +139,7 @@ class Inbox:
             while self._arrivals:
                 arrival = self._arrivals.pop()
                 arrival.inboxes -= 1
-                if not (arrival.inboxes or arrival.read):
+                if not arrival.inboxes:
                     again.callback(signal.raise_signal, arrival.number)
 
 
