@@ -27,7 +27,7 @@ from anystream import (
     StreamInterruptedError,
     net,
 )
-from anystream._records.chunks import File
+from anystream._records.chunks import File, as_chunks
 from anystream.net import ProcessExitError, RecordDataError, RecordSizeError
 from anystream.testing import cancel_everywhere, every_cut
 
@@ -430,6 +430,78 @@ async def test_a_pipe_is_not_waited_for_in_a_thread() -> None:
             await anext(lines)
         assert scope.cancelled_caught
     os.close(sending)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("the system has no FIFOs")
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+def writer(fifo: Path) -> int:
+    """The writing end of a FIFO, which has a reader."""
+    return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+
+
+@pytest.mark.real_time
+async def test_a_fifo_is_not_waited_for_in_a_thread(fifo: Path) -> None:
+    async with net.lines(fifo) as lines:
+        for _ in range(2):
+            with anyio.move_on_after(0.02) as scope:  # it has no writer
+                await anext(lines)
+            assert scope.cancelled_caught
+        sending = writer(fifo)
+        with anyio.move_on_after(0.02) as scope:  # it has one that writes nothing
+            await anext(lines)
+        assert scope.cancelled_caught
+        os.write(sending, b"a\nb")
+        assert await anext(lines) == "a"
+        os.close(sending)
+        assert [line async for line in lines] == ["b"]
+
+
+@pytest.mark.real_time
+async def test_a_fifo_ends_with_a_writer_that_writes_nothing(fifo: Path) -> None:
+    async with net.lines(fifo) as lines:
+        with anyio.move_on_after(0.02):
+            await anext(lines)
+        os.close(writer(fifo))
+        assert [line async for line in lines] == []
+
+
+async def test_a_fifo_that_another_reader_has_emptied(fifo: Path) -> None:
+    """Between the news that it has bytes and the read another process may have taken them."""
+    file = as_chunks(fifo, opening_of(Run[Any](Stream([]))))
+    assert isinstance(file, File)
+    file.read()  # opens it
+    sending = writer(fifo)
+    file.read()
+    assert not file.over
+    os.write(sending, b"a")
+    os.close(sending)
+    file.read()
+    assert [*file.chunks] == [b"a"]
+    assert not file.over
+    file.read()
+    assert file.over
+    file.shut()
+
+
+@pytest.mark.real_time
+async def test_a_terminal_that_is_a_path_is_not_waited_for_in_a_thread() -> None:
+    pty = pytest.importorskip("pty")
+    controlling, terminal = pty.openpty()
+    async with net.lines(os.ttyname(terminal)) as lines:
+        with anyio.move_on_after(0.02) as scope:
+            await anext(lines)
+        assert scope.cancelled_caught
+        os.write(controlling, b"a\n")
+        assert await anext(lines) == "a"
+    os.close(controlling)
+    os.close(terminal)
 
 
 async def test_a_file_is_read_where_the_loop_cannot_wait_for_it(

@@ -56,7 +56,7 @@ def as_chunks(value: Any, owner: Owner) -> Source:
     """A source of the bytes of a path, a file, a process or a reader of asyncio's."""
     given = value  # which the checks narrow to types that are only half known
     if isinstance(value, (str, os.PathLike)):
-        return File(lambda: open(given, "rb"))
+        return File(lambda: open(given, "rb", buffering=0, opener=opened_at_once))
     if isinstance(value, AsyncFile):
         return File(lambda: None, given.wrapped)
     if (reader := reader_of(given)) is not None:
@@ -155,6 +155,8 @@ class File(SourceDefaults):
                 return
             if self.file is None:
                 self.file = self.open_it()
+                if is_pipe(self.file):  # the event loop waits for the first bytes, too
+                    return
             read = getattr(self.file, "read1", self.file.read)
             chunk = read(CHUNK)
             if chunk:
@@ -172,6 +174,16 @@ class File(SourceDefaults):
         self.over = True
         if self.holds or self.ready.locked():  # by a thread that was left alone
             await owner.release(lambda: to_thread.run_sync(self.shut))
+
+
+def opened_at_once(path: str, flags: int) -> int:
+    """Open a file; a FIFO without waiting for its first writer, as the event loop can do that.
+
+    It does not block later either, when another process has taken the bytes that were there.
+    """
+    if POSIX and stat.S_ISFIFO(os.stat(path).st_mode):
+        flags |= os.O_NONBLOCK
+    return os.open(path, flags)
 
 
 def is_pipe(file: Any) -> bool:
