@@ -27,6 +27,7 @@ from starlette.routing import Mount
 from anystream import Retry, Stream, async_range, merge, stream, ticker, to_sync, watch
 from anystream.http import sse
 from anystream.watch.runs import WATCH, RunPicture
+from anystream.watch.serving import local
 from anystream.watch.web import news
 
 CHROMIUM = shutil.which("chromium")
@@ -467,7 +468,7 @@ async def test_it_is_served_on_this_machine() -> None:
         async with httpx.AsyncClient(base_url=url, trust_env=False) as browser:
             assert "Open pipelines" in (await browser.get("/")).text
             name = url.removesuffix("/").removeprefix("http://").replace("127.0.0.1", "localhost")
-            for host, status in ((name, 200), ("[::1]:1", 200), ("evil.example", 421)):
+            for host, status in ((name, 200), ("[::1]:1", 200), ("evil.example", 421), ("[", 421)):
                 assert (await browser.get("/", headers={"host": host})).status_code == status
             async with sse(f"{url}events", client=browser) as events:
                 news = json.loads((await anext(events)).data)
@@ -475,6 +476,45 @@ async def test_it_is_served_on_this_machine() -> None:
                 assert names.count("buffer(4)") == 1  # the other one was open before
         tasks.cancel_scope.cancel()
     assert WATCH.users == 0
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        ([b"localhost"], 200),
+        ([b"LOCALHOST:1"], 200),
+        ([b"[::1]:80"], 200),
+        ([b"127.0.0.1"], 200),
+        ([], 421),
+        ([b""], 421),
+        ([b"localhost", b"localhost"], 421),
+        ([b"["], 421),
+        ([b"]"], 421),
+        ([b"[::1"], 421),
+        ([b"[x]"], 421),
+        ([b"[::1]x"], 421),
+        ([b"a\xe2\x84\x80b"], 421),
+        ([b"\xe9"], 421),
+        ([b"localhost:"], 200),
+        ([b"localhost:x"], 421),
+        ([b"localhost\n"], 421),
+        ([b"localhost/x"], 421),
+        ([b"localhost@evil.example"], 421),
+        ([b"evil.example@localhost"], 421),
+        ([b"localhost.evil.example"], 421),
+        ([b"evil.example"], 421),
+    ],
+)
+async def test_hosts_that_are_answered(hosts: list[bytes], status: int) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/"}
+    scope["headers"] = [(b"Host", host) for host in hosts]
+    await local(scope, anyio.sleep_forever, send)
+    assert sent[0]["status"] == status
 
 
 @pytest.mark.real_time
