@@ -183,18 +183,18 @@ class Label:
 
     def alone(self, shown: bool = True) -> str:
         """Without what it was called on; with "..." for the arguments that are not `shown`."""
-        return self._alone(self.call[0].name, value, shown)
+        return self._alone(self.call[0].name, value, shown) + naming(self.title, repr)
 
     def alone_plain(self) -> str:
         """The same without values, of which its name is one here."""
-        return self._alone(self.call[0].plain, plain, True)
+        return self._alone(self.call[0].plain, plain, True) + naming(self.title, plain)
 
     def _alone(self, name: str, show: Callable[[Any], str], shown: bool) -> str:
         form, args, kwargs = self.call
         by_position, by_name = form.parts(args, kwargs)
         parts = [show(arg) for arg in by_position] if shown else ["..."] * bool(by_position)
         parts += [f"{key}={show(arg)}" for key, arg in by_name.items()]
-        return f"{name}({', '.join(parts)}){naming(self.title, show)}"
+        return f"{name}({', '.join(parts)})"
 
     def __str__(self) -> str:
         return ".".join(map(alone, row_of(self)))
@@ -240,7 +240,7 @@ class Item:
         return f"{without_values(self.call)}[{plain(self.key)}]{naming(self.title, plain)}"
 
     def __str__(self) -> str:
-        return f"{self.call}[{value(self.key)}]{naming(self.title, value)}"
+        return f"{self.call}[{value(self.key)}]{naming(self.title, repr)}"
 
 
 def call(name: str, /, *args: Any, **kwargs: Any) -> Label:
