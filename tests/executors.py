@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from typing import Any
@@ -118,9 +119,95 @@ class Silent(Odd):
         raise ValueError("nothing to say")
 
 
+class Interrupting(Odd):
+    """One whose text is a `KeyboardInterrupt`."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Text(Exception):
+    """One that is read as something else."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, ("no error",)
+
+
+class Nothing(Exception):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
+class Kind(Exception):
+    def __reduce__(self) -> str:
+        return "Kind"  # the class itself
+
+
+class Pretender:
+    """What says that it is an exception."""
+
+    @property
+    def __class__(self) -> Any:
+        return ValueError
+
+
+class Pretending(Exception):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pretender, ()
+
+
+class Leaving(Exception):
+    """One whose reading leaves the process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sys.exit, (3,)
+
+
+class Unwritable(Exception):
+    """One whose writing does."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        sys.exit(3)
+
+
+class Causeless(Exception):
+    """One that allows no cause."""
+
+    @property
+    def __cause__(self) -> None:  # type: ignore[override]
+        return None
+
+
+class BadText(str):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sys.exit, (3,)
+
+
+class Wordy(Odd):
+    """One whose text cannot be read again, either."""
+
+    def __str__(self) -> str:
+        return BadText("odd text")
+
+
+ODD: list[BaseException] = [
+    Odd(1, 2),
+    Silent(1, 2),
+    Interrupting(1, 2),
+    Text("odd text"),
+    Nothing("odd text"),
+    Kind("odd text"),
+    Pretending("odd text"),
+    Leaving("odd text"),
+    Unwritable("odd text"),
+    Causeless("odd text"),
+    Wordy(1, 2),
+]
+"""Exceptions that do not survive pickling."""
+
+
 def odd_error(n: int) -> int:
-    if n == 3:
-        raise Odd(1, 2)
-    if n == 4:
-        raise Silent(1, 2)
+    """Raise an odd one for each number from 3 on."""
+    if n >= 3:
+        raise ODD[n - 3]
     return n

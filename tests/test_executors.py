@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
-from executors import KILLER, AtOnce, Timed, bad, odd_error, square
+from executors import KILLER, ODD, AtOnce, Timed, bad, odd_error, square
 
 from anystream import (
     CleanupTimeoutError,
@@ -360,18 +360,30 @@ async def test_an_error_is_packed_so_that_it_can_be_read() -> None:
     assert type(error) is ValueError
     assert str(error) == "bad item 5"
     assert "in bad" in str(error.__cause__)
-    (*_, failed), _ = call(odd_error, [3], False, None)
-    rebuild, parts = failed.__reduce__()
-    error = rebuild(*parts).error
-    assert type(error) is RemoteError
-    assert str(error) == "executors.Odd: odd text"
-    assert "in odd_error" in str(error.__cause__)
-    error = rebuild(b"no pickle", *parts[1:]).error  # read by the worker, but not here
-    assert type(error) is RemoteError
-    (*_, failed), _ = call(odd_error, [4], False, None)
-    rebuild, parts = failed.__reduce__()
-    assert str(rebuild(*parts).error) == "executors.Silent: its text cannot be shown"
     assert isinstance(failed, Failed)
+
+
+@pytest.mark.parametrize("place", range(len(ODD)), ids=[type(error).__name__ for error in ODD])
+async def test_an_error_that_cannot_be_read_is_packed_as_text(place: int) -> None:
+    (failed,), _ = call(odd_error, [3 + place], False, None)
+    error = pickle.loads(pickle.dumps(failed)).error
+    name = type(ODD[place]).__name__
+    text = "its text cannot be shown" if name in ("Silent", "Interrupting") else "odd text"
+    assert type(error) is RemoteError
+    assert str(error) == f"executors.{name}: {text}"
+    assert "in odd_error" in str(error.__cause__)
+
+
+@pytest.mark.parametrize(
+    "data", [b"no pickle", pickle.dumps("no error"), pickle.dumps(ODD[7])], ids=range(3)
+)
+async def test_an_error_that_can_be_read_in_the_worker_alone(data: bytes) -> None:
+    (failed,), _ = call(bad, [5], False, None)
+    rebuild, parts = failed.__reduce__()
+    error = rebuild(data, *parts[1:]).error
+    assert type(error) is RemoteError
+    assert str(error) == "builtins.ValueError: bad item 5"
+    assert "in bad" in str(error.__cause__)
 
 
 # -- executors that break -------------------------------------------------------------------

@@ -205,6 +205,14 @@ def test_a_name_stands_in_the_text_and_in_the_drawing() -> None:
     assert repr(stream).endswith(".named('real')")
 
 
+async def test_a_long_name_is_written_in_whole() -> None:
+    name = "n" * 70
+    assert repr(async_range(4).named(name)) == f"async_range(4).named('{name}')"
+    async with async_range(4).group_by(str) as groups:
+        _, group = await anext(groups)
+        assert repr(group.named(name)).endswith(f"['0'].named('{name}')")
+
+
 async def test_a_name_of_what_has_no_call() -> None:
     async with async_range(4).group_by(lambda n: n % 2) as groups:
         key, group = await anext(groups)

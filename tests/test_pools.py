@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from executors import KILLER, bad, die, odd_error, square, worker
+from executors import KILLER, ODD, bad, die, odd_error, square, worker
 
 from anystream import RemoteError, Stream, async_range
 
@@ -97,9 +97,11 @@ async def test_an_error_comes_at_its_item_with_its_traceback(pool: Executor, chu
 async def test_an_error_that_cannot_be_read_breaks_no_pool(
     process_pool: Executor, chunk: int
 ) -> None:
-    with pytest.raises(RemoteError, match="Odd: odd text") as caught:
-        await async_range(9).map(odd_error, executor=process_pool, concurrency=2).drain()
-    assert "in odd_error" in str(caught.value.__cause__)
+    for place, odd in enumerate(ODD, 3):
+        pairs = Stream([0, place]).map(odd_error, executor=process_pool, concurrency=1, chunk=chunk)
+        with pytest.raises(RemoteError, match=f"^executors.{type(odd).__name__}: ") as caught:
+            await pairs.drain()
+        assert "in odd_error" in str(caught.value.__cause__)
     assert await async_range(3).map(square, executor=process_pool, concurrency=2).collect() == [
         0,
         1,

@@ -1,13 +1,19 @@
 """`anystream.watch`: what is shown of the open pipelines, and to whom."""
 
+import datetime
 import gc
 import json
 import logging
+import math
+import re
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,9 +24,10 @@ from rich.console import Console
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from anystream import Retry, Stream, async_range, merge, ticker, to_sync, watch
+from anystream import Retry, Stream, async_range, merge, stream, ticker, to_sync, watch
 from anystream.http import sse
-from anystream.watch.runs import WATCH, RunPicture, without_values
+from anystream.watch.runs import WATCH, RunPicture
+from anystream.watch.serving import local
 from anystream.watch.web import news
 
 CHROMIUM = shutil.which("chromium")
@@ -74,6 +81,43 @@ async def test_there_is_no_rate_before_the_second_look() -> None:
             assert pictures()[0].stages[0].rate == 1
 
 
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_stage_that_is_opened_again_has_a_rate_of_its_own(times: int) -> None:
+    """It begins with no items, and so would seem to lose those of the one before."""
+    lengths = iter([*[8] * times, 1000])
+
+    async def failing() -> AsyncIterator[int]:
+        for number in range(next(lengths)):
+            await anyio.sleep(0.1)
+            yield number
+        raise ValueError
+
+    with watch.watching():
+        rates: list[float | None] = []
+        async with Stream(failing).buffer(5).retry(Retry(times=4, first=0.001)) as items:
+            for _ in range(8 * times + 20):
+                await anext(items)
+                rates += [stage.rate for stage in pictures()[0].stages]
+    assert all(rate is None or rate == pytest.approx(10, rel=0.2) for rate in rates)
+    assert rates.count(None) > times
+
+
+async def test_inner_streams_have_rates_of_their_own() -> None:
+    async def ten(number: int) -> AsyncIterator[int]:
+        for _ in range(9 - number):
+            await anyio.sleep(0.1)
+            yield number
+
+    with watch.watching():
+        inner = async_range(8).flat_map(lambda n: Stream(ten(n)).buffer(2), concurrency=2)
+        async with inner as items:
+            rates = [
+                stage.rate async for _ in items for stage in pictures()[0].stages if stage.rate
+            ]
+    assert rates
+    assert min(rates) > 0
+
+
 async def test_what_is_dropped_is_shown() -> None:
     with watch.watching():
         async with async_range(9).buffer(2, overflow="drop_oldest") as items:
@@ -121,21 +165,112 @@ def test_a_run_that_is_closed_meanwhile_is_not_looked_at() -> None:
         anyio.run(program)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Stream(['a', 'b']).map(f)", "Stream(…).map(f)"),
-        ("Stream('it\\'s').buffer(3, overflow='wait')", "Stream(…).buffer(3, overflow=…)"),
-        ("merge(Stream([1, (2)]), {'a': 1}, <x>)", "merge(Stream…, …, …)"),
-        ('Stream(b"ab").map(f)', "Stream(…).map(f)"),
-        ("map(partial(f, 3), concurrency=2)", "map(partial…, concurrency=2)"),
-        ("Stream(['cut off...", "Stream(…"),
-        ("async_range(9).buffer(3).named('mine')", "async_range(9).buffer(3).named(…)"),
-        ("merge(...)", "merge(...)"),
-    ],
-)
-def test_no_value_is_shown(text: str, shown: str) -> None:
-    assert without_values(text) == shown
+async def numbered(*numbers: Any) -> AsyncIterator[Any]:
+    for number in numbers:
+        yield number
+
+
+class Token:
+    """What looks like code in its `repr`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Called(Token):
+    def __call__(self) -> list[int]:
+        return [1]
+
+
+NUMBERS = async_range(9)
+
+SHOWN = [
+    (Stream(["a", "b"]).map(str), "Stream(…).map(str)"),
+    (Stream("it's").buffer(3, overflow="wait"), "Stream(…).buffer(3)"),
+    (Stream(b"ab").map(slow), "Stream(…).map(slow)"),
+    (Stream([1]).map(lambda n: n), "Stream(…).map(<lambda>)"),
+    (merge(Stream([1, (2)]), {"a": 1}, NUMBERS.map(str)), "merge(..., …, ...)"),
+    (NUMBERS.map(partial(slow, item=3), concurrency=2), "map(partial…, concurrency=2)"),
+    (NUMBERS.buffer(3).named("mine").map(str), "buffer(3).named(…).map(str)"),
+    (NUMBERS.map(str, concurrency=2, ordered=False), "map(str, concurrency=2, ordered=False)"),
+    (ticker(0.25), "ticker(0.25)"),
+    *(
+        (NUMBERS.default_if_empty(value), f"default_if_empty({shown})")
+        for value, shown in [
+            (None, "None"),
+            (999_999, "999999"),
+            (1_000_000, "…"),
+            (-4111111111111111, "…"),
+            (10**5000, "…"),
+            (52.520008, "…"),
+            (math.nan, "…"),
+            (math.inf, "…"),
+            (type("Number", (int,), {"__repr__": lambda _: "s3cret"})(3), "…"),
+            (Decimal(4711), "…"),
+            (datetime.date(2000, 1, 2), "…"),
+            (re.compile("s3cret"), "…"),
+            (Path("s3cret"), "…"),
+            (Token("tok-s3cret"), "…"),
+            (Token("s3cret)"), "…"),
+            (Token("f(s3cret"), "…"),
+            (Called("s3cret"), "…"),
+            ([[["s3cret"]]], "…"),
+        ]
+    ),
+    (Stream(Called("s3cret")), "Stream(…)"),
+    (stream(partial(numbered, 3))(4), "…(4)"),
+    (stream(numbered)("s3cret"), "numbered(…)"),
+]
+
+
+@pytest.mark.parametrize(("made", "shown"), SHOWN, ids=range(len(SHOWN)))
+async def test_no_value_is_shown(made: Stream[Any], shown: str) -> None:
+    """Whatever its `repr` looks like."""
+    with watch.watching():
+        async with made:
+            assert pictures()[0].name.removeprefix("async_range(9).") == shown
+        async with made.buffer(1).map(str):
+            assert (
+                pictures()[0].name.removeprefix("async_range(9).") == f"{shown}.buffer(1).map(str)"
+            )
+
+
+async def test_no_value_is_shown_of_a_stage() -> None:
+    with watch.watching():
+        held = merge(["a"], NUMBERS).map(partial(slow), concurrency=2)
+        async with merge(held, Stream([Token("s3cret")])).buffer(2, overflow="wait"):
+            stages = [stage.name for stage in pictures()[0].stages]
+    assert stages == [
+        "buffer(2, overflow=…)",
+        "merge(...)",
+        "map(partial…, concurrency=2)",
+        "merge(…, ...)",
+    ]
+
+
+async def test_the_channel_between_the_tasks_of_a_call_is_named_after_that() -> None:
+    with watch.watching():
+        async with NUMBERS.switch_map(async_range):
+            stages = [stage.name for stage in pictures()[0].stages]
+    assert stages == ["switch_map(async_range)", "switch_map(async_range) source"]
+
+
+async def test_what_is_under_a_key() -> None:
+    with watch.watching():
+        async with NUMBERS.partition(bool) as (left, right), left, right.named("right"):
+            names = [run.name for run in pictures()[-2:]]
+        async with Stream(["s3cret"]).group_by(str) as groups:
+            _, group = await anext(groups)
+            async with group.map(str):
+                names.append(pictures()[-1].name)
+    assert names == [
+        "async_range(9).partition(bool)[0]",
+        "right",
+        "Stream(…).group_by(str)[…].map(str)",
+    ]
 
 
 async def test_no_value_is_shown_of_a_text_that_is_cut_off() -> None:
@@ -333,7 +468,7 @@ async def test_it_is_served_on_this_machine() -> None:
         async with httpx.AsyncClient(base_url=url, trust_env=False) as browser:
             assert "Open pipelines" in (await browser.get("/")).text
             name = url.removesuffix("/").removeprefix("http://").replace("127.0.0.1", "localhost")
-            for host, status in ((name, 200), ("[::1]:1", 200), ("evil.example", 421)):
+            for host, status in ((name, 200), ("[::1]:1", 200), ("evil.example", 421), ("[", 421)):
                 assert (await browser.get("/", headers={"host": host})).status_code == status
             async with sse(f"{url}events", client=browser) as events:
                 news = json.loads((await anext(events)).data)
@@ -341,6 +476,45 @@ async def test_it_is_served_on_this_machine() -> None:
                 assert names.count("buffer(4)") == 1  # the other one was open before
         tasks.cancel_scope.cancel()
     assert WATCH.users == 0
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        ([b"localhost"], 200),
+        ([b"LOCALHOST:1"], 200),
+        ([b"[::1]:80"], 200),
+        ([b"127.0.0.1"], 200),
+        ([], 421),
+        ([b""], 421),
+        ([b"localhost", b"localhost"], 421),
+        ([b"["], 421),
+        ([b"]"], 421),
+        ([b"[::1"], 421),
+        ([b"[x]"], 421),
+        ([b"[::1]x"], 421),
+        ([b"a\xe2\x84\x80b"], 421),
+        ([b"\xe9"], 421),
+        ([b"localhost:"], 200),
+        ([b"localhost:x"], 421),
+        ([b"localhost\n"], 421),
+        ([b"localhost/x"], 421),
+        ([b"localhost@evil.example"], 421),
+        ([b"evil.example@localhost"], 421),
+        ([b"localhost.evil.example"], 421),
+        ([b"evil.example"], 421),
+    ],
+)
+async def test_hosts_that_are_answered(hosts: list[bytes], status: int) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/"}
+    scope["headers"] = [(b"Host", host) for host in hosts]
+    await local(scope, anyio.sleep_forever, send)
+    assert sent[0]["status"] == status
 
 
 @pytest.mark.real_time

@@ -76,7 +76,7 @@ def explained(stream: Openable, format: str, picture: Picture | None = None) -> 
     if picture is None:
         last = summary(segment, needs_tasks(stream))
     else:
-        last = in_a_line(with_numbers(segment, *picture))
+        last = in_a_line(with_numbers(segment, picture.numbers, picture.origins))
     for each in segment.everything():
         each.name = in_a_line(each.name)
     return DRAWINGS[format](segment, last)

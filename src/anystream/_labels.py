@@ -45,8 +45,9 @@ Kwargs: TypeAlias = Mapping[str, Any]
 class Form:
     """How the calls of a function are written down: as they were made."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, plain: str | None = None) -> None:
         self.name = name
+        self.plain: str = name if plain is None else plain  # the same without values
 
     def parts(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """The arguments that are shown by position, and those by name."""
@@ -160,17 +161,21 @@ class Label:
         It is asked for at each opening [open].
         """
         if self._short is None:
-            self._short = self.title or self._brief()
+            self._short = self.title or self._brief(self.call[0].name, brief)
         return self._short
 
-    def _brief(self) -> str:
+    def plain(self) -> str:
+        """The same without values."""
+        return self.title or self._brief(self.call[0].plain, plain)
+
+    def _brief(self, name: str, show: Callable[[Any], str]) -> str:
         form, args, kwargs = self.call
         by_position, by_name = form.written(args, kwargs)
-        parts = [brief(arg) for arg in by_position]
+        parts = [show(arg) for arg in by_position]
         if parts[1:] and parts[0] == "...":
             parts = ["..."]
-        parts += [f"{key}={brief(arg)}" for key, arg in by_name.items()]
-        return f"{form.name}({', '.join(parts)})"
+        parts += [f"{key}={show(arg)}" for key, arg in by_name.items()]
+        return f"{name}({', '.join(parts)})"
 
     @property
     def name(self) -> str:
@@ -178,12 +183,18 @@ class Label:
 
     def alone(self, shown: bool = True) -> str:
         """Without what it was called on; with "..." for the arguments that are not `shown`."""
+        return self._alone(self.call[0].name, value, shown) + naming(self.title, repr)
+
+    def alone_plain(self) -> str:
+        """The same without values, of which its name is one here."""
+        return self._alone(self.call[0].plain, plain, True) + naming(self.title, plain)
+
+    def _alone(self, name: str, show: Callable[[Any], str], shown: bool) -> str:
         form, args, kwargs = self.call
         by_position, by_name = form.parts(args, kwargs)
-        parts = [value(arg) for arg in by_position] if shown else ["..."] * bool(by_position)
-        parts += [f"{key}={value(arg)}" for key, arg in by_name.items()]
-        text = f"{form.name}({', '.join(parts)})"
-        return text if self.title is None else f"{text}.named({self.title!r})"
+        parts = [show(arg) for arg in by_position] if shown else ["..."] * bool(by_position)
+        parts += [f"{key}={show(arg)}" for key, arg in by_name.items()]
+        return f"{name}({', '.join(parts)})"
 
     def __str__(self) -> str:
         return ".".join(map(alone, row_of(self)))
@@ -203,23 +214,46 @@ def alone(call: object) -> str:
     return call.alone() if isinstance(call, Label) else str(call)
 
 
+def without_values(text: object) -> str:
+    """A row of calls, which shows of their arguments what `plain` does."""
+    return ".".join(call.alone_plain() for call in row_of(text) if isinstance(call, Label | Item))
+
+
+def naming(title: str | None, show: Callable[[Any], str]) -> str:
+    return "" if title is None else f".named({show(title)})"
+
+
 class Item:
     """What a call gives under a key; its text is made when it is asked for, too."""
 
-    __slots__ = ("call", "key")
+    __slots__ = ("call", "key", "title")
 
-    def __init__(self, call: Label, key: object) -> None:
+    def __init__(self, call: Label, key: object, title: str | None = None) -> None:
         self.call = call
         self.key = key
+        self.title: str | None = title  # what the user calls it
+
+    def named(self, title: str) -> "Item":
+        return Item(self.call, self.key, title)
+
+    def alone_plain(self) -> str:
+        return f"{without_values(self.call)}[{plain(self.key)}]{naming(self.title, plain)}"
 
     def __str__(self) -> str:
-        return f"{self.call}[{value(self.key)}]"
+        return f"{self.call}[{value(self.key)}]{naming(self.title, repr)}"
 
 
 def call(name: str, /, *args: Any, **kwargs: Any) -> Label:
     """`name(1, fn, key=2)`"""
     label = Label()
     label.call = Form(name), args, kwargs
+    return label
+
+
+def call_of(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Label:
+    """The same of a function of the user's, which may be an object whose text has values."""
+    label = Label()
+    label.call = Form(value(fn), defined_name(fn) or HIDDEN), args, kwargs
     return label
 
 
@@ -236,13 +270,34 @@ def instance(made: Any) -> str:
 def value(arg: Any) -> str:
     if isinstance(arg, partial):
         return str(call("partial", arg.func, *arg.args, **arg.keywords))
+    name = defined_name(arg)
+    return short.repr(arg) if name is None else name
+
+
+def defined_name(arg: Any) -> str | None:
+    """What a function or a class was called where it was defined."""
     try:
         name = getattr(arg, "__qualname__", None)
     except Exception:  # of a `__getattr__` of the user's
-        name = None
-    if isinstance(name, str):
-        return name.rpartition("<locals>.")[2]
-    return short.repr(arg)
+        return None
+    return name.rpartition("<locals>.")[2] if isinstance(name, str) else None
+
+
+def plain(arg: Any) -> str:
+    """The text of what belongs to the program, such as a function or a size; no `repr` is asked."""
+    if arg is None or is_small(arg):
+        return str(arg)
+    if issubclass(type(arg), AsyncIterable):
+        return "..."
+    if isinstance(arg, partial):
+        return f"partial{HIDDEN}"
+    name = defined_name(arg) if callable(arg) else None
+    return HIDDEN if name is None else name
+
+
+def is_small(arg: Any) -> bool:
+    """Whether it is a number of at most six digits, three of them behind the point."""
+    return type(arg) in (bool, int, float) and abs(arg) < SMALL and arg == round(arg, 3)
 
 
 def brief(arg: Any) -> str:
@@ -260,6 +315,12 @@ def is_default(value: Any, default: Any) -> bool:
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
+
+HIDDEN = "…"
+"""In the place of a value."""
+
+SMALL = 10**6
+"""Numbers from here on may be data."""
 
 LONG_INTEGER = 10**18
 """From here on its text is cut; that of more digits than Python allows cannot be made."""

@@ -23,7 +23,7 @@ from ._core.contracts import (
 )
 from ._core.interrupts import interruptible
 from ._core.run import Run
-from ._labels import Args, Form, Kwargs, Label, SignatureForm, row_of, shortened
+from ._labels import Args, Form, Item, Kwargs, Label, SignatureForm, row_of, shortened
 from ._layouts import INSIDE, Layout, Provenance
 from ._sources.origins import opener_of
 
@@ -85,7 +85,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         self,
         open_source: OpenSource,
         row: Operators | None,
-        text: object,
+        text: Label | Item,
         *,
         tasks: bool = False,
         grace: float | None = None,
@@ -94,7 +94,7 @@ class Recipe(Openable, AsyncIterable[Any]):
     ) -> None:
         self._open_source = open_source
         self._row = row
-        self.text: object = text  # its label
+        self.text: Label | Item = text  # its label
         self._tasks = tasks  # whether it needs tasks
         self.grace: float | None = grace  # seconds that each source may take to close, if said
         self.provenance: Provenance | None = provenance  # for `explain`, if it is made of others
@@ -105,7 +105,7 @@ class Recipe(Openable, AsyncIterable[Any]):
         cls,
         open_source: OpenSource,
         *row: Maker,
-        text: object = None,
+        text: Label | Item | None = None,
         grace: float | None = None,
         note: Provenance | None = None,
     ) -> "Recipe":
@@ -175,8 +175,8 @@ class Recipe(Openable, AsyncIterable[Any]):
     def named(self, name: str) -> "Recipe":
         """The same, whose last call has a name."""
         text, provenance = self.text, self.provenance
-        if not isinstance(text, Label):
-            return self._changed(f"{text}.named({name!r})", (), self.grace)
+        if isinstance(text, Item):  # no call of its own
+            return self._changed(text.named(name), (), self.grace)
         named, row = text.named(name), self._row
         if provenance is not None and provenance[1] is text:
             provenance = (provenance[0], named, *provenance[2:])
@@ -186,7 +186,7 @@ class Recipe(Openable, AsyncIterable[Any]):
 
     def _changed(
         self,
-        text: object,
+        text: Label | Item,
         makers: tuple[Maker, ...],
         grace: float | None,
         row: Operators | None = None,

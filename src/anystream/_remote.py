@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from time import perf_counter as clock
 from traceback import format_exception
-from typing import Any
+from typing import Any, cast
 
 from ._errors import RemoteError
 
@@ -61,40 +61,50 @@ class Failed:
         trace = "".join(format_exception(error))
         kind = type(error)
         return received, (
-            readable(error),
+            readable(error, trace),
             f"{kind.__module__}.{kind.__qualname__}",
             shown(error),
             trace,
         )
 
 
-def readable(error: BaseException) -> bytes | None:
-    """It pickled, if it can be read from that."""
+def readable(error: BaseException, trace: str) -> bytes | None:
+    """It pickled, if the same step that the parent takes makes an exception of that."""
     try:
         data = pickle.dumps(error)
-        pickle.loads(data)
-    except Exception:
+    except BaseException:
         return None
-    return data
+    return None if rebuilt(data, trace) is None else data
+
+
+def rebuilt(data: bytes, trace: str) -> BaseException | None:
+    """The exception in `data`; None if that is none, or if reading it raises, be it `SystemExit`.
+
+    Its type is asked, and `object` sets its cause: the error itself may tell and allow anything.
+    """
+    try:
+        error = pickle.loads(data)
+        if not issubclass(type(error), BaseException):
+            return None
+        object.__setattr__(error, "__cause__", RemoteTraceback(trace))
+    except BaseException:
+        return None
+    return cast("BaseException", error)
 
 
 def shown(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception:
+        return "".join([str(error)])  # of `str` itself, and of no class that has to be unpickled
+    except BaseException:
         return "its text cannot be shown"
 
 
 def received(data: bytes | None, kind: str, text: str, trace: str) -> Failed:
     """What comes of it in the parent."""
-    error: BaseException = RemoteError(f"{kind}: {text}")
-    if data is not None:
-        try:
-            error = pickle.loads(data)
-        except Exception:  # it does in the worker alone
-            error = RemoteError(f"{kind}: {text}")
-    # Past the `__setattr__` of the error itself, which may allow nothing.
-    object.__setattr__(error, "__cause__", RemoteTraceback(trace))
+    error = None if data is None else rebuilt(data, trace)
+    if error is None:
+        error = RemoteError(f"{kind}: {text}")
+        error.__cause__ = RemoteTraceback(trace)
     return Failed(error)
 
 

@@ -25,6 +25,35 @@ async def test_long_sleeps_take_virtual_time_only() -> None:
     assert anyio.current_time() - start == pytest.approx(3000)
 
 
+@pytest.mark.parametrize("seconds", [86_400, 1e9, 1e15])
+def test_a_long_sleep_costs_no_more_than_a_short_one(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """asyncio asks its selector to wait for a day at most."""
+    times: list[float] = []
+    set_time = VirtualClockLoop.set_time
+
+    def noted(loop: VirtualClockLoop, now: float) -> None:
+        times.append(now)
+        assert len(times) < 3
+        set_time(loop, now)
+
+    monkeypatch.setattr(VirtualClockLoop, "set_time", noted)
+    anyio.run(anyio.sleep, seconds, backend_options={"loop_factory": VirtualClockLoop})
+    assert times == [0, seconds]
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e15])
+async def test_years_take_virtual_time_only(seconds: float) -> None:
+    start = anyio.current_time()
+    with anyio.CancelScope() as cancelled:
+        cancelled.deadline = start + 1
+        await anyio.sleep(seconds)
+    assert anyio.current_time() == start + 1
+    await anyio.sleep(seconds)
+    assert anyio.current_time() == pytest.approx(start + seconds)
+
+
 async def test_timers_fire_in_order() -> None:
     order: list[int] = []
 

@@ -141,6 +141,69 @@ def test_async_tests_of_other_plugins_are_theirs(pytester: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(["*async def functions are not natively supported*"])
 
 
+def test_async_tests_without_an_instance_are_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import anyio
+        import pytest
+        from hypothesis import given, settings, strategies
+        from testing.test_leaks import leave_a_generator_open
+
+        class Base:
+            @staticmethod
+            async def test_static():
+                await anyio.sleep(1000)
+
+            @classmethod
+            async def test_of_class(cls):
+                assert issubclass(cls, Base)
+                await anyio.sleep(1000)
+
+            @pytest.mark.parametrize("number", [1, 2])
+            @staticmethod
+            async def test_static_with_a_mark(number):
+                await anyio.sleep(number)
+
+            @staticmethod
+            @given(strategies.integers())
+            @settings(max_examples=3, database=None)
+            async def test_static_property(number):
+                await anyio.sleep(1)
+
+            @classmethod
+            async def test_of_class_leaks(cls):
+                await leave_a_generator_open()
+
+            @staticmethod
+            def test_sync(request):
+                assert "leak_check" not in request.fixturenames
+
+        class TestInherited(Base):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess()
+    kept.clear()
+    result.assert_outcomes(passed=2 + 2 + 4 + 2 + 2 + 1, errors=2)
+
+
+@pytest.mark.parametrize("kind", ["staticmethod", "classmethod"])
+def test_such_tests_of_other_plugins_are_theirs(pytester: pytest.Pytester, kind: str) -> None:
+    pytester.makeini("[pytest]\nmarkers =\n trio\nfilterwarnings = error")
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        class TestTrio:
+            @pytest.mark.trio
+            @{kind}
+            async def test_it(*args):
+                pass
+        """
+    )
+    pytester.runpytest_inprocess().assert_outcomes(failed=1)
+
+
 def test_real_time_by_mistake_is_an_error(pytester: pytest.Pytester) -> None:
     """Before anyio's plugin it would not get to the clock: a test of a day would take one."""
     pytester.makeconftest("")

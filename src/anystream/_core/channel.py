@@ -52,6 +52,9 @@ OVERFLOWS = ("wait", "drop_oldest", "drop_newest", "error")
 """What a lane can do when an item comes and there is no room."""
 
 
+numbers = count(1)
+
+
 class Counts(NamedTuple):
     """Items of a channel so far; those that are neither waiting nor dropped were read."""
 
@@ -391,6 +394,7 @@ class Channel(SourceDefaults):
     __slots__ = (
         "_error",
         "_feeds",
+        "_id",
         "_label",
         "_lanes",
         "_named",
@@ -435,6 +439,7 @@ class Channel(SourceDefaults):
         self._error: BaseException | None = None
         self._open_lanes = 0
         self._on_demand = False  # whether a lane takes an item only if a reader waits for it
+        self._id: int | None = None
         self._label: Named | None = None  # of the call that it came about by
         self._named = 0  # lanes whose tasks have got a name
         self._lanes: list[Lane] = []
@@ -514,6 +519,12 @@ class Channel(SourceDefaults):
         if self._feeds is not None:
             return StageOrigin(self._feeds.origin().call, True)
         return StageOrigin(self._label, False)
+
+    def id(self) -> int:
+        """A number that no other channel of the process has, from the first time it is asked on."""
+        if self._id is None:
+            self._id = next(numbers)
+        return self._id
 
     def task_name(self, part: str) -> str:
         """What the next task is called that fills it."""

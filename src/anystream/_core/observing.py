@@ -14,7 +14,7 @@ from weakref import ref
 from .._errors import WrongTaskError
 from .backends import Home
 from .contracts import Openable, written
-from .statistics import RunStatistics
+from .statistics import Picture, RunStatistics
 
 Ending: TypeAlias = Literal["completed", "left", "failed", "cancelled"]
 
@@ -33,6 +33,8 @@ class Observable(Protocol):
     def now(self) -> float: ...
 
     def statistics(self) -> RunStatistics: ...
+
+    def picture(self) -> Picture: ...
 
 
 class ObservedRun:
@@ -264,9 +266,21 @@ def track(opening: Observable) -> TrackedRun:
 
 
 def text_of(run: ObservedRun) -> object:
-    """How the stream of a run was written, in whole, or its name if the run is gone."""
+    """How the stream of a run was written, in whole; None if the run is gone."""
     opening = run._opening()  # pyright: ignore[reportPrivateUsage]  # hidden from users only
-    return run.name if opening is None else written(opening.stream).text
+    return None if opening is None else written(opening.stream).text
+
+
+def picture_of(run: ObservedRun) -> Picture | None:
+    """The numbers of an open run, and what tells its stages apart.
+
+    Raises `WrongTaskError` outside of its event loop.
+    """
+    opening = run._opening()  # pyright: ignore[reportPrivateUsage]  # as above
+    if opening is None or opening.over:
+        return None
+    run._unless_abroad()  # pyright: ignore[reportPrivateUsage]
+    return opening.picture()
 
 
 def report(observer: Observer) -> None:

@@ -131,6 +131,7 @@ class Picture(NamedTuple):
 
     numbers: RunStatistics
     origins: list[StageOrigin]
+    ids: list[int]  # which are not the same in two openings
 
 
 def picture(top: Source | None, now: float, since: float, caught: int, retried: int) -> Picture:
@@ -138,7 +139,7 @@ def picture(top: Source | None, now: float, since: float, caught: int, retried: 
     walk = Walk(now)
     stages = () if top is None else tuple(walk.stages(top, 0))
     numbers = RunStatistics(stages=stages, timed=now - since, caught=caught, retried=retried)
-    return Picture(numbers, walk.origins)
+    return Picture(numbers, walk.origins, walk.ids)
 
 
 class Walk:
@@ -148,6 +149,7 @@ class Walk:
         self._now = now
         self._seen: set[int] = set()
         self.origins: list[StageOrigin] = []
+        self.ids: list[int] = []
 
     def stages(self, source: Source, depth: int) -> Iterator[StageStatistics]:
         if id(source) in self._seen:  # several workers read it
@@ -158,6 +160,7 @@ class Walk:
                 yield from self.stages(part, depth)
             return
         self.origins.append(source.origin())
+        self.ids.append(source.id())
         yield self.stage(source, depth)
         for task in source.feeders():
             for part in task.reads():

@@ -102,7 +102,7 @@ def returning_stream(
     @wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Stream[Any]:
         signature.bind(*given, *args, **kwargs)
-        text = label.call(label.value(fn), *args, **kwargs)
+        text = label.call_of(fn, *args, **kwargs)
         return make(text, lambda *first: fn(*first, *args, **kwargs))
 
     return function

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVarTuple, cast
 
 from anyio._backends._asyncio import WorkerThread
 
@@ -57,12 +57,19 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.now: float = 0.0
         super().__init__(_JumpingSelector(self))
-        self.advance(0)
+        self.set_time(0.0)
 
-    def advance(self, seconds: float) -> None:
+    def set_time(self, now: float) -> None:
         """Let time pass. A timer is due at its time, and not up to a nanosecond before it."""
-        self.now += seconds
-        self._clock_resolution = math.ulp(self.now)
+        self.now = now
+        self._clock_resolution = math.ulp(now)
+
+    def jump(self) -> None:
+        """Go to the next timer, however far it is: asyncio asks to wait for a day at most."""
+        timers: list[asyncio.TimerHandle] = cast(
+            "Any", self
+        )._scheduled  # the first is not cancelled
+        self.set_time(timers[0].when())
 
     def time(self) -> float:
         return self.now
@@ -94,7 +101,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             return self._wait_in_real_time(timeout)
         if timeout is None:
             raise Deadlock(blocked_tasks())
-        self.loop.advance(timeout)
+        self.loop.jump()
         return []
 
     def _thread_at_work(self) -> bool:
@@ -109,5 +116,5 @@ class _JumpingSelector(selectors.DefaultSelector):
         started = time.monotonic()
         # Short slices, because a thread may also end without having anything to say.
         ready = super().select(0.001 if timeout is None else min(timeout, 0.001))
-        self.loop.advance(time.monotonic() - started)
+        self.loop.set_time(self.loop.now + time.monotonic() - started)
         return ready

@@ -53,6 +53,7 @@ def is_auto(config: pytest.Config) -> bool:
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: Any) -> None:
     """Let each async test use the fixtures, also one with a property of hypothesis."""
     if collector.istestfunction(obj, name):
+        obj = getattr(obj, "__func__", obj)  # of a staticmethod or a classmethod
         function = obj.hypothesis.inner_test if hasattr(obj, "hypothesis") else obj
         marks = [*collector.iter_markers(), *getattr(obj, "pytestmark", [])]
         foreign = any(mark.name in OTHER_PLUGINS for mark in marks)

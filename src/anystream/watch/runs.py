@@ -1,6 +1,5 @@
 """The runs that are open now, and pictures of them: numbers and names, and no items."""
 
-import re
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -8,7 +7,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from .. import _labels as label
-from .._core.observing import ObservedRun, Observer, observe, text_of
+from .._core.channel import StageOrigin
+from .._core.observing import ObservedRun, Observer, observe, picture_of, text_of
 from .._core.threads import Loop
 from .._errors import WrongTaskError
 
@@ -52,8 +52,8 @@ class Watched:
         self.run = run
         self.name: str = name_of(text_of(run))
         self.loop: Loop = Loop()
-        self.base: tuple[float, list[int]] = 0.0, []  # an earlier time, and what was read by then
-        self.rates: list[float] = []
+        self.base: tuple[float, dict[int, int]] = 0.0, {}  # an earlier time, what was read by then
+        self.rates: dict[int, float] = {}  # by the number of the stage
         self.picture: RunPicture | None = None
 
     def look(self) -> None:
@@ -63,16 +63,17 @@ class Watched:
             self.loop.soon(self.take)
 
     def take(self) -> None:
-        run = self.run
-        if not run.is_open:
+        run, picture = self.run, picture_of(self.run)
+        if picture is None:
             return
-        age, numbers = run.age, run.statistics()
-        self.measure(age, [stage.read for stage in numbers.stages])
+        age, numbers = run.age, picture.numbers
+        read = [stage.read for stage in numbers.stages]
+        self.measure(age, dict(zip(picture.ids, read, strict=True)))
         stages = [
             StagePicture(
-                name=name_of(stage.name),
+                name=stage_name(origin),
                 depth=stage.depth,
-                rate=self.rates[place] if place < len(self.rates) else None,
+                rate=self.rates.get(number),
                 read=stage.read,
                 waiting=stage.waiting,
                 bound=stage.bound,
@@ -85,21 +86,25 @@ class Watched:
                 retried=stage.retried,
                 slow=stage is numbers.slowest,
             )
-            for place, stage in enumerate(numbers.stages)
+            for stage, origin, number in zip(numbers.stages, *picture[1:], strict=True)
         ]
         self.picture = RunPicture(
             run.id, self.name, age, numbers.caught, numbers.retried, tuple(stages)
         )
 
-    def measure(self, age: float, read: list[int]) -> None:
-        """Items a second since the base, which is replaced when it is old enough."""
+    def measure(self, age: float, read: dict[int, int]) -> None:
+        """Items a second since the base, which is replaced when it is old enough.
+
+        A stage that is opened once more, as by `retry`, is another one, and has no rate at first.
+        """
         since, before = self.base
         if before and age - since < SPAN:
             return
-        if len(before) == len(read):
-            self.rates = [
-                (now - then) / (age - since) for then, now in zip(before, read, strict=True)
-            ]
+        self.rates = {
+            number: (now - before[number]) / (age - since)
+            for number, now in read.items()
+            if number in before
+        }
         self.base = age, read
 
 
@@ -182,45 +187,19 @@ def kept() -> Generator[None, None, None]:
 
 # -- names ------------------------------------------------------------------------------------
 
-CALL = re.compile(r"[\w.<>]+\(")
-"""What the text of a call begins with."""
-
-TOKENS = re.compile(
-    r"""(?P<text> b?'(?:\\.|[^'\\])*'? | b?"(?:\\.|[^"\\])*"?)
-    | (?P<open> [(\[{<]) | (?P<close> [)\]}>])
-    """,
-    re.VERBOSE,
-)
-
 
 def name_of(text: object) -> str:
-    """The name that the user has given to a call, or how that is written, without values.
+    """The name that the user has given to a call, or how the row of calls is written."""
+    title = text.title if isinstance(text, label.Label | label.Item) else None
+    return readable(label.without_values(text) if title is None else title)
 
-    It is shortened in the end: a text that is cut off no longer tells what in it is a value.
-    """
-    if isinstance(text, label.Label) and text.title is not None:
-        name = text.title
-    elif CALL.match(name := str(text)):
-        name = without_values(name)
+
+def stage_name(origin: StageOrigin) -> str:
+    """The same of a call alone."""
+    call = origin.call
+    name = call.plain() if isinstance(call, label.Label) else "anystream"
+    return readable(f"{name} source" if origin.feeds else name)
+
+
+def readable(name: str) -> str:
     return label.visible(label.shortened(name))
-
-
-def without_values(text: str) -> str:
-    """How calls are written, without what may be data: texts, and what is in inner brackets."""
-    shown: list[str] = []
-    depth = place = 0
-    for token in TOKENS.finditer(text):
-        if depth < 2:
-            shown.append(text[place : token.start()])
-        place = token.end()
-        if token["open"]:
-            depth += 1
-            shown += [token["open"]] if depth == 1 else ["…"] if depth == 2 else []
-        elif token["close"]:
-            depth -= 1
-            shown += [token["close"]] if depth == 0 else []
-        elif depth < 2:
-            shown.append("…")
-    if depth < 2:
-        shown.append(text[place:])
-    return "".join(shown)

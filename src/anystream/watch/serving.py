@@ -1,12 +1,12 @@
 """A server for the page alone, on this machine."""
 
+import re
 import socket
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module
 from logging import getLogger
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import TaskStatus
@@ -16,7 +16,7 @@ from .runs import watching
 from .web import ENDING, app, plain
 
 HOST = "127.0.0.1"
-NAMES = ("localhost", HOST, "::1")
+LOCAL = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d*)?", re.IGNORECASE)
 PORT = 8765
 
 PATIENCE = 1
@@ -92,7 +92,7 @@ async def live(receive: Receive, send: Send) -> None:
 
 def is_local(scope: Scope) -> bool:
     hosts = [value for name, value in scope.get("headers", ()) if name.lower() == b"host"]
-    return len(hosts) == 1 and urlsplit(f"//{hosts[0].decode('latin-1')}").hostname in NAMES
+    return len(hosts) == 1 and LOCAL.fullmatch(hosts[0]) is not None
 
 
 def missing(name: str) -> ImportError:
