@@ -393,12 +393,6 @@ async def test_a_share_that_is_joined_is_entered_and_left(name: str) -> None:
     assert (source.opened, source.open_runs) == (1, 0)
 
 
-async def test_the_two_streams_of_a_partition_that_is_joined_are_items() -> None:
-    both = merge(Stream([1, 2, 3]).partition(odd), [])
-    got = await both.flat_map(lambda part: part, concurrency=2).collect(sorted)
-    assert got == [1, 2, 3]
-
-
 async def test_a_share_that_is_open_is_not_entered_by_a_join() -> None:
     owner = async_range(3).share()
     async with owner:
