@@ -52,6 +52,27 @@ class Calls:
 SQUARES = [n * n for n in range(10)]
 
 
+@pytest.mark.parametrize("operator", ["map", "filter", "for_each", "flat_map"])
+async def test_a_container_that_changes_while_it_is_read(operator: str) -> None:
+    """Its error comes behind the results of what was taken, as that of any source."""
+    numbers = {n: n for n in range(9)}
+    done: list[int] = []
+
+    async def change(n: int) -> Any:
+        await checkpoint()
+        numbers[100 + n] = n
+        done.append(n)
+        return [n]
+
+    stream = Stream(numbers)
+    with pytest.raises(RuntimeError, match="changed size"):
+        if operator == "for_each":
+            await stream.for_each(change, concurrency=2)
+        else:
+            await getattr(stream, operator)(change, concurrency=2).drain()
+    assert done
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3, 10, 50])
 @pytest.mark.parametrize("ahead", [None, 0, 1])
 async def test_results_come_in_order(workers: int, ahead: int | None) -> None:

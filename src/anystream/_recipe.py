@@ -47,10 +47,8 @@ class NoSourceError(TypeError):
     def of_call(self, name: str, args: Args, kwargs: Kwargs) -> TypeError:
         """The same for the user, who has made this call."""
         named = [*enumerate(args, 1), *((repr(key), arg) for key, arg in kwargs.items())]
-        for argument, arg in named:
-            if arg is self.given:
-                return TypeError(f"argument {argument} of {name}(): {self}")
-        return TypeError(str(self))
+        places = [argument for argument, arg in named if arg is self.given]
+        return TypeError(f"argument {places[0]} of {name}(): {self}" if places else str(self))
 
 
 class Operators(NamedTuple):

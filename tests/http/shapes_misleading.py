@@ -169,6 +169,13 @@ MISLEADING = [
             ("start", "entry_count"),
         )
     ),
+    offsets(
+        "a token beside an offset",
+        lambda items, offset: some(
+            items=items, offset=offset, next_token=f"t{offset}" if is_more(offset) else None
+        ),
+        "items",
+    ),
     beside_cursor("a total of the page beside a cursor", lambda items: {"total": len(items)}),
     beside_cursor("total_count beside a cursor", lambda items: {"total_count": len(items)}),
     beside_cursor("a total below beside a cursor", lambda items: {"meta": {"total": len(items)}}),
