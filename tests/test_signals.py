@@ -293,3 +293,18 @@ def test_what_is_refused() -> None:
 
 def test_how_it_is_written_down() -> None:
     assert "SIGUSR1" in repr(signals(ONE).take(1))
+
+
+async def test_a_handler_that_was_not_set_from_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as None, which cannot be set again."""
+    set_by_python = signal.signal
+
+    def set_handler(number: Any, handler: Any) -> Any:
+        set_by_python(number, handler)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(signal, "signal", set_handler)
+        async with signals(ONE):
+            pass
+    assert signal.getsignal(ONE) == signal.SIG_DFL
+    signal.signal(ONE, harmless)

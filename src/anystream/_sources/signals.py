@@ -108,7 +108,8 @@ class Inbox:
         except BaseException:
             LISTENING[number] = others
             raise
-        PREVIOUS.setdefault(number, previous)
+        # One that was not set from Python is None, and cannot be set again from there.
+        PREVIOUS.setdefault(number, signal.SIG_DFL if previous is None else previous)
         self._numbers.append(number)
 
     def put(self, arrival: Arrival) -> None:
