@@ -16,6 +16,7 @@ from rows import Row
 
 import anystream
 from anystream import (
+    EmptyStreamError,
     ObservedRun,
     Observer,
     Stream,
@@ -163,6 +164,21 @@ async def a_step_was_cancelled(make: Callable[[Any], Stream[Any]]) -> None:
             await anext(items)
 
 
+async def of_nothing(make: Callable[[Any], Stream[Any]]) -> None:
+    with pytest.raises(EmptyStreamError):
+        await make([]).first()
+
+
+async def the_last_of_nothing(make: Callable[[Any], Stream[Any]]) -> None:
+    with pytest.raises(EmptyStreamError):
+        await make([]).last()
+
+
+async def the_least_of_nothing(make: Callable[[Any], Stream[Any]]) -> None:
+    with pytest.raises(EmptyStreamError):
+        await make([]).min()
+
+
 ENDS: dict[Callable[..., Awaitable[None]], str] = {
     to_the_end: "completed",
     collected: "completed",
@@ -175,6 +191,9 @@ ENDS: dict[Callable[..., Awaitable[None]], str] = {
     failed_in_its_block: "failed LookupError",
     failed_and_went_on: "failed",
     failed_when_closed: "failed OSError",
+    of_nothing: "failed EmptyStreamError",
+    the_last_of_nothing: "failed EmptyStreamError",
+    the_least_of_nothing: "failed EmptyStreamError",
     cancelled: "cancelled",
     cancelled_in_its_block: "cancelled",
     a_step_was_cancelled: "left",

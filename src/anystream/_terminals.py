@@ -20,16 +20,19 @@ async def consume(
     *,
     whole: bool = False,
     kept: bool = False,
-) -> None:
+    result: Callable[[], Any] | None = None,
+) -> Any:
     """Give each batch to `take`, until it returns something true or the stream ends.
 
-    If the `whole` is taken, that calls nothing of the user's, and all may be `kept`.
+    If the `whole` is taken, that calls nothing of the user's, and all may be `kept`. What is made
+    of that is the `result`, whose error is one of the run.
     """
     reader = Reader(stream)
     await reader.opening.enter(whole=whole, kept=kept)
     error: BaseException | None = None
     try:
         await reader.consume(take)
+        return None if result is None else result()
     except BaseException as exc:
         error = exc
         raise
@@ -90,14 +93,14 @@ async def first(stream: Openable, default: Any) -> Any:
             return True
         return False
 
-    await consume(stream, take)
-    return only(found, stream, "first", default)
+    return await consume(stream, take, result=lambda: only(found, stream, "first", default))
 
 
 async def last(stream: Openable, default: Any) -> Any:
     found = deque[Any](maxlen=1)
-    await consume(stream, found.extend, whole=True)
-    return only(found, stream, "last", default)
+    return await consume(
+        stream, found.extend, whole=True, result=lambda: only(found, stream, "last", default)
+    )
 
 
 async def extreme(stream: Openable, choose: Callable[..., Any], default: Any) -> Any:
@@ -108,8 +111,10 @@ async def extreme(stream: Openable, choose: Callable[..., Any], default: Any) ->
         for pair in batch:
             best[:] = [choose(chain(best, (pair,), batch), key=itemgetter(0))]
 
-    await consume(stream, compare)
-    return only([item for _, item in best], stream, choose.__name__, default)
+    def result() -> Any:
+        return only([item for _, item in best], stream, choose.__name__, default)
+
+    return await consume(stream, compare, result=result)
 
 
 async def some(stream: Openable) -> bool:
