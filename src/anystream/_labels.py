@@ -229,8 +229,8 @@ class Item:
     __slots__ = ("call", "key", "title")
 
     def __init__(self, call: Label, key: object, title: str | None = None) -> None:
-        self.call = call
-        self.key = key
+        self.call: Label = call
+        self.key: object = key
         self.title: str | None = title  # what the user calls it
 
     def named(self, title: str) -> "Item":

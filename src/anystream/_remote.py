@@ -73,7 +73,7 @@ def readable(error: BaseException, trace: str) -> bytes | None:
     try:
         data = pickle.dumps(error)
     except BaseException:
-        return None
+        return None  # noqa: ASYNC104  # nothing is cancelled in a worker
     return None if rebuilt(data, trace) is None else data
 
 
@@ -88,7 +88,7 @@ def rebuilt(data: bytes, trace: str) -> BaseException | None:
             return None
         object.__setattr__(error, "__cause__", RemoteTraceback(trace))
     except BaseException:
-        return None
+        return None  # noqa: ASYNC104  # as above
     return cast("BaseException", error)
 
 
@@ -96,7 +96,7 @@ def shown(error: BaseException) -> str:
     try:
         return "".join([str(error)])  # of `str` itself, and of no class that has to be unpickled
     except BaseException:
-        return "its text cannot be shown"
+        return "its text cannot be shown"  # noqa: ASYNC104  # as above
 
 
 def received(data: bytes | None, kind: str, text: str, trace: str) -> Failed:
