@@ -203,7 +203,7 @@ class PageReader:
             raise ItemsNotFound(problem, page.response, page.number)
 
     def check_past(self, page: Page[Any]) -> None:
-        """Raise if there is no list where a page before has told that there are items."""
+        """Raise if the list is absent before the end that an earlier page has told of."""
         scheme = self.scheme
         if self.count is None or not isinstance(scheme, Countable):
             return
