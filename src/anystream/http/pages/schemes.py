@@ -144,8 +144,10 @@ class Countable(Scheme):
 
     def ahead(self, step: Step, first: Page[Any], count: int) -> Step | None:
         """The step after `step`, if there are as many as `count`."""
-        stride = self.stride(first)
-        following = self.position(step) + stride
+        return self._onward(self.position(step), self.stride(first), count)
+
+    def _onward(self, number: int, stride: int, count: int) -> Step | None:
+        following = number + stride
         return self.at(following) if stride and following < self.start + count else None
 
     def next(self, page: Page[Any]) -> Step | None:
@@ -154,12 +156,12 @@ class Countable(Scheme):
 
     def after(self, number: int, page: Page[Any]) -> Step | None:
         """The step after `page`, which has this number."""
-        count, following = self.count(page), number + self.stride(page)
-        if count is not None and page.records and following > self.start + count:
+        count, stride = self.count(page), self.stride(page)
+        if count is not None and page.records and number + stride > self.start + count:
             count = None  # which are less than have come, so it counts something else
         if count is None:
-            return self.at(following) if page.records else None
-        return self.at(following) if number < following < self.start + count else None
+            return self.at(number + stride) if page.records else None
+        return self._onward(number, stride, count)
 
     def gap(self, first: Page[Any], page: Page[Any]) -> str | None:
         """Why pages of fixed steps would not fit together with this one, if they do not."""
