@@ -107,7 +107,83 @@ def not_found_beyond(items: list[Any], number: int) -> Any:
     return {"items": items, "page": number, "totalPages": 3} if items else Answer({}, 404)
 
 
+def refused_beyond(items: list[Any], number: int) -> Any:
+    return {"items": items, "page": number, "total": 25} if items else Answer({}, 404)
+
+
+def for_ever(make: Any) -> Any:
+    """An API that names a next page on each one, also beyond the last."""
+
+    def answer(request: Any) -> Any:
+        offset = asked(request, "offset")
+        return make(part(offset), f"{HOME}?offset={offset + 10}")
+
+    return answer
+
+
+def mailgun(items: list[Any], url: str) -> Any:
+    return {"items": items, "paging": {"first": HOME, "previous": HOME, "next": url, "last": HOME}}
+
+
+def ckan(items: list[Any], url: str) -> Any:
+    links = {"start": HOME, "next": url}
+    return {"success": True, "result": {"total": 25, "records": items, "_links": links}}
+
+
 MISLEADING = [
+    Shape(
+        "a total, and nothing beyond",
+        by_number(refused_beyond, "page"),
+        "items",
+        {"next": PageNumber(end_statuses=(404,))},
+        {"next": PageNumber("pg")},
+    ),
+    Shape(
+        "Mailgun",
+        for_ever(mailgun),
+        "items",
+        {"next": Offset()},
+        {"next": NextURL("paging.nxt")},
+    ),
+    Shape(
+        "CKAN",
+        for_ever(ckan),
+        "result.records",
+        {"next": NextURL("result._links.next")},
+        {"next": NextURL("result._links.nxt")},
+    ),
+    offsets(
+        "CouchDB",
+        lambda items, skip: {"total_rows": 25, "offset": skip, "rows": items},
+        "rows",
+        param="skip",
+    ),
+    offsets(
+        "Directus",
+        lambda items, _: {"data": items, "meta": {"total_count": 400, "filter_count": 25}},
+        "data",
+        UNKNOWN,
+    ),
+    single(
+        "one page of DataTables",
+        {"draw": 1, "recordsTotal": 400, "recordsFiltered": 5, "data": FIVE},
+        "data",
+    ),
+    single(
+        "one page of YouTube",
+        {
+            "kind": "youtube#videoListResponse",
+            "pageInfo": {"totalResults": 1_000_000, "resultsPerPage": 50},
+            "items": FIVE,
+        },
+        "items",
+    ),
+    single(
+        "Elasticsearch that has stopped counting",
+        {"_shards": {}, "hits": {"total": {"value": 5, "relation": "gte"}, "hits": FIVE}},
+        "hits.hits",
+        UNKNOWN,
+    ),
     offsets(
         "Oracle",
         lambda items, offset: {

@@ -368,6 +368,42 @@ async def test_a_failure_on_a_later_page_is_an_error() -> None:
         await read(answer)
 
 
+@pytest.mark.parametrize("status", [400, 404, 416])
+@pytest.mark.parametrize("size", [2, 3, 7])
+@pytest.mark.parametrize("first", [0, 1])
+async def test_a_page_may_be_refused_once_all_have_come(status: int, size: int, first: int) -> None:
+    def answer(request: httpx.Request) -> Any:
+        page = int(query(request).get("page", first))
+        items = lesson(USERS, size, first)(request)["items"]
+        return {"page": page, "total": len(USERS), "items": items} if items else status
+
+    assert (await read(answer))[0] == USERS
+
+
+@pytest.mark.parametrize(("status", "total"), [(404, 8), (404, None), (403, 7), (500, 7)])
+async def test_a_page_may_not_be_refused_otherwise(status: int, total: int | None) -> None:
+    def answer(request: httpx.Request) -> Any:
+        page = int(query(request).get("page", 1))
+        items = lesson(USERS)(request)["items"]
+        return {"page": page, "total": total, "items": items} if items else status
+
+    with pytest.raises(PageStatusError, match=rf"page 4 of .*: status {status}"):
+        await read(answer)
+
+
+async def test_a_next_page_is_believed_until_all_have_come() -> None:
+    """An empty page may be one that a filter has emptied."""
+    pages = [[], USERS[:3], [], USERS[3:], [], []]
+
+    def answer(request: httpx.Request) -> Any:
+        page = int(query(request).get("after", 0))
+        return {"total": 7, "items": pages[page], "next": f"?after={page + 1}"}
+
+    got, asked = await read(answer)
+    assert got == USERS
+    assert len(asked) == 5
+
+
 async def test_a_failure_that_passes_is_tried_again() -> None:
     failures = iter([503, None, 503, None, 503, None, 503, None, 503, None])
 

@@ -303,10 +303,17 @@ def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
             for sign in signs.pages
             if sign.value >= number and not (from_zero and LAST.search(squashed(sign.key)))
         ],
-        totals=[sign for sign in signs.totals if sign.value >= max(here, came)],
+        totals=[sign for sign in signs.totals if may_be_all(page, sign, max(here, came))],
         # Mostly the number of items of this page, or of those that were asked for.
         counts=[sign for sign in signs.counts if sign.value > here and sign.value >= came],
     )
+
+
+def may_be_all(page: Page[Any], total: Sign, came: int) -> bool:
+    """Whether it can be the number of all items, when so many have come."""
+    if kinds.estimates(page) or total.value < came:
+        return False
+    return total.value > came or not kinds.is_lower_bound(page, total.place)
 
 
 LAST = re.compile("last|max")
@@ -368,6 +375,6 @@ def total_of(page: Page[Any]) -> int | None:
         return None
     for signs in reversed(by_nearness(page)):
         for sign in signs.totals:
-            if sign.value >= len(page.records):
+            if may_be_all(page, sign, len(page.records)):
                 return whole(sign.value)
     return None

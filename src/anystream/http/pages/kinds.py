@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..._core.contracts import MISSING
-from .page import Page, lookup
+from .page import Page, Place, lookup
 from .schemes import (
     MORE,
     Cursor,
@@ -18,6 +18,7 @@ from .schemes import (
     HeaderCursor,
     LastItem,
     NextParams,
+    Offset,
     PageNumber,
     Scheme,
     sent,
@@ -207,6 +208,12 @@ KINDS = (
         Shape(header="x-ms-continuationtoken"),
     ),
     Kind(
+        "CouchDB",
+        GET,
+        Offset("skip", total="total_rows"),
+        Shape(has=("total_rows", "offset", "rows")),
+    ),
+    Kind(
         "Heroku",
         GET,
         HeaderCursor("Next-Range", to_header="Range"),
@@ -349,9 +356,30 @@ def ended(page: Page[Any]) -> str | None:
     return next((why for why, shape in known if shape.fits(page)), None)
 
 
-COMPLETE = Shape(has=("data", "paging.cursors"), values={"paging.next": MISSING})
+FACEBOOK = Shape(has=("data", "paging.cursors"), values={"paging.next": MISSING})
+MAILGUN = Shape(
+    has=("items", *(f"paging.{name}" for name in ("first", "previous", "next", "last")))
+)
 
 
 def complete(page: Page[Any]) -> str | None:
-    """Why a page is the last one though it has a cursor, if its kind says so."""
-    return "Facebook names no next URL in paging" if COMPLETE.fits(page) else None
+    """Why a page is the last one though it has a cursor or a link, if its kind says so."""
+    if FACEBOOK.fits(page):
+        return "Facebook names no next URL in paging"
+    if not page.records and MAILGUN.fits(page):
+        return "Mailgun ends with an empty page"
+    return None
+
+
+ESTIMATED = Shape(has=("pageInfo.totalResults",), texts={"kind": "youtube#"})
+
+
+def estimates(page: Page[Any]) -> bool:
+    """Whether a total is no more than an estimate, as the reference of this kind says."""
+    return ESTIMATED.fits(page)
+
+
+def is_lower_bound(page: Page[Any], place: Place) -> bool:
+    """Whether there may be more than the total at this place: Elasticsearch stops counting."""
+    above = place.rpartition(".")[0] if isinstance(place, str) else ""
+    return bool(above) and lookup(page.data, f"{above}.relation") == "gte"

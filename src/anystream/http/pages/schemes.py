@@ -116,14 +116,19 @@ class Countable(Scheme):
             return super().sized(page_size)
         return {"json": {self.size: page_size}}
 
-    def position(self, step: Step, default: int | None = None) -> int:
+    def position(self, step: Step) -> int:
         """The number that this step has sent, or else that of the first page."""
+        number = self.sent(step)
+        return self.start if number is None else number
+
+    def sent(self, step: Step) -> int | None:
+        """The number that this step has sent."""
         name, part = (self.param, "params") if self.body is None else (self.body, "json")
         value = cast("dict[str, Any]", step.get(part, {})).get(name)
         if value is not None and self.template is not None:
             before, _, behind = self.template.partition("{}")
             value = str(value).removeprefix(before).removesuffix(behind)
-        return (self.start if default is None else default) if value is None else int(value)
+        return None if value is None else int(value)
 
     def valid(self) -> None:
         for name in ("param", "body", "template", "size"):
@@ -151,8 +156,10 @@ class Countable(Scheme):
         return self.at(following) if stride and following < self.start + count else None
 
     def next(self, page: Page[Any]) -> Step | None:
-        given = whole(page.response.url.params.get(self.param, "")) if self.body is None else None
-        return self.after(self.position(page.origin.step, given), page)
+        number = self.sent(page.origin.step)
+        if number is None and self.body is None:  # the URL that was given may have one
+            number = whole(page.response.url.params.get(self.param, ""))
+        return self.after(self.start if number is None else number, page)
 
     def after(self, number: int, page: Page[Any]) -> Step | None:
         """The step after `page`, which has this number."""

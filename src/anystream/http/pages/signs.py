@@ -232,6 +232,10 @@ TOTAL = re.compile(
     "|match|doc|document|found|size|available|user|data)*(?:e?s)?(?:count|size|number|available)?"
     "|num(?:ber)?(?:found|matched)|cmrhits|allcount"
 )
+_COUNT = "(?:total|count|size|number|record|row|item|result)s?"
+FILTERED = re.compile(f"filter(?:ed)?(?:{_COUNT})+|(?:{_COUNT})+filtered")
+"""Numbers of what a filter has let through: that is all there is, whatever the total says."""
+
 COUNT = re.compile(
     "(?:item|record|result|row|object|element|entry|hit|doc|document)?s?count"
     "|num(?:ber)?results|hits|matches"
@@ -272,6 +276,7 @@ class Signs:
     nulls: list[Sign] = field(default_factory=list[Sign])
     pages: list[Sign] = field(default_factory=list[Sign])
     totals: list[Sign] = field(default_factory=list[Sign])
+    filtered: list[Sign] = field(default_factory=list[Sign])
     counts: list[Sign] = field(default_factory=list[Sign])
     page_echoes: list[Sign] = field(default_factory=list[Sign])
     offset_echoes: list[Sign] = field(default_factory=list[Sign])
@@ -281,6 +286,7 @@ def read(found: Iterable[Member], page: Page[Any]) -> Signs:
     signs = Signs()
     for member in found:
         sort(member, signs, page)
+    signs.totals = signs.filtered or signs.totals
     return signs
 
 
@@ -299,6 +305,7 @@ def certain(signs: Signs, page: Page[Any]) -> Signs:
 
 NUMBERS = (
     (PAGES, "pages"),
+    (FILTERED, "filtered"),
     (TOTAL, "totals"),
     (COUNT, "counts"),
     (PAGE_ECHO, "page_echoes"),

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -99,6 +99,10 @@ class Fetching(SourceDefaults):
             self.told = page.total or 0, page.url
         self.newest = page
 
+    def has_all(self) -> bool:
+        """Whether as many items have come as there are by the first page."""
+        return 0 < self.told[0] == self.came
+
     def ended(self) -> None:
         """Warn if the server has told of more items than have come, unless some were before."""
         last, (total, url) = self.newest, self.told
@@ -142,13 +146,21 @@ class OneByOne(Fetching):
             return None
         if self.last is not None and self.last.error is not None:
             raise self.last.error
-        page = await self.following(self.step)
+        try:
+            page = await self.following(self.step)
+        except PageStatusError as error:
+            if not self.is_past(error):
+                raise
+            self.step = None
+            return None
         if self.probed is not None:
             if page.next is not None and self.is_first_again(self.probed, page):
                 self.repeated = True
                 self.step = page.next
                 page = await self.following(self.step)
             page = self.told_from(self.probed, page)
+        if not page.records and self.has_all():  # some APIs name a next page for ever
+            page = replace(page, next=None, answer="end")
         self.check_new(page)
         self.probed, self.repeated = page if is_first_of_numbered(page) else None, False
         self.last = page
@@ -165,11 +177,16 @@ class OneByOne(Fetching):
         try:
             page = await self.fetch.page()
         except PageStatusError as error:
-            if self.probed is None or error.status in (401, 403, 429) or error.status >= 500:
+            if self.probed is None or not refuses(error):
                 raise
             raise self.no_numbers(self.probed, "it refuses the parameter") from error
         self.fetch = None
         return page
+
+    def is_past(self, error: PageStatusError) -> bool:
+        """Whether a page is refused as it lies behind the last one: all have come, by the total."""
+        asked_in_doubt = self.last is not None and self.last.answer == "unknown"
+        return asked_in_doubt and refuses(error) and self.has_all()
 
     def new(self, step: Step) -> Fetch:
         """The fetching of this step, unless this run has asked for the same before.
@@ -327,6 +344,11 @@ def begins_later(page: Page[Any]) -> bool:
         return False
     numbers = {getattr(page.scheme, "param", None), *answers.repeated(page)}
     return not numbers.isdisjoint(page.response.url.params)
+
+
+def refuses(error: PageStatusError) -> bool:
+    """Whether a status says that the request is not one that can be answered."""
+    return error.status < 500 and error.status not in (401, 403, 429)
 
 
 def sends_cursor(step: Step) -> bool:
