@@ -439,7 +439,7 @@ async def a_part_read_by_a_task() -> None:
 
 
 async def groups_read_by_a_task() -> None:
-    await async_range(100).group_by(odd, 2).buffer(9).drain()
+    await async_range(100).group_by(odd, 2).buffer(9).collect()
 
 
 @pytest.mark.parametrize("main", [a_part_read_by_a_task, groups_read_by_a_task])
@@ -585,13 +585,161 @@ async def test_a_group_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
 async def test_nor_is_it_one_in_a_terminal_call() -> None:
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: async_range(99).group_by(third, 5).collect(),
-        lambda: async_range(99).group_by(lambda n: None, 5).take(2).drain(),
+        lambda: async_range(99).group_by(lambda n: None, 5).take(2).collect(),
         lambda: async_range(99).group_by(third, 5).for_each(lambda pair: pair[1].drain()),
-        lambda: Stream([1]).flat_map(lambda _: async_range(99).group_by(third, 5)).count(),
+        lambda: Stream([1]).flat_map(lambda _: async_range(99).group_by(third, 5)).collect(),
     ]
     for call in calls:
         with pytest.raises(StreamDeadlockError), anyio.fail_after(60):
             await call()
+
+
+Pairs = Stream[tuple[int, Stream[int]]]
+
+
+def second(pair: tuple[int, Stream[int]]) -> Stream[int]:
+    return pair[1]
+
+
+UNWANTED: list[Callable[[Pairs], Stream[Any]]] = [
+    lambda groups: groups.filter(lambda pair: pair[0] != 1).flat_map(second, concurrency=9),
+    lambda groups: groups.flat_map(lambda pair: [] if pair[0] == 1 else pair[1], concurrency=9),
+    lambda groups: groups.map(lambda pair: pair[0]),
+]
+
+
+@pytest.mark.parametrize("buffer", [0, 1, 16])
+@pytest.mark.parametrize("unwanted", range(len(UNWANTED)))
+async def test_a_group_to_which_nothing_refers_holds_up_no_other(
+    unwanted: int, buffer: int
+) -> None:
+    source = TrackedSource(range(99), cleanup=0.5)
+    groups = Stream(source.generator).group_by(third, buffer)
+    got = await UNWANTED[unwanted](groups).collect()
+    wanted = [0, 1, 2] if unwanted == 2 else [n for n in range(99) if n % 3 != 1]
+    assert sorted(got) == wanted
+    assert source.open_runs == 0
+
+
+async def at_once(pair: Any) -> Any:
+    await checkpoint()
+    return pair
+
+
+async def is_wanted(pair: tuple[int, Any]) -> bool:
+    await checkpoint()
+    return pair[0] != 2
+
+
+BETWEEN: dict[str, Callable[[Pairs], Pairs]] = {
+    "nothing": lambda groups: groups,
+    "buffer(0)": lambda groups: groups.buffer(0),
+    "buffer(3)": lambda groups: groups.buffer(3),
+    "tap": lambda groups: groups.tap(lambda _: None),
+    "map": lambda groups: groups.map(at_once),
+    "map, 3 at a time": lambda groups: groups.map(at_once, concurrency=3),
+    "unordered": lambda groups: groups.map(at_once, concurrency=3, ordered=False),
+    "timeout": lambda groups: groups.timeout(50),
+    "rate_limit": lambda groups: groups.rate_limit(1000),
+    "spaced": lambda groups: groups.spaced(0.001),
+    "catch": lambda groups: groups.catch(lambda _: None),
+    "retry": lambda groups: groups.retry(2),
+    "merge": lambda groups: merge(groups),
+    "chain": lambda groups: chain(groups),
+    "take_while": lambda groups: groups.take_while(lambda _: True),
+    "enumerate": lambda groups: groups.enumerate().map(lambda pair: pair[1]),
+    "batched": lambda groups: groups.batched(1).flat_map(lambda batch: batch),
+    "flat_map": lambda groups: groups.flat_map(lambda pair: [pair]),
+    "flat_map, 2 at a time": lambda groups: groups.flat_map(lambda pair: [pair], concurrency=2),
+}
+CHOOSING: list[Callable[[Pairs], Pairs]] = [
+    lambda groups: groups.filter(lambda pair: pair[0] != 2),
+    lambda groups: groups.filter(is_wanted),
+    lambda groups: groups.filter(is_wanted, concurrency=3),
+]
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+@pytest.mark.parametrize("choose", CHOOSING, ids=["plain", "async", "at once"])
+@pytest.mark.parametrize("buffer", [0, 5])
+async def test_no_operator_refers_to_what_it_has_passed_on(
+    between: str, choose: Callable[[Pairs], Pairs], buffer: int
+) -> None:
+    """Also of the last group, after which it waits."""
+    for place in (0, 1):
+        groups = async_range(30).group_by(third, buffer)
+        for operator in (choose, BETWEEN[between])[:: 1 if place else -1]:
+            groups = operator(groups)
+        with anyio.fail_after(30):
+            got = await groups.flat_map(second, concurrency=9).collect()
+        assert sorted(got) == [n for n in range(30) if n % 3 != 2]
+
+
+@pytest.mark.parametrize("fn", [third, later_third])
+async def test_nor_does_one_that_a_loop_lets_go_of(fn: Any) -> None:
+    got: list[int] = []
+    async with async_range(99).group_by(fn, 5) as groups, anyio.create_task_group() as tasks:
+        async for key, group in groups:
+            if key == 1:
+                await tasks.start(read, group, got)
+            del group
+    assert got == list(range(1, 99, 3))
+
+
+async def test_a_loop_that_does_not_let_go_of_the_last_one_is_told_so() -> None:
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with async_range(99).group_by(third, 5) as groups, anyio.create_task_group() as tasks:
+            async for key, group in groups:
+                if key != 2:
+                    await tasks.start(read, group, [])
+    deadlocks, others = caught.value.split(StreamDeadlockError)
+    assert others is None
+    assert deadlocks is not None
+    assert "with `del group`" in str(deadlocks.exceptions[0])
+
+
+async def test_what_can_still_be_read_is_kept() -> None:
+    """By a stream that was made of it, or an opening that nobody has read yet."""
+    async with async_range(6).group_by(third) as groups:
+        plus = (await anext(groups))[1].map(lambda n: n + 1)
+        gc.collect()
+        opened = aiter((await anext(groups))[1])
+        gc.collect()
+        await anext(groups)
+        with pytest.raises(StopAsyncIteration):
+            await anext(groups)
+        assert await plus.collect() == [1, 4]
+        assert [n async for n in opened] == [1, 4]
+
+
+async def test_what_waits_in_a_group_goes_with_it_from_any_thread() -> None:
+    class Item:
+        pass
+
+    known: list[weakref.ref[Item]] = []
+
+    async def items() -> AsyncIterator[Item]:
+        for _ in range(3):
+            known.append(weakref.ref(item := Item()))
+            yield item
+            del item
+            await anyio.sleep(1)
+
+    def alive() -> list[bool]:
+        return [item() is not None for item in known]
+
+    async with Stream(items).group_by(type) as groups:
+        cycle: list[Any] = [await anext(groups)]
+        cycle.append(cycle)
+        await anyio.sleep(1.5)
+        assert alive() == [True, True]
+        del cycle
+        with anyio.move_on_after(0.1):  # what was given is forgotten when more is asked for
+            await anext(groups)
+        await anyio.to_thread.run_sync(gc.collect)
+        await anyio.sleep(0.1)
+        gc.collect()
+        assert alive() == [False, True]  # the last one is in the hand of the source
 
 
 async def test_a_reader_that_a_terminal_call_has_started_may_come_late() -> None:

@@ -1915,6 +1915,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         of its key comes in a new pair. Memory grows with the number of groups that have not been
         left.
 
+        A group to which nothing refers any more cannot be read: all of its items are dropped. So a
+        `filter` of the pairs chooses groups, and a loop lets go of one by `del group`.
+
         The groups end with this stream, and what waits in them can be read after that. If this
         stream is closed before its end, a group gives what waits there, and then raises
         `StreamClosedError`.
@@ -1935,11 +1938,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         text = label.Label(self._recipe.text)
         reader = layouts.BRANCH, text, [self._recipe], size, 0
 
-        def stream_of(subscription: share.Subscription, key: object) -> Stream[T_co]:
-            name = label.Item(text, key)
-            return Stream(
-                Recipe.source(lambda _: subscription.opened_once(), text=name, note=reader)
-            )
+        def stream_of(handle: share.Handle, key: object) -> Stream[T_co]:
+            return Stream(Recipe.source(handle.open, text=label.Item(text, key), note=reader))
 
         def open_source(owner: Owner) -> Source:
             return share.Groups(owner, self._recipe, fn, size, overflow, stream_of).opened()

@@ -299,7 +299,33 @@ async def test_a_refusal_holds_for_all_tasks_and_they_go_on_one_by_one() -> None
     paused = next(time for time in api.times if time >= until - 1)
     after = [time for time in api.times if time >= until - 0.5]
     assert paused >= until - 1
-    assert len({round(time, 3) for time in after[:3]}) == 3  # and not in a burst
+    first, second, third = (round(time - after[0], 3) for time in after[:3])
+    assert (first, second) == (0, 1)  # and not in a burst
+    assert third >= 1  # at the rate of before, if enough were answered before the refusal
+
+
+async def test_what_was_on_its_way_at_a_refusal_widens_nothing() -> None:
+    """Its answer says nothing about the requests after the pause, the first of which is alone."""
+    until = 0.0
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal until
+        times.append(anyio.current_time())
+        await anyio.sleep(5 if number(request) in (4, 5, 6) and not until else 1)
+        if number(request) == 7 and not until:
+            until = anyio.current_time() + 10
+            return httpx.Response(429, headers={"Retry-After": "10"})
+        return httpx.Response(200, json={"pages": PAGES, "items": [number(request)]})
+
+    times: list[float] = []
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        stream = fetch_all_pages(
+            "http://t/", client=client, next=PageNumber(total_pages="pages"), concurrency=8
+        )
+        assert await stream.collect() == [*range(1, PAGES + 1)]
+    after = [round(time - until, 3) for time in times if time >= until - 0.5]
+    assert after[0] == 0
+    assert after[1] >= 1
 
 
 async def test_a_step_that_is_cancelled_waits_no_less() -> None:

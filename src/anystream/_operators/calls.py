@@ -129,6 +129,7 @@ class Call(WaitingOperator, SyncDriver):
                 if self.done:
                     yield from self.rest(items)
                     return
+            self.item = None  # nobody else may refer to it any more
         except BaseException as exc:
             unless_foreign(exc, of_user(self.fn))
             raise

@@ -53,7 +53,8 @@ class Paced(WaitingOperator):
 
     async def go_on(self) -> Iterator[Any]:
         await sleep_until(self.full - self.ahead)
-        return self.passing(chain((self.item,), self.upstream))
+        item, self.item = self.item, None
+        return self.passing(chain((item,), self.upstream))
 
 
 class Timestamp(Operator):

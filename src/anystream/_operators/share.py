@@ -21,6 +21,7 @@ from .._core.observing import Ending
 from .._core.owner import until
 from .._core.producer import OWN, Producer
 from .._core.run import Run, reader_of
+from .._core.threads import Loop
 from .._errors import (
     StreamBusyError,
     StreamClosedError,
@@ -190,19 +191,20 @@ class Distributor(ABC):
     def fail_if_stuck(self, full: Channel) -> None:
         """Raise if who would have to read from the subscription that is full waits for another one.
 
-        One that nobody reads yet may have a reader at any time, unless the only task that knows of
-        it waits.
+        One that nobody reads yet may have a reader at any time, unless all tasks that may know of
+        it wait.
         """
         waiting = {subscription.task for subscription in self.subscriptions if subscription.wanted}
         reader = full.task if isinstance(full, Subscription) else None
         entered = self.entered_by()
-        if reader is None and waiting == {entered} and not self.may_be_read(entered):
+        if reader is None and entered in waiting and not self.may_be_read(entered, waiting):
             reader = entered
         if reader is not None and reader in waiting:
             raise StreamDeadlockError(
                 f"a part of {self.stream!r} is full ({self.size} items), and it has no reader or"
-                " its reader waits for another part; read each part in a task of its own, or choose"
-                " a larger buffer or another overflow policy"
+                " its reader waits for another part; read each part in a task of its own, drop a"
+                " group that is not wanted with `del group`, or choose a larger buffer or another"
+                " overflow policy"
             )
 
     def entered_by(self) -> int | None:
@@ -211,12 +213,12 @@ class Distributor(ABC):
             return self.opener
         return self.owner.task
 
-    def may_be_read(self, owner: int | None) -> bool:
-        """Whether there is a task that the owner may have started."""
+    def may_be_read(self, owner: int | None, waiting: set[int | None]) -> bool:
+        """Whether there is a task that the owner may have started, but for those that wait."""
         return any(
             task.parent_id == owner or (task.parent_id is None and task.id not in self.before)
             for task in get_running_tasks()
-            if task.id != owner and task.id not in OWN
+            if task.id not in waiting and task.id not in OWN
         )
 
     def cut(self) -> None:
@@ -438,13 +440,14 @@ class Sorter(Distributor):
             if is_awaitable(key):
                 key = await resolved(key)
             subscription = await self.subscription_for(key)
-            await self.put(subscription.way, item)
+            if subscription is not None:
+                await self.put(subscription.way, item)
             if self.dealer.stopped:  # and so the source is not asked for another one
                 return
 
     @abstractmethod
-    async def subscription_for(self, key: Any) -> Subscription:
-        """Where the items with this key go."""
+    async def subscription_for(self, key: Any) -> Subscription | None:
+        """Where the items with this key go; None if nobody can read them."""
 
 
 class Partition(Sorter, HeldOpen):
@@ -476,13 +479,14 @@ class Groups(Sorter):
         fn: Callable[[Any], Any],
         size: int,
         overflow: str,
-        stream_of: Callable[[Subscription, Any], Openable],
+        stream_of: "Callable[[Handle, Any], Openable]",
     ) -> None:
         super().__init__(owner, stream, fn, size, overflow)
         self.stream_of = stream_of
         self.outer = Subscription(self, size, "wait")
         self.subscriptions[self.outer] = None
-        self.groups: dict[Any, Subscription] = {}
+        self.groups: dict[Any, Subscription | None] = {}
+        self.loop = Loop()
 
     def opened(self) -> Source:
         return self.outer.opened()
@@ -490,11 +494,11 @@ class Groups(Sorter):
     def text(self) -> str:
         return self.outer.text()
 
-    async def subscription_for(self, key: Any) -> Subscription:
-        group = self.groups.get(key)
-        if group is None:  # or its reader has left: this is a new one
-            group = self.groups[key] = self.subscription(key)
-            await self.put(self.outer.way, (key, self.stream_of(group, key)))
+    async def subscription_for(self, key: Any) -> Subscription | None:
+        if key in self.groups:
+            return self.groups[key]
+        group = self.groups[key] = self.subscription(key)  # the first, or its reader has left
+        await self.put(self.outer.way, (key, self.stream_of(Handle(self, group), key)))
         return group
 
     def cut(self) -> None:
@@ -507,3 +511,29 @@ class Groups(Sorter):
             await self.close(owner)
         else:
             del self.groups[self.subscriptions.pop(subscription)]
+
+    def drop(self, group: Subscription) -> None:
+        """Nobody can open this one any more; said in any thread, and in the middle of anything."""
+        if group.task is None and not (self.over or self.owner.over):
+            self.loop.soon(partial(self.ignore, group))
+
+    def ignore(self, group: Subscription) -> None:
+        """Keep only its key, so that its items are known."""
+        group.stop()
+        self.groups[self.subscriptions.pop(group)] = None
+
+
+class Handle:
+    """What the stream of a group knows it by: once nothing refers to this, nobody can read it."""
+
+    __slots__ = ("_group", "_groups")
+
+    def __init__(self, groups: "Groups", group: Subscription) -> None:
+        self._groups = groups
+        self._group = group
+
+    def open(self, owner: Owner) -> Source:
+        return self._group.opened_once()
+
+    def __del__(self) -> None:
+        self._groups.drop(self._group)

@@ -392,11 +392,11 @@ class Flatten(FlattenBase):
 
     def enter(self, item: Any) -> None:
         self.inner = inner = as_source(item, self.owner, self.made)
-        self.unstarted = item
         if isinstance(inner, FromIterable) and not inner.holds:
             self.current = inner.hand_over(paced=False)  # no need to wait for what is there
             return
         self.awaits = True
+        self.unstarted = item
         if isinstance(inner, FromAsync) and self.drives and not self.pace.is_due:
             self.current = inner.hand_over(paced=False)
             return

@@ -274,6 +274,7 @@ class Caller(Worker):
         while self._state < STOPPED and (now is None or lane.promise() or await self.room()):
             item = MISSING if now is None else now(self)
             if item is MISSING:
+                result = None  # let go of what nobody may refer to any more
                 item = await following(self)
                 last = clock()
                 if self._state >= STOPPED:  # nothing would interrupt the function then
@@ -400,6 +401,7 @@ class Expander(Worker):
             self.inner.append(inner)
             await self.transfer(inner, self.first_of(inner))
             await self.finish(self.inner.pop())
+            del item, inner  # nobody else may refer to them any more
             if context_has_changed() and self.expansion.replace(self):
                 return
         self.supply.see_the_end(self)

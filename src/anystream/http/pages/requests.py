@@ -269,14 +269,18 @@ class Pacer:
     def answered(self, left: float | None = None) -> None:
         """A request was answered; `left` is for how long the server wants no other one."""
         self._waiting_since = None
+        if current_time() >= self._until:  # or it was on its way when another one was refused
+            self._grow()
+        if left is not None:
+            self._until = max(self._until, current_time() + left)
+
+    def _grow(self) -> None:
         self._answered += 1
         if self._answered - self._grown >= self._width < self._most:
             self._width += 1 if self._width < GENTLE else min(self._width, self._most - self._width)
             self._grown = self._answered
         if self._answered % SUCCESSES == 0:
             self._quota *= FASTER
-        if left is not None:
-            self._until = max(self._until, current_time() + left)
 
     def refused(self, pause: float, *, limited: bool) -> bool:
         """A request was refused for now; False if that has been so for longer than allowed.
