@@ -433,6 +433,47 @@ async def test_a_part_that_nobody_reads_is_an_error_and_no_deadlock() -> None:
             await false.collect()
 
 
+Ways = Callable[[Stream[int], Stream[int]], Stream[Any]]
+TOGETHER: dict[str, Ways] = {
+    "zip": lambda true, false: zip(true, false),
+    "zip of buffers": lambda true, false: zip(true.buffer(3), false.buffer(0).buffer(2)),
+    "zip in a zip": lambda true, false: zip(zip(true, async_range(99)), false),
+    "zip in a task": lambda true, false: zip(true, false).buffer(0),
+    "chain": lambda true, false: chain(false, true),
+}
+
+
+@pytest.mark.parametrize("way", ["zip", "zip of buffers", "zip in a zip", "zip in a task", "chain"])
+async def test_parts_that_an_operator_reads_together_are_a_deadlock_too(way: str) -> None:
+    with pytest.raises(StreamDeadlockError), anyio.fail_after(60):
+        async with async_range(99).partition(lambda n: n < 50, 5) as (true, false):
+            await TOGETHER[way](true, false).drain()
+
+
+async def test_readers_of_a_share_in_one_operator_are_one_too() -> None:
+    with pytest.raises(StreamDeadlockError), anyio.fail_after(60):
+        async with async_range(99).share() as shared:
+            await zip(shared, shared.skip(50)).drain()
+    async with async_range(99).share() as shared:
+        assert await zip(shared, shared.skip(9)).collect() == [(n, n + 9) for n in range(90)]
+
+
+@pytest.mark.parametrize("way", ["zip", "zip of buffers", "zip in a zip", "zip in a task"])
+@pytest.mark.parametrize("buffers", [0, 1])
+async def test_an_operator_that_waits_for_something_else_is_no_deadlock(
+    way: str, buffers: int
+) -> None:
+    async def late() -> AsyncIterator[int]:
+        for n in range(20):
+            await anyio.sleep(9)
+            yield n
+
+    async with async_range(40).partition(odd, 2) as (true, false):
+        third = Stream(late).buffer(2) if buffers else Stream(late)
+        rows = zip(TOGETHER[way](true, false), third)
+        assert await rows.map(lambda row: row[1]).collect() == list(range(20))
+
+
 async def a_part_read_by_a_task() -> None:
     async with async_range(100).partition(odd, 16) as (true, _):
         await true.buffer(0).drain()

@@ -39,7 +39,7 @@ from .owner import TaskOwner
 from .statistics import waited_for
 from .trio_scopes import Unwinding, are_known, is_told, parted
 
-OWN: set[int] = set()
+OWN: "dict[int, Producer]" = {}  # by what identifies them
 """The tasks of this library that run: none of them begins to read what somebody else has opened."""
 
 LONG = 8
@@ -367,7 +367,7 @@ class Producer(TaskOwner):
     async def run(self) -> None:
         """The whole life of the task; it raises nothing."""
         own = self._opening.backend.task_id()
-        OWN.add(own)
+        OWN[own] = self
         try:
             with self._outer:
                 if self._state is NEW:
@@ -378,7 +378,7 @@ class Producer(TaskOwner):
                 else:
                     await self._body()
         finally:
-            OWN.discard(own)
+            OWN.pop(own, None)
             self._finish()
 
     async def _body(self) -> None:

@@ -31,6 +31,7 @@ from .._errors import (
 )
 from .._recipe import Recipe
 from .._sources.origins import FromIterable
+from .deadlocks import is_stuck
 
 T = TypeVar("T")
 PATIENCE = 1.0
@@ -199,7 +200,8 @@ class Distributor(ABC):
         entered = self.entered_by()
         if reader is None and entered in waiting and not self.may_be_read(entered, waiting):
             reader = entered
-        if reader is not None and reader in waiting:
+        own = {OWN[task] for task in waiting if task in OWN}
+        if reader is not None and (reader in waiting or is_stuck(OWN.get(reader), {*own})):
             raise StreamDeadlockError(
                 f"a part of {self.stream!r} is full ({self.size} items), and it has no reader or"
                 " its reader waits for another part; read each part in a task of its own, drop a"
