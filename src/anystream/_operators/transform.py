@@ -365,6 +365,13 @@ class FlattenBase(WaitingOperator):
         return self.items()
 
 
+class FlattenLists(FlattenBase):
+    """The items of lists, which the operator before has made."""
+
+    def enter(self, item: list[Any]) -> None:
+        self.current = iter(item)
+
+
 class Flatten(FlattenBase):
     """The items of each item, which may be a stream, in the task that steps it."""
 

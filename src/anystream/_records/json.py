@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import _args as check
 from .._core.contracts import Operator
-from .._operators.transform import Flatten
+from .._operators.transform import FlattenLists
 from .lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, as_bytes
 from .strict import decode, document
 
@@ -209,10 +209,10 @@ class Texts(Operator):
 def document_row(source: str, limit: int, fn: Loads | None = None) -> Row:
     """The operators that make JSON documents of chunks with a line for each."""
     if fn is None:
-        return (lambda _: Documents(source, limit), Flatten)
-    return (lambda _: LoadedDocuments(source, limit, fn), Flatten)
+        return (lambda _: Documents(source, limit), lambda _: FlattenLists())
+    return (lambda _: LoadedDocuments(source, limit, fn), lambda _: FlattenLists())
 
 
 def text_row(source: str, limit: int, fn: Loads | None = None) -> Row:
     """The operators that make JSON texts of the chunks of a sequence."""
-    return (lambda _: Tokens(), Flatten, lambda _: Texts(source, limit, fn))
+    return (lambda _: Tokens(), lambda _: FlattenLists(), lambda _: Texts(source, limit, fn))

@@ -11,7 +11,7 @@ from typing import Any
 from .. import _labels as label
 from .._core.contracts import Operator, Owner
 from .._errors import StreamError
-from .._operators.transform import Flatten
+from .._operators.transform import FlattenLists
 
 MAX = 1_048_576
 """Bytes of a line or a text by default."""
@@ -164,4 +164,4 @@ class LineSplitter(Operator):
 
 def line_row(source: str, limit: int) -> Row:
     """The operators that make lines of chunks."""
-    return (lambda _: LineSplitter(source, limit), Flatten)
+    return (lambda _: LineSplitter(source, limit), lambda _: FlattenLists())

@@ -39,7 +39,8 @@ class BodyChunks(SourceDefaults):
     async def batch(self) -> Iterator[bytes] | None:
         if self.over:
             return None
-        await self.open()
+        if not self.is_open:
+            await self.open()
         if clock() >= self.turn:  # a client that never waits must not hold the event loop
             await checkpoint()
             self.turn = clock() + QUANTUM
@@ -55,10 +56,12 @@ class BodyChunks(SourceDefaults):
             raise
         return self.packing.feed(chunk)
 
+    @property
+    def is_open(self) -> bool:
+        return self.chunks is not None
+
     async def open(self) -> None:
         """Send the request, if that has not been done, and look at what has come."""
-        if self.chunks is not None:
-            return
         if self.response is None:
             self.response = await self.send()
         response = self.response

@@ -81,7 +81,10 @@ class Body(Connected):
             raise await self.openings.refused(response)
 
     async def batch(self) -> Iterator[bytes] | None:
-        return await (await self.opened()).batch()
+        body = self.body
+        if body is None or not body.is_open:
+            body = await self.opened()
+        return await body.batch()
 
     async def opened(self) -> BodyChunks:
         """The body, after as many attempts as the policy allows."""

@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from ... import _args as check
 from ..._core.contracts import QUANTUM, Owner
 from ..._core.driver import EMPTY, Attempt
-from ..._operators.transform import Flatten
+from ..._operators.transform import FlattenLists
 from ..._records.lines import MAX
 from ..._retry import Retry
 from ..._stream import Stream
@@ -132,7 +132,7 @@ def sse(
         openings = Openings(policy, longest, owner)
         return EventSource(request, Client(client), openings, decoder, response)
 
-    return live(open_it, request, Flatten)
+    return live(open_it, request, lambda _: FlattenLists())
 
 
 class EventSource(Connected):
