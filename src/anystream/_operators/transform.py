@@ -13,7 +13,7 @@ from .._core.contracts import MISSING, Openable, Operator, Owner, Source, Waitin
 from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
-from .._sources.origins import FromAsync, FromIterable, as_source
+from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source
 from .calls import Call, instead_of
 from .recover import in_except
 
@@ -398,6 +398,9 @@ class Flatten(FlattenBase):
         return () if self.inner is None else (self.inner,)
 
     def enter(self, item: Any) -> None:
+        if type(item) in PLAIN:
+            self.current = iter(item)
+            return
         self.inner = inner = as_source(item, self.owner, self.made)
         if isinstance(inner, FromIterable) and not inner.holds:
             self.current = inner.hand_over(paced=False)  # no need to wait for what is there

@@ -29,7 +29,10 @@ from .._errors import StreamConsumedError, StreamInterruptedError
 from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
 
-ITERABLE = frozenset({list, range, dict, set, frozenset, GeneratorType})
+PLAIN = frozenset({list, range, dict, set, frozenset})
+"""What has nothing to close, and whose iterators run no code of the user's."""
+
+ITERABLE = PLAIN | {GeneratorType}
 """What is nothing but an iterable: to ask what else it may be takes as long as to read five items.
 
 A tuple is none: it may be the two ends of a connection.
