@@ -38,12 +38,20 @@ def checked_policy(request: BodyRequest, retry: Any, default: Retry) -> Retry | 
 class Openings:
     """The attempts in a row, by a policy; None makes no further one."""
 
-    def __init__(self, policy: Retry | None, longest: float, owner: Owner) -> None:
-        self.policy = policy
+    def __init__(
+        self, request: BodyRequest, policy: Retry | None, longest: float, owner: Owner
+    ) -> None:
+        self.request = request
+        self.given = policy
         self.longest = longest  # seconds that the server may ask for
         self.owner = owner
         self.backoff: Backoff = Backoff(policy or Retry(times=0))
         self.due: float = 0.0  # when to ask again
+
+    @property
+    def policy(self) -> Retry | None:
+        """The one that holds: what cannot be sent again is not."""
+        return None if self.request.is_spent else self.given
 
     async def wait(self) -> None:
         self.owner.unless_over()
