@@ -8,7 +8,7 @@ from ..._core.contracts import Owner
 from ..._labels import visible
 from ..._operators.recover import in_except
 from ..._retry import Backoff, Retry, checked_retry
-from .._clients import place
+from .._clients import place, request_of
 from .._errors import (
     BodyCutError,
     BodyStatusError,
@@ -121,14 +121,6 @@ def passes(answer: ErrorResponse | None) -> bool:
     asks = not answer.headers.keys().isdisjoint(("retry-after", "retry-after-ms"))
     limited = answer.status == 403 and is_spent(answer.headers)
     return answer.status in (429, 503) or asks or limited
-
-
-def request_of(response: Any) -> Any:
-    """The request that was answered; None for a response that was made by hand."""
-    try:
-        return response.request
-    except RuntimeError:
-        return None
 
 
 def leads_to(response: Any) -> str:
