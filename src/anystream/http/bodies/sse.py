@@ -214,8 +214,7 @@ class EventSource(Connected):
             return
         if response.status_code != 200:
             raise await self.openings.refused(response)
-        kind = response.headers.get("content-type", "")
-        if kind.partition(";")[0].strip().lower() != "text/event-stream":
+        if media_type(response.headers.get("content-type", "")) != "text/event-stream":
             raise await other_type(response, "text/event-stream")
 
     async def lost(self, error: Exception | None) -> None:
@@ -252,6 +251,12 @@ class EventSource(Connected):
 def is_sendable(last_id: str) -> bool:
     """Whether a header can hold it."""
     return not any((char < " " and char != "\t") or char == "\x7f" for char in last_id)
+
+
+def media_type(value: str) -> str:
+    """That of a `Content-Type`; where a proxy has added another one, the last, as in browsers."""
+    kinds = [each.partition(";")[0].strip().lower() for each in value.split(",")]
+    return next((kind for kind in reversed(kinds) if "/" in kind), "")
 
 
 def has_event(items: list[Event | Comment]) -> bool:
