@@ -275,6 +275,8 @@ async def test_arguments_are_checked() -> None:
     for kind in (JSONLinesResponse, EventResponse):
         with pytest.raises(TypeError, match=r"^dumps must be"):
             kind([], dumps=1)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^dumps must be a plain function, got <"):
+            kind([], dumps=anyio.sleep)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^on_error must be"):
         EventResponse([], on_error=1)  # type: ignore[arg-type]
     for kind in (StreamResponse, JSONLinesResponse, EventResponse):
@@ -449,6 +451,34 @@ async def test_what_is_told_of_an_error() -> None:
     with pytest.raises(LookupError, match=r"^of on_error(\n|$)") as raised:
         await client.run()
     assert isinstance(raised.value.__context__, OSError)
+
+
+async def test_what_is_told_of_an_error_may_have_to_be_waited_for() -> None:
+    source = TrackedSource(["a", "b"], errors={1: OSError("lost")})
+
+    async def told(error: Exception) -> str:
+        await anyio.sleep(1)
+        return f"sorry: {error}"
+
+    client = Client(EventResponse(Stream(source.generator), on_error=told))
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
+        await client.run()
+    assert client.parts == ["data: a\n\n", "data: sorry: lost\n\n"]
+    assert anyio.current_time() - client.start == 1
+
+
+async def test_a_client_that_leaves_while_that_is_waited_for() -> None:
+    source = TrackedSource(["a", "b"], errors={1: OSError("lost")})
+    client: Client
+
+    async def told(error: Exception) -> None:
+        client.gone.set()
+        await anyio.sleep_forever()
+
+    client = Client(EventResponse(Stream(source.generator), on_error=told))
+    with pytest.raises(OSError, match=r"^lost(\n|$)"):
+        await client.run()
+    assert client.parts == ["data: a\n\n"]
 
 
 @LEAVING

@@ -1,6 +1,7 @@
 """Lines out of bytes, whole and in pieces, from everything that gives bytes."""
 
 import doctest
+import gzip
 import io
 import os
 import sys
@@ -202,6 +203,88 @@ async def test_a_function_is_called_for_each_opening(is_async: bool) -> None:
 async def test_a_function_that_makes_nothing_of_the_kind() -> None:
     with pytest.raises(TypeError, match="source must yield bytes"):
         await net.lines(lambda: b"a").drain()  # type: ignore[arg-type, return-value]
+
+
+class Plain:
+    """Chunks that a function makes, with no more than a plain `close`."""
+
+    def __init__(self) -> None:
+        self.chunks = iter([b"1\n2\n", b"x\n"])
+        self.closed = 0
+
+    def __iter__(self) -> "Plain":
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self.chunks)
+
+    def close(self) -> Any:
+        self.closed += 1
+
+
+class Async(Plain):
+    def __aiter__(self) -> "Async":
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self.chunks:
+            return chunk
+        raise StopAsyncIteration
+
+    async def close(self) -> None:
+        await anyio.sleep(0.1)
+        self.closed += 1
+
+
+class Block(Async):
+    """A context manager that gives itself."""
+
+    close: Any = None
+
+    async def __aenter__(self) -> "Block":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("kind", [Plain, Async, Block])
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_what_a_function_makes_is_closed_by_all_that_it_has(
+    kind: Any, is_async: bool
+) -> None:
+    made: list[Any] = []
+
+    def make() -> Any:
+        made.append(kind())
+        return made[-1]
+
+    async def make_later() -> Any:
+        return make()
+
+    source = make_later if is_async else make
+    assert await net.lines(source).collect() == ["1", "2", "x"]
+    async with net.lines(source) as lines:
+        async for _ in lines:
+            break
+    with pytest.raises(RecordDataError):
+        await net.ndjson(source).drain()
+    with pytest.raises(RecordSizeError):
+        await net.json_seq(source, max_text=3).drain()
+    assert [each.closed for each in made] == [1] * 4
+
+
+async def test_a_plain_file_that_a_function_opens_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "log.gz").write_bytes(gzip.compress(b"a\nb\n"))
+    files: list[Any] = []
+
+    def unpacked() -> gzip.GzipFile:
+        files.append(gzip.GzipFile(tmp_path / "log.gz"))
+        return files[-1]
+
+    async with net.lines(unpacked) as lines:
+        assert await anext(lines) == "a"
+    assert files[0].closed
 
 
 async def test_a_timed_out_step_loses_nothing() -> None:
@@ -584,6 +667,15 @@ async def test_a_process_without_a_pipe_is_refused() -> None:
         net.lines(process)
     await process.wait()
     await process.aclose()
+    made: list[Any] = []
+
+    async def make() -> Any:
+        made.append(await python("", stdout=DEVNULL))
+        return made[-1]
+
+    with pytest.raises(TypeError, match="stdout is a pipe"):
+        await net.lines(make).drain()
+    assert [process.returncode for process in made] == [0]
 
 
 @pytest.mark.real_time

@@ -376,7 +376,7 @@ async def test_runs_of_one_stream_count_for_themselves() -> None:
         ({"times": "3"}, TypeError, "times must be an integer"),
         ({"on": KeyboardInterrupt}, TypeError, "on must be a class derived from Exception"),
         ({"on": (OSError, 5)}, TypeError, "on must be a class derived from Exception"),
-        ({"on": 5}, TypeError, "on must be a function"),
+        ({"on": 5}, TypeError, "on must be a plain function, got 5"),
         ({"first": -1}, ValueError, "first must be finite and at least 0"),
         ({"cap": float("inf")}, ValueError, "cap must be finite"),
         ({"factor": 0.5}, ValueError, "factor must be finite and at least 1"),
@@ -384,7 +384,8 @@ async def test_runs_of_one_stream_count_for_themselves() -> None:
         ({"factor": "2"}, TypeError, "factor must be a number"),
         ({"factor": True}, TypeError, "factor must be a number"),
         ({"hook": 5}, TypeError, "hook must be a function"),
-        ({"random": 0.5}, TypeError, "random must be a function"),
+        ({"random": 0.5}, TypeError, "random must be a plain function, got 0.5"),
+        ({"random": anyio.sleep_forever}, TypeError, "random must be a plain function, got <"),
     ],
 )
 def test_wrong_policies(given: dict[str, Any], error: type[Exception], match: str) -> None:

@@ -5,6 +5,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,7 +130,6 @@ async def test_errors_name_the_call_and_the_stream() -> None:
 async def test_refuses_what_is_no_function() -> None:
     stream: Any = async_range(3)
     for call in (
-        stream.collect(3),
         stream.reduce(3),
         stream.for_each(3),
         stream.min(key=3),
@@ -137,3 +137,9 @@ async def test_refuses_what_is_no_function() -> None:
     ):
         with pytest.raises(TypeError, match="must be a function, plain or async, got 3"):
             await call
+
+
+@pytest.mark.parametrize("into", [3, anyio.sleep])
+async def test_what_makes_the_result_is_plain(into: Any) -> None:
+    with pytest.raises(TypeError, match="into must be a plain function, got "):
+        await async_range(3).collect(into)

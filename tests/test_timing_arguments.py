@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
+import anyio
 import pytest
 from contract import the
 from rows.clock import CLOCKED, ClockRow
@@ -74,8 +75,10 @@ def test_refuses_bad_weights() -> None:
     for wrong in ("1", True, [1]):
         with pytest.raises(TypeError, match=r"^max_weight must be a number, got "):
             batched(len, wrong)
-    with pytest.raises(TypeError, match=r"^weight must be a function, plain or async, got '1'$"):
+    with pytest.raises(TypeError, match=r"^weight must be a plain function, got '1'$"):
         batched(WRONG, 1)
+    with pytest.raises(TypeError, match=r"^weight must be a plain function, got <"):
+        batched(anyio.sleep, 1)
     for pair in ((len, None), (None, 1)):
         with pytest.raises(TypeError, match=r"^weight and max_weight belong together: give both"):
             batched(*pair)

@@ -24,6 +24,12 @@ def is_async(value: Any) -> bool:
     return any(map(inspect.iscoroutinefunction, functions))
 
 
+def plain(name: str, value: object) -> None:
+    """`value` must be a function whose result is used without waiting for it."""
+    if not callable(value) or is_async(value):
+        raise TypeError(f"{name} must be a plain function, got {value!r}")
+
+
 def listens(name: str, value: Any) -> bool:
     """`value` must be a function of no argument, or of one: whether it needs that."""
     result_function(name, value)

@@ -68,15 +68,13 @@ class Retry:
         if isinstance(on, (type, tuple)):
             exception_types("on", on)
         else:
-            check.function("on", on)
-            if check.is_async(on):
-                raise TypeError(f"on must be a plain function, got {on!r}")
+            check.plain("on", on)
         check.seconds("first", self.first)
         check.seconds("cap", self.cap)
         check.amount("factor", self.factor, 1)
         if self.hook is not None:
             check.function("hook", self.hook)
-        check.function("random", self.random)
+        check.plain("random", self.random)
 
     def __repr__(self) -> str:
         return label.instance(self)

@@ -1049,7 +1049,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         size = math.inf if n is None else check.integer("n", n, 1)
         most = math.inf if max_weight is None else check.positive("max_weight", max_weight)
         if weight is not None:
-            check.function("weight", weight)
+            check.plain("weight", weight)
 
         def batch() -> batching.Batch:
             return batching.Batch(size, weight, most)
@@ -2082,7 +2082,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         {0: 'a', 1: 'b', 2: 'c'}
         """
-        check.function("into", into)
+        check.plain("into", into)
         return await _terminals.collect(self, into)
 
     async def drain(self) -> None:

@@ -273,10 +273,58 @@ def test_a_source_that_is_not_there(capfd: Capture, tmp_path: Path) -> None:
     assert capfd.readouterr() == ("", message)
     assert main(["lines", "-", "-q", "a=b", "-o", str(out)]) == 2
     assert capfd.readouterr() == ("", "anystream: argument --query: only for a URL\n")
+    assert main(["lines", "-", "--read-timeout", "1", "-o", str(out)]) == 2
+    assert capfd.readouterr() == ("", "anystream: argument --read-timeout: only for a URL\n")
     with pytest.raises(SystemExit):
         main(["lines", "http://"])
     assert "argument URL|FILE|-: 'http://' must be a URL that begins" in capfd.readouterr().err
     assert out.read_text() == "old\n"
+
+
+@pytest.mark.parametrize("name", ["in", "link", "hard"])
+def test_a_file_is_not_replaced_by_its_own_lines(capfd: Capture, tmp_path: Path, name: str) -> None:
+    path, out = tmp_path / "in", tmp_path / name
+    path.write_text("a\n")
+    (tmp_path / "link").symlink_to(path)
+    (tmp_path / "hard").hardlink_to(path)
+    message = f"anystream: argument -o/--output: {str(out)!r} is also the file that is read\n"
+    assert main(["lines", str(path), "-o", str(out)]) == 2
+    assert capfd.readouterr() == ("", message)
+    with path.open("rb") as file, start("lines", "-", "-o", str(out), stdin=file) as process:
+        assert process.communicate(timeout=30)[1].decode() == message
+    assert path.read_text() == "a\n"
+
+
+def test_a_file_does_not_grow_by_its_own_lines(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_text("a\n")
+    with path.open("ab") as file, start("lines", str(path), stdout=file) as process:
+        message = process.communicate(timeout=30)[1].decode()
+    assert message == "anystream: standard output is also the file that is read\n"
+    assert path.read_text() == "a\n"
+
+
+def test_a_device_may_be_read_and_written(capfd: Capture) -> None:
+    assert main(["lines", os.devnull, "-o", os.devnull]) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("command", ["pages", "sse"])
+@pytest.mark.parametrize("there", [False, True])
+def test_the_output_is_not_replaced_by_the_place(
+    server: Server, capfd: Capture, tmp_path: Path, command: str, there: bool
+) -> None:
+    state, out = tmp_path / "state", tmp_path / "out"
+    url = f"{server.url}/{'events' if command == 'sse' else 'next'}?n=2"
+    if there:
+        assert main([command, url, "--resume", str(state), "-o", str(out)]) == 0
+    before = state.read_text() if there else None
+    capfd.readouterr()
+    same = f"{tmp_path}/./state"
+    assert main([command, url, "--resume", str(state), "-o", same]) == 2
+    problem = f"anystream: argument -o/--output: {same!r} is also the file of --resume\n"
+    assert capfd.readouterr() == ("", problem)
+    assert (state.read_text() if state.exists() else None) == before
 
 
 @posix

@@ -97,6 +97,8 @@ def test_a_port_that_is_taken(capsys: Capture) -> None:
     [
         ("watched_program", "is not of the form MODULE:FUNCTION"),
         (":short", "is not of the form MODULE:FUNCTION"),
+        ("./watched_program.py:short", "is not of the form MODULE:FUNCTION"),
+        (".watched_program:short", "is not of the form MODULE:FUNCTION"),
         ("no_such_program:short", "cannot find no_such_program:short: No module named"),
         ("watched_program:none", "has no attribute 'none'"),
         ("watched_program:number", "watched_program:number is not a function"),

@@ -1,6 +1,7 @@
 """The lines and JSON documents of bodies, as they come in, and how a body is left."""
 
 import gzip
+import io
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -223,6 +224,12 @@ PAIRS = "headers must be a mapping of str to str, or a list of such pairs, got a
         ({"headers": 5}, TypeError, PAIRS + "int that is neither"),
         ({"method": 5}, TypeError, "method must be a str, got 5"),
         ({"content": b"a", "json": 1}, ValueError, "give content or json, not both"),
+        (
+            {"content": [b"a"]},
+            TypeError,
+            "content must be str, bytes or an async iterable of bytes",
+        ),
+        ({"content": io.BytesIO()}, TypeError, "an async iterable of bytes, got BytesIO"),
     ],
 )
 def test_what_is_none_of_a_request(
@@ -454,7 +461,7 @@ async def test_silence_is_an_error_if_it_lasts_too_long(library: Any) -> None:
 
 def test_what_holds_a_connection() -> None:
     client, request = Client(None), BodyRequest("http://test/", "GET", None, None, None, None)
-    openings = Openings(None, 0, cast("Any", None))
+    openings = Openings(request, None, 0, cast("Any", None))
     for response in (None, RESPONSE):
         body = Body(request, client, openings, response)
         events = EventSource(request, client, openings, Decoder("a test", 1), response)

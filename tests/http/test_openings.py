@@ -1,6 +1,8 @@
 """What a body's errors say, and when a server that refuses is asked again."""
 
 import json
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -9,7 +11,7 @@ from anyio.abc import SocketStream
 from clients import Reply, Server, client_of
 from sockets import serving
 
-from anystream import Retry
+from anystream import Retry, Stream, StreamConsumedError
 from anystream.http import (
     BodyStatusError,
     BodyTypeError,
@@ -294,3 +296,114 @@ def test_arguments_are_checked(read: Any, options: Any, error: type[Exception], 
 def test_how_it_is_written() -> None:
     stream = lines("http://test/", retry=None, max_retry_after=5)
     assert repr(stream) == "lines('http://test/', retry=None, max_retry_after=5)"
+
+
+# -- content that can be read only once ---------------------------------------------------------
+
+
+async def parts() -> AsyncGenerator[bytes, None]:
+    yield b"a"
+    yield b"b"
+
+
+class Parts:
+    """An async iterator, and no generator."""
+
+    def __init__(self) -> None:
+        self.rest = [b"a", b"b"]
+
+    def __aiter__(self) -> "Parts":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self.rest:
+            raise StopAsyncIteration
+        return self.rest.pop(0)
+
+
+@pytest.fixture(params=["generator", "iterator", "file"])
+def content(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Any]:
+    path = tmp_path / "content"
+    path.write_bytes(b"ab")
+    with path.open("rb") as file:
+        kinds = {"generator": parts, "iterator": Parts, "file": lambda: anyio.wrap_file(file)}
+        yield kinds[request.param]()
+
+
+def sent(server: Server) -> list[bytes]:
+    return [request.content for request in server.requests]
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("read", READERS)
+async def test_content_that_is_used_up_is_not_sent_again(
+    library: Any, read: Any, content: Any
+) -> None:
+    server = Server(library, [no(503), good(read)])
+    error = await error_of(read, server, method="PUT", content=content, retry=FIXED)
+    assert error.status == 503
+    assert sent(server) == [b"ab"]
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("read", READERS)
+async def test_another_opening_sends_no_empty_content(
+    library: Any, read: Any, content: Any
+) -> None:
+    server = Server(library, [good(read), good(read)])
+    stream = read("http://test/", client=server.client, method="PUT", content=content)
+    assert await stream.count() == 1
+    with pytest.raises(StreamConsumedError, match="content can be read only once"):
+        await stream.count()
+    assert sent(server) == [b"ab"]
+
+
+@pytest.mark.real_time
+async def test_a_redirect_sends_no_empty_content(library: Any, content: Any) -> None:
+    came: list[bytes] = []
+
+    class Transport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        async def handle_async_request(self, request: Any) -> Any:
+            came.append(b"".join([part async for part in request.stream]))
+            return library.Response(307, headers={"location": "/there"})
+
+    async with library.AsyncClient(transport=Transport(), follow_redirects=True) as client:
+        with pytest.raises(StreamConsumedError, match="content can be read only once"):
+            await lines("http://test/", client=client, method="PUT", content=content).drain()
+    assert came == [b"ab"]
+
+
+async def test_events_end_with_the_body_where_the_content_is_used_up(library: Any) -> None:
+    server = Server(library, [good(sse), good(sse)])
+    events = sse("http://test/", client=server.client, method="PUT", content=parts(), retry=FIXED)
+    assert await events.count() == 1
+    assert sent(server) == [b"ab"]
+
+
+@pytest.mark.parametrize("read", READERS)
+async def test_content_that_was_not_begun_is_sent_by_the_next_attempt(
+    library: Any, read: Any
+) -> None:
+    server = Server(library, [good(read)])
+    fails = iter([library.ConnectError("no")])
+
+    class Transport(library.MockTransport):  # type: ignore[misc, name-defined]
+        async def handle_async_request(self, request: Any) -> Any:
+            for error in fails:
+                raise error
+            return await super().handle_async_request(request)
+
+    server.client = library.AsyncClient(transport=Transport(server.answer))
+    assert await count(read, server, method="PUT", content=parts(), retry=FIXED) == 1
+    assert sent(server) == [b"ab"]
+
+
+@pytest.mark.parametrize("content", [b"ab", "ab", Stream(parts)], ids=["bytes", "text", "stream"])
+@pytest.mark.parametrize("read", READERS)
+async def test_other_content_is_sent_whole_each_time(library: Any, read: Any, content: Any) -> None:
+    server = Server(library, [no(503), good(read), good(read)])
+    stream = read(
+        "http://test/", client=server.client, method="PUT", content=content, retry=FIXED
+    ).take(1)
+    assert [await stream.count(), await stream.count()] == [1, 1]
+    assert sent(server) == [b"ab"] * 3

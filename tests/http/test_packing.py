@@ -12,7 +12,7 @@ from clients import Reply, Server
 from splits import one_by_one
 
 from anystream import Retry, Stream
-from anystream.http import BodyCutError, BodyDataError, RecordSizeError, lines, sse
+from anystream.http import BodyCutError, BodyDataError, RecordSizeError, fetch_all_pages, lines, sse
 from anystream.http._packing import PACKED, Packing, Unpacker
 
 
@@ -106,6 +106,18 @@ async def test_a_body_that_is_not_what_it_says(library: Any, extra: bytes) -> No
 async def test_an_empty_body_is_not_packed(library: Any) -> None:
     reply = text(content_encoding="gzip", content_length="0")
     assert await from_reply(library, reply).collect() == []
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 205)])
+async def test_a_response_without_a_body_is_not_cut(library: Any, method: str, status: int) -> None:
+    reply = text(status=status, content_encoding="gzip", content_length="26")
+    assert await from_reply(library, reply, method=method).collect() == []
+
+
+@pytest.mark.parametrize("read", [sse, fetch_all_pages])
+async def test_no_content_is_not_packed(library: Any, read: Any) -> None:
+    server = Server(library, [text(status=204, content_encoding="gzip")])
+    assert await read("http://test/", client=server.client).collect() == []
 
 
 async def test_other_codings_are_left_to_the_client(library: Any) -> None:

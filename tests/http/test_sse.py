@@ -258,11 +258,21 @@ async def test_any_other_status_ends_it(library: Any, status: int) -> None:
     assert server.open == 0
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "", "text/event-streams"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "", "text/event-streams", "text/event-stream, text/html"]
+)
 async def test_another_content_type_ends_it(library: Any, kind: str) -> None:
     server = Server(library, [Reply(one(1), kind=kind)])
     with pytest.raises(BodyTypeError, match=f"the content type is '{kind}', not text/event"):
         await sse("http://test/", client=server.client).drain()
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/event-stream, text/event-stream", "text/html, text/event-stream; a=b, x"]
+)
+async def test_of_several_content_types_the_last_is_taken(library: Any, kind: str) -> None:
+    server = Server(library, [Reply(one(1), kind=kind), Reply(status=204)])
+    assert await sse("http://test/", client=server.client).count() == 1
 
 
 @pytest.mark.parametrize("kind", ["text/event-stream;charset=latin-1", " Text/Event-Stream ; x=y"])

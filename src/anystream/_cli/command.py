@@ -11,6 +11,7 @@ from .. import Retry
 from ..http import IncompleteWarning
 from . import clients, shown
 from .endings import CommandError
+from .output import unless_same
 from .resume import Resume, open_output
 from .secrets import Secrets, credentials, is_credential, without_user
 from .session import Session
@@ -96,6 +97,7 @@ class Command(ABC):
         options = self.options
         if not options.resume:
             return None
+        unless_same(options.output, options.resume, "the file of --resume")
         query = [
             (name, "" if is_credential(name, value) else value) for name, value in options.query
         ]

@@ -18,6 +18,7 @@ from . import clients
 from .columns import DECODER, lines_of
 from .command import Command
 from .endings import UNPRINTABLE, UsageError
+from .output import unless_same
 from .values import as_option, hidden, is_url
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class LinesCommand(LiveCommand[str]):
             if getattr(options, name):
                 raise UsageError(f"argument {as_option(name)}: only for a URL")
         self.fd = standard_input() if options.source == "-" else self.opened(options.source)
+        unless_same(options.output, self.fd, "the file that is read")
 
     def opened(self, path: str) -> int:
         try:
@@ -177,6 +179,7 @@ ONLY_FOR_URLS = (
     "cacert",
     "insecure",
     "proxy",
+    "read_timeout",
 )
 
 

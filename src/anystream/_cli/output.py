@@ -115,6 +115,26 @@ def is_empty(pipe: int) -> bool:
     return not any(unread)
 
 
+def unless_same(path: str | None, other: str | int, what: str) -> None:
+    """Raise `UsageError` if the output would replace another file of the run, or grow it."""
+    if path is None and sys.stdout is None:
+        return
+    if identity(1 if path is None else path) == identity(other):
+        output = "standard output" if path is None else f"argument -o/--output: {path!r}"
+        raise UsageError(f"{output} is also {what}")
+
+
+def identity(file: str | int) -> object:
+    """What all names and descriptors of a regular file have in common."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return os.path.realpath(str(file))
+    except OSError:  # who opens it will say so
+        return object()
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else object()
+
+
 def open_file(path: str, *, append: bool, ours: bool) -> int:
     flags = os.O_CREAT | getattr(os, "O_BINARY", 0)
     flags |= os.O_RDWR if append else os.O_WRONLY | os.O_TRUNC

@@ -14,10 +14,9 @@ from anyio.lowlevel import checkpoint
 
 from .. import _labels as label
 from .._core.contracts import Owner, Source, SourceDefaults
-from .._core.driver import resolved
 from .._errors import CleanupTimeoutError, StreamError
 from .._sources.of_asyncio import CHUNK, end_process, in_bytes, is_process, reader_of
-from .._sources.origins import FromAsync, OneShot, Wrapper, has_refused, is_maker, opener_of
+from .._sources.origins import Deferred, FromAsync, OneShot, has_refused, is_maker, opener_of
 
 POSIX = os.name == "posix"
 
@@ -34,6 +33,20 @@ class ProcessExitError(StreamError):
 
 def chunks(source: Any) -> Callable[[Owner], Source]:
     """A function that opens what gives bytes for a run."""
+    if is_maker(source):
+        return lambda owner: Made(source, owner)
+    if not has_bytes(source):
+        return opener_of(source)
+    if isinstance(source, (str, os.PathLike)):
+        return lambda owner: as_chunks(source, owner)
+    return OneShot(source, as_chunks)
+
+
+def has_bytes(source: Any) -> bool:
+    """Whether it is read in a way of its own, and not as the chunks that it gives.
+
+    Raises `TypeError` for what is no source of bytes.
+    """
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise TypeError(
             "source must yield bytes; wrap in-memory data in a list, e.g. lines([data]):"
@@ -42,14 +55,11 @@ def chunks(source: Any) -> Callable[[Owner], Source]:
     process = isinstance(source, Process) or is_process(source)
     if process and source.stdout is None:
         raise TypeError("source must be a process whose stdout is a pipe, got one without")
-    if isinstance(source, (str, os.PathLike)):
-        return lambda owner: as_chunks(source, owner)
-    if process or isinstance(source, AsyncFile) or reader_of(source) is not None:
-        return OneShot(source, as_chunks)
-    if is_maker(source):
-        make: Any = source  # which the checks narrow to nothing
-        return lambda owner: Made(make, owner)
-    return opener_of(source)
+    return (
+        process
+        or isinstance(source, (str, os.PathLike, AsyncFile))
+        or reader_of(source) is not None
+    )
 
 
 def as_chunks(value: Any, owner: Owner) -> Source:
@@ -64,23 +74,16 @@ def as_chunks(value: Any, owner: Owner) -> Source:
     return Output(value, owner)
 
 
-class Made(Wrapper):
+class Made(Deferred):
     """A function that makes what gives bytes; it is called when the first batch is asked for."""
 
-    def __init__(self, make: Callable[[], Any], owner: Owner) -> None:
-        self.make = make
-        self.owner = owner
-
-    async def batch(self) -> Iterator[Any] | None:
-        if self.source is None:
-            self.owner.unless_over()
-            made = await resolved(self.make(), self.owner)
-            try:
-                self.source = chunks(made)(self.owner)
-            except BaseException:
-                has_refused(made, self.owner)
-                raise
-        return await self.source.batch()
+    def source_of(self, made: Any, owner: Owner) -> Source:
+        try:
+            own = has_bytes(made)
+        except BaseException:
+            has_refused(made, owner)
+            raise
+        return as_chunks(made, owner) if own else super().source_of(made, owner)
 
 
 class Output(FromAsync):

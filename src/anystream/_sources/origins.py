@@ -276,7 +276,7 @@ class Wrapper(SourceDefaults):
     async def begin(self, made: Any, owner: Owner) -> None:
         """Open what a function has made; if it is over by now, only to close it again."""
         over = owner.over
-        source = as_source(made, owner, made=True)
+        source = self.source_of(made, owner)
         if isinstance(source, Managed):
             await source.enter()  # and only then it is there: else it is made again
             over = owner.over
@@ -284,6 +284,10 @@ class Wrapper(SourceDefaults):
         if over:
             await owner.finish(self.source)
             owner.unless_over()
+
+    def source_of(self, made: Any, owner: Owner) -> Source:
+        """What a function has made, as a source that closes it."""
+        return as_source(made, owner, made=True)
 
     def close(self, owner: Owner) -> Awaitable[None]:
         return nothing() if self.source is None else self.source.close(owner)

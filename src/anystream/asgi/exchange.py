@@ -32,7 +32,7 @@ class Exchange:
     async def run(
         self,
         pieces: Callable[[], Awaitable[Stream[bytes]]],
-        last_words: Callable[[Exception], bytes],
+        last_words: Callable[[Exception], Awaitable[bytes]],
     ) -> None:
         """Send what `pieces` gives, and after an error what `last_words` says."""
         async with create_task_group() as tasks:
@@ -61,7 +61,7 @@ class Exchange:
         self.scope.cancel()
 
     async def respond(
-        self, pieces: Stream[bytes], last_words: Callable[[Exception], bytes]
+        self, pieces: Stream[bytes], last_words: Callable[[Exception], Awaitable[bytes]]
     ) -> None:
         words = b""
         try:
@@ -71,7 +71,7 @@ class Exchange:
         except Exception as exc:
             self.failure = exc  # also if the client leaves during the last words
             if self.started and not self.scope.cancel_called:
-                words = last_words(exc)
+                words = await last_words(exc)
         if words:
             await self.send(words)
         elif self.failure is None:

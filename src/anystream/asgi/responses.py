@@ -110,7 +110,7 @@ class StreamResponse(Base):
     async def _pieces(self, scope: Scope) -> Stream[bytes]:
         return self._source.map(as_bytes)
 
-    def _last_words(self, error: Exception) -> bytes:
+    async def _last_words(self, error: Exception) -> bytes:
         """What is sent after an error in the middle."""
         return b""
 
@@ -147,7 +147,7 @@ class JSONLinesResponse(StreamResponse):
         *,
         dumps: Callable[[Any], str | bytes] = compact,
     ) -> None:
-        check.function("dumps", dumps)
+        check.plain("dumps", dumps)
         self._dumps: Dumps = dumps
         self._prepare(content, status_code, headers, media_type, background)
 
@@ -175,9 +175,9 @@ class EventResponse(StreamResponse):
     status is sent with the first item or comment, so that the connection of a quiet stream is
     opened as well.
 
-    After an error in the middle, what `on_error` gives for it is sent as the last item, or nothing
-    if that is None, and then the error is raised. The default is an event of the type `error` that
-    tells nothing else. All else is as with `StreamResponse`.
+    After an error in the middle, what `on_error`, plain or async, gives for it is sent as the last
+    item, or nothing if that is None, and then the error is raised. The default is an event of the
+    type `error` that tells nothing else. All else is as with `StreamResponse`.
 
     Raises `ValueError` if `heartbeat` is not positive.
 
@@ -205,7 +205,7 @@ class EventResponse(StreamResponse):
         dumps: Callable[[Any], str | bytes] = compact,
         on_error: Callable[[Exception], object] = internal,
     ) -> None:
-        check.function("dumps", dumps)
+        check.plain("dumps", dumps)
         check.function("on_error", on_error)
         if heartbeat is not None:
             check.seconds("heartbeat", heartbeat, zero=False)
@@ -234,8 +234,10 @@ class EventResponse(StreamResponse):
     def _encode(self, item: Any) -> bytes:
         return as_event(item, self._dumps)
 
-    def _last_words(self, error: Exception) -> bytes:
+    async def _last_words(self, error: Exception) -> bytes:
         event = self._on_error(error)
+        if isawaitable(event):
+            event = await event
         return b"" if event is None else self._encode(event)
 
 

@@ -66,6 +66,14 @@ def place(what: Any) -> str:
         return repr(what)
 
 
+def request_of(response: Any) -> Any:
+    """The request that was answered; None for a response that was made by hand."""
+    try:
+        return response.request
+    except RuntimeError:
+        return None
+
+
 AS_IT_COMES: dict[str, Any] = {"stream": True, "follow_redirects": False}
 """How a request is sent: the body of the response is left to be read, a redirect to be judged."""
 

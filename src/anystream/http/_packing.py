@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 from .._core.driver import EMPTY
+from ._clients import request_of
 from ._errors import BodyCutError, BodyDataError
 
 PIECE = 65_536
@@ -16,6 +17,10 @@ LAYERS = 5
 
 PACKED = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """The content codings of which we can tell whether they were cut, as zlib knows them."""
+
+
+WITHOUT_BODY = (204, 205, 304)
+"""The statuses that come without a body: RFC 9110, section 15."""
 
 
 class Unpacker:
@@ -85,9 +90,16 @@ class Packing:
         return EMPTY
 
 
+def is_without_body(response: Any) -> bool:
+    """Whether there is none, whatever the headers say of how it would be packed."""
+    head = getattr(request_of(response), "method", "") == "HEAD"
+    empty = response.headers.get("content-length") == "0"
+    return head or empty or response.status_code in WITHOUT_BODY
+
+
 def forms(response: Any) -> list[int] | None:
     """What a body is packed in, as zlib knows it; None if another coding is among it."""
-    if response.headers.get("content-length") == "0":
+    if is_without_body(response):
         return None
     codings = response.headers.get("content-encoding", "").lower().split(",")
     names = [name for part in codings if (name := part.strip()) not in ("", "identity")]

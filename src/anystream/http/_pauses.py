@@ -27,17 +27,24 @@ def wanted_pause(headers: Mapping[str, str], now: float | None = None) -> float 
     given = lowered(headers)
     date = timestamp(given.get("date", ""))  # by the server's own clock, if it tells the time
     here = date if date is not None else time.time() if now is None else now
-    milliseconds = given.get("retry-after-ms", "").strip()
-    if SECONDS.fullmatch(milliseconds):
-        return min(float(milliseconds) / 1000, AGES)
-    after = given.get("retry-after", "").strip()
-    if SECONDS.fullmatch(after):
-        return min(float(after), AGES)
+    milliseconds = longest(given.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    after = given.get("retry-after", "")
+    seconds = longest(after)
+    if seconds is not None:
+        return seconds
     moment = timestamp(after)
     if moment is not None:
         return max(0.0, moment - here)
     pauses = [seconds_until(reset, here) for reset in resets(given)]
     return max((pause for pause in pauses if pause is not None), default=None)
+
+
+def longest(value: str) -> float | None:
+    """The number in a header, which a proxy may have added once more; None if it holds others."""
+    parts = [part.strip() for part in value.split(",")]
+    return min(max(map(float, parts)), AGES) if all(map(SECONDS.fullmatch, parts)) else None
 
 
 def is_spent(headers: Mapping[str, str]) -> bool:

@@ -41,7 +41,7 @@ def run_watched(path: str, backend: str, port: int) -> int:
 
 def found(path: str) -> Callable[[], Awaitable[Any]]:
     module, _, name = path.partition(":")
-    if not (module and name):
+    if not (name and all(part.isidentifier() for part in module.split("."))):
         raise NoSuchFunctionError(f"{path!r} is not of the form MODULE:FUNCTION")
     sys.path.insert(0, "")  # as `python -m` has it
     try:

@@ -12,7 +12,7 @@ from ..._stream import Stream
 from .._clients import Client, place
 from .live import Body, live
 from .openings import MAX_PAUSE, Openings, checked_policy
-from .requests import BodyRequest, named_request
+from .requests import BodyRequest, as_content, named_request
 
 if TYPE_CHECKING:
     import httpx
@@ -51,6 +51,8 @@ def lines(
     with `Retry-After`. The pause is as long as the server asks for, unless that is more than
     `max_retry_after` seconds, which is an error. Other methods than GET and HEAD are tried again
     only if a policy is given; with None nothing is. Once the body has begun, no error is made good.
+    `content` that can be read only once, such as an async generator, is never sent again: to open
+    the stream again is a `StreamConsumedError` in its step then.
 
     A line is what `anystream.net.lines` takes for one. The body is read in a task of its own, from
     the opening on and up to eight chunks ahead, so a cancelled step may be repeated and loses
@@ -71,7 +73,7 @@ def lines(
     ...         async for line in log:
     ...             print(line)
     """
-    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
     given = Options(client, retry, max_retry_after, max_line)
     return body("lines", request, given, "max_line", line_row)
 
@@ -133,7 +135,7 @@ def ndjson(
     ...         async for change in changes:
     ...             print(change["id"])
     """
-    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
     given = Options(client, retry, max_retry_after, max_line, loads)
     return body("ndjson", request, given, "max_line", document_row)
 
@@ -194,7 +196,7 @@ def json_seq(
     ...         async for reading in readings:
     ...             print(reading)
     """
-    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
     given = Options(client, retry, max_retry_after, max_text, loads)
     return body("json_seq", request, given, "max_text", text_row)
 
@@ -219,7 +221,7 @@ def body(
     fn = checked_loads(given.loads)
 
     def open_it(response: Any, owner: Owner) -> Body:
-        openings = Openings(policy, longest, owner)
+        openings = Openings(request, policy, longest, owner)
         return Body(request, Client(given.client), openings, response)
 
     extra = () if fn is None else (fn,)

@@ -8,7 +8,7 @@ from ..._core.contracts import Owner
 from ..._labels import visible
 from ..._operators.recover import in_except
 from ..._retry import Backoff, Retry, checked_retry
-from .._clients import place
+from .._clients import place, request_of
 from .._errors import (
     BodyCutError,
     BodyStatusError,
@@ -38,12 +38,20 @@ def checked_policy(request: BodyRequest, retry: Any, default: Retry) -> Retry | 
 class Openings:
     """The attempts in a row, by a policy; None makes no further one."""
 
-    def __init__(self, policy: Retry | None, longest: float, owner: Owner) -> None:
-        self.policy = policy
+    def __init__(
+        self, request: BodyRequest, policy: Retry | None, longest: float, owner: Owner
+    ) -> None:
+        self.request = request
+        self.given = policy
         self.longest = longest  # seconds that the server may ask for
         self.owner = owner
         self.backoff: Backoff = Backoff(policy or Retry(times=0))
         self.due: float = 0.0  # when to ask again
+
+    @property
+    def policy(self) -> Retry | None:
+        """The one that holds: what cannot be sent again is not."""
+        return None if self.request.is_spent else self.given
 
     async def wait(self) -> None:
         self.owner.unless_over()
@@ -113,14 +121,6 @@ def passes(answer: ErrorResponse | None) -> bool:
     asks = not answer.headers.keys().isdisjoint(("retry-after", "retry-after-ms"))
     limited = answer.status == 403 and is_spent(answer.headers)
     return answer.status in (429, 503) or asks or limited
-
-
-def request_of(response: Any) -> Any:
-    """The request that was answered; None for a response that was made by hand."""
-    try:
-        return response.request
-    except RuntimeError:
-        return None
 
 
 def leads_to(response: Any) -> str:

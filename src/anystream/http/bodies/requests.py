@@ -1,10 +1,13 @@
 """What is sent for a body: a URL with the arguments beside it, or a request of the user's."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from anyio import AsyncFile
+
 from ... import _args as check
+from ..._errors import StreamConsumedError
 from ..._recipe import named_call_showing
 from .._clients import (
     AS_IT_COMES,
@@ -41,6 +44,36 @@ def is_request(what: object) -> bool:
     return hasattr(what, "method") and hasattr(what, "url") and not is_response(what)
 
 
+class Once:
+    """Content that can be read only once: a second reading is an error, and not an empty body."""
+
+    def __init__(self, parts: AsyncIterable[bytes]) -> None:
+        self.parts = parts
+        self.begun = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        if self.begun:
+            raise StreamConsumedError(
+                "content can be read only once, and has been sent before; to send it again, pass"
+                " bytes, or what can be read again, such as Stream(fn)"
+            )
+        self.begun = True
+        return aiter(self.parts)
+
+
+def as_content(given: Any) -> Any:
+    """What is sent as the content; it tells whether it can be sent again."""
+    parts = given  # which the check narrows to types that are only half known
+    return Once(parts) if isinstance(given, (AsyncIterator, AsyncFile)) else given
+
+
+def check_content(given: object) -> None:
+    """`given` must be what an async client sends; its value is not shown, as it may be a secret."""
+    if given is not None and not isinstance(given, (str, bytes, AsyncIterable)):
+        kind = type(given).__name__
+        raise TypeError(f"content must be str, bytes or an async iterable of bytes, got {kind}")
+
+
 @dataclass(frozen=True)
 class BodyRequest:
     """What is sent for each opening: a URL with the arguments beside it, or a whole request."""
@@ -59,6 +92,7 @@ class BodyRequest:
         check_client(client)
         check.text("method", self.method)
         check_headers(self.headers)
+        check_content(self.content)
         if self.content is not None and self.json is not None:
             raise ValueError("give content or json, not both: a request has one body")
         if self.read_timeout is not None:
@@ -80,6 +114,11 @@ class BodyRequest:
                 raise TypeError(f"{argument} can be given only with a URL: a {kind} has its own")
         if kind == "request" and client is None:
             raise TypeError("client must be given to send a request")
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it cannot be sent again, since nothing is left of its content."""
+        return isinstance(self.content, Once) and self.content.begun
 
     @property
     def repeatable(self) -> bool:

@@ -18,7 +18,7 @@ from .._errors import BodyDataError
 from .events import Comment, Decoder, Event
 from .live import Connected, live
 from .openings import MAX_PAUSE, SHOWN, Openings, checked_policy, other_type
-from .requests import BodyRequest, named_request
+from .requests import BodyRequest, as_content, named_request
 
 if TYPE_CHECKING:
     import httpx
@@ -122,14 +122,14 @@ def sse(
         )
     if not isinstance(cast("Any", comments), bool):
         raise TypeError(f"comments must be True or False, got {comments!r}")
-    request = BodyRequest(what, method, headers, content, json, read_timeout)
+    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
     request.check("sse", client)
     policy = checked_policy(request, retry, RECONNECT)
     longest = check.seconds("max_retry_after", max_retry_after)
 
     def open_it(response: Any, owner: Owner) -> EventSource:
         decoder = Decoder(place(what), most, last_event_id, comments=comments)
-        openings = Openings(policy, longest, owner)
+        openings = Openings(request, policy, longest, owner)
         return EventSource(request, Client(client), openings, decoder, response)
 
     return live(open_it, request, lambda _: FlattenLists())
@@ -214,8 +214,7 @@ class EventSource(Connected):
             return
         if response.status_code != 200:
             raise await self.openings.refused(response)
-        kind = response.headers.get("content-type", "")
-        if kind.partition(";")[0].strip().lower() != "text/event-stream":
+        if media_type(response.headers.get("content-type", "")) != "text/event-stream":
             raise await other_type(response, "text/event-stream")
 
     async def lost(self, error: Exception | None) -> None:
@@ -252,6 +251,12 @@ class EventSource(Connected):
 def is_sendable(last_id: str) -> bool:
     """Whether a header can hold it."""
     return not any((char < " " and char != "\t") or char == "\x7f" for char in last_id)
+
+
+def media_type(value: str) -> str:
+    """That of a `Content-Type`; where a proxy has added another one, the last, as in browsers."""
+    kinds = [each.partition(";")[0].strip().lower() for each in value.split(",")]
+    return next((kind for kind in reversed(kinds) if "/" in kind), "")
 
 
 def has_event(items: list[Event | Comment]) -> bool:
