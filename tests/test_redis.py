@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from enum import Enum
 from functools import partial
+from http import HTTPStatus
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -691,6 +693,47 @@ async def test_an_item_that_is_no_entry(orders: Group) -> None:
     values = {"text": "a", b"bytes": bytearray(b"b"), "number": 1, "float": 0.5}
     await Stream([values]).into(redis.sink(orders.name, url=url))
     assert orders.entries("") == [{"text": "a", "bytes": "b", "number": "1", "float": "0.5"}]
+
+
+class Colour(str, Enum):  # noqa: UP042  # whose text is that of its name
+    RED = "red"
+
+
+class Real(float):
+    def __repr__(self) -> str:
+        return f"np.float64({float(self)})"  # as NumPy's
+
+
+class Integer:
+    """An integer of another library."""
+
+    def __index__(self) -> int:
+        return 100
+
+
+async def test_what_is_a_text_or_a_number_is_written_as_a_plain_one(orders: Group) -> None:
+    """Whatever its class makes of it."""
+    fields = {"status": HTTPStatus.OK, Colour.RED: Colour.RED, "price": Real(0.5)}
+    target: Any = redis.sink(orders.name, url=orders.server.url, maxlen=cast("Any", Integer()))
+    await Stream([fields]).into(target)
+    assert orders.entries("") == [{"status": "200", "red": "red", "price": "0.5"}]
+
+
+async def test_names_may_be_members_of_an_enum(orders: Group) -> None:
+    names: Any = Enum("names", [("ORDERS", orders.name), ("OUT", f"{orders.name}:out")], type=str)
+    await Stream([{"n": n} for n in range(2)]).into(redis.sink(names.ORDERS, url=orders.server.url))
+    fn = Until(2)
+
+    def convert(value: Any) -> Any:
+        fn(value)
+        return {"double": 2 // int(value["n"])}
+
+    messages = redis.group(names.ORDERS, group=Colour.RED, url=orders.server.url, attempts=1)
+    stream = messages.take_until(fn.over)
+    await stream.handle(convert, into=names.OUT, maxlen=cast("Any", Integer()))
+    assert orders.entries(":out") == [{"double": "2"}]
+    assert [each["dead:id"] for each in orders.entries(":dead")]
+    assert orders.server.ask("XINFO", "GROUPS", orders.name).split("\n")[1] == "red"
 
 
 # -- what goes wrong ----------------------------------------------------------------------------
