@@ -172,9 +172,10 @@ async def test_what_comes_after_the_last_read_is_given_back() -> None:
     plan = group()._plan
     holdings = Holdings(plan, "a", backend())
     holdings.stop()
-    holdings.came([redis.Message("1-1", 3, [b"a", b"b"], plan.decode, holdings)])
+    message = redis.Message("1-1", 3, [b"a", b"b"], plan.decode, holdings)
+    holdings.came([message])
     assert not holdings.waiting
-    assert holdings.outbox.given == [("1-1", AT_ONCE, 2)]
+    assert holdings.outbox.given == [(message, AT_ONCE, 2)]
 
 
 async def test_a_bare_loop_would_leave_its_task_behind() -> None:

@@ -153,7 +153,7 @@ class Membership:
     async def flush(self) -> None:
         """Tell the server all that was decided."""
         holdings = self.holdings
-        parcel = holdings.outbox.taken()
+        parcel = holdings.outbox.taken(holdings.held)
         self.is_telling = True
         try:
             answers = [
@@ -166,7 +166,7 @@ class Membership:
         finally:
             if self.is_telling:
                 holdings.outbox.put_back(parcel)
-        holdings.forget(parcel.ids())
+        holdings.forget(parcel.messages())
 
     # -- leaving -------------------------------------------------------------------------------
 
