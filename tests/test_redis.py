@@ -782,6 +782,43 @@ async def test_a_result_that_the_server_refuses_is_not_acknowledged(orders: Grou
     assert orders.pending() == 1
 
 
+async def test_what_is_held_when_the_server_refuses_a_command_is_given_back(orders: Group) -> None:
+    """As after any other error of the run: not before its calls have ended."""
+    await orders.fill(9)
+    into = f"{orders.name}:out"
+    orders.server.ask("SET", into, "text")
+    acknowledged: list[int] = []
+    given_back: list[bool] = []
+
+    async def convert(value: Any) -> Any:
+        if value["n"] == "0":
+            return value
+        try:
+            await anyio.sleep(0.1)
+            acknowledged.append(int(value["n"]))
+        finally:
+            given_back.append(orders.consumers() == [RELEASED])
+
+    with pytest.raises(RedisRefusedError, match="wrong kind of value"):
+        await orders(prefetch=5).handle(convert, concurrency=3, into=into)
+    assert given_back
+    assert not any(given_back)
+    assert orders.consumers() == [RELEASED]
+    fn = Until(9 - len(acknowledged))
+    with anyio.fail_after(10):  # and not after the lease
+        await orders().take_until(fn.over).handle(fn)
+    assert sorted([*fn.got, *acknowledged]) == [*range(9)]
+
+
+async def test_a_group_that_the_server_lets_nobody_join_is_not_joined(orders: Group) -> None:
+    await orders.fill(2)
+    orders.server.ask("SET", f"{orders.name}:dead", "text")
+    assert await orders().take(2).count() == 2
+    with pytest.raises(RedisRefusedError, match="wrong kind of value"):
+        await orders(attempts=1).first()
+    assert orders.consumers() == [RELEASED]
+
+
 async def test_a_group_that_is_deleted_is_made_again(orders: Group) -> None:
     await orders.fill(2)
     async with orders(lease=0.6) as messages:
