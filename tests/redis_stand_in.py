@@ -60,6 +60,7 @@ class StandIn:
         self.is_down = False
         self.has_last = False  # whether `consumer` of `keep` has one in its last attempt
         self.acked = 0
+        self.late: dict[str, float] = {}  # how long the answer to a script is on its way
 
     # -- what happens to it ----------------------------------------------------------------------
 
@@ -266,7 +267,11 @@ class Wire:
         server.commands[command[0].decode()] += 1
         if command[0] == b"XREADGROUP":
             return await self.read(command[3], command[5], command[7] / 1000)
-        return server.execute(command)
+        found = server.execute(command)
+        if command[1:2] and command[1] in server.late:
+            await anyio.sleep(server.late[command[1]])
+            self.check()
+        return found
 
     async def read(self, consumer: str, count: int, block: float) -> Any:
         server = self.host.server

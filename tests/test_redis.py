@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from enum import Enum
 from functools import partial
+from http import HTTPStatus
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -693,6 +695,47 @@ async def test_an_item_that_is_no_entry(orders: Group) -> None:
     assert orders.entries("") == [{"text": "a", "bytes": "b", "number": "1", "float": "0.5"}]
 
 
+class Colour(str, Enum):  # noqa: UP042  # whose text is that of its name
+    RED = "red"
+
+
+class Real(float):
+    def __repr__(self) -> str:
+        return f"np.float64({float(self)})"  # as NumPy's
+
+
+class Integer:
+    """An integer of another library."""
+
+    def __index__(self) -> int:
+        return 100
+
+
+async def test_what_is_a_text_or_a_number_is_written_as_a_plain_one(orders: Group) -> None:
+    """Whatever its class makes of it."""
+    fields = {"status": HTTPStatus.OK, Colour.RED: Colour.RED, "price": Real(0.5)}
+    target: Any = redis.sink(orders.name, url=orders.server.url, maxlen=cast("Any", Integer()))
+    await Stream([fields]).into(target)
+    assert orders.entries("") == [{"status": "200", "red": "red", "price": "0.5"}]
+
+
+async def test_names_may_be_members_of_an_enum(orders: Group) -> None:
+    names: Any = Enum("names", [("ORDERS", orders.name), ("OUT", f"{orders.name}:out")], type=str)
+    await Stream([{"n": n} for n in range(2)]).into(redis.sink(names.ORDERS, url=orders.server.url))
+    fn = Until(2)
+
+    def convert(value: Any) -> Any:
+        fn(value)
+        return {"double": 2 // int(value["n"])}
+
+    messages = redis.group(names.ORDERS, group=Colour.RED, url=orders.server.url, attempts=1)
+    stream = messages.take_until(fn.over)
+    await stream.handle(convert, into=names.OUT, maxlen=cast("Any", Integer()))
+    assert orders.entries(":out") == [{"double": "2"}]
+    assert [each["dead:id"] for each in orders.entries(":dead")]
+    assert orders.server.ask("XINFO", "GROUPS", orders.name).split("\n")[1] == "red"
+
+
 # -- what goes wrong ----------------------------------------------------------------------------
 
 
@@ -737,6 +780,43 @@ async def test_a_result_that_the_server_refuses_is_not_acknowledged(orders: Grou
     with pytest.raises(RedisRefusedError, match="wrong kind of value"):
         await orders().handle(lambda value: value, into=f"{orders.name}:out")
     assert orders.pending() == 1
+
+
+async def test_what_is_held_when_the_server_refuses_a_command_is_given_back(orders: Group) -> None:
+    """As after any other error of the run: not before its calls have ended."""
+    await orders.fill(9)
+    into = f"{orders.name}:out"
+    orders.server.ask("SET", into, "text")
+    acknowledged: list[int] = []
+    given_back: list[bool] = []
+
+    async def convert(value: Any) -> Any:
+        if value["n"] == "0":
+            return value
+        try:
+            await anyio.sleep(0.1)
+            acknowledged.append(int(value["n"]))
+        finally:
+            given_back.append(orders.consumers() == [RELEASED])
+
+    with pytest.raises(RedisRefusedError, match="wrong kind of value"):
+        await orders(prefetch=5).handle(convert, concurrency=3, into=into)
+    assert given_back
+    assert not any(given_back)
+    assert orders.consumers() == [RELEASED]
+    fn = Until(9 - len(acknowledged))
+    with anyio.fail_after(10):  # and not after the lease
+        await orders().take_until(fn.over).handle(fn)
+    assert sorted([*fn.got, *acknowledged]) == [*range(9)]
+
+
+async def test_a_group_that_the_server_lets_nobody_join_is_not_joined(orders: Group) -> None:
+    await orders.fill(2)
+    orders.server.ask("SET", f"{orders.name}:dead", "text")
+    assert await orders().take(2).count() == 2
+    with pytest.raises(RedisRefusedError, match="wrong kind of value"):
+        await orders(attempts=1).first()
+    assert orders.consumers() == [RELEASED]
 
 
 async def test_a_group_that_is_deleted_is_made_again(orders: Group) -> None:

@@ -45,6 +45,16 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "url is not a URL: Port could not be cast to integer value as 'high'",
     ),
+    "a database that is no number": (
+        lambda: group(url="redis://user:secret@localhost/orders"),
+        ValueError,
+        "the path of url must be the number of a database, got 'redis://localhost/orders'",
+    ),
+    "two databases": (
+        lambda: redis.sink("a", url="rediss://localhost:6379/1/2"),
+        ValueError,
+        "the path of url must be the number of a database, got 'rediss://localhost:6379/1/2'",
+    ),
     "no host": (
         lambda: group(url="redis://:secret@/0"),
         ValueError,
@@ -140,6 +150,15 @@ async def test_the_arguments_of_handle_are_checked(name: str) -> None:
     assert str(raised.value) == text
 
 
+@pytest.mark.parametrize("path", ["", "/", "/0", "/15", "/1/", "/?db=2"])
+def test_a_database_has_a_number(path: str) -> None:
+    assert group(url=f"redis://localhost{path}")
+
+
+def test_a_socket_has_a_path() -> None:
+    assert group(url="unix:///run/redis.sock")
+
+
 def test_what_is_written_down() -> None:
     secret = group(url="redis://user:secret@localhost", consumer="a").take_until(5)
     assert repr(secret) == "group('orders', group='billing', consumer='a').take_until(5)"
@@ -172,9 +191,10 @@ async def test_what_comes_after_the_last_read_is_given_back() -> None:
     plan = group()._plan
     holdings = Holdings(plan, "a", backend())
     holdings.stop()
-    holdings.came([redis.Message("1-1", 3, [b"a", b"b"], plan.decode, holdings)])
+    message = redis.Message("1-1", 3, [b"a", b"b"], plan.decode, holdings)
+    holdings.came([message])
     assert not holdings.waiting
-    assert holdings.outbox.given == [("1-1", AT_ONCE, 2)]
+    assert holdings.outbox.given == [(message, AT_ONCE, 2)]
 
 
 async def test_a_bare_loop_would_leave_its_task_behind() -> None:

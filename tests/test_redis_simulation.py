@@ -8,9 +8,10 @@ from typing import Any
 import anyio
 import pytest
 from redis_server import NEEDED, RedisServer, redis_server
-from redis_simulation import simulate
+from redis_simulation import LEASE, Simulation, simulate
 from redis_stand_in import RELEASED, StandIn
 
+from anystream.redis import memberships
 from anystream.redis.scripts import ALL, KEEP, LEAVE, PUBLISH, RELEASE, digest
 from anystream.testing import backend
 
@@ -27,6 +28,36 @@ async def test_more_consumers_cost_no_more_for_a_message() -> None:
     assert many.commands < few.commands * 1.1
     # All would come within a tenth of a second, and of half a second if that is chosen by chance.
     assert many.busiest < 0.5
+
+
+@pytest.mark.parametrize("lost", [None, "before it comes again", "after it has come again"])
+async def test_a_late_answer_is_not_about_what_has_come_since(
+    lost: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that was given back comes again before the answer to that, which may be lost."""
+    monkeypatch.setattr(memberships, "random", random.Random(1))  # it looks for messages at 0.7 s
+    trial = Simulation(1, 1)
+    server = trial.server
+    server.late[digest(RELEASE)] = 10.0
+    async with trial.stream(trial.hosts[0], 0) as messages:
+        server.add(1)
+        (await anext(messages)).release()
+        if lost == "before it comes again":
+            await anyio.sleep(0.1)
+            assert server.own(RELEASED)
+            server.break_down()
+            server.come_up()
+        again = await anext(messages)
+        if lost == "after it has come again":
+            server.break_down()
+            server.come_up()
+        with anyio.move_on_after(3 * LEASE) as scope:
+            await anext(messages)
+        assert scope.cancelled_caught
+        assert (again.attempt, server.pending[1].times) == (2, 2)
+        assert server.pending[1].consumer == "w0"
+        again.ack()
+    assert not server.pending
 
 
 class Both:

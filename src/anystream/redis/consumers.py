@@ -6,6 +6,7 @@ again. The task ends when the source is closed, which waits for that.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from math import inf
 from secrets import token_hex
@@ -23,7 +24,7 @@ from .._core.siblings import bare
 from .._operators.recover import in_except
 from .._retry import Backoff
 from .._stream import Stream
-from .errors import RedisConnectionError
+from .errors import RedisConnectionError, refusal
 from .holdings import Holdings
 from .memberships import Membership
 from .messages import Message
@@ -166,13 +167,28 @@ class Consumer(SourceDefaults):
         try:
             async with self.plan.connect(2) as links:
                 member = Membership(self.holdings, *links)
-                await member.join()
-                self.joined()
-                await member.serve()
+                try:
+                    await member.join()
+                    self.joined()
+                    await member.serve()
+                except Exception as exc:
+                    self.failure = refusal(exc, self.plan.place)
+                    if self.failure is None:
+                        raise
+                    await self.leave_refused(member)
         except RedisConnectionError as error:
             self.is_connected = False
             return error
         return None
+
+    async def leave_refused(self, member: Membership) -> None:
+        """Tell the reader, and leave the group when that has gone: it still handles messages."""
+        self.is_connected = True  # also if it has not joined
+        self.holdings.news.ring()
+        with suppress(Exception):  # the server may refuse this as well
+            await member.unblock()
+            await self.holdings.closing.wait()
+            await member.leave()
 
     def joined(self) -> None:
         self.is_connected = self.has_joined = True

@@ -63,6 +63,12 @@ def named(error: BaseException, place: StreamPlace) -> BaseException:
     return made
 
 
+def refusal(error: BaseException, place: StreamPlace) -> RedisRefusedError | None:
+    """What is raised in the place of an error, if the server has refused a command."""
+    found = named(error, place)
+    return found if isinstance(found, RedisRefusedError) else None
+
+
 def client_error() -> type[Exception]:
     from coredis import exceptions as of_client
 

@@ -143,13 +143,11 @@ class GroupStream(Stream[Message[T_co]]):
         check.integer("concurrency", concurrency, 1)
         if not callable(on_error):
             check.choice("on_error", on_error, ("release", "raise"))
-        if into is not None:
-            checked_name("into", into)
-        if maxlen is not None:
-            check.integer("maxlen", maxlen, 1)
+        target = None if into is None else checked_name("into", into)
+        longest = checked_length(maxlen)
         if maxlen is not None and into is None:
             raise TypeError(f"maxlen needs into, got maxlen={maxlen!r} alone")
-        one = Handler(fn, on_error, into, maxlen)
+        one = Handler(fn, on_error, target, longest)
         await self.map(one, concurrency=concurrency, ordered=False).drain()
 
     async def lag(self) -> Lag:
@@ -304,11 +302,11 @@ def group(
     ...     await orders.handle(charge, concurrency=8)
     """
     server = checked_server("redis.group", url)
-    for name, value in (("stream", stream), ("group", group), ("start", start)):
-        checked_name(name, value)
-    for name, given in (("consumer", consumer), ("dead", dead)):
-        if given is not None:
-            checked_name(name, given)
+    stream = checked_name("stream", stream)
+    group = checked_name("group", group)
+    start = checked_name("start", start)
+    consumer = None if consumer is None else checked_name("consumer", consumer)
+    dead = f"{stream}:dead" if dead is None else checked_name("dead", dead)
     if consumer == RELEASED:
         raise ValueError(f"consumer must not be {RELEASED!r}, which has what was given back")
     if dead == stream:
@@ -328,7 +326,7 @@ def group(
             prefetch=check.integer("prefetch", prefetch, 1),
             lease=seconds,
             attempts=None if attempts is None else check.integer("attempts", attempts, 1),
-            dead=f"{stream}:dead" if dead is None else dead,
+            dead=dead,
             start=start,
             decode=texts if decode is None else decode,
             retry=policy or Retry(times=None, first=min(FIRST, seconds / 12), cap=seconds / 3),
@@ -336,10 +334,16 @@ def group(
     )
 
 
-def checked_name(name: str, value: Any) -> None:
+def checked_name(name: str, value: Any) -> str:
+    """`value` as a plain `str`: the text of a member of an enum is that of its name."""
     check.text(name, value)
     if not value:
         raise ValueError(f"{name} must not be empty")
+    return str.__str__(value)
+
+
+def checked_length(maxlen: Any) -> int | None:
+    return None if maxlen is None else check.integer("maxlen", maxlen, 1)
 
 
 def checked_plain(name: str, value: Any, of: str) -> None:

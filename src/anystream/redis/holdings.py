@@ -93,7 +93,7 @@ class Holdings:
 
     def acknowledge(self, message: Message[Any]) -> None:
         if self.settles(message):
-            self.outbox.acked.append(message.id)
+            self.outbox.acked.append(message)
             self.told()
 
     def give_back(self, message: Message[Any], after: float) -> None:
@@ -110,13 +110,13 @@ class Holdings:
 
     def release(self, message: Message[Any], after: float, times: int) -> None:
         idle = self.plan.lease_ms - round(after * 1000) if after else AT_ONCE
-        self.outbox.given.append(Returned(message.id, idle, times))
+        self.outbox.given.append(Returned(message, idle, times))
         self.told()
 
     def publish(self, message: Message[Any], fields: Raw, target: str, longest: int | None) -> None:
         """Acknowledge it with an entry in another stream."""
         if self.settles(message):
-            self.outbox.entries.append(Entry(target, longest, message.id, fields))
+            self.outbox.entries.append(Entry(target, longest, message, fields))
             self.told()
 
     def has_failed(self, message: Message[Any], error: Exception) -> None:
@@ -179,10 +179,11 @@ class Holdings:
         most = self.plan.most_attempts
         return most > 1 and any(message.attempt >= most for message in self.held.values())
 
-    def forget(self, ids: list[str]) -> None:
-        """The server knows what was decided about these."""
-        for id in ids:
-            self.held.pop(id, None)
+    def forget(self, messages: list[Message[Any]]) -> None:
+        """The server knows what was decided about these, and not about what has come since."""
+        for message in messages:
+            if self.held.get(message.id) is message:
+                del self.held[message.id]
         self.has_less()
 
     def linger(self) -> None:

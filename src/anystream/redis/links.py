@@ -120,6 +120,9 @@ def checked_server(name: str, url: Any) -> ServerURL:
     check.choice("the scheme of url", scheme, SCHEMES)
     if place[:1] in ("", "/", ":") and scheme != "unix":
         raise ValueError(f"url must name a host, got {server.shown!r}")
+    database = place.partition("/")[2].removesuffix("/")
+    if database and not database.isdecimal() and scheme != "unix":  # the client would take 0
+        raise ValueError(f"the path of url must be the number of a database, got {server.shown!r}")
     return server
 
 

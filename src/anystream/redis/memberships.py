@@ -129,8 +129,11 @@ class Membership:
     async def end_reading(self) -> None:
         """Let the read that waits return, with what has come to it."""
         while self.is_reading:
-            await self.tell(b"CLIENT", b"UNBLOCK", self.reading.number)
+            await self.unblock()
             await anyio.sleep(AGAIN)
+
+    async def unblock(self) -> None:
+        await self.tell(b"CLIENT", b"UNBLOCK", self.reading.number)
 
     # -- telling -------------------------------------------------------------------------------
 
@@ -153,7 +156,7 @@ class Membership:
     async def flush(self) -> None:
         """Tell the server all that was decided."""
         holdings = self.holdings
-        parcel = holdings.outbox.taken()
+        parcel = holdings.outbox.taken(holdings.held)
         self.is_telling = True
         try:
             answers = [
@@ -166,15 +169,20 @@ class Membership:
         finally:
             if self.is_telling:
                 holdings.outbox.put_back(parcel)
-        holdings.forget(parcel.ids())
+        holdings.forget(parcel.messages())
 
     # -- leaving -------------------------------------------------------------------------------
 
     async def leave(self) -> None:
-        """Tell the rest, and let others have what is held."""
+        """Tell the rest, and let others have what is held, also if the rest is refused."""
+        try:
+            if self.holdings.outbox:
+                await self.flush()
+        finally:
+            await self.give_back()
+
+    async def give_back(self) -> None:
         plan, holdings = self.plan, self.holdings
-        if holdings.outbox:
-            await self.flush()
         await self.tell(
             *(b"EVALSHA", digest(LEAVE), 1, plan.stream, plan.group, holdings.consumer, RELEASED),
             *(AT_ONCE, int(plan.consumer is None), *holdings.held),

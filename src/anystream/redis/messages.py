@@ -155,12 +155,15 @@ def flat(name: str, item: Any) -> Raw:
 
 
 def as_bytes(name: str, value: Any) -> bytes:
+    """A number of a class of its own, such as an enum's or NumPy's, is written as a plain one."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(cast("bytes", value))
     if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return repr(value).encode()
+        return str.encode(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__repr__(value).encode()
+    if isinstance(value, float):
+        return float.__repr__(value).encode()
     raise TypeError(
         f"{name} must have fields of str, bytes, int or float, got {label.value(value)};"
         " write others as JSON"

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope, ClosedResourceError
 
-from .. import _args as check
 from .._core.backends import backend
 from .._core.owner import until
 from .._core.siblings import bare
 from .errors import StreamPlace
-from .groups import URL, checked_name, checked_plain
+from .groups import URL, checked_length, checked_name, checked_plain
 from .links import Connect, Link, checked_server
 from .messages import Raw, flat
 
@@ -170,10 +169,8 @@ def sink(
     ...     await ticker(1).map(measure).into(redis.sink("measurements", maxlen=100_000, url=url))
     """
     server = checked_server("redis.sink", url)
-    checked_name("stream", stream)
-    if maxlen is not None:
-        check.integer("maxlen", maxlen, 1)
+    place = StreamPlace(server.shown, checked_name("stream", stream))
+    longest = checked_length(maxlen)
     if encode is not None:
         checked_plain("encode", encode, "an item")
-    place = StreamPlace(server.shown, stream)
-    return Sink(server.connector(place), place, maxlen, encode)
+    return Sink(server.connector(place), place, longest, encode)
