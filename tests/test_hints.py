@@ -9,7 +9,7 @@ import re
 import time
 import typing
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,51 @@ OTHERS: dict[str, Callable[[Stream[Any], Any], Any]] = {
 def test_an_async_generator_function_is_refused_at_the_call(way: str, fn: Any) -> None:
     with pytest.raises(TypeError, match=r"(fn|key) gives async generators.*: use flat_map"):
         (OPERATORS | OTHERS)[way](async_range(3), fn)
+
+
+def twice(*items: object) -> Iterator[object]:
+    yield items
+    yield items
+
+
+class Twice:
+    def __call__(self, item: object) -> Iterator[object]:
+        yield item
+
+
+MAPS = {"map", "workers", "skip", "starmap"}  # which give on what they get
+CALLED: dict[str, Callable[[Stream[Any], Any], Any]] = {
+    **{name: made for name, made in OPERATORS.items() if name not in MAPS},
+    "for_each": lambda s, fn: s.for_each(fn),
+    "for_each in workers": lambda s, fn: s.for_each(fn, concurrency=2),
+}
+
+
+def begun(made: Any) -> Any:
+    return made.send(None) if isinstance(made, Coroutine) else made
+
+
+@pytest.mark.parametrize("way", [*CALLED, *OTHERS])
+@pytest.mark.parametrize("fn", [twice, Twice(), partial(twice)], ids=["fn", "object", "part"])
+def test_a_generator_function_is_refused_where_nothing_would_run_it(way: str, fn: Any) -> None:
+    with pytest.raises(TypeError, match=r"(fn|key) gives generators.*nobody would read"):
+        begun((CALLED | OTHERS)[way](async_range(3), fn))
+
+
+@pytest.mark.parametrize("way", CALLED)
+async def test_a_generator_is_refused_as_the_first_result(way: str) -> None:
+    with pytest.raises(TypeError, match=r"fn gives generators.*nobody would read.*<lambda>"):
+        made = CALLED[way](async_range(3), lambda item: twice(item))
+        await (made if isinstance(made, Coroutine) else made.collect())
+
+
+@pytest.mark.parametrize("way", ["map", "workers"])
+async def test_a_generator_is_a_result_of_map(way: str) -> None:
+    assert [next(each) async for each in OPERATORS[way](async_range(2), twice).as_generator()] == [
+        (0,),
+        (1,),
+    ]
+    assert await async_range(2).map(lambda n: twice(n)).flatten().count() == 4
 
 
 def test_the_newest_of_several_async_generators_is_read_by_another_operator() -> None:

@@ -380,6 +380,13 @@ async def test_an_error_may_end_it(orders: Group) -> None:
     assert orders.pending() == 2
 
 
+async def test_a_generator_is_an_error_and_acknowledges_nothing(orders: Group) -> None:
+    await orders.fill(1)
+    with pytest.raises(TypeError, match="fn gives generators"):
+        await orders().handle(lambda value: (each for each in [value]), on_error="raise")
+    assert orders.pending() == 1
+
+
 async def test_a_function_may_decide_about_an_error(orders: Group) -> None:
     await orders.fill(4)
     fn = Until(5)

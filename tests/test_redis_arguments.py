@@ -1,7 +1,7 @@
 """`anystream.redis` before there is a server: arguments, what is written down, and secrets."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -128,8 +128,17 @@ def test_arguments_are_checked_at_once(name: str) -> None:
     assert str(raised.value) == text
 
 
+def chunks(value: object) -> Iterator[object]:
+    yield value
+
+
 OF_HANDLE: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "fn": ({"fn": 5}, TypeError, "fn must be a function, plain or async, got 5"),
+    "a generator function": (
+        {"fn": chunks},
+        TypeError,
+        f"fn gives generators, whose items nobody would read: use flat_map, got {chunks!r}",
+    ),
     "concurrency": ({"concurrency": 0}, ValueError, "concurrency must be at least 1, got 0"),
     "on_error": (
         {"on_error": "skip"},

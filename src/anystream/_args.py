@@ -4,7 +4,7 @@ import inspect
 import math
 import operator
 import sys
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from types import FunctionType
 from typing import Any
@@ -32,7 +32,7 @@ def plain(name: str, value: object) -> None:
 
 def listens(name: str, value: Any) -> bool:
     """`value` must be a function of no argument, or of one: whether it needs that."""
-    result_function(name, value)
+    called_function(name, value)
     try:
         signature = inspect.signature(value)
     except ValueError:  # of some that are written in C
@@ -49,21 +49,30 @@ def listens(name: str, value: Any) -> bool:
 def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
     """`value` must be a function whose result is wanted, and not the items of its result.
 
-    The operator `instead` reads these.
+    The operator `instead` reads these. A plain generator is a result like any other.
     """
     function(name, value)
+    if has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction):
+        raise unread(name, value, "async generators", instead)
+
+
+def called_function(name: str, value: Any) -> None:
+    """`value` must be a function that a call runs, which that of a generator function does not."""
+    result_function(name, value)
+    if has_flag(value, inspect.CO_GENERATOR, inspect.isgeneratorfunction):
+        raise unread(name, value, "generators")
+
+
+def has_flag(value: Any, flag: int, has: Callable[[Any], bool]) -> bool:
+    """Whether a function has a flag of its code, for which `has` looks."""
     if isinstance(value, FunctionType):  # as nearly always, and `inspect` takes its time
-        gives_items = bool(value.__code__.co_flags & inspect.CO_ASYNC_GENERATOR)
-    else:
-        gives_items = any(map(inspect.isasyncgenfunction, (value, type(value).__call__)))
-    if gives_items:
-        raise unread(name, value, instead)
+        return bool(value.__code__.co_flags & flag)
+    return any(map(has, (value, type(value).__call__)))
 
 
-def unread(name: str, value: object, instead: str = "flat_map") -> TypeError:
+def unread(name: str, value: object, given: str, instead: str = "flat_map") -> TypeError:
     return TypeError(
-        f"{name} gives async generators, whose items nobody would read: use {instead}, got"
-        f" {value!r}"
+        f"{name} gives {given}, whose items nobody would read: use {instead}, got {value!r}"
     )
 
 

@@ -684,7 +684,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         a
         b
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         return self._then(lambda _: transform.Tap(fn))
 
     @named_call
@@ -825,7 +825,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [1, 3, 5]
         """
         keep = bool if fn is None else fn
-        check.result_function("fn", keep)
+        check.called_function("fn", keep)
         if executor is not None:
             plan = planned(keep, executor, concurrency, ordered, ahead, chunk, attempts)
             return self._in_executor(plan._replace(pairs=True))._also(lambda _: select.Kept())
@@ -878,7 +878,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [1, 2]
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         return self._then(lambda _: select.TakeWhile(fn))
 
     @named_call
@@ -890,7 +890,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [5, 1]
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         return self._then(lambda _: select.SkipWhile(fn))
 
     @named_call
@@ -916,7 +916,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         bound = None if remember is None else check.integer("remember", remember, 1)
         if key is None:
             return self._then(lambda _: select.Filter(select.memory(bound).new))
-        check.result_function("key", key)
+        check.called_function("key", key)
         return self._then(lambda _: select.New(key, select.memory(bound).new))
 
     @named_call
@@ -934,7 +934,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         if key is None:
             return self._then(lambda _: select.Dedupe())
-        check.result_function("key", key)
+        check.called_function("key", key)
         return self._then(lambda _: select.New(key, select.LastKey().new))
 
     @named_call
@@ -994,7 +994,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [1, 3, 6, 10]
         [10, 10, 20, 60, 240]
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         return self._then(lambda _: transform.Accumulate(fn, initial))
 
     @named_call
@@ -1083,7 +1083,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(1, 3), (2, 4), (5,)]
         """
-        check.result_function("key", key)
+        check.called_function("key", key)
         return self._then(
             lambda _: transform.Keyed(key),
             lambda _: transform.ChunkBy(),
@@ -1109,7 +1109,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(1, 2), (4, 5), (9,)]
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         return self._then(lambda _: transform.SplitWhen(fn))
 
     @named_call
@@ -1873,7 +1873,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [1, 3, 5] [0, 2, 4]
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
         text = label.Label(self._recipe.text)
         owned = Recipe.combine(
@@ -1933,7 +1933,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [(0, [0, 2, 4]), (1, [1, 3, 5])]
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         size = checked_size("buffer", buffer, overflow)
         text = label.Label(self._recipe.text)
         reader = layouts.BRANCH, text, [self._recipe], size, 0
@@ -2114,9 +2114,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         0
         1
         """
-        given = executor is not None
-        pool = None if given else Workers.checked(concurrency, ordered=False, ahead=None)
-        if pool is None:
+        check.called_function("fn", fn)
+        if executor is not None:
             called = self.map(
                 fn,
                 concurrency=concurrency,
@@ -2126,9 +2125,13 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
                 attempts=attempts,
             )
         else:
-            check.result_function("fn", fn)
             unless_of_executor(chunk, attempts)
-            called = self._in_workers(pool, lambda _: fn, workers.Effects)
+            pool = Workers.checked(concurrency, ordered=False, ahead=None)
+            called = (
+                self._then(lambda _: transform.ForEach(fn))
+                if pool is None
+                else self._in_workers(pool, lambda _: fn, workers.Effects)
+            )
         text = called._recipe.text
         assert isinstance(text, label.Label)
         text.call = label.Form("for_each"), (fn,), {}
@@ -2171,7 +2174,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         120
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         reducing = label.call("reduce", fn)
         totals = self._also(lambda _: transform.Accumulate(fn, initial), call=reducing)
         empty = object()
@@ -2283,7 +2286,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
     def _keyed(self, name: str, key: Callable[[T_co], Any] | None) -> "Stream[Any]":
         by: Callable[[T_co], Any] = identity if key is None else key
-        check.result_function("key", by)
+        check.called_function("key", by)
         call = label.call(name) if key is None else label.call(name, key=key)
         return self._also(lambda _: transform.Keyed(by), call=call)
 

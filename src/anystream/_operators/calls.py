@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
-from types import AsyncGeneratorType, CoroutineType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from .._args import unread
@@ -21,6 +21,20 @@ def instead_of(fn: Callable[..., Any], call: Callable[..., Any]) -> Callable[...
 def of_user(fn: Callable[..., Any]) -> Callable[..., Any]:
     """What to name for a function that is called."""
     return getattr(fn, "__wrapped__", fn)
+
+
+UNREAD: dict[type, str] = {
+    AsyncGeneratorType: "async generators",
+    GeneratorType: "generators",
+}
+"""Results that are nothing until their items are read, in words."""
+
+
+def unless_unread(result: object, fn: Callable[..., Any]) -> None:
+    """Raise `TypeError` for the result of `fn` if that is not read and so has done nothing."""
+    given = UNREAD.get(type(result))
+    if given is not None:
+        raise unread("fn", of_user(fn), given)
 
 
 class Call(WaitingOperator, SyncDriver):
@@ -62,8 +76,7 @@ class Call(WaitingOperator, SyncDriver):
 
     def refuse(self, result: object) -> None:
         """Raise `TypeError` for a first result that nobody would read."""
-        if isinstance(result, AsyncGeneratorType) and not self._row.flattens(self._place):
-            raise unread("fn", of_user(self.fn))
+        unless_unread(result, self.fn)
 
     @abstractmethod
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:

@@ -51,7 +51,7 @@ def unless_plain(fn: Any, outcomes: list[Any]) -> None:
     """Raise the error of a function whose results have to be awaited or read in an event loop."""
     kind = type(cast("object", outcomes[0]))
     if kind is AsyncGeneratorType:
-        raise check.unread("fn", fn)
+        raise check.unread("fn", fn, "async generators")
     if kind is CoroutineType:
         for each in outcomes:
             if type(each) is CoroutineType:

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, starmap
+from types import GeneratorType
 from typing import Any
 
 from anyio.lowlevel import checkpoint
@@ -14,7 +15,7 @@ from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
 from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source
-from .calls import Call, instead_of
+from .calls import Call, instead_of, unless_unread
 from .recover import in_except
 
 
@@ -22,11 +23,23 @@ class Map(Call):
     in_c = True
     gives_result = True
 
+    def refuse(self, result: object) -> None:
+        """A plain generator is a result like any other."""
+        if not isinstance(result, GeneratorType) and not self._row.flattens(self._place):
+            super().refuse(result)
+
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         return map(self.fn, batch)
 
     def emit(self, item: Any, result: Any) -> Iterable[Any]:
         return (result,)
+
+
+class ForEach(Map):
+    """`map` for what the function does."""
+
+    def refuse(self, result: object) -> None:
+        unless_unread(result, self.fn)
 
 
 class ToStreams(Map):

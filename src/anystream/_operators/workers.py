@@ -10,7 +10,6 @@ from typing import Any
 from anyio import current_time
 
 from .. import _labels as label
-from .._args import unread
 from .._core.backends import unless_foreign
 from .._core.channel import Channel, Lane
 from .._core.contexts import watch_context
@@ -21,7 +20,7 @@ from .._core.producer import STOPPED
 from .._core.siblings import attach
 from .._errors import BlockingWarning
 from .._sources.origins import as_source
-from .calls import of_user
+from .calls import UNREAD, of_user, unless_unread
 from .crew import IDLE, Crew, Worker
 
 COROUTINE: type = CoroutineType
@@ -118,6 +117,9 @@ class Pool(Crew):
 
     lane_type: type[Lane] = Lane
 
+    unread: tuple[Any, ...] = (AsyncGeneratorType,)
+    """The types of results that have done nothing, and that nobody would read."""
+
     def __init__(
         self,
         bind: Callable[[Owner], Callable[[Any], Any]],
@@ -173,8 +175,8 @@ class Pool(Crew):
         What came between two calls counts at first; so the next ones are timed by themselves.
         """
         fn = of_user(fn)
-        if isinstance(result, AsyncGeneratorType):
-            raise unread("fn", fn)
+        if type(result) in self.unread:
+            unless_unread(result, fn)
         if self.suspicious:
             self.warned = True
             code: CodeType = getattr(fn, "__code__", Pool.look_at.__code__)
@@ -241,6 +243,7 @@ class Effects(Pool):
     """Workers that call a function for what it does: nothing comes but the end, or an error."""
 
     lane_type = Discard
+    unread = (*UNREAD,)
 
 
 class Choice(Pool):
@@ -248,6 +251,7 @@ class Choice(Pool):
 
     channel_type = Sifted
     lane_type = Sieve
+    unread = (*UNREAD,)
 
     def deliver(self, place: int, result: Any, item: Any) -> None:
         super().deliver(place, item if result else MISSING, item)
@@ -268,7 +272,7 @@ class Caller(Worker):
     async def produce(self) -> None:
         pool, lane, supply = self.pool, self.pool.lane, self.supply
         now, following = supply.now, supply.next
-        fn = pool.bind(self)
+        fn, unread = pool.bind(self), pool.unread
         context_has_changed = watch_context()
         last = clock()
         while self._state < STOPPED and (now is None or lane.promise() or await self.room()):
@@ -291,7 +295,7 @@ class Caller(Worker):
                         last = clock()
                 else:  # one look for each call: `last` may be that of the call before
                     last = clock()
-                    if last - began > BLOCKING or type(result) is AsyncGeneratorType:
+                    if last - began > BLOCKING or type(result) in unread:
                         pool.look_at(fn, result, last - began)
             except BaseException as exc:
                 unless_foreign(exc, of_user(fn))

@@ -10,6 +10,7 @@ from anyio import sleep_forever
 from .. import _args as check
 from .. import _labels as label
 from .._core.driver import resolved
+from .._operators.calls import unless_unread
 from .._recipe import Recipe, named_call, named_call_showing
 from .._retry import Retry, checked_retry
 from .._sources.calls import calls
@@ -139,7 +140,7 @@ class GroupStream(Stream[Message[T_co]]):
         ...     orders = redis.group("orders", group="billing", url=url)
         ...     await orders.handle(convert, concurrency=8, into="invoices")
         """
-        check.result_function("fn", fn)
+        check.called_function("fn", fn)
         check.integer("concurrency", concurrency, 1)
         if not callable(on_error):
             check.choice("on_error", on_error, ("release", "raise"))
@@ -191,6 +192,7 @@ class Handler:
 
     async def result(self, message: Message[Any]) -> Raw | None:
         made = await resolved(self.fn(message.value))
+        unless_unread(made, self.fn)
         if made is None or self.into is None:
             return None
         fields = flat("the result of fn", made)
