@@ -44,6 +44,21 @@ def test_a_foreign_name_is_answered_with_ours_as_the_guide_has_it(name: str) -> 
     assert any(re.search(rf"\b{first}\b", here) for here in rows), rows
 
 
+def test_each_name_of_the_guide_that_a_method_replaces_is_answered() -> None:
+    for there, here in cells():
+        ours = re.match(r"\s*`(?:await )?(?:xs\.)?(\w+)", here)
+        if ours is not None and hasattr(Stream, ours[1]):
+            for name in re.findall(r"`(?:\w+\.)*(\w+)(?:\([^`]*\))?`", there):
+                assert name in FOREIGN or hasattr(Stream, name) or name == "fn", (name, here)
+
+
+async def test_what_is_answered_for_items_to_drop_does_drop_these() -> None:
+    names = {"s": async_range(6), "fn": lambda n: n % 2, "n": 2}
+    for name, wanted in (("filterfalse", [0, 2, 4]), ("until", [0]), ("skiplast", [0, 1, 2, 3])):
+        made: Stream[int] = eval(f"s.{FOREIGN[name]}", names)
+        assert await made.collect() == wanted
+
+
 async def test_operators_of_a_run() -> None:
     async with async_range(3) as items:
         for name, ours in (("map", "map()"), ("scan", "accumulate(fn)"), ("take", "take()")):

@@ -156,6 +156,10 @@ async def test_what_a_function_gives_cannot_start_tasks(tasks: Any) -> None:
     rows = Rows()
     with pytest.raises(NeedsTasksError, match="a function given to Stream"):
         await Stream(lambda: tasks(Stream(rows))).drain()
+    flat = Stream([1]).flat_map(lambda _: Stream(rows))
+    with pytest.raises(NeedsTasksError, match="a function given to Stream"):
+        async with Stream(lambda: tasks(flat)) as items:
+            await anext(items)
     with pytest.raises(NeedsTasksError, match="a bare `async for`"):
         async for _ in Stream([1]).flat_map(lambda _: tasks(Stream(rows))):
             pass

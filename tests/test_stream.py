@@ -356,11 +356,12 @@ async def test_a_class_is_a_function_of_what_it_makes() -> None:
 
 
 @pytest.mark.parametrize("number", [sys.maxsize + 1, 10**400], ids=["1", "many"])
-def test_a_number_that_is_too_large(number: int) -> None:
+async def test_a_number_that_is_too_large(number: int) -> None:
     with pytest.raises(ValueError, match=f"size must be at most {sys.maxsize}, got "):
         Stream([1]).buffer(number)
     with pytest.raises(ValueError, match=f"must be at most {sys.maxsize}"):
         Stream([1]).skip(number)
+    assert await Stream([1]).enumerate(number).collect() == [(number, 1)]
 
 
 def test_a_time_that_is_too_large() -> None:

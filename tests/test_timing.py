@@ -153,6 +153,17 @@ async def test_the_source_never_waits_for_a_slow_reader(apply: Apply) -> None:
 
 
 @EACH_SIEVE
+async def test_what_has_come_through_while_the_source_waits_counts_as_well(apply: Apply) -> None:
+    """Nothing has come since, so that only the reader can see that the last item is due."""
+    numbers = async_range(5, delay=2).chain(ticker(90, 1))
+    async with apply(numbers) as items:
+        assert await anext(items) == 0
+        await anyio.sleep(60)
+        async with lasting(0):
+            assert [await anext(items), await anext(items)] == [3, 4]
+
+
+@EACH_SIEVE
 async def test_an_error_waits_behind_the_newest_two(apply: Apply) -> None:
     source = TrackedSource(range(10), pause=2, errors={5: OSError("gone")})
     async with apply(Stream(source.iterator)) as items:

@@ -204,6 +204,19 @@ async def test_of_an_event_that_is_set_already(turn: int) -> None:
     assert await Stream(source.iterator).skip_until(event).collect() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("turn", range(8))
+async def test_a_total_that_comes_before_all_items_comes_at_the_instant_of_the_opening(
+    turn: int,
+) -> None:
+    """Nobody has to wait for it, but it comes no earlier than a trigger of that instant."""
+    totals = Stream([1, 2]).accumulate(initial=0)
+    event = anyio.Event()
+    event.set()
+    for trigger in (0, event, Stream("t"), async_range(1), marbles("t|")):
+        assert await totals.take_until(trigger).collect() == []
+        assert await totals.skip_until(trigger).collect() == [0, 1, 3]
+
+
 async def test_seconds_count_from_the_opening() -> None:
     stream = seconds().take_until(3.5)
     for _ in range(2):

@@ -77,12 +77,14 @@ def unread(name: str, value: object, given: str, instead: str = "flat_map") -> T
 
 
 def integer(name: str, value: Any, least: int | None = None) -> int:
-    """`value` must be an integer, of at least `least` if that is given."""
+    """`value` must be an integer; a count is at least `least`, and no more than there can be."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if least is not None and number < least:
+    if least is None:
+        return number
+    if number < least:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")
     if number > sys.maxsize:
         raise ValueError(f"{name} must be at most {sys.maxsize}, got {value!r}")

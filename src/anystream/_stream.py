@@ -144,9 +144,13 @@ class Sendable(Protocol[T_contra]):
 
 
 class Submits(Protocol):
-    """What `executor` has to have, as every executor of `concurrent.futures` does."""
+    """What `executor` has to have, as every executor of `concurrent.futures` does.
 
-    def submit(self, fn: Callable[..., R], /, *args: Any) -> "Future[R]": ...
+    A property, since pyright takes no class of executors for a function that makes one otherwise.
+    """
+
+    @property
+    def submit(self) -> "Callable[..., Future[Any]]": ...
 
 
 AnyExecutor: TypeAlias = Submits | Callable[[], Submits]

@@ -144,6 +144,33 @@ async def test_a_worker_thread_may_wait_for_a_timer() -> None:
     await anyio.to_thread.run_sync(anyio.from_thread.run, anyio.sleep, 0.001)
 
 
+IN_EXECUTORS: dict[str, Callable[[], Awaitable[None]]] = {
+    "to_thread": lambda: asyncio.to_thread(time.sleep, 0.01),
+    "run_in_executor": lambda: asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.01),
+}
+
+
+@pytest.mark.parametrize("wait", IN_EXECUTORS.values(), ids=IN_EXECUTORS.keys())
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_the_clock_does_not_run_away_from_an_executor_of_the_event_loop(
+    wait: Callable[[], Awaitable[None]],
+) -> None:
+    with anyio.fail_after(60):
+        await wait()
+    await anyio.sleep(3600)  # jumps again
+
+
+@pytest.mark.parametrize("wait", IN_EXECUTORS.values(), ids=IN_EXECUTORS.keys())
+def test_an_executor_of_the_event_loop_is_no_deadlock(wait: Callable[[], Awaitable[None]]) -> None:
+    """Neither while a call is at work, without a timer, nor while its threads end."""
+
+    async def main() -> None:
+        await wait()
+
+    name, options = backend("asyncio")
+    anyio.run(main, backend=name, backend_options=options)
+
+
 async def test_time_jumps_again_after_a_worker_thread() -> None:
     await anyio.to_thread.run_sync(gc.isenabled)
     await anyio.sleep(1000)

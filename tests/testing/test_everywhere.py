@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import re
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import anyio
@@ -12,7 +14,7 @@ import pytest
 import trio
 
 from anystream import Stream
-from anystream.testing import TrackedSource, cancel_everywhere
+from anystream.testing import TrackedSource, cancel_everywhere, check_operator
 from anystream.testing.tasks import in_trio
 
 outcomes = Counter[str]()
@@ -209,6 +211,27 @@ def test_a_program_has_no_parameters() -> None:
     program: Any = anyio.sleep
     with pytest.raises(TypeError, match="delay"):
         cancel_everywhere(program)
+
+
+async def generates() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("program", [None, generates, dict, list])
+def test_a_program_is_an_async_function(program: Any) -> None:
+    message = "program must be an async function without parameters, got "
+    with pytest.raises(TypeError, match=re.escape(f"{message}{program!r}")):
+        cancel_everywhere(program)
+
+
+def test_backends_are_several() -> None:
+    checks: list[Callable[..., object]] = [
+        partial(cancel_everywhere, three_sleeps),
+        partial(check_operator, lambda s: s, [1], [1]),
+    ]
+    for check in checks:
+        with pytest.raises(TypeError, match=r"several names, such as \['trio'\], got 'trio'$"):
+            check(backends="trio")
 
 
 def test_a_stream_survives_it() -> None:

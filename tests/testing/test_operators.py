@@ -81,6 +81,8 @@ forgotten: list[Any] = []
         (lambda s: s.map(str), r"read to its end, .* it gave \['1', '2'\], not \[1, 2\]"),
         (lambda s: s.chain([3]), r"it gave \[1, 2, 3\], not \[1, 2\]"),
         (leaving_a_task, "read to its end, .* it left behind task: "),
+        (lambda s: [1, 2], r"operator must return a stream, got \[1, 2\]"),
+        (lambda s: s.share(), r"operator must return a stream, got .*share\(\)"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*was dropped:ResourceWarning")

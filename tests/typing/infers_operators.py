@@ -5,13 +5,16 @@ is not needed.
 """
 
 import operator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from typing import Any, assert_type
+from typing import Any, TypeVar, assert_type
 
 from given import add, found, is_nothing, is_odd, is_text, later_words, text, words
 
 from anystream import Retry, Stream, async_range
+
+T = TypeVar("T")
 
 
 def digits(error: ValueError) -> list[str]:
@@ -36,14 +39,30 @@ def halves(numbers: Stream[int], by: int) -> Stream[float]:
     return numbers.map(lambda n: n / by)
 
 
+class Submitter:
+    """No executor of `concurrent.futures`, but something that has the same method."""
+
+    def submit(self, fn: Callable[..., T], *args: Any) -> Future[T]:
+        raise NotImplementedError
+
+
+class Misfit:
+    async def submit(self, fn: Callable[..., T]) -> T:
+        raise NotImplementedError
+
+
 def executors(ints: Stream[int], pool: ThreadPoolExecutor) -> None:
+    assert_type(ints.map(str, executor=ThreadPoolExecutor, concurrency=2), Stream[str])
+    assert_type(ints.filter(is_odd, executor=ProcessPoolExecutor, concurrency=2), Stream[int])
     assert_type(ints.map(str, executor=pool, concurrency=2, chunk="auto"), Stream[str])
     make = partial(ProcessPoolExecutor, 4)
     in_processes = ints.map(str, executor=make, concurrency=2, attempts=3)
     assert_type(in_processes, Stream[str])
+    assert_type(ints.map(str, executor=Submitter(), concurrency=2), Stream[str])
     mended = ints.map(str, executor=pool, concurrency=2, on_error=lambda error, n: n)
     assert_type(mended, Stream[str | int])
     assert_type(ints.filter(is_odd, executor=pool, concurrency=2), Stream[int])
+    ints.map(str, executor=Misfit(), concurrency=2)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     ints.map(str, executor=3, concurrency=2)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     ints.map(str, executor=pool, concurrency=2, chunk="best")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 

@@ -150,6 +150,7 @@ class Segment:
         if not self._complete:
             raise RuntimeError("a function given to an operator raised StopIteration")
         if self._heads:
+            await self.owner.backend.checkpoint()  # as a source does before its first item
             place = self._heads.pop()
             return self._through(self._operators[place].head(), place + 1)
         if self._flushing is None:

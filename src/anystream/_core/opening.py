@@ -119,6 +119,7 @@ class Opening(TaskOwner):
         "_half_open",
         "_home",
         "_host_is_over",
+        "_lacks_group",
         "_last",
         "_lost",
         "_opens",
@@ -160,6 +161,7 @@ class Opening(TaskOwner):
         self._tasks: set[Startable] = set()  # those that run
         self._opens: bool = False  # whether something is being opened
         self._opens_more: bool = False  # whether a part that is opened later may need tasks
+        self._lacks_group: bool = False  # whether it has none for such a part
         self._starts_tasks: bool = False  # whether a part that is open will start some
         self._closed: bool = False
         self._task: int | None = None  # that has to close, if it can be another one
@@ -303,6 +305,7 @@ class Opening(TaskOwner):
             self._scope.__enter__()
         else:
             self._outside = of.innermost()
+            self._lacks_group = self._opens_more
 
     @property
     def was_entered(self) -> bool:
@@ -332,7 +335,7 @@ class Opening(TaskOwner):
 
     def _needs_tasks(self) -> NeedsTasksError:
         problem = f"{self._stream!r} had to open a stream that needs tasks, which"
-        if self._opens_more and self._task is not None:
+        if self._lacks_group:
             return NeedsTasksError(
                 f"{problem} a block inside an async generator cannot start later; decorate the"
                 " generator with @stream(buffer=0)"

@@ -397,3 +397,7 @@ class RateFiltered(Clocked):
         if self.time() >= self.sieve.due:
             self.sieve.release()
         return bool(self._ready)
+
+    def items(self) -> Iterator[Any]:
+        while self.available():
+            yield self.take()

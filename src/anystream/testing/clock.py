@@ -4,7 +4,8 @@ Time passes only while every task is blocked. While a worker thread is at work i
 speed, since nobody can know when the thread will answer. Where every task is blocked and no timer
 is pending nothing can ever happen again, and ``Deadlock`` is raised.
 
-Sockets and processes do not fit in: the clock jumps over a timeout while the kernel is still busy.
+Sockets, processes and other executors than those of the event loop do not fit in: the clock jumps
+over a timeout while these are still busy.
 ``anyio.wait_all_tasks_blocked`` does, but on asyncio it looks again each 0.1 s while a task is
 runnable, and so may move the clock. Timers that are due at the same time fire in any order on trio.
 """
@@ -15,14 +16,16 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextvars import Context
 from functools import partial
-from typing import Any, TypeVarTuple, cast
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from anyio._backends._asyncio import WorkerThread
 
 from .waits import Deadlock, blocked_tasks
 
+R = TypeVar("R")
 Args = TypeVarTuple("Args")
 
 
@@ -56,6 +59,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.now: float = 0.0
+        self.calls: int = 0  # in executors, whose end wakes it
         super().__init__(_JumpingSelector(self))
         self.set_time(0.0)
 
@@ -85,6 +89,24 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
             return asyncio.TimerHandle(when, callback, args, self, context)
         return super().call_at(when, callback, *args, context=context)
 
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Args], R], *args: *Args
+    ) -> asyncio.Future[R]:
+        future = super().run_in_executor(executor, func, *args)
+        self.calls += 1
+        future.add_done_callback(self._call_ended)
+        return future
+
+    def _call_ended(self, future: asyncio.Future[Any]) -> None:
+        self.calls -= 1
+
+    async def shutdown_default_executor(self, *timeout: Any) -> None:
+        self.calls += 1  # in a thread of its own
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self.calls -= 1
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualClockLoop) -> None:
@@ -105,7 +127,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         return []
 
     def _thread_at_work(self) -> bool:
-        return any(
+        return self.loop.calls > 0 or any(
             isinstance(thread, WorkerThread)
             and thread.loop is self.loop
             and thread.queue.unfinished_tasks  # pyright: ignore[reportUnknownMemberType]

@@ -1,5 +1,6 @@
 """A program cancelled at each point that it has, in runs of their own."""
 
+import inspect
 import itertools
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -53,6 +54,7 @@ def cancel_everywhere(
         AssertionError: if a run failed in any way. It names each bad point, by the line
             that waited there, and its error; its cause is the first of these errors.
         RuntimeError: in an event loop.
+        TypeError: if ``program`` is no async function, or ``backends`` a single name.
 
     It costs as many runs as there are points, of some milliseconds each.
 
@@ -102,7 +104,7 @@ class _Run:
         name, options = backend(self.kind.backend)
 
         async def cut() -> None:
-            awaitable = program()
+            awaitable = begun(program)
             self.cut.on_hit = partial(self.note_place, awaitable)
             await self.cut.run(awaitable, self.kind.mode)
 
@@ -149,12 +151,26 @@ class _Kind:
 def _kinds(
     modes: Iterable[Mode], seeds: Iterable[int], backends: Iterable[str] | None
 ) -> Iterator[_Kind]:
-    chosen = anyio.get_available_backends() if backends is None else backends
-    for name, mode in itertools.product(chosen, modes):
+    for name, mode in itertools.product(chosen(backends), modes):
         if name != "trio":
             yield _Kind(name, mode, None)
         elif mode != "native":
             yield from (_Kind(name, mode, seed) for seed in seeds)
+
+
+def begun(program: Program) -> Coroutine[Any, Any, object]:
+    """What a call of the program gives to await."""
+    made = program() if callable(program) else None
+    if made is None or not inspect.isawaitable(made):
+        raise TypeError(f"program must be an async function without parameters, got {program!r}")
+    return made
+
+
+def chosen(backends: Iterable[str] | None) -> list[str]:
+    """The backends to run on, by default every one that is installed."""
+    if isinstance(backends, str):
+        raise TypeError(f"backends must be several names, such as [{backends!r}], got {backends!r}")
+    return list(anyio.get_available_backends() if backends is None else backends)
 
 
 def no_verdicts() -> tuple[type[BaseException], ...]:

@@ -11,7 +11,7 @@ import anyio
 from .._core.backends import is_native
 from .._stream import Stream
 from .clock import backend
-from .everywhere import cancel_everywhere
+from .everywhere import cancel_everywhere, chosen
 from .leaks import leaving_nothing
 from .sources import TrackedSource
 from .tasks import current_task
@@ -67,6 +67,7 @@ def check_operator(
     Raises:
         AssertionError: if one of them went wrong. It names the case; the cause is its error.
         RuntimeError: in an event loop.
+        TypeError: if ``backends`` is a single name.
 
     Example:
         >>> def doubled(numbers: Stream[int]) -> Stream[int]:
@@ -76,7 +77,7 @@ def check_operator(
     """
     __tracebackhide__ = True
     given, wanted = list(items), list(expected)
-    chosen = list(anyio.get_available_backends() if backends is None else backends)
+    names = chosen(backends)
     checks: list[tuple[str, Check, int]] = [
         ("read to its end", Case.reads_all, -1),
         ("with each step cancelled first", Case.cancelled_steps, -1),
@@ -88,7 +89,7 @@ def check_operator(
         ),
     ]
     cases = 0
-    for name, kind, (text, check, number) in itertools.product(chosen, KINDS, checks):
+    for name, kind, (text, check, number) in itertools.product(names, KINDS, checks):
         if check is Case.cancelled_steps and kind == "generator":
             continue  # which a cancelled step may end, in the task of the reader
         case = Case(operator, given, wanted, kind, pause, number)
@@ -96,7 +97,7 @@ def check_operator(
         cases += 1
     for kind in KINDS:
         case = Case(operator, given, wanted, kind, pause)
-        cases += cancel_everywhere(case.is_cancelled, backends=chosen)
+        cases += cancel_everywhere(case.is_cancelled, backends=names)
     return cases
 
 
@@ -142,7 +143,9 @@ class Case:
         return TrackedSource(self.items, pause=self.pause, errors=errors)
 
     def over(self, source: TrackedSource[Any]) -> Stream[Any]:
-        return self.operator(Stream(getattr(source, self.kind)))
+        stream = self.operator(Stream(getattr(source, self.kind)))
+        assert isinstance(stream, Stream), f"operator must return a stream, got {stream!r}"
+        return stream
 
     def is_closed(self, source: TrackedSource[Any]) -> None:
         assert source.open_runs == 0, "the source was left open"

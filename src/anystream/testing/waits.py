@@ -56,14 +56,14 @@ class Deadlock(BaseException):
         ...     print(error)
         every task is blocked and no timer is pending
           ... (forget_to_set): ..., line 2, in forget_to_set, waits in Event.wait
-          (a test that waits for a socket or a process must be marked real_time)
+          (a test that waits for a socket, a process or an executor must be marked real_time)
     """
 
     def __init__(self, blocked: Iterable[str] = ()) -> None:
         lines = [*blocked]
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         title = "every task is blocked and no timer is pending"
-        hint = "(a test that waits for a socket or a process must be marked real_time)"
+        hint = "(a test that waits for a socket, a process or an executor must be marked real_time)"
         super().__init__("\n  ".join([title, *lines[:SHOWN], *more, hint]))
 
 
