@@ -25,7 +25,8 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
-ON_ALL_CORES = ["-n", "auto", "--dist", "worksteal"]
+# One more than there are cores: many tests wait for processes, servers and real time.
+ON_ALL_CORES = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
 # Every line that these run is run by other tests too: with coverage they take three times as long.
 ADDING_NO_LINE = [
     "tests/examples",
