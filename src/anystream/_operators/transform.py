@@ -4,8 +4,8 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, starmap
-from types import GeneratorType
-from typing import Any
+from types import AsyncGeneratorType
+from typing import Any, cast
 
 from anyio.lowlevel import checkpoint
 
@@ -25,8 +25,8 @@ class Map(Call):
 
     def refuse(self, result: object) -> None:
         """A plain generator is a result like any other."""
-        if not isinstance(result, GeneratorType) and not self._row.flattens(self._place):
-            super().refuse(result)
+        if isinstance(result, AsyncGeneratorType) and not self._row.flattens(self._place):
+            super().refuse(cast("object", result))
 
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         return map(self.fn, batch)
