@@ -604,8 +604,9 @@ async def test_a_buffer_that_drops(overflow: Any, wanted: list[int]) -> None:
 
 @pytest.mark.parametrize(("overflow", "wanted"), [("drop_oldest", [8, 9]), ("drop_newest", [0, 1])])
 async def test_a_buffer_that_drops_from_a_source_that_never_waits(
-    overflow: Any, wanted: list[int]
+    overflow: Any, wanted: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("anystream._core.batches.clock", lambda: 0.0)  # no batch ends by its time
     assert await async_range(10).buffer(2, overflow).collect() == wanted
 
 
