@@ -688,6 +688,7 @@ BETWEEN: dict[str, Callable[[Pairs], Pairs]] = {
     "merge": lambda groups: merge(groups),
     "chain": lambda groups: chain(groups),
     "take_while": lambda groups: groups.take_while(lambda _: True),
+    "with_latest_from": lambda groups: groups.with_latest_from([0]).map(lambda pair: pair[0]),
     "enumerate": lambda groups: groups.enumerate().map(lambda pair: pair[1]),
     "batched": lambda groups: groups.batched(1).flat_map(lambda batch: batch),
     "flat_map": lambda groups: groups.flat_map(lambda pair: [pair]),
@@ -714,6 +715,24 @@ async def test_no_operator_refers_to_what_it_has_passed_on(
         with anyio.fail_after(30):
             got = await groups.flat_map(second, concurrency=9).collect()
         assert sorted(got) == [n for n in range(30) if n % 3 != 2]
+
+
+@pytest.mark.parametrize("buffer", [0, 1, 2, 5])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        lambda groups: groups.map_latest(lambda pair: pair[0]),
+        lambda groups: groups.map_latest(lambda pair: pair[1].first()),
+        lambda groups: groups.switch_map(lambda pair: [pair[0]]),
+        lambda groups: groups.switch_map(second),
+    ],
+    ids=["key", "first", "keys", "items"],
+)
+async def test_nor_does_one_in_which_a_new_item_ends_the_last(
+    operator: Callable[[Pairs], Stream[int]], buffer: int
+) -> None:
+    with anyio.fail_after(30):
+        await operator(async_range(99).group_by(third, buffer)).drain()
 
 
 @pytest.mark.parametrize("fn", [third, later_third])
