@@ -27,10 +27,11 @@ from anystream import (
     combine_latest,
     merge,
     race,
+    stream,
     zip,
 )
 from anystream._core.channel import OVERFLOWS
-from anystream.testing import MODES, Deadlock, TrackedSource, backend, every_cut
+from anystream.testing import MODES, TrackedSource, every_cut
 
 
 async def read(
@@ -474,24 +475,143 @@ async def test_an_operator_that_waits_for_something_else_is_no_deadlock(
         assert await rows.map(lambda row: row[1]).collect() == list(range(20))
 
 
+CLOCKED: dict[str, Callable[[Stream[int]], Stream[Any]]] = {
+    "heartbeat": lambda part: part.heartbeat(3, 0),
+    "timeout": lambda part: part.timeout(3).catch(lambda _: [1] * 50),
+    "batched": lambda part: chain([1], part).batched(9, within=3).flat_map(lambda _: [1] * 50),
+    "delay": lambda part: chain([1], part).delay(3).flat_map(lambda _: [1] * 50),
+    "debounce": lambda part: chain([1], part).debounce(3).flat_map(lambda _: [1] * 50),
+}
+
+
+@pytest.mark.parametrize("operator", CLOCKED)
+async def test_what_waits_for_its_time_is_no_deadlock(operator: str) -> None:
+    async with async_range(99).partition(lambda n: n >= 50, 5) as (large, small):
+        rows = zip(CLOCKED[operator](large), small).map(lambda row: row[1]).take(40)
+        assert await rows.collect() == list(range(40))
+
+
+WORKERS: dict[str, Callable[[Stream[int], Callable[[int], Awaitable[int]]], Stream[int]]] = {
+    "map": lambda part, fn: part.map(fn, concurrency=2),
+    "unordered": lambda part, fn: part.map(fn, concurrency=2, ordered=False),
+    "filter": lambda part, fn: part.filter(fn, concurrency=2),
+    "flat_map": lambda part, fn: part.flat_map(lambda n: Stream([n]).map(fn), concurrency=2),
+    "map_latest": lambda part, fn: part.take(1).map_latest(fn),
+}
+
+
+@pytest.mark.parametrize("operator", WORKERS)
+@pytest.mark.parametrize("between", [0, 1])
+async def test_a_function_that_reads_a_part_later_is_no_deadlock(
+    operator: str, between: int
+) -> None:
+    """Also while another worker waits for the part that the items come from."""
+    async with async_range(99).partition(lambda n: n == 0, 5) as (first, rest):
+
+        async def count_rest(_: int) -> int:
+            await anyio.sleep(5)
+            counts.append(await rest.count())
+            return 1
+
+        counts: list[int] = []
+        await WORKERS[operator](first.buffer(1) if between else first, count_rest).drain()
+        assert counts == [98]
+
+
+async def count(run: AsyncIterator[int]) -> int:
+    return len([n async for n in run])
+
+
 async def a_part_read_by_a_task() -> None:
     async with async_range(100).partition(odd, 16) as (true, _):
         await true.buffer(0).drain()
+
+
+async def a_part_in_a_zip() -> None:
+    async with async_range(100).partition(odd, 16) as (true, _):
+        await zip(true, async_range(99, delay=1)).drain()
+
+
+async def a_part_read_after_something_else() -> None:
+    async with async_range(100).partition(lambda n: n < 50, 5) as (small, large):
+        await zip(large, chain(async_range(1, delay=5), small)).drain()
 
 
 async def groups_read_by_a_task() -> None:
     await async_range(100).group_by(odd, 2).buffer(9).collect()
 
 
-@pytest.mark.parametrize("main", [a_part_read_by_a_task, groups_read_by_a_task])
-@pytest.mark.parametrize("name", ["asyncio", "trio"])
-def test_a_deadlock_behind_a_task_is_one_in_virtual_time(
-    name: str, main: Callable[[], Awaitable[None]]
-) -> None:
-    """Nobody can prove it, since another task reads the part; but the clock comes to its end."""
-    with pytest.raises(Deadlock):
-        run, options = backend(name)
-        anyio.run(main, backend=run, backend_options=options)
+async def groups_read_by_too_few() -> None:
+    groups = async_range(100).group_by(third, 2)
+    await groups.map(lambda pair: pair[1].count(), concurrency=2).drain()
+
+
+async def a_part_read_by_a_generator() -> None:
+    async with async_range(100).partition(lambda n: n < 50, 5) as (small, large):
+
+        @stream
+        async def read() -> AsyncIterator[int]:
+            async with small as items:
+                async for n in items:
+                    yield n
+
+        await zip(large, read()).drain()
+
+
+async def a_part_of_a_generator() -> None:
+    @stream
+    async def read() -> AsyncIterator[int]:
+        async with async_range(100).partition(odd, 16) as (true, _):
+            yield await true.buffer(1).count()
+
+    await read().buffer(1).drain()
+
+
+async def runs_of_parts_in_one_task() -> None:
+    async with (
+        async_range(100).partition(lambda n: n < 50, 5) as (small, large),
+        small.buffer(2) as first,
+        large.buffer(2) as second,
+    ):
+        async for _ in second:
+            await anext(first)
+
+
+async def readers_of_a_share_in_one_task() -> None:
+    async with async_range(100).share(3) as shared, shared.buffer(2) as first, shared:
+        async for _ in first:
+            pass
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        a_part_read_by_a_task,
+        a_part_in_a_zip,
+        a_part_read_after_something_else,
+        a_part_read_by_a_generator,
+        a_part_of_a_generator,
+        groups_read_by_a_task,
+        groups_read_by_too_few,
+        runs_of_parts_in_one_task,
+        readers_of_a_share_in_one_task,
+    ],
+)
+async def test_a_deadlock_behind_a_task_is_one_too(wait: Callable[[], Awaitable[None]]) -> None:
+    with pytest.raises(StreamDeadlockError), anyio.fail_after(600):
+        await wait()
+
+
+async def test_who_waits_behind_a_task_may_have_a_reader_that_comes_late() -> None:
+    async with async_range(100).partition(lambda n: n < 10, 5) as (small, large):
+
+        async def read() -> None:
+            await anyio.sleep(5)
+            assert await large.count() == 90
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            assert await small.buffer(1).count() == 10
 
 
 @pytest.mark.parametrize("native", [False, True])
@@ -512,6 +632,18 @@ async def test_a_part_whose_reader_comes_late_is_no_deadlock(native: bool, reque
                 group.start_soon(read, small, 0)
                 group.start_soon(read, large, 5)
         assert sorted(counts) == [10, 90]
+
+
+async def test_who_has_entered_a_run_need_not_be_who_waits_for_it() -> None:
+    async with (
+        async_range(100).partition(lambda n: n < 10, 5) as (small, large),
+        small.buffer(1) as first,
+        large as second,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(count, first)
+        await anyio.sleep(5)
+        assert await count(second) == 90
 
 
 async def test_the_owner_waits_for_a_part_while_the_other_comes_late() -> None:
@@ -688,6 +820,7 @@ BETWEEN: dict[str, Callable[[Pairs], Pairs]] = {
     "merge": lambda groups: merge(groups),
     "chain": lambda groups: chain(groups),
     "take_while": lambda groups: groups.take_while(lambda _: True),
+    "with_latest_from": lambda groups: groups.with_latest_from([0]).map(lambda pair: pair[0]),
     "enumerate": lambda groups: groups.enumerate().map(lambda pair: pair[1]),
     "batched": lambda groups: groups.batched(1).flat_map(lambda batch: batch),
     "flat_map": lambda groups: groups.flat_map(lambda pair: [pair]),
@@ -714,6 +847,24 @@ async def test_no_operator_refers_to_what_it_has_passed_on(
         with anyio.fail_after(30):
             got = await groups.flat_map(second, concurrency=9).collect()
         assert sorted(got) == [n for n in range(30) if n % 3 != 2]
+
+
+@pytest.mark.parametrize("buffer", [0, 1, 2, 5])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        lambda groups: groups.map_latest(lambda pair: pair[0]),
+        lambda groups: groups.map_latest(lambda pair: pair[1].first()),
+        lambda groups: groups.switch_map(lambda pair: [pair[0]]),
+        lambda groups: groups.switch_map(second),
+    ],
+    ids=["key", "first", "keys", "items"],
+)
+async def test_nor_does_one_in_which_a_new_item_ends_the_last(
+    operator: Callable[[Pairs], Stream[int]], buffer: int
+) -> None:
+    with anyio.fail_after(30):
+        await operator(async_range(99).group_by(third, buffer)).drain()
 
 
 @pytest.mark.parametrize("fn", [third, later_third])

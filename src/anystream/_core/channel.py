@@ -722,6 +722,10 @@ class Channel(SourceDefaults):
         """Wait until something has changed."""
         return wake
 
+    def looks_again(self) -> bool:
+        """Whether a reader that waits looks again at some time, though nothing has changed."""
+        return False
+
     def available(self) -> bool:
         """Whether there is something to read now."""
         return bool(self._ready)

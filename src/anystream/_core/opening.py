@@ -118,6 +118,7 @@ class Opening(TaskOwner):
         "_group",
         "_half_open",
         "_home",
+        "_host",
         "_host_is_over",
         "_lacks_group",
         "_last",
@@ -165,6 +166,7 @@ class Opening(TaskOwner):
         self._starts_tasks: bool = False  # whether a part that is open will start some
         self._closed: bool = False
         self._task: int | None = None  # that has to close, if it can be another one
+        self._host: int | None = None  # the task that has entered it, if there are others
         self._host_is_over: Callable[[], bool] | None = None  # which keeps its number its own
         self._last: Sequence[Task] = ()  # those that the group may wait for
         self._refusal: StreamClosedError | None = None  # of what began too late
@@ -196,6 +198,11 @@ class Opening(TaskOwner):
     @property
     def task(self) -> int | None:
         return self._task
+
+    @property
+    def host(self) -> int | None:
+        """The task whose block or terminal call it is, if it has others."""
+        return self._host
 
     @property
     def has_tasks(self) -> bool:
@@ -287,6 +294,7 @@ class Opening(TaskOwner):
         of = self.backend
         if tasks or self._starts_tasks or (scoped and self._opens_more):
             self._home = Home(of)
+            self._host = of.task_id()
             self._context = copy_context()
             self._group = of.new_group()
             await self._group.__aenter__()

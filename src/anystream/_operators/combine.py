@@ -1,7 +1,6 @@
 """Operators that join streams item by item: chain, zip, combine_latest, with_latest_from."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import repeat
 from typing import Any
 
 from .._core.channel import Channel, Lane
@@ -200,7 +199,10 @@ class Tag(Operator):
         self.ends = ends
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        return zip(repeat(self.number), batch, strict=False)
+        return map(self.pair, batch)  # a builtin `zip` would keep the last one
+
+    def pair(self, item: Any) -> tuple[int, Any]:
+        return self.number, item
 
     def tail(self) -> Iterable[Any]:
         return ((self.number, MISSING),) if self.ends else ()
@@ -244,10 +246,11 @@ class Sampled(Latest):
             if item is MISSING:
                 self.ended()
                 return
-            self.latest[number] = item
-            self.unseen.discard(number)
-            if number == 0 and not self.unseen:
-                yield tuple(self.latest)
+            if number:
+                self.latest[number] = item
+                self.unseen.discard(number)
+            elif not self.unseen:
+                yield (item, *self.latest[1:])
 
 
 def sampled(lead: Openable, others: Sequence[Openable]) -> Callable[[Owner], Source]:

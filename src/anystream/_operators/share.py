@@ -19,7 +19,7 @@ from .._core.driver import EMPTY, is_awaitable, resolved
 from .._core.interrupts import protected
 from .._core.observing import Ending
 from .._core.owner import until
-from .._core.producer import OWN, Producer
+from .._core.producer import OWN, Producer, opening_of
 from .._core.run import Run, reader_of
 from .._core.threads import Loop
 from .._errors import (
@@ -31,7 +31,7 @@ from .._errors import (
 )
 from .._recipe import Recipe
 from .._sources.origins import FromIterable
-from .deadlocks import is_stuck
+from .deadlocks import Waiting, hosts_in_vain, is_stuck, known, who_reads
 
 T = TypeVar("T")
 PATIENCE = 1.0
@@ -112,8 +112,7 @@ class Distributor(ABC):
         self.source, self.behind = owner.open_later(lambda: self.dealer.open_part(stream))
         self.subscriptions: dict[Subscription, Any] = {}  # in their order, with their keys
         self.started = False
-        self.before: set[int] = set()  # tasks that were there at the opening, and have no parent
-        self.opener: int | None = None  # the task of that
+        self.before = {task.id for task in get_running_tasks() if task.parent_id is None}
         self.over = False
         self.error: BaseException | None = None
         self.ending: Ending | None = None  # of the source, if it has come to its end by itself
@@ -195,13 +194,17 @@ class Distributor(ABC):
         One that nobody reads yet may have a reader at any time, unless all tasks that may know of
         it wait.
         """
-        waiting = {subscription.task for subscription in self.subscriptions if subscription.wanted}
-        reader = full.task if isinstance(full, Subscription) else None
-        entered = self.entered_by()
-        if reader is None and entered in waiting and not self.may_be_read(entered, waiting):
-            reader = entered
-        own = {OWN[task] for task in waiting if task in OWN}
-        if reader is not None and (reader in waiting or is_stuck(OWN.get(reader), {*own})):
+        waiting = {known(each.task) for each in self.subscriptions if each.wanted}
+        for host in [*hosts_in_vain(waiting)]:
+            if self.is_alone(host, waiting):
+                waiting.add(known(host))
+        reader = who_reads(full)
+        if reader is None and isinstance(full, Subscription):
+            reader = known(full.task)
+        entered = opening_of(self.owner).host
+        if reader is None and entered is not None and self.is_alone(entered, waiting):
+            reader = known(entered)
+        if reader is not None and is_stuck(reader, waiting):
             raise StreamDeadlockError(
                 f"a part of {self.stream!r} is full ({self.size} items), and it has no reader or"
                 " its reader waits for another part; read each part in a task of its own, drop a"
@@ -209,18 +212,12 @@ class Distributor(ABC):
                 " overflow policy"
             )
 
-    def entered_by(self) -> int | None:
-        """The task that has entered the block, or is in the terminal call."""
-        if self.owner.task is None and not isinstance(self.owner, Producer):
-            return self.opener
-        return self.owner.task
-
-    def may_be_read(self, owner: int | None, waiting: set[int | None]) -> bool:
-        """Whether there is a task that the owner may have started, but for those that wait."""
-        return any(
-            task.parent_id == owner or (task.parent_id is None and task.id not in self.before)
-            for task in get_running_tasks()
-            if task.id not in waiting and task.id not in OWN
+    def is_alone(self, task: int, waiting: Waiting) -> bool:
+        """Whether there is no other task that it may have started, but for those that wait."""
+        return not any(
+            other.parent_id == task or (other.parent_id is None and other.id not in self.before)
+            for other in get_running_tasks()
+            if other.id not in waiting and other.id not in OWN and other.id != task
         )
 
     def cut(self) -> None:
@@ -433,8 +430,6 @@ class Sorter(Distributor):
     ) -> None:
         super().__init__(owner, stream, size, overflow)
         self.fn = fn
-        self.opener = owner.backend.task_id()
-        self.before = {task.id for task in get_running_tasks() if task.parent_id is None}
 
     async def deal(self, batch: Iterator[Any]) -> None:
         for item in batch:

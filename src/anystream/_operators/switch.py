@@ -26,6 +26,11 @@ class Newest(LaneProducer):
     def name(self) -> str:
         return f"{self.lane.channel.text()} newest"
 
+    async def result(self) -> Any:
+        """What the function gives; from then on nothing here refers to the item."""
+        item, self.item = self.item, None
+        return await resolved(self.fn(item))
+
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
         if error is None or told or self.lane.stopped:
             return False
@@ -46,7 +51,7 @@ class Streaming(Newest):
         self.source: Source | None = None
 
     async def produce(self) -> None:
-        self.source = as_source(await resolved(self.fn(self.item)), self, made=True)
+        self.source = as_source(await self.result(), self, made=True)
         await self.transfer(self.source)
 
     def reading(self) -> Iterable[Source]:
@@ -59,7 +64,7 @@ class Calling(Newest):
     __slots__ = ()
 
     async def produce(self) -> None:
-        result = await resolved(self.fn(self.item))
+        result = await self.result()
         if self.stopped:  # and the function has not minded
             return
         if self.lane.takes() or await self.wait_for_room(self.lane):
@@ -93,12 +98,13 @@ class Switch(LaneProducer):
         while not self.stopped and (batch := await self.source.batch()) is not None:
             for item in batch:
                 await self.stop(self.running)
-                for last in self.running:
-                    self.lane.channel.outlives(last)
+                while self.running:
+                    self.lane.channel.outlives(self.running.pop())
                 if self.stopped:  # meanwhile
                     return
                 self.running = [self.latest(self, self.lane, self.fn, item)]
                 self.running[0].start()
+                del item  # nobody else may refer to it any more
         for last in self.running:
             await last.join()
 

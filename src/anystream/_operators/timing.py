@@ -54,6 +54,9 @@ class Clocked(Channel):
     def due(self) -> float:
         """The time at which the reader has something to do; infinite if it has not."""
 
+    def looks_again(self) -> bool:
+        return self.due() < inf
+
     def woken(self, wake: Slot) -> Awaitable[object]:
         return wake if self.due() == inf else self.woken_in_time(wake)
 
