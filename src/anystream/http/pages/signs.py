@@ -92,7 +92,8 @@ def in_list(path: str, value: Any, near: int) -> Iterator[Member]:
                 own, inner = meaning(squashed(rel), "links"), meaning(target, "next")
                 if own is not None:
                     yield Member(place, own, link, near)
-                if inner is not None and target and rel == "next":
+                is_next = own is not None and own.next is not None and rest_of(own.next)[1]
+                if inner is not None and target and is_next:
                     yield Member(f"{place}.{target}", inner, link[target], near)
 
 
