@@ -222,6 +222,14 @@ class PageReader:
         known = None if self.given is None else self.given.items(data)
         if known is not None:
             return known
+        at = listing.inner(data)
+        if at is not None:
+            raise ItemsNotFound(
+                "the body is a list with a list beside other values; say where the items are with"
+                f' items=, such as items=lambda body: body[{at}], or items="" for all of these',
+                response,
+                number,
+            )
         likely = [""] if isinstance(data, list) else listing.likely(data)
         lists = [path for path in likely if path not in ERRORS]
         if len(lists) == 1:
