@@ -173,7 +173,7 @@ class PageReader:
         """An absent list is an empty page, unless the body shows that something else is wrong."""
         items, data = self.items, page.data
         others = [path for path in listing.filled(data) if path not in (self.beside or ())]
-        if not callable(items) and others:
+        if not callable(items) and others and page.total != 0:
             raise ItemsNotFound(
                 f"the body has no list of items: nothing is at {items!r}, but there"
                 f" is a list at {' and at '.join(map(repr, others))}",
