@@ -180,6 +180,16 @@ LINKS = [
         "links[rel=page.nxt].href",
     ),
     named(
+        "Zenodo",
+        lambda items, url: {
+            "hits": {"hits": items, "total": len(ITEMS)},
+            "links": some(self=HOME, next=url),
+        },
+        "hits.hits",
+        "links.next",
+        "links.nxt",
+    ),
+    named(
         "keys with a dot",
         lambda items, url: {
             "search": {"took": 1},
