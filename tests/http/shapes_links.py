@@ -179,6 +179,21 @@ LINKS = [
         "links[rel=page.next].href",
         "links[rel=page.nxt].href",
     ),
+    *(
+        named(
+            f"an object whose {name} is its URL",
+            lambda items, url, name=name: {
+                "@context": "http://iiif.io/api/discovery/1/context.json",
+                "type": "OrderedCollectionPage",
+                "orderedItems": items,
+                **({"next": {name: url, "type": "OrderedCollectionPage"}} if url else {}),
+            },
+            "orderedItems",
+            f"next.{name}",
+            f"nxt.{name}",
+        )
+        for name in ("id", "@id")  # as IIIF and JSON-LD have it
+    ),
     named(
         "Zenodo",
         lambda items, url: {

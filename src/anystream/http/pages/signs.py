@@ -404,7 +404,7 @@ def is_target(rest: str, value: str, page: Page[Any]) -> bool:
 
 def sort_in_next(place: str | Header, name: str, value: Any, signs: Signs) -> None:
     """A member of an object under a name that says next."""
-    if name in TARGETS or name in ("ref", "path"):
+    if name in TARGETS or name in ("ref", "path") or (name == "id" and looks_like_url(value)):
         if isinstance(value, str) and value:
             where = signs.urls if looks_like_url(value) or name in TARGETS else signs.tokens
             where.append(Sign(place, value))
