@@ -314,6 +314,11 @@ def spring(request: httpx.Request) -> Any:
     return {"content": page(start), "page": about}
 
 
+def world_bank(request: httpx.Request) -> Any:
+    start = numbered(request)
+    return [{"page": start // SIZE + 1, "pages": 3, "total": COUNT}, page(start) or None]
+
+
 LIST = {"object": "list"}
 POST: dict[str, Any] = {"json": {}}
 GRAPHQL: dict[str, Any] = {"json": {"query": QUERY}}
@@ -427,6 +432,7 @@ APIS: dict[str, tuple[Callable[[httpx.Request], Any], str, dict[str, Any]]] = {
     "Telegram": (telegram, "/bot1:a/getUpdates", {}),
     "Twitch": (tokens("data", "pagination.cursor", "after"), "/helix/streams", {}),
     "WordPress": (wordpress, "/wp-json/wp/v2/posts", {}),
+    "World Bank": (world_bank, "/v2/country?format=json", {}),
     "X": (
         tokens("data", "meta.next_token", "pagination_token", meta={"result_count": SIZE}),
         "/2/users/1/tweets",

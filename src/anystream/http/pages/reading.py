@@ -225,8 +225,9 @@ class PageReader:
         at = listing.inner(data)
         if at is not None:
             raise ItemsNotFound(
-                "the body is a list with a list beside other values; say where the items are with"
-                f' items=, such as items=lambda body: body[{at}], or items="" for all of these',
+                "the body is a list with a list beside other values; pass a function that picks the"
+                f" items (items=lambda body: body[{at}], in Python), or"
+                ' items="" if these are the items',
                 response,
                 number,
             )
