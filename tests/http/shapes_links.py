@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api_shapes import HOME, Answer, Shape, asked, by_number, by_url, following, part, some
+from api_shapes import HOME, ITEMS, Answer, Shape, asked, by_number, by_url, following, part, some
 
 from anystream.http import LinkHeader, NextURL
 
@@ -165,6 +165,55 @@ LINKS = [
         "links.nxt.href",
     ),
     named("list of links", paypal, "plans", "links[rel=next].href", "links[rel=nxt].href"),
+    named(
+        "a relation with a dot",
+        lambda items, url: {
+            "items": items,
+            "totalResults": len(ITEMS),
+            "links": [
+                {"rel": "self", "href": HOME, "method": "GET"},
+                *([{"rel": "page.next", "href": url, "method": "GET"}] if url else []),
+            ],
+        },
+        "items",
+        "links[rel=page.next].href",
+        "links[rel=page.nxt].href",
+    ),
+    *(
+        named(
+            f"an object whose {name} is its URL",
+            lambda items, url, name=name: {
+                "@context": "http://iiif.io/api/discovery/1/context.json",
+                "type": "OrderedCollectionPage",
+                "orderedItems": items,
+                **({"next": {name: url, "type": "OrderedCollectionPage"}} if url else {}),
+            },
+            "orderedItems",
+            f"next.{name}",
+            f"nxt.{name}",
+        )
+        for name in ("id", "@id")  # as IIIF and JSON-LD have it
+    ),
+    named(
+        "Zenodo",
+        lambda items, url: {
+            "hits": {"hits": items, "total": len(ITEMS)},
+            "links": some(self=HOME, next=url),
+        },
+        "hits.hits",
+        "links.next",
+        "links.nxt",
+    ),
+    named(
+        "keys with a dot",
+        lambda items, url: {
+            "search": {"took": 1},
+            "search.v1": {"hits": items, "next": {"href": url} if url else None},
+        },
+        "search.v1.hits",
+        "search.v1.next.href",
+        "search.v1.nxt.href",
+    ),
     named("FHIR", fhir, "entry", "link[relation=next].url", "link[relation=nxt].url"),
     named(
         "Hydra",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from anystream import http
 from anystream.http import fetch_all_pages
 
 COUNT, SIZE = 25, 10
+IDS = ("id", "ID", "update_id")
 
 DOCS = Path(__file__).parents[2] / "docs" / "http.md"
 ROW = re.compile(r"^\| ([^|]+) \| [^|]+ \| (?:nothing|`([^|]*)`) \|$", re.MULTILINE)
@@ -300,6 +302,23 @@ def auth0(request: httpx.Request) -> Any:
     return {"start": start, "limit": SIZE, "length": 10, "total": COUNT, "users": page(start)}
 
 
+def mailjet(request: httpx.Request) -> Any:
+    """The total is that of the page, unless no more than the total is asked for."""
+    items = [{"ID": item["id"]} for item in page(int(query(request).get("Offset", 0)))]
+    return {"Count": len(items), "Data": items, "Total": len(items)}
+
+
+def spring(request: httpx.Request) -> Any:
+    start = numbered(request, first=0)
+    about = {"size": SIZE, "number": start // SIZE, "totalElements": COUNT, "totalPages": 3}
+    return {"content": page(start), "page": about}
+
+
+def world_bank(request: httpx.Request) -> Any:
+    start = numbered(request)
+    return [{"page": start // SIZE + 1, "pages": 3, "total": COUNT}, page(start) or None]
+
+
 LIST = {"object": "list"}
 POST: dict[str, Any] = {"json": {}}
 GRAPHQL: dict[str, Any] = {"json": {"query": QUERY}}
@@ -350,6 +369,21 @@ APIS: dict[str, tuple[Callable[[httpx.Request], Any], str, dict[str, Any]]] = {
         "/crm/v3/objects/contacts/search",
         POST,
     ),
+    "Intercom": (
+        tokens("data", "pages.next.starting_after", "starting_after", pages={"type": "pages"}),
+        "/contacts",
+        {},
+    ),
+    "Intercom, search": (
+        tokens(
+            "data",
+            "pages.next.starting_after",
+            "pagination.starting_after",
+            pages={"type": "pages"},
+        ),
+        "/contacts/search",
+        POST,
+    ),
     "Jira, `/search`": (jira, "/rest/api/2/search", {}),
     "Jira, `/search/jql`": (
         tokens("issues", "nextPageToken", "nextPageToken"),
@@ -361,6 +395,7 @@ APIS: dict[str, tuple[Callable[[httpx.Request], Any], str, dict[str, Any]]] = {
         "/api/v1/pods",
         {},
     ),
+    "Mailjet": (mailjet, "https://api.mailjet.com/v3/REST/contact", {}),
     "MediaWiki": (mediawiki, "/w/api.php?action=query&list=allpages&format=json", {}),
     "Microsoft Graph": (
         msgraph,
@@ -390,12 +425,14 @@ APIS: dict[str, tuple[Callable[[httpx.Request], Any], str, dict[str, Any]]] = {
         "/api/users.list",
         {},
     ),
+    "Spring Data": (spring, "/people", {}),
     "Square": (tokens("customers", "cursor", "cursor"), "/v2/customers", {}),
     "Strava": (plain, "/api/v3/athlete/activities", {}),
     "Stripe": (stripe, "/v1/charges", {}),
     "Telegram": (telegram, "/bot1:a/getUpdates", {}),
     "Twitch": (tokens("data", "pagination.cursor", "after"), "/helix/streams", {}),
     "WordPress": (wordpress, "/wp-json/wp/v2/posts", {}),
+    "World Bank": (world_bank, "/v2/country?format=json", {}),
     "X": (
         tokens("data", "meta.next_token", "pagination_token", meta={"result_count": SIZE}),
         "/2/users/1/tweets",
@@ -430,7 +467,7 @@ async def test_all_items_of_an_api(name: str) -> None:
     given = eval(f"dict({documented()[name]})", names)
     async with API(answer).client() as client:
         items = await fetch_all_pages(
-            f"http://t{path}", client=client, **options, **given
+            urljoin("http://t", path), client=client, **options, **given
         ).collect()
-    ids = [int(item.get("id", item.get("update_id"))) for item in items]
+    ids = [int(next(item[key] for key in IDS if key in item)) for item in items]
     assert sorted(ids) == [*range(COUNT)]

@@ -468,8 +468,13 @@ async def test_a_connection_that_is_absent_in_mid_run_is_no_end() -> None:
 
 
 async def test_a_body_without_the_list_that_tells_of_no_items_is_an_empty_page() -> None:
-    """HAL leaves out what it would embed."""
+    """HAL leaves out what it would embed, and SCIM what stands beside its `schemas`."""
     page = await first_of({"page": {"totalElements": 0}}, items="_embedded.events")
     assert (page.items, page.answer) == ([], "end")
     with pytest.raises(ItemsNotFound):
         await first_of({"page": {"totalElements": 5}}, items="_embedded.events")
+    page = await first_of({"schemas": ["urn:a"], "totalResults": 0}, items="Resources")
+    assert (page.items, page.answer) == ([], "end")
+    for body in ({"schemas": ["urn:a"], "totalResults": 5}, {"schemas": ["urn:a"]}):
+        with pytest.raises(ItemsNotFound):
+            await first_of(body, items="Resources")

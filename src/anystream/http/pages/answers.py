@@ -50,12 +50,19 @@ def say(page: Page[Any], before: Scheme | None = None) -> Said:
         if linked.answer == "more" or linked.sign.endswith("has no results"):
             return against(linked, rings)
         endings.append(linked)
+    doubt: Said | None = None
     for signs in rings:
         said = in_ring(page, signs, before)
-        if said.answer == "more" or (said.answer == "end" and (signs.no or signs.nulls)):
+        if said.step is not None:
             return said
-        if said.answer == "end":
+        if doubt is None and said.answer == "more":
+            doubt = said  # until a ring around it tells how
+        elif doubt is None and said.answer == "end" and (signs.no or signs.nulls):
+            return said
+        elif said.answer == "end":
             endings.append(said)
+    if doubt is not None:
+        return doubt
     if (found := by_kind(page)) is not None:
         return found
     if page.response.status_code == 206:
@@ -311,7 +318,7 @@ def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
 
 def may_be_all(page: Page[Any], total: Sign, came: int) -> bool:
     """Whether it can be the number of all items, when so many have come."""
-    if kinds.estimates(page) or total.value < came:
+    if kinds.miscounts(page) or total.value < came:
         return False
     return total.value > came or not kinds.is_lower_bound(page, total.place)
 

@@ -79,6 +79,10 @@ GOOGLE_KIND = r"(?!analytics|books|customsearch|youtubeAnalytics)\w+#"
 
 XRPC = re.compile("/xrpc/")
 OF_X = re.compile(r"^api\.(?:x|twitter)\.com/")
+OF_MAILJET = Shape(has=("Count", "Data", "Total"), url=re.compile(r"^api\.(?:us\.)?mailjet\.com/"))
+
+SPRING = ("size", "number", "totalElements", "totalPages")
+"""What its PagedModel says of a page."""
 
 KINDS = (
     Kind(
@@ -190,6 +194,13 @@ KINDS = (
         Shape(has=("pages.next.starting_after",), values={"pages.type": "pages"}),
     ),
     Kind(
+        "Intercom",
+        POST,
+        Cursor("pages.next.starting_after", body="pagination.starting_after"),
+        Shape(has=("pages.next.starting_after",), values={"pages.type": "pages"}),
+    ),
+    Kind("Mailjet", GET, Offset("Offset"), OF_MAILJET),
+    Kind(
         "Nexus",
         GET,
         Cursor("continuationToken", param="continuationToken"),
@@ -200,6 +211,12 @@ KINDS = (
         GET,
         PageNumber("page", 0, total_pages="totalPages"),
         Shape(has=("content", "number", "size", "first", "last", "numberOfElements")),
+    ),
+    Kind(
+        "Spring",
+        GET,
+        PageNumber("page", 0, total_pages="page.totalPages"),
+        Shape(has=("content", *(f"page.{name}" for name in SPRING))),
     ),
     Kind(
         "Azure DevOps",
@@ -371,12 +388,12 @@ def complete(page: Page[Any]) -> str | None:
     return None
 
 
-ESTIMATED = Shape(has=("pageInfo.totalResults",), texts={"kind": "youtube#"})
+YOUTUBE = Shape(has=("pageInfo.totalResults",), texts={"kind": "youtube#"})
 
 
-def estimates(page: Page[Any]) -> bool:
-    """Whether a total is no more than an estimate, as the reference of this kind says."""
-    return ESTIMATED.fits(page)
+def miscounts(page: Page[Any]) -> bool:
+    """Whether a total is an estimate or that of the page, as the reference of this kind says."""
+    return YOUTUBE.fits(page) or OF_MAILJET.fits(page)
 
 
 def is_lower_bound(page: Page[Any], place: Place) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .page import is_list_of_links, is_object, lookup
+from .page import elements, is_list_of_links, is_object, lookup
 
 DEPTH = 4
 """How many objects deep a list is looked for."""
@@ -16,6 +16,12 @@ def likely(data: Any) -> list[str]:
     """
     known = [path for form in FORMATS if (path := of_format(form, data)) is not None]
     return known[:1] or connections(data) or nearest(data, is_list)
+
+
+def inner(data: Any) -> int | None:
+    """Where a list is in a body that is a list of other values as well: these are not all items."""
+    places = [at for at, each in enumerate(elements(data)) if issubclass(type(each), list)]
+    return places[0] if 0 < len(places) < len(data) else None
 
 
 def lists(data: Any) -> list[str]:

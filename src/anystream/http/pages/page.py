@@ -285,7 +285,7 @@ class Items(FlattenBase):
 Place: TypeAlias = str | Header | Callable[[Page[Any]], Any]
 """Where in a page something is: a path in the body, a header, or a function that finds it."""
 
-LINK = re.compile(r"(.*)\[([^=\[\]]+)=([^=\[\]]*)\]")
+LINK = re.compile(r"(.*?)\[([^=\[\]]+)=(.*)\]")
 
 
 @lru_cache(maxsize=512)
@@ -301,19 +301,25 @@ def lookup(data: Any, path: str) -> Any:
     `links[rel=next].href` looks in a list for the object whose `rel` is, or has among its words,
     `next`.
     """
-    while issubclass(type(data), dict):
-        if path in data:
-            return data[path]
-        key, dot, path = path.partition(".")
-        if key in data:
-            data = data[key]
-        elif (parts := parts_of(key)) is not None:
-            data = picked(data.get(parts[0]), parts[1], parts[2])
-        else:
-            return MISSING
-        if not dot:
-            return data
-    return MISSING
+    if not is_object(data):
+        return MISSING
+    if path in data:
+        return data[path]
+    dot = path.find(".")
+    while dot >= 0:  # and if nothing is behind it, it is one of the key
+        found = lookup(member(data, path[:dot]), path[dot + 1 :])
+        if found is not MISSING:
+            return found
+        dot = path.find(".", dot + 1)
+    return member(data, path)
+
+
+def member(data: dict[str, Any], key: str) -> Any:
+    """What an object has under a key, or what the key picks out of a list of it, or MISSING."""
+    if key in data:
+        return data[key]
+    parts = parts_of(key) if key.endswith("]") else None
+    return MISSING if parts is None else picked(data.get(parts[0]), parts[1], parts[2])
 
 
 def picked(found: Any, name: str, value: str) -> Any:

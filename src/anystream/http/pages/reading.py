@@ -173,7 +173,7 @@ class PageReader:
         """An absent list is an empty page, unless the body shows that something else is wrong."""
         items, data = self.items, page.data
         others = [path for path in listing.filled(data) if path not in (self.beside or ())]
-        if not callable(items) and others:
+        if not callable(items) and others and page.total != 0:
             raise ItemsNotFound(
                 f"the body has no list of items: nothing is at {items!r}, but there"
                 f" is a list at {' and at '.join(map(repr, others))}",
@@ -222,6 +222,15 @@ class PageReader:
         known = None if self.given is None else self.given.items(data)
         if known is not None:
             return known
+        at = listing.inner(data)
+        if at is not None:
+            raise ItemsNotFound(
+                "the body is a list with a list beside other values; pass a function that picks the"
+                f" items (items=lambda body: body[{at}], in Python), or"
+                ' items="" if these are the items',
+                response,
+                number,
+            )
         likely = [""] if isinstance(data, list) else listing.likely(data)
         lists = [path for path in likely if path not in ERRORS]
         if len(lists) == 1:

@@ -92,7 +92,8 @@ def in_list(path: str, value: Any, near: int) -> Iterator[Member]:
                 own, inner = meaning(squashed(rel), "links"), meaning(target, "next")
                 if own is not None:
                     yield Member(place, own, link, near)
-                if inner is not None and target and rel == "next":
+                is_next = own is not None and own.next is not None and rest_of(own.next)[1]
+                if inner is not None and target and is_next:
                     yield Member(f"{place}.{target}", inner, link[target], near)
 
 
@@ -403,7 +404,7 @@ def is_target(rest: str, value: str, page: Page[Any]) -> bool:
 
 def sort_in_next(place: str | Header, name: str, value: Any, signs: Signs) -> None:
     """A member of an object under a name that says next."""
-    if name in TARGETS or name in ("ref", "path"):
+    if name in TARGETS or name in ("ref", "path") or (name == "id" and looks_like_url(value)):
         if isinstance(value, str) and value:
             where = signs.urls if looks_like_url(value) or name in TARGETS else signs.tokens
             where.append(Sign(place, value))
