@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from anystream._cli.endings import UsageError
-from anystream._cli.output import PIECE, LineOutput
+from anystream._cli.output import PIECE, LineOutput, unless_same
 
 pytestmark = pytest.mark.real_time
 
@@ -158,3 +158,16 @@ def test_standard_output_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_device_is_appended_to() -> None:
     with LineOutput(os.devnull, append=True) as output:
         await output.write(b"gone\n")
+
+
+def test_what_is_no_file_is_no_other_file_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path through a file, which who opens it refuses, and a standard output that is closed."""
+    file = tmp_path / "items"
+    file.touch()
+    unless_same(str(file / "more"), str(file), "the file that is read")
+    monkeypatch.setattr(sys, "stdout", None)
+    unless_same(None, str(file), "the file that is read")
+    with pytest.raises(UsageError, match="is also the file that is read"):
+        unless_same(str(file), str(file), "the file that is read")

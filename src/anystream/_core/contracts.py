@@ -332,11 +332,6 @@ class Owner(ABC):
 
     @property
     @abstractmethod
-    def task(self) -> int | None:
-        """The number of the task that has entered the block, if one has."""
-
-    @property
-    @abstractmethod
     def backend(self) -> Backend:
         """The one that runs."""
 

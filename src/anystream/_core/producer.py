@@ -296,10 +296,6 @@ class Producer(TaskOwner):
         return self._reader.over
 
     @property
-    def task(self) -> int | None:
-        return self._opening.task
-
-    @property
     def stream(self) -> Openable:
         return self._opening.stream
 
