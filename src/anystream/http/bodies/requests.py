@@ -49,7 +49,7 @@ class Once:
 
     def __init__(self, parts: AsyncIterable[bytes]) -> None:
         self.parts = parts
-        self.begun = False
+        self.begun: bool = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         if self.begun:
