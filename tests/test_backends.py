@@ -23,6 +23,15 @@ async def test_the_clock_and_the_task_are_those_of_anyio() -> None:
     assert backend().cancelled is anyio.get_cancelled_exc_class()
 
 
+async def test_the_tasks_without_a_parent_are_among_those_that_are_told() -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.sleep, 1)
+        there = anyio.get_running_tasks()
+        told = backend().parentless()
+        assert {task.id for task in there if task.parent_id is None} <= told
+        assert told <= {task.id for task in there}
+
+
 async def test_a_checkpoint_is_a_turn_of_the_event_loop_and_cancellable() -> None:
     turns = []
 

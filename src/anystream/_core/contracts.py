@@ -125,6 +125,11 @@ class Backend(NamedTuple):
     """What gives the time of the event loop that runs, while it does."""
     task_id: Callable[[], int]
     """As `anyio.get_current_task().id`."""
+    parentless: Callable[[], set[int]]
+    """The same of all tasks that no other one has started, and perhaps of others that run.
+
+    anyio makes an object of each task to tell that, which takes ten times as long.
+    """
     watch_task: Callable[[], tuple[int, Callable[[], bool]]]
     """The same, and what tells from now on whether the task that calls this is over."""
     cancelled: type[BaseException]

@@ -7,6 +7,7 @@ from asyncio import (
     InvalidStateError,
     Task,
     TimerHandle,
+    all_tasks,
     current_task,
     get_running_loop,
 )
@@ -119,6 +120,10 @@ def clock() -> Callable[[], float]:
 
 def task_id() -> int:
     return id(current_task())
+
+
+def parentless() -> set[int]:
+    return set(map(id, all_tasks()))
 
 
 def watch_task() -> tuple[int, Callable[[], bool]]:
@@ -269,6 +274,7 @@ def ours() -> Backend:
         checkpoint_if_cancelled=checkpoint_if_cancelled,
         clock=clock,
         task_id=task_id,
+        parentless=parentless,
         watch_task=watch_task,
         cancelled=CancelledError,
         innermost=innermost,

@@ -12,6 +12,7 @@ from trio.lowlevel import (
     Task,
     checkpoint,
     checkpoint_if_cancelled,
+    current_root_task,
     current_task,
     current_trio_token,
     disable_ki_protection,
@@ -28,6 +29,10 @@ from .trio_scopes import has_entered_since, innermost, is_innermost, is_marked, 
 
 def task_id() -> int:
     return id(current_task())
+
+
+def parentless() -> set[int]:
+    return {id(current_root_task())}
 
 
 def watch_task() -> tuple[int, Callable[[], bool]]:
@@ -180,6 +185,7 @@ def ours() -> Backend:
         checkpoint_if_cancelled=checkpoint_if_cancelled,
         clock=lambda: trio.current_time,
         task_id=task_id,
+        parentless=parentless,
         watch_task=watch_task,
         cancelled=trio.Cancelled,
         innermost=innermost,

@@ -112,7 +112,7 @@ class Distributor(ABC):
         self.source, self.behind = owner.open_later(lambda: self.dealer.open_part(stream))
         self.subscriptions: dict[Subscription, Any] = {}  # in their order, with their keys
         self.started = False
-        self.before = {task.id for task in get_running_tasks() if task.parent_id is None}
+        self.before: set[int] = owner.backend.parentless()  # those that are there at the opening
         self.over = False
         self.error: BaseException | None = None
         self.ending: Ending | None = None  # of the source, if it has come to its end by itself
