@@ -24,10 +24,13 @@ def is_async(value: Any) -> bool:
     return any(map(inspect.iscoroutinefunction, functions))
 
 
-def plain(name: str, value: object) -> None:
-    """`value` must be a function whose result is used without waiting for it."""
+def plain(name: str, value: object, more: str = "") -> None:
+    """`value` must be a function whose result is used without waiting for it.
+
+    `more` goes into the message, behind "function".
+    """
     if not callable(value) or is_async(value):
-        raise TypeError(f"{name} must be a plain function, got {value!r}")
+        raise TypeError(f"{name} must be a plain function{more}, got {value!r}")
 
 
 def listens(name: str, value: Any) -> bool:

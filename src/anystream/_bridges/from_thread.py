@@ -77,8 +77,8 @@ def from_thread(
     [0, 1, 2, 3, 4]
     """
     bound = check.integer("buffer", buffer, 0)
-    if stop is not None and (not callable(stop) or check.is_async(stop)):
-        raise TypeError(f"stop must be a plain function, which a thread calls, got {stop!r}")
+    if stop is not None:
+        check.plain("stop", stop, ", which a thread calls")
 
     def reads(given: Any, _: Owner) -> Source:
         return ThreadReader(given, stop)

@@ -26,8 +26,8 @@ Loads = Callable[[bytes], Any]
 
 
 def checked_loads(value: Any) -> Loads | None:
-    if value is not None and (not callable(value) or check.is_async(value)):
-        raise TypeError(f"loads must be a plain function from bytes to a value, got {value!r}")
+    if value is not None:
+        check.plain("loads", value, " from bytes to a value")
     found: Loads | None = value
     return found
 

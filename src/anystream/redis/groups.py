@@ -314,7 +314,7 @@ def group(
     if dead == stream:
         raise ValueError(f"dead must be another stream, or its entries come again, got {dead!r}")
     if decode is not None:
-        checked_plain("decode", decode, "the fields")
+        check.plain("decode", decode, " of the fields")
     policy = checked_retry(retry)
     seconds = checked_lease(lease)
     place = StreamPlace(server.shown, stream, group)
@@ -346,11 +346,6 @@ def checked_name(name: str, value: Any) -> str:
 
 def checked_length(maxlen: Any) -> int | None:
     return None if maxlen is None else check.integer("maxlen", maxlen, 1)
-
-
-def checked_plain(name: str, value: Any, of: str) -> None:
-    if not callable(value) or check.is_async(value):
-        raise TypeError(f"{name} must be a plain function of {of}, got {value!r}")
 
 
 def checked_lease(lease: Any) -> float:

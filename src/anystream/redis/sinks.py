@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope, ClosedResourceError
 
+from .. import _args as check
 from .._core.backends import backend
 from .._core.owner import until
 from .._core.siblings import bare
 from .errors import StreamPlace
-from .groups import URL, checked_length, checked_name, checked_plain
+from .groups import URL, checked_length, checked_name
 from .links import Connect, Link, checked_server
 from .messages import Raw, flat
 
@@ -172,5 +173,5 @@ def sink(
     place = StreamPlace(server.shown, checked_name("stream", stream))
     longest = checked_length(maxlen)
     if encode is not None:
-        checked_plain("encode", encode, "an item")
+        check.plain("encode", encode, " of an item")
     return Sink(server.connector(place), place, longest, encode)
