@@ -12,7 +12,7 @@ from ..._stream import Stream
 from .._clients import Client, place
 from .live import Body, live
 from .openings import MAX_PAUSE, Openings, checked_policy
-from .requests import BodyRequest, as_content, named_request
+from .requests import BodyRequest, named_request
 
 if TYPE_CHECKING:
     import httpx
@@ -73,7 +73,7 @@ def lines(
     ...         async for line in log:
     ...             print(line)
     """
-    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
     given = Options(client, retry, max_retry_after, max_line)
     return body("lines", request, given, "max_line", line_row)
 
@@ -135,7 +135,7 @@ def ndjson(
     ...         async for change in changes:
     ...             print(change["id"])
     """
-    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
     given = Options(client, retry, max_retry_after, max_line, loads)
     return body("ndjson", request, given, "max_line", document_row)
 
@@ -196,7 +196,7 @@ def json_seq(
     ...         async for reading in readings:
     ...             print(reading)
     """
-    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
     given = Options(client, retry, max_retry_after, max_text, loads)
     return body("json_seq", request, given, "max_text", text_row)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from anyio import AsyncFile
@@ -61,12 +62,6 @@ class Once:
         return aiter(self.parts)
 
 
-def as_content(given: Any) -> Any:
-    """What is sent as the content; it tells whether it can be sent again."""
-    parts = given  # which the check narrows to types that are only half known
-    return Once(parts) if isinstance(given, (AsyncIterator, AsyncFile)) else given
-
-
 def check_content(given: object) -> None:
     """`given` must be what an async client sends; its value is not shown, as it may be a secret."""
     if given is not None and not isinstance(given, (str, bytes, AsyncIterable)):
@@ -115,10 +110,16 @@ class BodyRequest:
         if kind == "request" and client is None:
             raise TypeError("client must be given to send a request")
 
+    @cached_property
+    def body(self) -> Any:
+        """The content as it is sent each time, which knows whether it was if it is for once."""
+        given = self.content  # which the check narrows to types that are only half known
+        return Once(given) if isinstance(self.content, (AsyncIterator, AsyncFile)) else given
+
     @property
     def is_spent(self) -> bool:
         """Whether it cannot be sent again, since nothing is left of its content."""
-        return isinstance(self.content, Once) and self.content.begun
+        return isinstance(self.body, Once) and self.body.begun
 
     @property
     def repeatable(self) -> bool:
@@ -153,7 +154,7 @@ class BodyRequest:
                 extensions=self.what.extensions,
             )
         request = client.build_request(
-            self.method, self.what, headers=self.headers, content=self.content, json=self.json
+            self.method, self.what, headers=self.headers, content=self.body, json=self.json
         )
         request.url = with_own_query(client, request.url, self.what)
         timeouts = {**request.extensions.get("timeout", {}), "read": self.read_timeout}

@@ -18,7 +18,7 @@ from .._errors import BodyDataError
 from .events import Comment, Decoder, Event
 from .live import Connected, live
 from .openings import MAX_PAUSE, SHOWN, Openings, checked_policy, other_type
-from .requests import BodyRequest, as_content, named_request
+from .requests import BodyRequest, named_request
 
 if TYPE_CHECKING:
     import httpx
@@ -122,7 +122,7 @@ def sse(
         )
     if not isinstance(cast("Any", comments), bool):
         raise TypeError(f"comments must be True or False, got {comments!r}")
-    request = BodyRequest(what, method, headers, as_content(content), json, read_timeout)
+    request = BodyRequest(what, method, headers, content, json, read_timeout)
     request.check("sse", client)
     policy = checked_policy(request, retry, RECONNECT)
     longest = check.seconds("max_retry_after", max_retry_after)
