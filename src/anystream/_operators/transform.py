@@ -15,7 +15,7 @@ from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
 from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source
-from .calls import Call, instead_of, unless_unread
+from .calls import Call, instead_of
 from .recover import in_except
 
 
@@ -38,8 +38,7 @@ class Map(Call):
 class ForEach(Map):
     """`map` for what the function does."""
 
-    def refuse(self, result: object) -> None:
-        unless_unread(result, self.fn)
+    refuse = Call.refuse
 
 
 class ToStreams(Map):

@@ -317,7 +317,7 @@ def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
 
 
 def may_be_all(page: Page[Any], total: Sign, came: int) -> bool:
-    """Whether it can be the number of all items, when so many have come."""
+    """Whether a total can count all items, of which `came` have come up to here."""
     if kinds.miscounts(page) or total.value < came:
         return False
     return total.value > came or not kinds.is_lower_bound(page, total.place)
