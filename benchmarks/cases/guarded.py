@@ -1,25 +1,35 @@
 """What one writes by hand to keep the promises of a case with tasks: the floor with all of them.
 
 A source is read in one task, behind scopes that keep the cancellations of the reader away, and no
-more than what is asked for; what comes of its items is in their order, and the tasks end first.
+more than what is asked for; what comes of its items is in their order, and the tasks end first. No
+function sees what the one before it has set in the context of its task, or holds the event loop
+without a warning, and what was taken and given is counted.
 """
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import aclosing
+from contextvars import copy_context
 from functools import partial
-from types import coroutine
-from typing import Any
+from time import perf_counter as clock
+from types import CoroutineType, coroutine
+from typing import Any, TypeAlias
+from warnings import warn
 
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
 from anystream._core.backends import backend  # the names of which are the backend's own
+from anystream._core.contexts import watch_context
 
 from .table import numbers
 
 END = object()
-Function = Callable[[], Coroutine[Any, Any, None]]
+BLOCKING = 0.1
+COROUTINE: type = CoroutineType
+Function: TypeAlias = Callable[["Start"], Coroutine[Any, Any, None]]
+Start: TypeAlias = Callable[[Function], None]
+"""What starts another task, in the context of the first ones."""
 
 
 @coroutine
@@ -38,17 +48,22 @@ def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
         return
 
 
-async def apart(function: Function) -> None:
+async def apart(function: Function, start: Start) -> None:
     with CancelScope(shield=True), CancelScope():
-        await watched(function())
+        await watched(function(start))
 
 
 async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
     """What comes of that while these run in tasks of their own, which end by themselves."""
-    group = backend().new_group()
+    group, context = backend().new_group(), copy_context()
+
+    def start(function: Function) -> None:
+        body = partial(apart, function, start)
+        context.copy().run(group.start_soon, body, name="by hand")
+
     async with group:
         for function in functions:
-            group.start_soon(partial(apart, function), name="by hand")
+            start(function)
         async for item in of:
             yield item  # noqa: ASYNC119  # read to its end
         group.cancel_scope.shield = True
@@ -62,7 +77,7 @@ def rendezvous(source: Any, wait: Wait | None = None) -> AsyncGenerator[Any, Non
     new, answer = backend().new_slot, backend().answer
     asked, given = new(), new()
 
-    async def read() -> None:
+    async def read(_: Start) -> None:
         nonlocal asked
         async with aclosing(source):
             await asked
@@ -90,9 +105,10 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
     hungry: deque[Any] = deque()
     slots: deque[list[Any]] = deque()  # of the items that are taken and not read
     asked, news = new(), new()
+    taken = given_back = 0
 
-    async def read() -> None:
-        nonlocal asked
+    async def read(_: Start) -> None:
+        nonlocal asked, taken
         async with aclosing(source):
             while True:
                 while not hungry or len(slots) == 2 * ways:
@@ -100,6 +116,7 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
                     await asked
                 if (item := await anext(source, END)) is END:
                     break
+                taken += 1
                 slots.append(slot := [item, False])
                 answer(hungry.popleft(), slot)
         slots.append([END, True])
@@ -107,15 +124,27 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
             answer(given, END)
         answer(news)
 
-    async def work() -> None:
+    async def work(start: Start) -> None:
+        nonlocal given_back
+        context_has_changed = watch_context()
         while not slots or slots[-1][0] is not END:
             hungry.append(given := new())
             answer(asked)
             if (slot := await given) is END:
                 return
-            slot[:] = await fn(slot[0]), True
+            began = clock()
+            result = fn(slot[0])
+            if type(result) is COROUTINE or hasattr(type(result), "__await__"):
+                result = await result
+            elif clock() - began > BLOCKING:
+                warn(f"{fn} has held the event loop", stacklevel=2)
+            slot[:] = result, True
+            given_back += 1
             if slots[0][1]:
                 answer(news)
+            if context_has_changed():
+                start(work)
+                return
 
     async def items() -> AsyncGenerator[Any, None]:
         nonlocal news
@@ -142,7 +171,7 @@ def spread(
     came: deque[Any] = deque()
     left = ways
 
-    async def read() -> None:
+    async def read(_: Start) -> None:
         nonlocal asked
         async with aclosing(source):
             while True:
@@ -157,7 +186,7 @@ def spread(
         hungry.clear()
         hungry.append(END)
 
-    async def work() -> None:
+    async def work(_: Start) -> None:
         nonlocal left
         while END not in hungry:
             hungry.append(given := new())
@@ -197,7 +226,7 @@ def buffered(source: Any, room: int) -> AsyncGenerator[Any, None]:
     free, news = new(), new()
     came: deque[Any] = deque()
 
-    async def read() -> None:
+    async def read(_: Start) -> None:
         nonlocal free
         async with aclosing(source):
             async for item in source:
@@ -228,7 +257,7 @@ async def opened(count: int) -> None:
     for _ in range(count):
         stop = backend().new_event()
 
-        async def wait(stop: Any = stop) -> None:
+        async def wait(_: Start, stop: Any = stop) -> None:
             await stop.wait()
 
         async for _ in results(wait, of=stopping(stop)):
