@@ -1,17 +1,17 @@
 """An open pipeline: what one opening of a stream holds, and how that is closed.
 
 It lives in the task that opened it; a `Producer` is a task behind it. Both are an `Owner` to the
-segments that run in them. Only they and what they have in common, `TaskOwner`, have task groups and
-cancel scopes.
+segments that run in them. Only they, with what they have in common, `TaskOwner`, and the `Tasks` of
+an opening, have task groups and cancel scopes.
 """
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
 from inspect import currentframe
 from math import inf
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from anyio import (
     CancelScope,
@@ -26,7 +26,7 @@ from .._errors import (
     WrongTaskError,
 )
 from . import observing
-from .backends import Home, backend
+from .backends import backend
 from .batches import Segment
 from .channel import Channel
 from .contracts import (
@@ -37,7 +37,6 @@ from .contracts import (
     Owner,
     Source,
     Task,
-    TaskGroup,
     depth_of,
     grace_of,
 )
@@ -45,6 +44,7 @@ from .interrupts import protected
 from .observing import TrackedRun
 from .owner import TaskOwner
 from .statistics import Picture, RunStatistics, picture
+from .tasks import Startable, Tasks
 
 LATER: "dict[int, list[Opening]]" = {}
 """By task, what is closed, but has not left its scope, since something was entered after it."""
@@ -88,20 +88,14 @@ SHOWN = 80
 """Characters of a long row that a message shows."""
 
 
-class Startable(Task, Protocol):
-    """A task, as what starts it knows it."""
+class Beginning:
+    """What opens together, while it does."""
 
-    async def run(self) -> None:
-        """The whole life of the task; it raises nothing."""
-        ...
+    __slots__ = ("parts", "tasks")
 
-    def context(self) -> Context:
-        """What it begins with a copy of."""
-        ...
-
-    def name(self) -> str:
-        """What it is called among the tasks of the event loop."""
-        ...
+    def __init__(self) -> None:
+        self.parts: list[Source] = []  # that are open
+        self.tasks: list[Startable] = []  # to start once all is open
 
 
 class Opening(TaskOwner):
@@ -110,20 +104,15 @@ class Opening(TaskOwner):
     __slots__ = (
         "__weakref__",
         "_backend",
+        "_beginning",
         "_closed",
-        "_context",
         "_finished",
         "_grace",
         "_grace_given",
-        "_group",
-        "_half_open",
-        "_home",
-        "_host",
         "_host_is_over",
         "_lacks_group",
         "_last",
         "_lost",
-        "_opens",
         "_opens_more",
         "_outside",
         "_owned",
@@ -136,7 +125,6 @@ class Opening(TaskOwner):
         "_task",
         "_tasks",
         "_timed_since",
-        "_unstarted",
         "_view",
     )
 
@@ -151,22 +139,16 @@ class Opening(TaskOwner):
         self._segment: Source | None = None
         self._owned: list[Source] = []  # sources that were handed over, started or not
         self._finished: int = 0  # parts that have ended since these were looked through
-        self._half_open: list[Source] = []  # while something opens: what of it is open
+        self._beginning: Beginning | None = None  # while something opens
         self._lost: tuple[Source, ...] = ()  # what was open of something that did not open
         self._scope: CancelScope | None = None
         self._outside: Innermost = (None, None)  # before the first step, if no scope is ours
-        self._group: TaskGroup | None = None
-        self._context: Context | None = None  # of the opening, for the tasks of the group
-        self._home: Home | None = None  # the event loop of the group
-        self._unstarted: list[Startable] = []
-        self._tasks: set[Startable] = set()  # those that run
-        self._opens: bool = False  # whether something is being opened
+        self._tasks: Tasks | None = None  # if it has any, or may
         self._opens_more: bool = False  # whether a part that is opened later may need tasks
         self._lacks_group: bool = False  # whether it has none for such a part
         self._starts_tasks: bool = False  # whether a part that is open will start some
         self._closed: bool = False
         self._task: int | None = None  # that has to close, if it can be another one
-        self._host: int | None = None  # the task that has entered it, if there are others
         self._host_is_over: Callable[[], bool] | None = None  # which keeps its number its own
         self._last: Sequence[Task] = ()  # those that the group may wait for
         self._refusal: StreamClosedError | None = None  # of what began too late
@@ -202,11 +184,11 @@ class Opening(TaskOwner):
     @property
     def host(self) -> int | None:
         """The task whose block or terminal call it is, if it has others."""
-        return self._host
+        return None if self._tasks is None else self._tasks.host
 
     @property
     def has_tasks(self) -> bool:
-        return self._group is not None
+        return self._tasks is not None
 
     @property
     def backend(self) -> Backend:
@@ -237,7 +219,7 @@ class Opening(TaskOwner):
         """What to ask for the next batch; None if this is closed."""
         if self._closed:
             return None
-        if self._home is not None and not self._home.is_here():
+        if self._tasks is not None and not self._tasks.is_here():
             self.unless_abroad()
         return self._segment or self
 
@@ -293,12 +275,8 @@ class Opening(TaskOwner):
             raise
         of = self.backend
         if tasks or self._starts_tasks or (scoped and self._opens_more):
-            self._home = Home(of)
-            self._host = of.task_id()
-            self._context = copy_context()
-            self._group = of.new_group()
-            await self._group.__aenter__()
-            self._scope = self._group.cancel_scope
+            self._tasks = Tasks(of)
+            self._scope = await self._tasks.enter()
             try:
                 for task in tasks:
                     self.start(task)
@@ -333,7 +311,7 @@ class Opening(TaskOwner):
 
     def open(self, make: Callable[[], Source]) -> Source:
         source, tasks = self.open_later(make)
-        if (tasks or self._starts_tasks) and not self._opens and self._group is None:
+        if (tasks or self._starts_tasks) and self._beginning is None and self._tasks is None:
             self._starts_tasks = False
             self.has_lost(source)
             raise self._needs_tasks()
@@ -354,24 +332,25 @@ class Opening(TaskOwner):
         )
 
     def open_later(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Startable]]:
-        before = self._opens, self._unstarted, self._half_open
-        self._opens, self._unstarted, self._half_open = True, [], []
+        outer, self._beginning = self._beginning, Beginning()
+        begun = self._beginning
         try:
             source = make()
-            if before[0]:
-                before[2].append(source)
-            return source, self._unstarted
+            if outer is not None:
+                outer.parts.append(source)
+            return source, begun.tasks
         except BaseException:
-            self._lost += tuple(self._half_open)
+            self._lost += tuple(begun.parts)
             raise
         finally:
-            self._opens, self._unstarted, self._half_open = before
+            self._beginning = outer
 
     def open_part(self, stream: Openable, owner: Owner | None = None) -> Source:
-        half_open = self._half_open
-        before = len(half_open)
+        assert self._beginning is not None
+        parts = self._beginning.parts
+        before = len(parts)
         source = stream._open(owner or self)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
-        half_open[before:] = [source]
+        parts[before:] = [source]
         return source
 
     def allow(self, stream: Openable) -> None:
@@ -380,8 +359,8 @@ class Opening(TaskOwner):
             self._grace = max(self._grace, grace)
 
     def has_opened(self, source: Source) -> None:
-        if self._opens:
-            self._half_open.append(source)
+        if self._beginning is not None:
+            self._beginning.parts.append(source)
 
     def has_lost(self, source: Source) -> None:
         self._lost += (source,)
@@ -390,7 +369,7 @@ class Opening(TaskOwner):
         self._owned.append(source)
 
     def is_opening(self) -> bool:
-        return self._opens
+        return self._beginning is not None
 
     def will_open_more(self) -> None:
         self._opens_more = True
@@ -401,22 +380,20 @@ class Opening(TaskOwner):
     @protected
     def start(self, task: Startable) -> None:
         """Start a task, now or when all that opens with it is open."""
-        if self._opens:
-            self._unstarted.append(task)
+        if self._beginning is not None:
+            self._beginning.tasks.append(task)
         else:
-            assert self._group is not None
-            name = task.name()  # which may fail, and then it was not started
-            self._tasks.add(task)
-            task.context().run(self._group.start_soon, task.run, name=name)
+            assert self._tasks is not None
+            self._tasks.start(task)
 
     def context(self) -> Context:
         """A copy of the context of the opening, for a task."""
-        assert self._context is not None
-        return self._context.copy()
+        assert self._tasks is not None
+        return self._tasks.context()
 
     def was_started(self, task: Startable) -> bool:
         """Whether a task runs for it, and is not done."""
-        return task in self._tasks
+        return self._tasks is not None and self._tasks.was_started(task)
 
     def is_done(
         self, task: Startable, errors: Sequence[BaseException], unread: Sequence[BaseException]
@@ -425,7 +402,8 @@ class Opening(TaskOwner):
         if errors or unread:
             self._errors += tuple(self._not_refused(errors))
             self._unread += tuple(self._not_refused(unread))
-        self._tasks.discard(task)
+        if self._tasks is not None:
+            self._tasks.is_done(task)
 
     def _not_refused(self, errors: Iterable[BaseException]) -> Iterator[BaseException]:
         """The errors without what tells a function that it is too late, also in groups."""
@@ -441,7 +419,7 @@ class Opening(TaskOwner):
                 yield error
 
     def unless_abroad(self) -> None:
-        if self._home is not None and not self._home.is_here():
+        if self._tasks is not None and not self._tasks.is_here():
             raise WrongTaskError(
                 f"{self._stream!r} has tasks in another event loop; read it, and ask for its"
                 " numbers, in the event loop that opened it"
@@ -466,7 +444,7 @@ class Opening(TaskOwner):
 
     def let_go(self) -> None:
         """Nobody can read this: drop its operators at once, and not with the garbage."""
-        sources = [] if self._segment is None or self._group is not None else [self._segment]
+        sources = [] if self._segment is None or self._tasks is not None else [self._segment]
         for source in sources:  # which grows
             sources += source.reads()
             if isinstance(source, Segment):
@@ -547,19 +525,19 @@ class Opening(TaskOwner):
             self.unless_abroad()
             self._scope = None
         scope = self._scope
-        group = self._group  # into which a task may start another one until all have ended
+        tasks = self._tasks  # which may start others until all have ended
         self._shield: CancelScope | None = scope
         if scope is not None:
             scope.shield = True
-        channel = None if group is None else self.bottom
+        channel = None if tasks is None else self.bottom
         if isinstance(channel, Channel) and not self._owned and not left_behind:
             self._last = channel.tasks
         try:
             if not busy:
                 await self.close()
-            elif group is not None:
+            elif tasks is not None:
                 self._closed = True  # what is behind the step has ended, and not by itself
-                await self.stop([*self._tasks])
+                await self.stop(tasks.running)
         finally:
             if scope is not None and not self.backend.is_innermost(scope):
                 await self.wait_for([*self._last])  # for which the group cannot wait now
@@ -568,7 +546,7 @@ class Opening(TaskOwner):
                 raise self._out_of_order()
             if left_behind:
                 self._scope = None
-                await self.stop([*self._tasks])
+                await self.stop(() if tasks is None else tasks.running)
             else:
                 await self._leave_scope()
 
@@ -594,8 +572,9 @@ class Opening(TaskOwner):
     async def _leave_scope(self) -> None:
         """Leave the scope, which is the innermost, and then that of what has waited for this."""
         scope, self._scope = self._scope, None
-        if self._group is not None:
-            await self._leave_group(self._group)
+        if self._tasks is not None:
+            self._late = await self._tasks.leave() or self._late
+            self._tasks = self._refusal = None
         elif scope is not None:
             scope.__exit__(None, None, None)
         self._shield = None
@@ -619,14 +598,6 @@ class Opening(TaskOwner):
             " run or a cancel scope. It is closed, and left with that run; after a scope leave it"
             " again. To close runs in any order, call `aclose()`, or give each a task of its own"
         )
-
-    async def _leave_group(self, group: TaskGroup) -> None:
-        """Wait for the tasks, none of which can fail."""
-        try:
-            await group.__aexit__(None, None, None)
-        except (self.backend.cancelled, KeyboardInterrupt) as exc:
-            self._late: BaseException | None = exc
-        self._group = self._refusal = None
 
     async def wait_for(self, tasks: Iterable[Task]) -> None:
         """Leave it to the group to wait if nothing is closed after them."""
