@@ -31,16 +31,17 @@ class Tasks:
 
     Attributes:
         host: the task that has entered the group.
+        is_here: tells whether this is the event loop that they run in.
     """
 
-    __slots__ = ("_backend", "_context", "_group", "_home", "_running", "host")
+    __slots__ = ("_backend", "_context", "_group", "_running", "host", "is_here")
 
     def __init__(self, of: Backend) -> None:
         self._backend = of
         self._context = copy_context()
         self._group = of.new_group()
-        self._home = Home(of)
         self._running: set[Startable] = set()
+        self.is_here = Home(of).is_here
         self.host = of.task_id()
 
     async def enter(self) -> CancelScope:
@@ -59,10 +60,6 @@ class Tasks:
     @property
     def running(self) -> Sequence[Startable]:
         return [*self._running]
-
-    def is_here(self) -> bool:
-        """Whether this is the event loop that they run in."""
-        return self._home.is_here()
 
     def context(self) -> Context:
         """A copy of the context of the opening."""
