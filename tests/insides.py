@@ -1,6 +1,6 @@
 """What tests look at that users do not see."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -13,6 +13,12 @@ from anystream._core.run import reader_of
 def opening_of(run: Run[Any]) -> Any:
     """What a run holds."""
     return reader_of(run).opening
+
+
+def tasks_of(run: Run[Any]) -> Sequence[Any]:
+    """The tasks of its own that run."""
+    tasks = opening_of(run)._tasks
+    return () if tasks is None else tasks.running
 
 
 async def turns_of(work: Callable[[], Awaitable[object]]) -> int:

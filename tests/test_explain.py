@@ -15,7 +15,7 @@ import anyio
 import pytest
 from contract import EVERY, ITEMS, JOINING
 from hypothesis import given, settings
-from insides import opening_of
+from insides import opening_of, tasks_of
 from rows import Row
 from test_programs import Pipe, Program, World, pipes
 
@@ -428,10 +428,10 @@ def drawn(stream: Stream[Any]) -> DrawnSegment:
 async def assert_drawn_as_it_is(stream: Stream[Any], watch: Watch) -> None:
     watch.channels.clear()
     async with stream as run:
-        channels, at_first = [*watch.channels], len(opening_of(run)._tasks)
+        channels, at_first = [*watch.channels], len(tasks_of(run))
         assert_channels(stream, channels)
         await anext(run, None)
-        later = len(opening_of(run)._tasks)
+        later = len(tasks_of(run))
     assert_tasks(stream, at_first, later)
 
 
@@ -462,9 +462,9 @@ async def test_every_join_is_drawn_as_it_is(row: Row, watch: Watch) -> None:
 
 async def test_a_zip_of_what_never_waits_has_no_tasks(watch: Watch) -> None:
     async with anystream.zip("ab", async_range(2)) as run:
-        assert not opening_of(run)._tasks
+        assert not tasks_of(run)
     async with anystream.zip("ab", ticker(1)) as run:
-        assert len(opening_of(run)._tasks) == 2
+        assert len(tasks_of(run)) == 2
 
 
 async def test_readers_of_a_share() -> None:
@@ -474,8 +474,8 @@ async def test_readers_of_a_share() -> None:
     async with owner as shared, shared.take(3) as run:
         assert owner.run is not None
         await anext(run)
-        assert not opening_of(run)._tasks
-        assert len(opening_of(owner.run)._tasks) == 2
+        assert not tasks_of(run)
+        assert len(tasks_of(owner.run)) == 2
         assert {lane.bound for lane in channel_of(run).lanes} == {7}
         assert (
             shared.take(3).explain()
@@ -495,8 +495,8 @@ async def test_readers_of_a_partition() -> None:
     async with owner as (true, false), false.buffer(1) as run:
         assert owner.run is not None
         await anext(run)
-        assert len(opening_of(run)._tasks) == 1
-        assert len(opening_of(owner.run)._tasks) == 1
+        assert len(tasks_of(run)) == 1
+        assert len(tasks_of(owner.run)) == 1
         for part in (true, false):
             assert (
                 part.buffer(1).explain()
@@ -514,9 +514,9 @@ partition's task  repeat(1).partition(save, buffer=7)
 async def test_readers_of_groups() -> None:
     async with async_range(9, delay=1).group_by(save, 7) as groups:
         _, group = await anext(groups)
-        assert len(opening_of(groups)._tasks) == 1
+        assert len(tasks_of(groups)) == 1
         async with group as items:
-            assert not opening_of(items)._tasks
+            assert not tasks_of(items)
             assert {lane.bound for lane in channel_of(items).lanes} == {7}
         assert (
             group.explain()
@@ -557,7 +557,7 @@ def test_random_pipelines_are_drawn_as_they_are(name: str, pipe: Pipe) -> None:
         nonlocal tasks
         with suppress(Exception):  # the cleanup of many of these fails
             async with stream as run:
-                tasks = len(opening_of(run)._tasks)
+                tasks = len(tasks_of(run))
 
     run_on, options = backend(name)
     with pytest.MonkeyPatch.context() as monkeypatch:

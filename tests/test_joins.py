@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from insides import opening_of
+from insides import tasks_of
 
 import anystream
 from anystream import (
@@ -169,7 +169,7 @@ async def test_zip_without_tasks_like_the_builtin(lengths: list[int], strict: bo
     got: list[Any] = []
     uneven = pytest.raises(ValueError, match=r"source . ended before source .\n")
     async with anystream.zip(*streams, strict=strict) as items:
-        assert not opening_of(items)._tasks
+        assert not tasks_of(items)
         with uneven if strict and len({*lengths}) > 1 else nullcontext():
             async for item in items:
                 got.append(item)

@@ -10,6 +10,8 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from hypothesis import given
+from hypothesis import strategies as st
 from insides import opening_of, turns_of
 
 import anystream
@@ -30,7 +32,7 @@ from anystream import (
     race,
 )
 from anystream._core.backends import backend
-from anystream._core.channel import Channel
+from anystream._core.channel import Channel, in_turn
 from anystream.testing import TrackedSource
 
 ITEMS = [3, 0, 1, 2, 5, 4, 7, 1]
@@ -363,6 +365,17 @@ async def test_a_merge_of_many_serves_ready_sources_in_turn() -> None:
         got = [await anext(items) for _ in range(600)]
     turns = [sorted(got[at : at + 200]) for at in (0, 200, 400)]
     assert turns == [[*range(200)]] * 3
+
+
+@given(st.lists(st.lists(st.integers())))
+def test_items_of_several_sources_that_are_taken_out_at_once_come_in_turn(
+    parts: list[list[int]],
+) -> None:
+    rounds = [
+        [part[at] for part in parts if at < len(part)]
+        for at in range(max(map(len, parts), default=0))
+    ]
+    assert [*in_turn(parts)] == [*itertools.chain(*rounds)]
 
 
 async def test_merge_is_live() -> None:

@@ -1438,7 +1438,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """Run everything up to here in a task of its own, at most `size` items ahead of the reader.
 
         With 0 it is strictly on demand: an item is asked for only while a reader waits for it.
-        Only `collect`, which keeps all of them, waits for up to 16 at a time.
+        Only `collect`, which keeps all of them, waits for up to 64 at a time.
         What runs in a task of its own survives a cancelled step of the reader, and may hold cancel
         scopes and task groups across its yields.
 
@@ -2079,7 +2079,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """All items, as a list or as `into(items)`: `set`, `dict`, `tuple`, `"".join`, ...
 
         Since all of them are kept, what is on demand (`buffer(0)`, `merge`, `flat_map`) directly
-        before it is asked for up to 16 at a time.
+        before it is asked for up to 64 at a time.
 
         >>> async def main():
         ...     print(await Stream("abc").enumerate().collect(dict))
