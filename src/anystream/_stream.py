@@ -54,7 +54,7 @@ from ._core.interrupts import protected
 from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
 from ._core.statistics import Picture
-from ._errors import NeedsTasksError
+from ._errors import NeedsTasksError, WrongOrderError
 from ._operators import (
     batching,
     combine,
@@ -323,7 +323,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
                 raise entered_elsewhere(self)
         runs = opened[key]
         run = runs.pop() if len(runs) > 1 else opened.pop(key)[0]
-        await reader_of(run).leave(error)
+        try:
+            await reader_of(run).leave(error)
+        except WrongOrderError:
+            opened.setdefault(key, []).append(run)  # to be left again
+            raise
 
     def _task(self) -> int:
         """The task that calls this, by the backend of an open run, since to find it is slow."""
@@ -349,8 +353,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def _of_ended_task(self, task: int) -> int:
         """The key of the runs of the one task that has entered and is over, or `task`."""
         runs = self._runs or {}
-        entered = [*runs.items()]
-        ended = [key for key, each in entered if reader_of(each[-1]).opening.is_left_behind]
+        last = [(key, reader_of(each[-1]).opening) for key, each in [*runs.items()]]
+        ended = [key for key, each in last if each.is_left_behind and not each.is_left]
         return ended[0] if len(ended) == 1 else task
 
     def __aiter__(self) -> Run[T_co]:

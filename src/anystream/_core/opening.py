@@ -331,6 +331,11 @@ class Opening(TaskOwner):
         """Whether the task that has entered is over: then nobody can leave its scope."""
         return self._host_is_over is not None and self._host_is_over()
 
+    @property
+    def is_left(self) -> bool:
+        """Whether it is closed, and there is no scope that is still to be left."""
+        return self._closed and self._scope is None
+
     def open(self, make: Callable[[], Source]) -> Source:
         source, tasks = self.open_later(make)
         if (tasks or self._starts_tasks) and not self._opens and self._group is None:
