@@ -385,7 +385,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         seconds = None if grace is None else check.seconds("grace", grace, zero=False)
-        return self._run(bare=False, grace=seconds)
+        return self._run(bare=True, grace=seconds)
 
     @named_call
     def with_grace(self, seconds: float) -> "Stream[T_co]":

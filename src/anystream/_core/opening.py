@@ -320,6 +320,11 @@ class Opening(TaskOwner):
         """Whether a task has entered it, or it is closed: no other one may."""
         return self._task is not None or self._closed
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its sources are open, since it was entered or read."""
+        return self._segment is not None
+
     def is_entered(self) -> int:
         """Let no task but this one leave, as long as it runs; what identifies that."""
         task, self._host_is_over = self.backend.watch_task()
