@@ -19,7 +19,21 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from anystream import BlockingWarning, Run, Stream, StreamInterruptedError, async_range, chain
+from anystream import (
+    BlockingWarning,
+    Retry,
+    Run,
+    Sender,
+    Stream,
+    StreamInterruptedError,
+    async_range,
+    calls,
+    chain,
+    from_callback,
+    from_thread,
+    poll,
+    producer,
+)
 from anystream._hints import FOREIGN
 from anystream._operators import workers
 
@@ -213,6 +227,49 @@ async def test_a_generator_is_a_result_of_map(way: str) -> None:
         (1,),
     ]
     assert await async_range(2).map(lambda n: twice(n)).flatten().count() == 4
+
+
+@producer
+async def starting(sender: Sender[Any], fn: Any) -> None:
+    sender.start_soon(fn)
+
+
+NEVER_READ: dict[str, Callable[[Any], Any]] = {
+    "on": lambda fn: Retry(on=fn),
+    "random": lambda fn: Retry(random=fn),
+    "hook": lambda fn: Retry(hook=fn),
+    "weight": lambda fn: async_range(3).batched(weight=fn, max_weight=1),
+    "stop": lambda fn: from_thread([1], stop=fn),
+    "description": lambda fn: async_range(3).progress(fn),
+    "fn": lambda fn: starting(fn),
+    "what register returned": lambda fn: from_callback(lambda push: fn, buffer=1),
+}
+
+
+@pytest.mark.parametrize("name", NEVER_READ)
+@pytest.mark.parametrize("fn", [twice, letters, Twice(), Letters(), partial(letters)])
+async def test_a_generator_is_refused_where_no_operator_reads_it(name: str, fn: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{name} (gives|must (not )?be)") as raised:
+        await NEVER_READ[name](fn).collect()
+    assert "flat_map" not in str(raised.value)
+    assert f"got {fn!r}" in str(raised.value)
+
+
+@pytest.mark.parametrize("way", [calls, partial(poll, every=1)])
+async def test_a_source_that_calls_a_function_names_it(way: Callable[..., Stream[Any]]) -> None:
+    with pytest.raises(TypeError, match=r"^fn gives async generators.*letters"):
+        way(partial(letters, None))
+    with pytest.raises(TypeError, match=r"^fn gives async generators.*<lambda>"):
+        await way(lambda: letters(None)).first()
+    results = iter([checkpoint(), "late"])
+    with pytest.raises(TypeError, match=r"<lambda>.* returned an awaitable for an earlier item"):
+        await poll(lambda: next(results), 1).collect()
+
+
+@pytest.mark.parametrize("concurrency", [None, 2])
+def test_what_is_said_of_on_error_names_it(concurrency: int | None) -> None:
+    with pytest.raises(TypeError, match=r"^on_error gives async generators.*letters"):
+        async_range(3).map(str, concurrency=concurrency, on_error=letters)
 
 
 def test_the_newest_of_several_async_generators_is_read_by_another_operator() -> None:

@@ -18,6 +18,11 @@ def source() -> TrackedSource[int]:
     return TrackedSource(range(9), cleanup=0.1)
 
 
+def by_hand(way: str, stream: Stream[Any]) -> contextlib.AbstractAsyncContextManager[Any]:
+    """What is entered and left without a block."""
+    return stream.open() if way == "run" else stream if way == "stream" else stream.share()
+
+
 @pytest.fixture(params=["plain", "tasks"])
 def stream(source: TrackedSource[int], request: pytest.FixtureRequest) -> Stream[Any]:
     plain = Stream(source.generator)
@@ -37,17 +42,52 @@ async def test_first_in_first_out(stream: Stream[Any], source: TrackedSource[int
     await anyio.sleep(1)
 
 
+@pytest.mark.parametrize("way", ["run", "stream", "share"])
 async def test_a_run_inside_of_a_scope_that_is_still_open(
-    stream: Stream[Any], source: TrackedSource[int]
+    way: str, stream: Stream[Any], source: TrackedSource[int]
 ) -> None:
     with anyio.CancelScope():
-        run = stream.open()
-        await anext(await run.__aenter__())
+        block = by_hand(way, stream)
+        given = await block.__aenter__()
+        assert await (given.first() if way == "share" else anext(given)) == 0
         with anyio.CancelScope(), pytest.raises(WrongOrderError):
-            await run.__aexit__(None, None, None)
+            await block.__aexit__(None, None, None)
         assert source.open_runs == 0
-        await run.__aexit__(None, None, None)
+        await block.__aexit__(None, None, None)
+    assert source.opened == 1
     await anyio.sleep(1)
+
+
+async def test_a_share_that_is_left_again_does_not_open_its_source_again(
+    source: TrackedSource[int],
+) -> None:
+    block = Stream(source.generator()).share()
+    shared = await block.__aenter__()
+    assert await shared.first() == 0
+    with anyio.CancelScope(), pytest.raises(WrongOrderError):
+        await block.__aexit__(None, None, None)
+    await block.__aexit__(None, None, None)
+    assert source.closes_finished == 1
+
+
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("way", ["stream", "share"])
+async def test_what_was_left_in_the_wrong_order_can_be_entered_again(
+    way: str, again: bool, stream: Stream[Any], source: TrackedSource[int]
+) -> None:
+    """It is left `again`, or with what was entered after it."""
+    block = by_hand(way, stream)
+    await block.__aenter__()
+    inner: Any = stream.open() if not again else anyio.create_task_group()
+    await inner.__aenter__()
+    with pytest.raises(WrongOrderError):
+        await block.__aexit__(None, None, None)
+    await inner.__aexit__(None, None, None)
+    if again:
+        await block.__aexit__(None, None, None)
+    async with block as given:
+        assert await (given.first() if way == "share" else anext(given)) == 0
+    assert source.open_runs == 0
 
 
 async def test_close_in_any_order_and_leave_in_the_right_one(
@@ -114,6 +154,27 @@ async def test_what_a_task_leaves_open_that_has_ended_is_forgotten(stream: Strea
         assert len(LATER) == 1
     await block.__aexit__(None, None, None)
     assert not LATER
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # trio ends no such task
+async def test_what_is_left_is_not_what_a_task_has_left_behind(
+    stream: Stream[Any], source: TrackedSource[int]
+) -> None:
+    async def wrong_order() -> None:
+        await stream.__aenter__()
+        async with stream.open():
+            with pytest.raises(WrongOrderError):
+                await stream.__aexit__(None, None, None)
+
+    async def left_open() -> None:
+        await anext(await stream.__aenter__())
+
+    tasks = [asyncio.create_task(wrong_order())]  # which keeps its identity its own
+    await tasks[0]
+    tasks.append(asyncio.create_task(left_open()))
+    await tasks[1]
+    await stream.__aexit__(None, None, None)
+    assert (source.opened, source.open_runs) == (1, 0)
 
 
 async def test_a_scope_of_the_source_is_closed_before(source: TrackedSource[int]) -> None:

@@ -346,8 +346,12 @@ def test_an_async_generator_function_is_for_the_other_decorator() -> None:
     async def generate(sender: Sender[int]) -> Any:
         yield 1
 
-    with pytest.raises(TypeError, match="@stream is for async generator functions"):
-        producer(generate)
+    def generate_plainly(sender: Sender[int]) -> Any:
+        yield 1
+
+    for fn in (generate, generate_plainly):
+        with pytest.raises(TypeError, match="@stream is for async generator functions"):
+            producer(fn)
     with pytest.raises(ValueError, match="buffer must be"):
         producer(buffer=-1)
 
@@ -357,7 +361,7 @@ async def test_a_function_that_is_not_async_is_an_error_of_the_stream() -> None:
     def plain(sender: Sender[int]) -> Any:
         return 5
 
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"a function of plain\(\) must be async.* returned 5"):
         await plain().collect()
 
     @producer

@@ -384,6 +384,8 @@ async def test_runs_of_one_stream_count_for_themselves() -> None:
         ({"factor": "2"}, TypeError, "factor must be a number"),
         ({"factor": True}, TypeError, "factor must be a number"),
         ({"hook": 5}, TypeError, "hook must be a function"),
+        ({"jitter": 0.5}, TypeError, "jitter must be True or False, got 0.5"),
+        ({"reset": 60}, TypeError, "reset must be True or False, got 60"),
         ({"random": 0.5}, TypeError, "random must be a plain function, got 0.5"),
         ({"random": anyio.sleep_forever}, TypeError, "random must be a plain function, got <"),
     ],

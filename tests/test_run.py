@@ -258,6 +258,40 @@ async def test_the_bare_form_closes_on_a_cancelled_step_and_then_is_loud() -> No
         await anext(items)
 
 
+async def test_a_run_that_nobody_has_entered_closes_as_the_bare_form_does() -> None:
+    source = TrackedSource(range(2))
+    assert [n async for n in Stream(source.iterator).open(grace=5)] == [0, 1]
+    assert source.closes_finished == 1
+
+
+@pytest.mark.parametrize("form", [aiter, Stream.open])
+async def test_a_run_that_was_entered_is_not_bare(form: Any) -> None:
+    source = TrackedSource(range(3), pause=1)
+    async with form(Stream(source.iterator)) as items:
+        with anyio.move_on_after(0.5):
+            await anext(items)
+        assert [n async for n in items] == [0, 1, 2]
+        assert source.closes_started == 0
+    assert source.closes_finished == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("form", [aiter, Stream.open])
+async def test_a_run_that_was_read_cannot_be_entered(form: Any, fails: bool) -> None:
+    """Its source would be opened once more."""
+    source = TrackedSource(range(3), errors={1: OSError("source")})
+    items: Any = form(Stream(source.iterator))
+    assert await anext(items) == 0
+    if fails:
+        with pytest.raises(OSError, match="source"):
+            await anext(items)
+    with pytest.raises(StreamBusyError, match=r"read before it was entered|entered only once"):
+        async with items:
+            raise AssertionError("this must not run")
+    await items.aclose()
+    assert source.opened == source.closes_finished == 1
+
+
 async def test_the_bare_form_over_nothing_to_close_survives_a_cancelled_step() -> None:
     items = aiter(async_range(3, delay=1))
     with anyio.move_on_after(0.5):

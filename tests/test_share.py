@@ -401,6 +401,21 @@ async def test_a_share_that_is_open_is_not_entered_by_a_join() -> None:
             await merge(owner, []).collect()
 
 
+async def test_a_share_whose_cleanup_has_failed_can_be_entered_again() -> None:
+    async def endless() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            raise OSError("cleanup")
+
+    owner = Stream(endless).share()
+    for _ in range(2):
+        with pytest.raises(OSError, match="cleanup"):
+            async with owner as shared:
+                await shared.first()
+
+
 # -- partition ------------------------------------------------------------------------------
 
 

@@ -419,6 +419,8 @@ def test_stream_data_refuses_bad_arguments() -> None:
         stream_data(5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="grace must be finite"):
         stream_data(Connections().connect, grace=-1)
+    with pytest.raises(ValueError, match="grace must be finite and more than 0 seconds, got 0"):
+        stream_data(Connections().connect, grace=0)
 
 
 # -- @stream --------------------------------------------------------------------------------

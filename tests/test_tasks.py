@@ -2,14 +2,17 @@
 
 import asyncio
 import itertools
+import math
 import operator
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from contract import ON_ASYNCIO
 from hypothesis import given
 from hypothesis import strategies as st
 from insides import opening_of, turns_of
@@ -19,6 +22,7 @@ from anystream import (
     CleanupTimeoutError,
     NeedsTasksError,
     Retry,
+    Sender,
     Stream,
     StreamBusyError,
     StreamClosedError,
@@ -29,6 +33,7 @@ from anystream import (
     async_range,
     chain,
     merge,
+    producer,
     race,
 )
 from anystream._core.backends import backend
@@ -554,6 +559,110 @@ async def test_a_native_cancel_while_the_tasks_clean_up_is_passed_on(handed_over
     with pytest.raises(asyncio.CancelledError):
         await task
     assert source.closes_finished == 1
+
+
+async def slow_end(closed: list[str]) -> None:
+    try:
+        await anyio.sleep(5)
+    finally:
+        await anyio.sleep(0.25)
+        closed.append("end")
+
+
+@producer
+async def sending(sender: Sender[int], closed: list[str]) -> None:
+    await sender.send(1)
+    await slow_end(closed)
+
+
+async def rows_with_slow_end(closed: list[str]) -> AsyncIterator[int]:
+    yield 1
+    await slow_end(closed)
+
+
+BESIDE: dict[str, Callable[[list[str]], Stream[object]]] = {
+    "buffer": lambda closed: Stream(rows_with_slow_end(closed)).buffer(0),
+    "call": lambda closed: Stream([1]).chain([closed]).map(called, concurrency=2),
+    "inner": lambda closed: Stream([closed]).flat_map(rows_with_slow_end, concurrency=2),
+    "latest": lambda closed: Stream([closed]).switch_map(rows_with_slow_end),
+    "sender": sending,
+}
+
+
+async def called(item: Any) -> None:
+    if item != 1:
+        await slow_end(item)
+
+
+@ON_ASYNCIO
+@pytest.mark.parametrize("reader_first", [False, True])
+@pytest.mark.parametrize("form", BESIDE)
+async def test_a_step_beside_the_reader_that_is_cancelled_natively(
+    form: str, reader_first: bool
+) -> None:
+    """All tasks are cancelled, as at the end of the event loop: no task is interrupted twice."""
+    closed: list[str] = []
+
+    async def read() -> None:
+        async with BESIDE[form](closed) as items:
+            await anext(items)
+            await anext(items)
+
+    others = asyncio.all_tasks()
+    reader = asyncio.create_task(read())
+    await anyio.sleep(0.1)
+    tasks = sorted(asyncio.all_tasks() - others, key=lambda task: task is reader)
+    for task in reversed(tasks) if reader_first else tasks:
+        task.cancel()
+    await asyncio.wait([reader])
+    assert reader.cancelled()
+    assert closed == ["end"]
+
+
+@ON_ASYNCIO
+async def test_a_step_that_is_cancelled_natively_has_the_grace_period() -> None:
+    async def rows() -> AsyncIterator[int]:
+        try:
+            await anyio.sleep(5)
+            yield 1
+        finally:
+            await anyio.sleep(math.inf)
+
+    with pytest.raises(CleanupTimeoutError):
+        async with Stream(rows).buffer(0).open(grace=3) as items:
+            with anyio.move_on_after(0.1):
+                await anext(items)
+            (task,) = (each for each in asyncio.all_tasks() if "buffer" in each.get_name())
+            task.cancel()
+            await anyio.sleep(1)
+    assert anyio.current_time() == pytest.approx(0.1 + 1 + 3)
+
+
+@ON_ASYNCIO
+@pytest.mark.parametrize("left", [0.5, 2])
+async def test_a_step_whose_own_native_timeout_is_over_is_interrupted(left: float) -> None:
+    """It is left in the cleanup that the timeout has caused, or when it goes on after that."""
+    closed: list[str] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    try:
+                        await anyio.sleep(5)
+                    finally:
+                        await anyio.sleep(1)
+                        closed.append("timeout")
+            await anyio.sleep(100)
+            yield 1
+        finally:
+            closed.append("rows")
+
+    async with Stream(rows).buffer(0) as items:
+        with anyio.move_on_after(left):
+            await anext(items)
+    assert closed == ["timeout", "rows"]
+    assert anyio.current_time() == max(1.1, left)
 
 
 async def test_a_channel_holds_the_tasks_that_fill_it() -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
+from unittest.mock import Mock
 
 import anyio
 import pytest
@@ -98,6 +99,21 @@ def test_refuses_signals_with_another_end_of_a_batch() -> None:
     for wrong in (1, len, object()):
         with pytest.raises(TypeError, match=r"^until must be a stream, an async iterable or an"):
             Stream("ab").batched(until=wrong)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+FLAGS: dict[str, Callable[[Stream[Any], Any], Any]] = {
+    "ordered": lambda s, flag: s.map(str, concurrency=2, ordered=flag),
+    "partial": lambda s, flag: s.window(2, partial=flag),
+    "strict": lambda s, flag: s.zip([1], strict=flag),
+    "close": lambda s, flag: s.into(Mock(spec=["send", "aclose"]), close=flag),
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+async def test_a_flag_is_true_or_false(name: str) -> None:
+    for wrong in (1, "no", None):
+        with pytest.raises(TypeError, match=rf"^{name} must be True or False, got {wrong!r}$"):
+            await FLAGS[name](async_range(3), wrong)
 
 
 def test_refuses_to_keep_what_does_not_come() -> None:

@@ -17,11 +17,12 @@ def function(name: str, value: object) -> None:
 
 
 def is_async(value: Any) -> bool:
-    """Whether a call of it gives a coroutine, as far as that can be told before."""
+    """Whether a call gives a coroutine or an async generator, as far as that can be told before."""
     while isinstance(value, partial):
         value = value.func
     functions = (value, type(value).__call__) if callable(value) else ()
-    return any(map(inspect.iscoroutinefunction, functions))
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    return any(kind(function) for function in functions for kind in kinds)
 
 
 def plain(name: str, value: object, more: str = "") -> None:
@@ -31,6 +32,13 @@ def plain(name: str, value: object, more: str = "") -> None:
     """
     if not callable(value) or is_async(value):
         raise TypeError(f"{name} must be a plain function{more}, got {value!r}")
+
+
+def called_plain(name: str, value: object, more: str = "") -> None:
+    """The same, and a call must run it, which that of a generator function does not."""
+    plain(name, value, more)
+    if is_generator(value):
+        raise TypeError(f"{name} must not be a generator function, got {value!r}")
 
 
 def listens(name: str, value: Any) -> bool:
@@ -52,18 +60,23 @@ def listens(name: str, value: Any) -> bool:
 def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
     """`value` must be a function whose result is wanted, and not the items of its result.
 
-    The operator `instead` reads these. A plain generator is a result like any other.
+    The operator `instead` reads these, if there is one. A plain generator is a result like others.
     """
     function(name, value)
     if has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction):
         raise unread(name, value, "async generators", instead)
 
 
-def called_function(name: str, value: Any) -> None:
+def called_function(name: str, value: Any, instead: str = "flat_map") -> None:
     """`value` must be a function that a call runs, which that of a generator function does not."""
-    result_function(name, value)
-    if has_flag(value, inspect.CO_GENERATOR, inspect.isgeneratorfunction):
-        raise unread(name, value, "generators")
+    result_function(name, value, instead)
+    if is_generator(value):
+        raise unread(name, value, "generators", instead)
+
+
+def is_generator(value: Any) -> bool:
+    """Whether a call of it gives a plain generator."""
+    return has_flag(value, inspect.CO_GENERATOR, inspect.isgeneratorfunction)
 
 
 def has_flag(value: Any, flag: int, has: Callable[[Any], bool]) -> bool:
@@ -74,9 +87,8 @@ def has_flag(value: Any, flag: int, has: Callable[[Any], bool]) -> bool:
 
 
 def unread(name: str, value: object, given: str, instead: str = "flat_map") -> TypeError:
-    return TypeError(
-        f"{name} gives {given}, whose items nobody would read: use {instead}, got {value!r}"
-    )
+    advice = f": use {instead}" if instead else ""
+    return TypeError(f"{name} gives {given}, whose items nobody would read{advice}, got {value!r}")
 
 
 def integer(name: str, value: Any, least: int | None = None) -> int:
@@ -143,6 +155,12 @@ def text(name: str, value: Any) -> None:
     """`value` must be a string."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, got {value!r}")
+
+
+def flag(name: str, value: Any) -> None:
+    """`value` must be true or false itself, since a number may be meant for something else."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -68,13 +68,15 @@ class Retry:
         if isinstance(on, (type, tuple)):
             exception_types("on", on)
         else:
-            check.plain("on", on)
+            check.called_plain("on", on)
         check.seconds("first", self.first)
         check.seconds("cap", self.cap)
         check.amount("factor", self.factor, 1)
         if self.hook is not None:
-            check.function("hook", self.hook)
-        check.plain("random", self.random)
+            check.called_function("hook", self.hook, "")
+        check.called_plain("random", self.random)
+        check.flag("jitter", self.jitter)
+        check.flag("reset", self.reset)
 
     def __repr__(self) -> str:
         return label.instance(self)

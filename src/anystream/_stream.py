@@ -54,7 +54,7 @@ from ._core.interrupts import protected
 from ._core.reader import entered_elsewhere
 from ._core.run import Run, reader_of
 from ._core.statistics import Picture
-from ._errors import NeedsTasksError
+from ._errors import NeedsTasksError, WrongOrderError
 from ._operators import (
     batching,
     combine,
@@ -167,6 +167,7 @@ class Workers(NamedTuple):
     @classmethod
     def checked(cls, concurrency: int | None, ordered: bool, ahead: int | None) -> "Workers | None":
         """None if no tasks are needed."""
+        check.flag("ordered", ordered)
         count = 1 if concurrency is None else check.integer("concurrency", concurrency, 1)
         if count == 1 and ahead is None:
             return None
@@ -189,9 +190,12 @@ def unless_of_executor(chunk: object, attempts: object) -> None:
 
 def handler_of(on_error: Any) -> Callable[[Exception, Any], Any]:
     """What gives something in the place of a result."""
-    if not callable(on_error):
-        check.choice("on_error", on_error, ("raise", "skip"))
-    return transform.skipped if on_error == "skip" else on_error
+    if callable(on_error):
+        check.result_function("on_error", on_error, "")
+        handler: Callable[[Exception, Any], Any] = on_error
+        return handler
+    check.choice("on_error", on_error, ("raise", "skip"))
+    return transform.skipped
 
 
 class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
@@ -319,7 +323,11 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
                 raise entered_elsewhere(self)
         runs = opened[key]
         run = runs.pop() if len(runs) > 1 else opened.pop(key)[0]
-        await reader_of(run).leave(error)
+        try:
+            await reader_of(run).leave(error)
+        except WrongOrderError:
+            opened.setdefault(key, []).append(run)  # to be left again
+            raise
 
     def _task(self) -> int:
         """The task that calls this, by the backend of an open run, since to find it is slow."""
@@ -345,8 +353,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     def _of_ended_task(self, task: int) -> int:
         """The key of the runs of the one task that has entered and is over, or `task`."""
         runs = self._runs or {}
-        entered = [*runs.items()]
-        ended = [key for key, each in entered if reader_of(each[-1]).opening.is_left_behind]
+        last = [(key, reader_of(each[-1]).opening) for key, each in [*runs.items()]]
+        ended = [key for key, each in last if each.is_left_behind and not each.is_left]
         return ended[0] if len(ended) == 1 else task
 
     def __aiter__(self) -> Run[T_co]:
@@ -377,7 +385,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         seconds = None if grace is None else check.seconds("grace", grace, zero=False)
-        return self._run(bare=False, grace=seconds)
+        return self._run(bare=True, grace=seconds)
 
     @named_call
     def with_grace(self, seconds: float) -> "Stream[T_co]":
@@ -720,7 +728,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         499500
         """
-        if description is not None and not callable(description):
+        if callable(description):
+            check.called_plain("description", description)
+        elif description is not None:
             check.text("description", description)
         if total is not None:
             check.amount("total", total)
@@ -971,6 +981,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [(0, 1, 2), (2, 3, 4), (4,)]
         """
         size, every = check.integer("n", n, 1), check.integer("step", step, 1)
+        check.flag("partial", partial)
         return self._then(lambda _: transform.Window(size, every, partial))
 
     # -- several items at a time ------------------------------------------------------------
@@ -1053,7 +1064,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         size = math.inf if n is None else check.integer("n", n, 1)
         most = math.inf if max_weight is None else check.positive("max_weight", max_weight)
         if weight is not None:
-            check.plain("weight", weight)
+            check.called_plain("weight", weight)
 
         def batch() -> batching.Batch:
             return batching.Batch(size, weight, most)
@@ -2161,6 +2172,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         if not hasattr(send_stream, "send") or not hasattr(send_stream, "aclose"):
             raise TypeError(f"send_stream must have send() and aclose(), got {send_stream!r}")
+        check.flag("close", close)
         await _terminals.into(self, send_stream, close=close)
 
     @overload

@@ -34,7 +34,7 @@ BACKEND = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.fixture(autouse=True)
 def no_event_loop_is_left() -> Iterator[None]:
     yield
-    assert not [thread for thread in threading.enumerate() if "-portal-" in thread.name]
+    assert not [thread for thread in threading.enumerate() if "to_sync" in thread.name]
 
 
 @BACKEND
@@ -225,6 +225,28 @@ def test_a_keyboard_interrupt_while_waiting_for_an_item(form: Form, backend: str
     thread.join()
 
 
+class SlowToOpen:
+    """Blocks its event loop as it opens."""
+
+    def __init__(self) -> None:
+        self.source = TrackedSource(ITEMS)
+        self.reached = threading.Event()
+
+    def __aiter__(self) -> AsyncGenerator[int, None]:
+        self.reached.set()
+        time.sleep(0.1)
+        return self.source.generator()
+
+
+@BACKEND
+def test_a_keyboard_interrupt_while_it_opens(backend: str) -> None:
+    rows = SlowToOpen()
+    thread = interrupt_soon(rows.reached)
+    with pytest.raises(KeyboardInterrupt), to_sync(rows, backend):
+        raise AssertionError("this must not run")
+    thread.join()
+
+
 @BACKEND
 @FORM
 def test_an_interrupted_step_may_be_repeated(form: Form, backend: str) -> None:
@@ -342,6 +364,16 @@ def test_the_stream_sees_the_context_of_the_thread_that_enters(form: Form, backe
             assert [*items] == ["mine", "mine"]
     finally:
         setting.reset(token)
+
+
+@BACKEND
+@pytest.mark.parametrize("around", ["asyncio", "trio"])
+def test_a_thread_with_an_event_loop_waits_as_well(backend: str, around: str) -> None:
+    async def main() -> list[int]:
+        with to_sync(async_range(3).buffer(1), backend) as items:
+            return [*items]
+
+    assert anyio.run(main, backend=around) == [0, 1, 2]
 
 
 @BACKEND

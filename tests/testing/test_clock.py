@@ -25,6 +25,12 @@ async def test_long_sleeps_take_virtual_time_only() -> None:
     assert anyio.current_time() - start == pytest.approx(3000)
 
 
+@pytest.mark.parametrize("real_time", [False, True])
+def test_a_backend_is_one_of_two(real_time: bool) -> None:
+    with pytest.raises(ValueError, match="name must be one of 'asyncio', 'trio', got 'curio'"):
+        backend("curio", real_time=real_time)
+
+
 @pytest.mark.parametrize("seconds", [86_400, 1e9, 1e15])
 def test_a_long_sleep_costs_no_more_than_a_short_one(
     monkeypatch: pytest.MonkeyPatch, seconds: float

@@ -135,6 +135,19 @@ async def test_wrong_arguments() -> None:
     wrong: Any = ValueError
     with pytest.raises(TypeError, match="error must be an exception, got <class 'ValueError'>"):
         marbles("a", error=wrong)
+    with pytest.raises(TypeError, match=r"diagram must be a str, got Stream\('a'\)"):
+        await assert_marbles(Stream("a"), Stream("a"))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="diagram must be a str, got 5"):
+        marbles(5)  # type: ignore[arg-type]
+    for other in ("a", None):
+        wrong = other
+        with pytest.raises(TypeError, match=f"stream must be a Stream, got {other!r}"):
+            await assert_marbles(wrong, "a")
+        with pytest.raises(TypeError, match=f"stream must be a Stream, got {other!r}"):
+            await recorded(wrong)
+    wrong = ["a"]
+    with pytest.raises(TypeError, match=r"values must be a mapping of symbols to items, got \['a'"):
+        marbles("a", values=wrong)
 
 
 # -- marbles ------------------------------------------------------------------------------------

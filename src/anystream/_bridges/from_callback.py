@@ -187,6 +187,8 @@ class Callbacks(Channel):
         self.register = None  # it may lead to the callbacks, and these lead here
         if hook is not None and not callable(hook):
             raise TypeError(f"register must return a function or None, got {hook!r}")
+        if hook is not None:
+            check.called_function("what register returned", hook, "")
         self.hook = hook
 
     def available(self) -> bool:

@@ -78,7 +78,7 @@ def from_thread(
     """
     bound = check.integer("buffer", buffer, 0)
     if stop is not None:
-        check.plain("stop", stop, ", which a thread calls")
+        check.called_plain("stop", stop, ", which a thread calls")
 
     def reads(given: Any, _: Owner) -> Source:
         return ThreadReader(given, stop)

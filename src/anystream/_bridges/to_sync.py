@@ -3,15 +3,14 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from functools import partial
+from contextlib import AbstractContextManager
+from contextvars import Context, copy_context
 from itertools import chain
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import anyio
-import anyio.from_thread
 
 from .. import _args as check
 from .. import _labels as label
@@ -86,8 +85,9 @@ class SyncRun(Generic[T_co]):
         self, stream: Openable, backend: str, backend_options: dict[str, Any] | None
     ) -> None:
         self.stream = stream
-        self.portal = partial(anyio.from_thread.start_blocking_portal, backend, backend_options)
-        self.stack: ExitStack | None = None
+        self.backend = backend
+        self.backend_options = backend_options
+        self.thread: threading.Thread | None = None
         self.items: deque[T_co] = deque()
         self.lock = threading.Lock()  # of those who need more
         self.last: Reply | None = None  # after which there is nothing
@@ -111,15 +111,21 @@ class SyncRun(Generic[T_co]):
     # -- in the threads that iterate
 
     def __enter__(self) -> "SyncRun[T_co]":
-        if self.stack is not None:
+        if self.thread is not None:
             raise StreamConsumedError(f"{self!r} can be entered only once: call to_sync again")
-        self.stack = ExitStack()
-        with self.stack:
-            portal = self.stack.enter_context(self.portal())
-            self.cancel = portal.start_task_soon(self.serve).cancel
+        self.thread = threading.Thread(
+            target=Context().run, args=(self.live, copy_context()), name=repr(self), daemon=True
+        )
+        self.thread.start()
+        try:
             self.replies.get()  # it is open, or that has failed
+        except BaseException as exc:
+            self.replies.get()  # which nothing of the user's holds up
+            self.end(exc)
+            raise
+        if self.failure is not None:
+            self.thread.join()
             self.raise_failure()
-            self.stack = self.stack.pop_all()
         self.left = False
         return self
 
@@ -129,15 +135,19 @@ class SyncRun(Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self.stack is not None
-        assert self.loop is not None
-        self.error = error
         self.left = True
         self.items.clear()
-        self.loop.soon(self.leave)
-        self.stack.close()
-        self.error = None
+        self.end(error)
         self.raise_failure()
+
+    def end(self, error: BaseException | None) -> None:
+        """Have the stream closed, with the error of the block, and wait for that."""
+        assert self.thread is not None
+        if self.loop is not None:
+            self.error = error
+            self.loop.soon(self.leave)
+        self.thread.join()
+        self.error = None
 
     def raise_failure(self) -> None:
         failure, self.failure = self.failure, None
@@ -187,6 +197,21 @@ class SyncRun(Generic[T_co]):
             self.items.extend(reply.items)
             self.last = reply if reply.over else None
 
+    # -- the event loop
+
+    def live(self, context: Context) -> None:
+        """The whole life of the thread."""
+        options = self.backend_options
+        try:
+            anyio.run(self.serve, context, backend=self.backend, backend_options=options)
+        except BaseException as exc:
+            if self.loop is None:  # it has not begun; else who iterates hears of its end
+                self.failure = exc
+        finally:
+            self.replies.put(
+                Reply([], True, StreamClosedError(f"the event loop of {self!r} has stopped"))
+            )
+
     # -- in the event loop
 
     def ask(self) -> None:
@@ -198,25 +223,27 @@ class SyncRun(Generic[T_co]):
             self.cancel()
         self.demand.set()
 
-    async def serve(self) -> None:
+    async def serve(self, context: Context) -> None:
+        own = copy_context()  # which has what the event loop has set for itself
+        for variable, value in context.items():
+            if variable not in own:
+                variable.set(value)
         self.loop, self.demand = Loop(), anyio.Event()
         reader = Reader(self.stream)
         try:
-            await reader.enter()
-            self.replies.put(Reply([]))
-            try:
-                await self.answer(reader)
-            except anyio.get_cancelled_exc_class():
-                pass  # which has done its work: the rest is cleanup
-            except BaseException as exc:
-                reader.opening.add_error(exc)
-            await reader.exit(self.error)
+            with anyio.CancelScope() as scope:
+                self.cancel = scope.cancel
+                await reader.enter()
+                self.replies.put(Reply([]))
+                try:
+                    await self.answer(reader)
+                except anyio.get_cancelled_exc_class():
+                    pass  # which has done its work: the rest is cleanup
+                except BaseException as exc:
+                    reader.opening.add_error(exc)
+                await reader.exit(self.error)
         except BaseException as exc:
             self.failure = exc
-        finally:
-            self.replies.put(
-                Reply([], True, StreamClosedError(f"the event loop of {self!r} has stopped"))
-            )
 
     async def answer(self, reader: Reader) -> None:
         """Reply to those who ask, until they leave."""

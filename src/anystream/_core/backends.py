@@ -85,8 +85,11 @@ def is_cancelled() -> bool:
 
     So it is also while an error has taken the place of the cancellation.
     """
-    if current_effective_deadline() == -inf:
-        return True
+    return current_effective_deadline() == -inf or is_cancelling()
+
+
+def is_cancelling() -> bool:
+    """Whether asyncio's `Task.cancel()` holds for this task: nothing has taken it back."""
     if not get_cancelled_exc_class().__module__.startswith("asyncio"):
         return False
     from asyncio import current_task

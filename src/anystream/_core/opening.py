@@ -298,6 +298,11 @@ class Opening(TaskOwner):
         """Whether a task has entered it, or it is closed: no other one may."""
         return self._task is not None or self._closed
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its sources are open, since it was entered or read."""
+        return self._segment is not None
+
     def is_entered(self) -> int:
         """Let no task but this one leave, as long as it runs; what identifies that."""
         task, self._host_is_over = self.backend.watch_task()
@@ -308,6 +313,11 @@ class Opening(TaskOwner):
     def is_left_behind(self) -> bool:
         """Whether the task that has entered is over: then nobody can leave its scope."""
         return self._host_is_over is not None and self._host_is_over()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is closed, and there is no scope that is still to be left."""
+        return self._closed and self._scope is None
 
     def open(self, make: Callable[[], Source]) -> Source:
         source, tasks = self.open_later(make)

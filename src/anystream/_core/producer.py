@@ -28,7 +28,7 @@ from typing import Any
 from anyio import CancelScope
 
 from .._errors import StreamClosedError, StreamInterruptedError
-from .backends import is_foreign, is_from, is_native, named
+from .backends import is_cancelling, is_foreign, is_from, is_native, named
 from .channel import Lane
 from .contracts import AsyncEvent, Backend, Openable, Owner, Slot, Source, Task
 from .driver import EMPTY
@@ -71,6 +71,9 @@ class Producer(TaskOwner):
     then the inner one is shielded, for what has been interrupted to clean up and for the segment
     to be closed. A producer that awaits nothing of the user's has nothing to protect, and does
     without the inner one.
+
+    asyncio's `Task.cancel()` may come first, as to all tasks when the event loop ends. A stop
+    then does not interrupt the cleanup that this has caused, unless it takes too long.
     """
 
     __slots__ = (
@@ -80,6 +83,7 @@ class Producer(TaskOwner):
         "_opening",
         "_outer",
         "_reader",
+        "_spared",
         "_state",
         "_unwinding",
         "_wake",
@@ -93,6 +97,7 @@ class Producer(TaskOwner):
         self._inner: CancelScope | None = None
         self._joined: AsyncEvent | None = None  # set when it is done, if a task waits for that
         self._awaits: bool = awaits  # something of the user's
+        self._spared: bool = False  # `Task.cancel()` has come, and holds
         self._state: ProducerState = NEW
         self._wake: Slot | None = None  # what PARKED holds
         self._unwinding: Unwinding | None = None  # what UNWINDING holds
@@ -202,6 +207,7 @@ class Producer(TaskOwner):
         inner = self._inner
         if inner is not None and self._shield is None:
             self._state = INTERRUPTED
+            inner.shield = inner.shield or self._spared
             if inner.shield:  # a part is being closed, and the rest hears of it then
                 inner.deadline = self.now() + self.grace
         self._outer.cancel()
@@ -212,14 +218,14 @@ class Producer(TaskOwner):
         if inner is None or inner.cancel_called:
             await super()._close_part(close, grace)
             return
-        inner.shield = True
+        before, inner.shield = inner.shield, True
         await super()._close_part(close, grace)
         if inner.cancel_called:
             self._late: BaseException | None = None
             self.add_error(self.hung(self.grace))
         else:
             inner.deadline = inf
-            inner.shield = self._shield is not None
+            inner.shield = before or self._shield is not None
 
     async def join(self) -> None:
         """Wait until it is done; what has never got a task comes to its end here."""
@@ -390,7 +396,7 @@ class Producer(TaskOwner):
 
     async def _end(self, error: BaseException | None) -> None:
         """The end of every producer: report, close, and say that it is over."""
-        stopped, told = self.stopped, self._state is UNWINDING
+        stopped, told = self.stopped, self._state is UNWINDING or self._spared
         self._state = CLOSING  # nobody interrupts the close
         reported = self.report(error, stopped, told)
         if error is not None and not reported:
@@ -470,6 +476,8 @@ class Producer(TaskOwner):
                     if hit:
                         self._state = UNWINDING if is_from(exc, self._outer) else STOPPED
                         inner.shield = self.backend.is_innermost(inner)
+                    if not (hit or inner.shield) and is_native(exc):
+                        self._spared = is_cancelling()
                     trap = body.throw(exc)
                     if hit:
                         inner.shield = True
@@ -481,8 +489,16 @@ class Producer(TaskOwner):
                         trap = self._unwind_on(send, value, inner)
                     else:
                         trap = send(value)
+                if self._spared and not is_cancelling():
+                    self._spare_no_more(inner)
         except StopIteration:
             return
+
+    def _spare_no_more(self, inner: CancelScope) -> None:
+        """The body has taken the cancellation back, as that of a timeout in it, and goes on."""
+        self._spared = False
+        if self._state is INTERRUPTED and self._shield is None:
+            inner.shield, inner.deadline = False, inf
 
     def _is_told(self, error: BaseException) -> bool:
         """Whether asyncio tells the interrupted body of that, or of it as well.

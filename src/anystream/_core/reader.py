@@ -117,6 +117,11 @@ class Reader:
         opening = self._opening
         if opening.was_entered:
             raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
+        if opening.is_open:
+            raise StreamBusyError(
+                f"{self!r} was read before it was entered: enter a run before its first step"
+            )
+        self._bare = False
         self._inside_of = abandonable()
         await opening.enter(scoped=self._inside_of is None)
         task = opening.is_entered()

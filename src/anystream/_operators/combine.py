@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from .. import _args as check
 from .._core.channel import Channel, Lane
 from .._core.contracts import (
     MISSING,
@@ -174,6 +175,7 @@ def uneven(short: int, longer: int) -> ValueError:
 
 def zipping(strict: bool) -> Callable[[Sequence[Openable]], Callable[[Owner], Source]]:
     """How to zip: with a task for each source, unless none of them ever waits."""
+    check.flag("strict", strict)
     return lambda streams: lambda owner: zipped(owner, streams, strict)
 
 

@@ -79,6 +79,7 @@ class Plan(NamedTuple):
                 " finished"
             )
         calls = check.integer("concurrency", concurrency, 1)
+        check.flag("ordered", ordered)
         if isinstance(chunk, str):
             check.choice("chunk", chunk, ("auto",))
         if check.integer("attempts", attempts, 1) > 1 and not own:

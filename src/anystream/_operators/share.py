@@ -295,7 +295,7 @@ class Holder(Generic[T]):
 
     @protected
     async def __aenter__(self) -> T:
-        if self.run is not None:
+        if self.run is not None and not reader_of(self.run).opening.is_left:
             raise StreamBusyError(f"{self._recipe!r} has been entered already; leave it first")
         run: Run[Any] = Run(self._recipe)
         await run.__aenter__()
@@ -311,11 +311,14 @@ class Holder(Generic[T]):
     ) -> None:
         assert self.run is not None
         opening = reader_of(self.run).opening
-        held = opening.top()
+        held = opening.bottom
         if opening.view is not None and isinstance(held, HeldOpen) and (how := held.how()):
             opening.view.is_ended(how)
-        await self.run.__aexit__(kind, error, traceback)
-        self.run = None
+        try:
+            await self.run.__aexit__(kind, error, traceback)
+        finally:
+            if opening.is_left:
+                self.run = None
 
     if not TYPE_CHECKING:  # checkers are to report all of these
 

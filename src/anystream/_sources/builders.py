@@ -25,6 +25,7 @@ from .. import _labels as label
 from .._core.contracts import Owner, SourceDefaults
 from .._core.driver import resolved, sheltered
 from .._core.interrupts import interruptible
+from .._operators.calls import instead_of
 from .._operators.transform import Map
 from .._recipe import Recipe, named_call
 from .._stream import Stream
@@ -198,14 +199,16 @@ def poll(fn: Callable[[], Any], every: float, *, count: int | None = None) -> St
     >>> print(anyio.run(poll(temperature, 0.01, count=3).dedupe().collect))
     [20.5, 21.0]
     """
-    check.function("fn", fn)
+    check.result_function("fn", fn)
     every = check.seconds("every", every, zero=False, why="calls(fn) has no pauses")
     calls = None if count is None else check.integer("count", count, 0)
 
     def call(time: float) -> Any:
         return fn()
 
-    ticks = Recipe.source(lambda _: Ticks(every, calls, True, first=0), lambda _: Map(call))
+    ticks = Recipe.source(
+        lambda _: Ticks(every, calls, True, first=0), lambda _: Map(instead_of(fn, call))
+    )
     return Stream(ticks)
 
 
@@ -298,7 +301,7 @@ def stream_data(connect: Any, *, grace: float | None = None) -> Stream[Any]:
     b'two'
     closed
     """
-    seconds = None if grace is None else check.seconds("grace", grace)
+    seconds = None if grace is None else check.seconds("grace", grace, zero=False)
     if is_maker(connect):
         return Stream(Recipe.source(lambda owner: Data(connect, owner), grace=seconds))
     given = reader_of(connect)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 from .. import _args as check
 from .._core.contracts import MISSING
 from .._core.driver import is_awaitable, resolved
+from .._operators.calls import instead_of
 from .._operators.select import TakeWhile
 from .._operators.transform import MapOr
 from .._recipe import Recipe, named_call
@@ -45,7 +46,7 @@ def calls(fn: Callable[[], Any], *, until: object = MISSING, end_on: Ends = ()) 
     >>> anyio.run(main)
     [b'one', b'two']
     """
-    check.function("fn", fn)
+    check.result_function("fn", fn)
     exception_types("end_on", end_on)
 
     async def awaited(result: Awaitable[Any]) -> Any:
@@ -69,7 +70,7 @@ def calls(fn: Callable[[], Any], *, until: object = MISSING, end_on: Ends = ()) 
     return Stream(
         Recipe.source(
             lambda owner: FromIterable(repeat(None), owner),
-            lambda _: MapOr(call),
+            lambda _: MapOr(instead_of(fn, call)),
             lambda _: TakeWhile(goes_on),
         )
     )

@@ -12,6 +12,7 @@ from .. import _labels as label
 from .. import _layouts as layouts
 from .._core.channel import Channel, Lane
 from .._core.contracts import Backend, Owner, Slot, Source
+from .._core.driver import is_awaitable
 from .._core.interrupts import protected
 from .._core.producer import LaneProducer
 from .._errors import StreamClosedError
@@ -70,7 +71,7 @@ class Sender(Generic[T]):
         is started.
         The task begins with a copy of the context of the caller.
         """
-        check.function("fn", fn)
+        check.called_function("fn", fn, "")
         self._start(lambda sender: fn(sender, *args, **kwargs))
 
 
@@ -98,7 +99,7 @@ def producer(fn: Callable[..., Any] | None = None, /, *, buffer: int = 0) -> Any
     When the stream is closed early, each function is cancelled where it waits. Its cleanup may
     await, shielded from the cancellation, for as long as the grace period.
 
-    Raises `TypeError` if `fn` is not a function or is an async generator function, `ValueError` if
+    Raises `TypeError` if `fn` is not a function or is a generator function, `ValueError` if
     `buffer` is negative, and at a call what a wrong call of the function raises.
 
     >>> @producer
@@ -116,7 +117,7 @@ def producer(fn: Callable[..., Any] | None = None, /, *, buffer: int = 0) -> Any
 
 def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[Any]]]:
     def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
-        if inspect.isasyncgenfunction(fn) or not callable(fn):
+        if not callable(fn) or inspect.isasyncgenfunction(fn) or check.is_generator(fn):
             raise TypeError(
                 f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
                 " @stream is for async generator functions"
@@ -199,7 +200,12 @@ class Sending(LaneProducer):
             another.begin(self.channel, self.lane.bound)
 
     async def produce(self) -> None:
-        await self.call(Sender(self.send, self.start_another))
+        given = self.call(Sender(self.send, self.start_another))
+        if not is_awaitable(given):
+            raise TypeError(
+                f"a function of {self.stream!r} must be async, but it returned {given!r}"
+            )
+        await given
 
     def ended(self, reported: bool) -> None:
         super().ended(reported)

@@ -23,6 +23,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 from anyio._backends._asyncio import WorkerThread
 
+from .. import _args as check
 from .waits import Deadlock, blocked_tasks
 
 R = TypeVar("R")
@@ -39,12 +40,14 @@ def backend(name: str, *, real_time: bool = False) -> tuple[str, dict[str, Any]]
             It belongs to one run, so call this once for each.
 
     Raises:
+        ValueError: for another name.
         ImportError: for virtual time on trio, if that is not installed.
 
     Example:
         >>> name, options = backend("trio")
         >>> anyio.run(anyio.sleep, 3600, backend=name, backend_options=options)
     """
+    check.choice("name", name, ("asyncio", "trio"))
     if real_time:
         return name, {}
     if name == "asyncio":

@@ -9,7 +9,7 @@ stand `Timeline`, which gives what a diagram says, and `watched`, which sees wha
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from math import ceil, inf
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import anyio
 
@@ -211,6 +211,7 @@ async def assert_marbles(
 
 def parsed(diagram: str, *, source: bool = False) -> tuple[list[Mark], int]:
     """The marks of a diagram, and how many frames it takes."""
+    check.text("diagram", diagram)
     marks: list[Mark] = []
     frame = 0
     group: Group | None = None
@@ -293,6 +294,8 @@ def is_symbol(text: str) -> bool:
 
 
 def checked(values: Values | None) -> Values:
+    if values is not None and not isinstance(cast("object", values), Mapping):
+        raise TypeError(f"values must be a mapping of symbols to items, got {values!r}")
     for symbol in values or {}:
         if not is_symbol(symbol):
             raise ValueError(
@@ -368,6 +371,8 @@ async def watched(
     until: float | None,
 ) -> list[Happened]:
     """What comes out of a stream; the last event, and no other, is a final one."""
+    if not isinstance(cast("object", stream), Stream):
+        raise TypeError(f"stream must be a Stream, got {stream!r}")
     events: list[Happened] = []
     start = 0.0
 
