@@ -1,5 +1,6 @@
 """to_sync: from a stream to code that is not async, over an event loop in a thread of its own."""
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +45,8 @@ def to_sync(
     stream, the cleanup complete, and ends the event loop, before the next line. Errors come as they
     do from `async with`: an error of the source at its place, after the items before it, one of the
     cleanup at the end of the block. A `KeyboardInterrupt` in the block, or while it waits for an
-    item, is an error of the block.
+    item, is an error of the block. What is still open at the exit of Python, as in a generator that
+    was not read to its end, is closed then.
 
     Going from one thread to another and back costs about a tenth of a millisecond. So what the
     stream has without waiting comes over in one go, up to a millisecond's worth of it, and by that
@@ -98,6 +100,8 @@ class SyncRun(Generic[T_co]):
         self.error: BaseException | None = None  # of the block
         self.failure: BaseException | None = None  # of opening or closing
         self.loop: Loop | None = None
+        self.thread: threading.Thread  # of the event loop
+        self.opener: threading.Thread
         self.cancel: Callable[[], object]
         self.demand: anyio.Event
         self.in_await = False
@@ -113,7 +117,7 @@ class SyncRun(Generic[T_co]):
     def __enter__(self) -> "SyncRun[T_co]":
         if self.stack is not None:
             raise StreamConsumedError(f"{self!r} can be entered only once: call to_sync again")
-        self.stack = ExitStack()
+        self.stack, self.opener = ExitStack(), threading.current_thread()
         with self.stack:
             portal = self.stack.enter_context(self.portal())
             self.cancel = portal.start_task_soon(self.serve).cancel
@@ -121,6 +125,7 @@ class SyncRun(Generic[T_co]):
             self.raise_failure()
             self.stack = self.stack.pop_all()
         self.left = False
+        OPEN.add(self)
         return self
 
     def __exit__(
@@ -131,6 +136,7 @@ class SyncRun(Generic[T_co]):
     ) -> None:
         assert self.stack is not None
         assert self.loop is not None
+        OPEN.discard(self)
         self.error = error
         self.left = True
         self.items.clear()
@@ -138,6 +144,11 @@ class SyncRun(Generic[T_co]):
         self.stack.close()
         self.error = None
         self.raise_failure()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the thread that has entered it has ended, and the event loop has not."""
+        return not self.opener.is_alive() and self.thread.is_alive()
 
     def raise_failure(self) -> None:
         failure, self.failure = self.failure, None
@@ -200,6 +211,7 @@ class SyncRun(Generic[T_co]):
 
     async def serve(self) -> None:
         self.loop, self.demand = Loop(), anyio.Event()
+        self.thread = threading.current_thread()
         reader = Reader(self.stream)
         try:
             await reader.enter()
@@ -270,3 +282,19 @@ class SyncRun(Generic[T_co]):
             yield item
             return
         self.drained = True
+
+
+OPEN: set[SyncRun[Any]] = set()
+
+
+@atexit.register
+def close_abandoned() -> None:
+    """Close them while their event loops run; the main thread has ended by now.
+
+    After that Python closes the generators that are left. One that has such a block would wait for
+    an event loop that has been stopped, for ever. In a process that was forked they do not run.
+    """
+    with ExitStack() as stack:
+        for run in [*OPEN]:
+            if run.abandoned:
+                stack.callback(run.__exit__, None, None, None)
