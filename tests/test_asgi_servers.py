@@ -400,6 +400,18 @@ async def test_a_middleware_of_starlette_ends_what_was_cut(anyio_backend_name: s
         await closed(source)
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+async def test_hypercorn_cuts_no_response_of_http_2(anyio_backend_name: str) -> None:
+    """The page of the docs warns of it; when this fails, it need not any more."""
+    source = TrackedSource("abc", errors={2: ValueError("lost")})
+    app = returned(StreamResponse)(lambda: Stream(source.generator))
+    http_2: dict[str, Any] = {"http1": False, "http2": True, "trust_env": False, "timeout": 0.5}
+    async with served(app, anyio_backend_name) as url, httpx.AsyncClient(**http_2) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(url)
+        assert source.open_runs == 0
+
+
 @WATCHED
 @pytest.mark.parametrize(
     "kind",
