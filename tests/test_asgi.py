@@ -533,6 +533,33 @@ async def test_a_client_leaves_while_nothing_comes(form: Any, after: float) -> N
     assert anyio.current_time() - client.start < 2.5
 
 
+@FORM
+@pytest.mark.parametrize("kind", [StreamResponse, EventResponse])
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_a_client_that_leaves_before_the_status_has_a_response(
+    form: Any, kind: Any, refuses: bool
+) -> None:
+    """Which a server does not send, and middleware waits for."""
+    source = TrackedSource(["a"], pause=3, cleanup=0.5)
+    client, messages = Client(kind(form(Stream(source.generator)), 201, {"x-one": "1"})), []
+
+    async def send(message: Any) -> None:
+        assert source.open_runs == 0
+        messages.append(dict(message))
+        message["headers"] = [(b"x-two", b"2")]  # as middleware does
+        if refuses:
+            raise OSError("the client has gone")
+
+    for _ in range(2):
+        client.gone.set()
+        await client.app(client.scope, client.receive, send)
+        start, end = messages
+        assert start == {"type": "http.response.start", "status": 499, "headers": []}
+        assert end == {"type": "http.response.body", "body": b"", "more_body": False}
+        messages.clear()
+    assert source.opened == 2
+
+
 async def test_a_cleanup_that_hangs_is_raised_to_the_server() -> None:
     source = TrackedSource(["a", "b"], cleanup=float("inf"))
     client = Client(StreamResponse(Stream(source.generator).with_grace(3)))

@@ -361,6 +361,33 @@ async def test_head(anyio_backend_name: str) -> None:
     assert source.opened == 0
 
 
+async def test_a_client_leaves_before_the_status_behind_a_middleware(
+    anyio_backend_name: str,
+) -> None:
+    statuses = list[int]()
+
+    async def noted(request: Request, call_next: Any) -> Response:
+        response: Response = await call_next(request)
+        statuses.append(response.status_code)
+        return response
+
+    source = TrackedSource("abc", pause=30)
+    app = returned(StreamResponse)(lambda: Stream(source.generator))
+    app.add_middleware(BaseHTTPMiddleware, dispatch=noted)
+    async with served(app, anyio_backend_name) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        async with await anyio.connect_tcp(host, int(port)) as connection:
+            await connection.send(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            with anyio.fail_after(10):
+                while not source.open_runs:  # noqa: ASYNC110  # it tells nobody
+                    await anyio.sleep(0.01)
+        await closed(source)
+        with anyio.fail_after(10):
+            while not statuses:  # noqa: ASYNC110  # nor does the middleware
+                await anyio.sleep(0.01)
+    assert statuses == [499]
+
+
 # -- what does not work, and says so ----------------------------------------------------------
 
 
@@ -371,6 +398,18 @@ async def test_a_middleware_of_starlette_ends_what_was_cut(anyio_backend_name: s
     async with served(app, anyio_backend_name) as url, httpx.AsyncClient(trust_env=False) as client:
         assert (await client.get(url)).text == "ab"
         await closed(source)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+async def test_hypercorn_cuts_no_response_of_http_2(anyio_backend_name: str) -> None:
+    """The page of the docs warns of it; when this fails, it need not any more."""
+    source = TrackedSource("abc", errors={2: ValueError("lost")})
+    app = returned(StreamResponse)(lambda: Stream(source.generator))
+    http_2: dict[str, Any] = {"http1": False, "http2": True, "trust_env": False, "timeout": 0.5}
+    async with served(app, anyio_backend_name) as url, httpx.AsyncClient(**http_2) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(url)
+        assert source.open_runs == 0
 
 
 @WATCHED

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
 import pytest
 
-from anystream import Stream, StreamConsumedError, async_range, chain
+from anystream import Stream, StreamConsumedError, async_range, chain, watch
 from anystream import _bars as bars
 from anystream import _lines as lines
 
@@ -55,6 +56,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
         monkeypatch.setattr(sys.stderr, name, getattr(terminal, name))
     yield terminal
     assert bars.BARS.display is None
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[None]:
+    with watch.terminal():
+        yield
 
 
 async def test_it_shows_what_it_has_come_to(terminal: Terminal) -> None:
@@ -175,6 +182,22 @@ async def test_several_share_one_display(terminal: Terminal) -> None:
     assert terminal.getvalue().count(HIDDEN) == 1
 
 
+@pytest.mark.parametrize("bar_first", [True, False])
+async def test_what_is_watched_stands_below_the_bars(bar_first: bool, terminal: Terminal) -> None:
+    shown: list[Any] = [async_range(9).progress("bar", 9), watched(), async_range(9).buffer(3)]
+    async with AsyncExitStack() as stack:
+        for each in shown if bar_first else [shown[1], shown[0], shown[2]]:
+            await stack.enter_async_context(each)
+        display = bars.BARS.display
+        assert display
+        display.refresh()
+        drawn = [line.split()[0] for line in terminal.lines]
+        last = drawn[-drawn[::-1].index("bar") :]
+        assert (last[0], last[-1]) == ("pipeline", "buffer(3)")
+    assert terminal.ended("bar 0/9")
+    assert terminal.getvalue().count(HIDDEN) == 1
+
+
 @pytest.mark.real_time
 async def test_rate_and_rest(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     async with async_range(9000).progress("some", 9000) as items:
@@ -194,24 +217,29 @@ async def test_rate_and_rest(terminal: Terminal, monkeypatch: pytest.MonkeyPatch
     assert "some 3,000/9,000 500/s 0:00:06" in terminal.lines
 
 
-@pytest.mark.parametrize("to", [None, "closed"])
+@pytest.mark.parametrize("to", [None, "closed", "piped"])
 async def test_nothing_is_shown_elsewhere(to: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    if to == "closed":
-        to = io.StringIO()
-        to.close()
+    if to is not None:
+        kind, to = to, io.StringIO()
+        if kind == "closed":
+            to.close()
     monkeypatch.setattr(sys, "stderr", to)
-    async with async_range(3).progress("x", 3) as items:
+    async with watched(), async_range(3).progress("x", 3) as items:
         assert bars.BARS.display is None
         assert [n async for n in items] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("piped", [True, False])
+@pytest.mark.parametrize(
+    "shown", [lambda: async_range(3).progress("x"), watched], ids=["progress", "watch"]
+)
 async def test_what_is_printed_goes_where_it_went(
-    piped: bool, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    shown: Any, piped: bool, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdout = io.StringIO() if piped else Terminal()
     monkeypatch.setattr(sys, "stdout", stdout)
-    async with async_range(3).progress("x"):
+    async with shown():
+        assert bars.BARS.display is not None
         print("a result")
     assert (stdout.getvalue() == "a result\n") is piped
     assert ("a result" in terminal.lines) is not piped

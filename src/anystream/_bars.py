@@ -1,4 +1,7 @@
-"""The bars of all runs that show their progress: one display for all, drawn by rich."""
+"""The bars of all runs that show their progress, and what is shown with them: one display for all.
+
+It is drawn by rich.
+"""
 
 import atexit
 import sys
@@ -70,6 +73,7 @@ class Display(Progress):
     def __init__(self) -> None:
         self.counts: dict[TaskID, Callable[[], int]] = {}
         self.lines: list[Callable[[], str]] = []  # whole ones, in the place of a bar
+        self.tables: list[Callable[[], RenderableType]] = []  # below the bars
         self.counting = Lock()
         super().__init__(
             TextColumn("{task.description}", markup=False),
@@ -89,14 +93,15 @@ class Display(Progress):
         with self.counting:
             for task, count in self.counts.items():
                 self.update(task, completed=count())
-            lines = [*map(drawn, self.lines)]
+            lines, tables = [*map(drawn, self.lines)], [*self.tables]
         if self.tasks:
             yield from super().get_renderables()
         yield from lines
+        yield from (table() for table in tables)
 
     @property
     def empty(self) -> bool:
-        return not self.counts and not self.lines
+        return not self.counts and not self.lines and not self.tables
 
     def add_line(self, line: Callable[[], str]) -> Callable[[], None]:
         with self.counting:
@@ -108,6 +113,17 @@ class Display(Progress):
             self.lines.remove(line)
         self.refresh()
         self.console.print(Text(line()))
+
+    def add_table(self, table: Callable[[], RenderableType]) -> Callable[[], None]:
+        with self.counting:
+            self.tables.append(table)
+        return partial(self.remove_table, table)
+
+    def remove_table(self, table: Callable[[], RenderableType]) -> None:
+        """Take it away, and leave nothing of it."""
+        with self.counting:
+            self.tables.remove(table)
+        self.refresh()
 
     def add(
         self, description: str, total: float | None, count: Callable[[], int]
@@ -145,6 +161,10 @@ class Bars:
     def add_line(self, run: object, line: Callable[[], str]) -> Callable[[], None]:
         """The same with a line that a function gives, for as long as it does."""
         return self.begin(run, lambda display: display.add_line(line))
+
+    def add_table(self, run: object, table: Callable[[], RenderableType]) -> Callable[[], None]:
+        """The same with what a function gives, below the bars."""
+        return self.begin(run, lambda display: display.add_table(table))
 
     def say(self, text: str) -> bool:
         """Print `text` above the bars, if there are any."""

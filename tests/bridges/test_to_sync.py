@@ -1,10 +1,14 @@
 """Streams in code that is not async."""
 
+import gc
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from functools import partial
 from typing import Any
@@ -489,6 +493,109 @@ def test_an_event_loop_that_ends_by_itself() -> None:
         while True:
             assert next(items) in ITEMS
     assert source.open_runs == 0
+
+
+PROGRAM = """
+import os, sys, threading
+import anyio
+from anystream import Stream, to_sync
+
+async def numbers():
+    try:
+        yield 1
+        await anyio.sleep_forever()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.01)
+        print("closed")
+
+def left():
+    with to_sync(Stream(numbers).buffer(1), {backend!r}) as items:
+        yield from items
+"""
+
+
+def run(code: str, backend: str) -> subprocess.CompletedProcess[str]:
+    program = PROGRAM.format(backend=backend) + code
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+
+@BACKEND
+@pytest.mark.parametrize(
+    ("code", "status", "last_words"),
+    [
+        ("items = left(); next(items)", 0, ""),
+        ("items = left(); next(items); raise ValueError('of the program')", 1, "of the program"),
+        ("items = left(); next(items); sys.exit(3)", 3, ""),
+        # A block that no generator leaves, and one of a thread that has ended.
+        ("items = to_sync(numbers).__enter__(); next(items)", 0, ""),
+        (
+            "items = left()\n"
+            "thread = threading.Thread(target=next, args=(items,))\n"
+            "thread.start()\n",
+            0,
+            "",
+        ),
+    ],
+)
+def test_what_nobody_leaves_is_closed_at_the_exit(
+    code: str, status: int, last_words: str, backend: str
+) -> None:
+    done = run(code, backend)
+    assert (done.returncode, done.stdout) == (status, "closed\n")
+    assert done.stderr.strip().endswith(last_words)
+    assert bool(done.stderr) == bool(last_words)
+
+
+@BACKEND
+def test_nothing_is_kept_for_the_exit_of_what_was_left(backend: str) -> None:
+    run = to_sync([1], backend)
+    with run as items:
+        assert [*items] == [1]
+    ref = weakref.ref(run)
+    del run, items
+    gc.collect()
+    assert ref() is None
+
+
+@BACKEND
+def test_a_thread_that_still_reads_at_the_exit_is_left_alone(backend: str) -> None:
+    code = (
+        "read = threading.Event()\n"
+        "def reads():\n"
+        "    for item in left(): read.set()\n"
+        "threading.Thread(target=reads, daemon=True).start()\n"
+        "read.wait()\n"
+    )
+    done = run(code, backend)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@BACKEND
+def test_an_error_of_the_cleanup_at_the_exit_is_told_of_and_all_are_closed(backend: str) -> None:
+    code = (
+        "async def fails():\n"
+        "    try: yield 1\n"
+        "    finally: raise ValueError('of the cleanup')\n"
+        "kept = left(), to_sync(fails).__enter__(), left()\n"
+        "for items in kept: next(items)\n"
+    )
+    done = run(code, backend)
+    assert (done.returncode, done.stdout) == (0, "closed\n" * 2)
+    assert done.stderr.count("ValueError: of the cleanup") == 1
+
+
+@BACKEND
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+def test_a_process_that_was_forked_closes_nothing_at_the_exit(backend: str) -> None:
+    code = (
+        "items = to_sync(numbers).__enter__(); next(items)\n"
+        "if not os.fork(): sys.exit()\n"
+        "print(os.wait()[1])\n"
+    )
+    done = run(code, backend)
+    assert (done.returncode, done.stdout) == (0, "0\nclosed\n")
 
 
 def test_bad_arguments_of_to_sync() -> None:

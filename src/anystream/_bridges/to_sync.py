@@ -1,9 +1,10 @@
 """to_sync: from a stream to code that is not async, over an event loop in a thread of its own."""
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import Context, copy_context
 from itertools import chain
 from queue import SimpleQueue
@@ -43,7 +44,8 @@ def to_sync(
     stream, the cleanup complete, and ends the event loop, before the next line. Errors come as they
     do from `async with`: an error of the source at its place, after the items before it, one of the
     cleanup at the end of the block. A `KeyboardInterrupt` in the block, or while it waits for an
-    item, is an error of the block.
+    item, is an error of the block. What is still open at the exit of Python, as in a generator that
+    was not read to its end, is closed then.
 
     Going from one thread to another and back costs about a tenth of a millisecond. So what the
     stream has without waiting comes over in one go, up to a millisecond's worth of it, and by that
@@ -87,7 +89,6 @@ class SyncRun(Generic[T_co]):
         self.stream = stream
         self.backend = backend
         self.backend_options = backend_options
-        self.thread: threading.Thread | None = None
         self.items: deque[T_co] = deque()
         self.lock = threading.Lock()  # of those who need more
         self.last: Reply | None = None  # after which there is nothing
@@ -98,6 +99,8 @@ class SyncRun(Generic[T_co]):
         self.error: BaseException | None = None  # of the block
         self.failure: BaseException | None = None  # of opening or closing
         self.loop: Loop | None = None
+        self.thread: threading.Thread | None = None  # of the event loop
+        self.opener: threading.Thread
         self.cancel: Callable[[], object]
         self.demand: anyio.Event
         self.in_await = False
@@ -113,6 +116,7 @@ class SyncRun(Generic[T_co]):
     def __enter__(self) -> "SyncRun[T_co]":
         if self.thread is not None:
             raise StreamConsumedError(f"{self!r} can be entered only once: call to_sync again")
+        self.opener = threading.current_thread()
         self.thread = threading.Thread(
             target=Context().run, args=(self.live, copy_context()), name=repr(self), daemon=True
         )
@@ -127,6 +131,7 @@ class SyncRun(Generic[T_co]):
             self.thread.join()
             self.raise_failure()
         self.left = False
+        OPEN.add(self)
         return self
 
     def __exit__(
@@ -135,6 +140,7 @@ class SyncRun(Generic[T_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        OPEN.discard(self)
         self.left = True
         self.items.clear()
         self.end(error)
@@ -148,6 +154,12 @@ class SyncRun(Generic[T_co]):
             self.loop.soon(self.leave)
         self.thread.join()
         self.error = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the thread that has entered it has ended, and the event loop has not."""
+        lives = self.thread is not None and self.thread.is_alive()
+        return lives and not self.opener.is_alive()
 
     def raise_failure(self) -> None:
         failure, self.failure = self.failure, None
@@ -297,3 +309,19 @@ class SyncRun(Generic[T_co]):
             yield item
             return
         self.drained = True
+
+
+OPEN: set[SyncRun[Any]] = set()
+
+
+@atexit.register
+def close_abandoned() -> None:
+    """Close them while their event loops run; the main thread has ended by now.
+
+    After that Python closes the generators that are left. One that has such a block would wait for
+    an event loop that has been stopped, for ever. In a process that was forked they do not run.
+    """
+    with ExitStack() as stack:
+        for run in [*OPEN]:
+            if run.abandoned:
+                stack.callback(run.__exit__, None, None, None)

@@ -14,6 +14,10 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 
+CLIENT_CLOSED_REQUEST = 499
+"""The status that nginx has for a client that has left before its response began."""
+
+
 class Exchange:
     """Sends a response, and notices when nobody wants it any more.
 
@@ -25,6 +29,7 @@ class Exchange:
         self.start: Message = start
         self.receive: Receive = receive
         self.send_message: Send = send
+        self.begun: bool = False  # whether the server was given the start, or is given it
         self.started: bool = False
         self.failure: BaseException | None = None
         self.scope: CancelScope
@@ -51,6 +56,9 @@ class Exchange:
                 raise failure
         finally:
             del failure  # which refers to this frame
+        if not self.begun:  # middleware waits for a response, also if nobody will get it
+            self.start = {**self.start, "status": CLIENT_CLOSED_REQUEST, "headers": []}
+            await self.send(b"", more=False)
 
     async def until_left(self) -> None:
         try:
@@ -79,6 +87,7 @@ class Exchange:
 
     async def send(self, body: bytes, *, more: bool = True) -> None:
         if not self.started:
+            self.begun = True
             await self.deliver(self.start)
             self.started = True
         if body or not more:

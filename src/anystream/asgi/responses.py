@@ -34,9 +34,10 @@ class StreamResponse(Base):
     The stream is opened in the task that sends. Nothing is sent before its first item, so an error
     until then is raised, and the framework answers with a status of its own. Each item is sent
     before the next one is asked for. A client that leaves cancels the stream, which closes within
-    its grace period, and then nothing is raised. An error after the first item is raised as well,
-    so that the server cuts the response; the end is sent when the stream has closed. HEAD gets the
-    headers alone, and opens nothing.
+    its grace period, and then nothing is raised; middleware gets the status 499 if that was before
+    the first item. An error after the first item is raised as well, so that the server cuts the
+    response; the end is sent when the stream has closed. HEAD gets the headers alone, and opens
+    nothing.
 
     Raises `TypeError` if `content` is none of these. A call raises `ValueError` for another scope
     than that of an HTTP request.

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from .._operators.progress import stderr
 from .runs import WATCH, RunPicture, StagePicture, watching
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def numbers(stage: StagePicture) -> list[str]:
 
 
 def terminal() -> AbstractContextManager[None]:
-    """Watch, and show the table on standard error while the block runs.
+    """Watch, and show the table on standard error while the block runs, if that is a terminal.
+
+    It stands below the bars of `progress`. What is printed goes where it went.
 
     Raises `ImportError` if rich is not installed.
 
@@ -72,10 +75,15 @@ def terminal() -> AbstractContextManager[None]:
 
 @contextmanager
 def shown() -> Generator[None, None, None]:
-    from rich.console import Console
-    from rich.live import Live
+    from .._bars import BARS
 
-    console = Console(stderr=True)
-    live = Live(get_renderable=table, console=console, refresh_per_second=2, transient=True)
-    with watching(), live:
-        yield
+    with watching():
+        stream = stderr()
+        if stream is None or not stream.isatty():
+            yield
+            return
+        end = BARS.add_table(WATCH, table)
+        try:
+            yield
+        finally:
+            end()
