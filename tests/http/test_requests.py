@@ -76,7 +76,7 @@ async def test_parameters_of_the_client_of_the_url_and_of_the_call() -> None:
     api = API(numbered([[1], [2]]))
     await asked(
         api,
-        "http://t/?b=url&c=url&page=7&x=a%2Bb",
+        "http://t/?b=url&c=url&x=a%2Bb",
         client={"params": {"a": "client", "b": "client", "c": "client"}},
         params={"c": "call", "many": [1, 2]},
         next=PageNumber(total_pages="pages"),

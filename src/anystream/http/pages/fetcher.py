@@ -217,8 +217,8 @@ class Fetch:
     async def past_the_end(self, response: Any) -> Page[Any]:
         """No more items, if the status means that; otherwise it is raised."""
         reader = self.fetcher.reader
-        scheme = reader.given
-        if scheme and response.status_code in scheme.end_statuses and self.step != scheme.first():
+        scheme, first = reader.given, self.fetcher.requests.ask.first
+        if scheme and response.status_code in scheme.end_statuses and self.step != first:
             await response.aclose()
             return reader.empty(response, self.step, self.number)
         raise await self.refused(response)

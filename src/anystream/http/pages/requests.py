@@ -49,6 +49,7 @@ class Ask:
     interval: float  # seconds between two requests
     allowed: frozenset[Origin]
     same_origin: bool  # links are read at the origin of the first page
+    first: Step  # that of the first page
 
 
 class Requests:
