@@ -381,9 +381,9 @@ def says_more(page: Page[Any], scheme: Scheme | None) -> bool:
 
 def and_start(advice: str) -> str:
     """What to say as well of where an API may begin to count."""
-    if "PageNumber" in advice:
+    if advice.startswith("next=PageNumber("):
         return ", and start=0 if it counts from 0"
-    return ", and start=1 if it counts from 1" if "Offset" in advice else ""
+    return ", and start=1 if it counts from 1" if advice.startswith("next=Offset(") else ""
 
 
 def absolute(step: Step | None, page: Page[Any]) -> Step | None:

@@ -191,10 +191,10 @@ REST_URL = re.compile(rf"(?:{_PAGES})*{_URL}")
 MORE_URL = re.compile(rf"(?:more|load|loadmore).*{_URL}|continuation{_URL}")
 TOKENS = re.compile(
     "(?:ms)?(?:continuation|continue)(?:token|key)?|(?:end|page|pagination|paging|after)?cursor(?:after)?"
-    "|bookmark|scrollid|lastevaluated.*|(?:resumption|pagination|paging|skip|resume)token|marker"
+    "|bookmark|scrollid|lastevaluated.*|(?:resumption|pagination|paging|page|skip|resume)token|marker"
     "|endmarker|(?:cmr)?searchafter|startingafter|pag(?:e|ing)state"
 )
-NOT_NULL = ("marker", "bookmark")  # which repeat what the request has said
+NOT_NULL = ("marker", "bookmark", "pagetoken")  # which repeat what the request has said
 CONTAINERS = re.compile(
     "(?:page|pages|paging|pagination|meta|metadata|data|cursors?|next|pageinfo)?"
 )
