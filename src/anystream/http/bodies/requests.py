@@ -11,9 +11,9 @@ from ... import _args as check
 from ..._errors import StreamConsumedError
 from ..._recipe import named_call_showing
 from .._clients import (
-    AS_IT_COMES,
     REDIRECTS,
     Client,
+    answered,
     check_client,
     check_headers,
     follow,
@@ -154,7 +154,7 @@ class BodyRequest:
         change(request)
         home = origin(request.url)
         try:
-            response = await http.send(request, **AS_IT_COMES)
+            response = await answered(http.send, request)
             response = await follow(http, response, lambda asked: same(origin(asked.url), home))
         except Exception as exc:
             exc.add_note(f"while asking for {place(request)}")
