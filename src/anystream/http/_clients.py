@@ -160,6 +160,12 @@ def check_headers(headers: Any) -> None:
         )
 
 
+def pairs_of(given: Any) -> list[tuple[Any, Any]]:
+    """Those of a mapping, or of a list of pairs; a name may come more than once in either."""
+    items = getattr(given, "multi_items", None) or getattr(given, "items", None)
+    return [*(given if items is None else items())]
+
+
 def is_pair(pair: Any) -> bool:
     texts: Any = pair
     return (

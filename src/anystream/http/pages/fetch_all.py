@@ -18,7 +18,7 @@ from ..._recipe import Recipe, named_call_showing
 from ..._records.json import checked_loads
 from ..._retry import Retry, checked_retry
 from ..._stream import Stream
-from .._clients import check_client, check_headers, is_url, need_client, place
+from .._clients import check_client, check_headers, is_url, need_client, pairs_of, place
 from .._urls import checked_origins, safe
 from .known import Known, restored
 from .page import Asked, Page, Step, lookup
@@ -285,7 +285,7 @@ def fetch_all_pages(
         url=base_url,
         method=verb,
         params=given,
-        headers=None if headers is None else dict(headers),
+        headers=pairs_of(headers or {}),
         json=json,
         every=every,
         retry=checked_retry(retry) or Retry(times=0),
@@ -394,11 +394,15 @@ def check_url(url: Any) -> None:
 
 
 def checked_mapping(name: str, value: Any) -> dict[str, Any]:
+    """A dictionary of the mapping; what comes more than once in that is a list."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping of names to values, got {value!r}")
-    return {**value}
+    several: dict[str, list[Any]] = {}
+    for key, each in pairs_of(value):
+        several.setdefault(key, []).append(each)
+    return {key: each if len(each) > 1 else each[0] for key, each in several.items()}
 
 
 def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | None:

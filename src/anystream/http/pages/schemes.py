@@ -6,7 +6,7 @@ can continue from any step.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -143,6 +143,7 @@ class Countable(Scheme):
             text_or_none(self, name)
         for name in ("total", "total_pages"):
             place_or_none(self, name)
+        check_statuses(self.end_statuses)
         check.integer("start", self.start)
         if self.template is not None and self.template.count("{}") != 1:
             raise ValueError(f"template must contain {{}} exactly once, got {self.template!r}")
@@ -737,6 +738,14 @@ def text_or_none(scheme: Scheme, name: str) -> None:
     value = getattr(scheme, name)
     if value is not None:
         check.text(name, value)
+
+
+def check_statuses(statuses: Any) -> None:
+    given: Any = statuses
+    if not isinstance(statuses, Collection) or not all(isinstance(each, int) for each in given):
+        raise TypeError(
+            f"end_statuses must be a collection of statuses such as (404,), got {statuses!r}"
+        )
 
 
 def place_or_none(scheme: Scheme, name: str) -> None:
