@@ -135,6 +135,7 @@ PASSING = {
     "503": no(503),
     "another with Retry-After": no(500, retry_after="1"),
     "in milliseconds": no(408, retry_after_ms="1000"),
+    "in milliseconds, by Azure": no(408, x_ms_retry_after_ms="1000"),
     "a limit that is used up": no(403, x_ratelimit_remaining="0", x_ratelimit_reset="1"),
 }
 

@@ -436,14 +436,18 @@ def sort_number(place: str | Header, kind: str, value: Any, signs: Signs) -> Non
 
 def looks_like_url(value: Any) -> bool:
     return isinstance(value, str) and bool(
-        re.match(r"https?://|/|\?|\.\.?/", value) or re.fullmatch(r"[^\s?#]*\?[^\s?=]+=\S*", value)
+        re.match(r"(?i:https?)://|/|\?|\.\.?/", value)
+        or re.fullmatch(r"[^\s?#]*\?[^\s?=]+=\S*", value)
     )
 
 
 def leads_on(value: str, url: str) -> bool:
     """Whether it is a URL of the same path, even if its name says more than next."""
-    path = re.sub(r"^https?://[^/?#]*|[?#].*$", "", url)
-    return looks_like_url(value) and re.sub(r"^https?://[^/?#]*|[?#].*$", "", value) in (path, "")
+    path = re.sub(r"^(?i:https?)://[^/?#]*|[?#].*$", "", url)
+    return looks_like_url(value) and re.sub(r"^(?i:https?)://[^/?#]*|[?#].*$", "", value) in (
+        path,
+        "",
+    )
 
 
 def by_nearness(page: Page[Any]) -> list[Signs]:
