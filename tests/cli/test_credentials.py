@@ -28,7 +28,9 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def options(**given: Any) -> Namespace:
     defaults: dict[str, Any] = {"header": [], "query": [], "user": None, "bearer_env": None}
-    return Namespace(**{**defaults, "proxy": None, "netrc": False, "netrc_file": None, **given})
+    return Namespace(
+        **{**defaults, "output": None, "proxy": None, "netrc": False, "netrc_file": None, **given}
+    )
 
 
 def sent(url: str = URL, **given: Any) -> str | None:

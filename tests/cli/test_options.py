@@ -1,6 +1,8 @@
 """The options of the commands: what they stand for, and what is said of bad ones."""
 
 import io
+import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from anystream._cli import clients, endings, main, schemes, shown, values
 from anystream._cli.parser import parser
+
+from .running import run
 
 URL = "https://api.example.com/users"
 
@@ -393,3 +397,101 @@ def test_every_form_is_in_the_help() -> None:
     assert {text.partition(":")[0] for text, *_ in FORMS} == {*schemes.CLASSES}
     for kind in schemes.CLASSES:
         assert schemes.form(kind) in schemes.FORMS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-d", "-", "-d", "-"), "argument -d/--data: it is given twice, but a request has one"),
+        (("-d", "{}", "-d", "{}"), "argument -d/--data: it is given twice, but a request has one"),
+        (("-d", "@-", "-H", "@-"), "argument -H/--header: standard input is read by -d/--data al"),
+        (("-q", "a=@-", "-d", "-"), "argument -d/--data: standard input is read by -q/--query al"),
+        (("-H", "@-", "-H", "@-"), "argument -H/--header: standard input is read by -H/--header"),
+    ],
+)
+@pytest.mark.parametrize("command", ["pages", "sse", "lines"])
+def test_standard_input_is_for_one_option(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    content = "{}" if arguments[0] == "-d" else "X-A: 1"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    assert refused(capsys, command, URL, *arguments).startswith(message)
+
+
+@pytest.fixture
+def pipe() -> Generator[int, None, None]:
+    """What has a JSON document to read, once."""
+    out, into = os.pipe()
+    os.write(into, b"{}")
+    os.close(into)
+    yield out
+    os.close(out)
+
+
+SAME_PIPE = pytest.mark.skipif(os.name == "nt", reason="a pipe has no name there")
+
+
+@SAME_PIPE
+@pytest.mark.parametrize("other", [("-H", "@{}"), ("--netrc-file", "{}"), ("-q", "a=@{}")])
+def test_a_pipe_is_for_one_option(
+    capsys: pytest.CaptureFixture[str], pipe: int, other: tuple[str, str]
+) -> None:
+    name = f"/dev/fd/{pipe}"  # as a shell writes <(command)
+    message = refused(capsys, "pages", URL, "-d", f"@{name}", other[0], other[1].format(name))
+    assert message.endswith(f": {name!r} is read by -d/--data already, and has no more")
+
+
+@SAME_PIPE
+def test_standard_input_has_several_names(pipe: int) -> None:
+    code, out, err = run("pages", URL, "-d", "-", "-H", "@/dev/stdin", stdin=pipe)
+    assert (code, out) == (2, b"")
+    assert "argument -H/--header: standard input is read by -d/--data already" in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-d", "@{}"), ("-H", "@{}"), ("-q", "a=@{}"), ("--cacert", "{}")]
+)
+@pytest.mark.parametrize("name", ["in", "link"])
+def test_no_input_is_replaced_by_the_output(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, str], name: str
+) -> None:
+    path, link = tmp_path / "in", tmp_path / "link"
+    content = {"@{}": '{"a": 1}', "{}": Path(certifi.where()).read_text()}.get(arguments[1], "")
+    path.write_text(content if arguments[0] != "-H" else "X-A: 1")
+    link.symlink_to(path)
+    before = path.read_text()
+    given = (arguments[0], arguments[1].format(path))
+    assert main(["pages", URL, *given, "-o", str(tmp_path / name)]) == 2
+    assert f"{name}' is also the file of {arguments[0]}" in capfd.readouterr().err
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize("arguments", [("-n",), ("-n", "-u", "me"), ("--netrc-file", "{}")])
+def test_the_netrc_file_is_not_replaced_by_the_output(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text("machine other login me password pw")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+    given = [each.format(path) for each in arguments]
+    assert main(["pages", URL, *given, "-o", str(path)]) == 2
+    assert "is also the " in capfd.readouterr().err
+    assert "password pw" in path.read_text()
+
+
+def test_standard_input_is_not_replaced_by_the_output(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_text("{}")
+    with path.open("rb") as file:
+        code, out, err = run("pages", URL, "-d", "-", "-o", str(path), stdin=file)
+    assert (code, out) == (2, b"")
+    assert "is also the file of -d/--data" in err
+    assert path.read_text() == "{}"

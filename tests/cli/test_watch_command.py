@@ -31,6 +31,9 @@ async def long():
 async def fails():
     raise LookupError("lost")
 
+async def fails_to_listen():
+    raise OSError("of the program")
+
 async def exits():
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(long)
@@ -71,6 +74,15 @@ def test_a_function_that_fails(capsys: Capture, backend: str) -> None:
 
 
 @BACKEND
+def test_a_function_that_cannot_listen(capsys: Capture, backend: str) -> None:
+    asked = ["watch", "watched_program:fails_to_listen", "--backend", backend, "--port", "0"]
+    assert main(asked) == 1
+    err = capsys.readouterr().err
+    assert "OSError: of the program" in err
+    assert "cannot serve" not in err
+
+
+@BACKEND
 def test_a_function_that_exits(capsys: Capture, backend: str) -> None:
     with pytest.raises(SystemExit) as exited:
         main(["watch", "watched_program:exits", "--backend", backend, "--port", "0"])
@@ -85,11 +97,29 @@ def test_ctrl_c_in_the_function(capsys: Capture, backend: str) -> None:
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken(capsys: Capture) -> None:
+@BACKEND
+def test_a_port_that_is_taken(capsys: Capture, backend: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert main(["watch", "watched_program:short", "--port", port]) == 1
-    assert "in use" in capsys.readouterr().err
+        asked = ["watch", "watched_program:short", "--backend", backend, "--port", port]
+        assert main(asked) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"anystream watch: cannot serve on port {port}: ")
+    assert "in use" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("backend", "package"), [("asyncio", "uvicorn"), ("trio", "hypercorn")])
+def test_without_a_server(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, backend: str, package: str
+) -> None:
+    for name in (package, f"{package}.config"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["watch", "watched_program:short", "--backend", backend, "--port", "0"]) == 1
+    err = capsys.readouterr().err
+    assert f"pip install {package}\n" in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

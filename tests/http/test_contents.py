@@ -108,6 +108,7 @@ async def test_the_list_of_the_first_page_is_that_of_all() -> None:
     [
         ({"items": [], "next": "http://t/2"}, {}, "NextURL()"),
         ({"items": [], "next": "/2"}, {}, "NextURL()"),
+        ({"items": [], "next": "HTTP://T/2"}, {}, "NextURL()"),
         ({"items": [], "next": "?page=2"}, {}, "NextURL()"),
         ({"items": [], "links": {"next": "/2"}}, {}, "NextURL(path='links.next')"),
         ({"items": [], "links": {"next": {"href": "/2"}}}, {}, "NextURL(path='links.next.href')"),

@@ -13,6 +13,7 @@ from paged_api import API, query, sliced
 from anystream import Retry, Stream
 from anystream.http import (
     Offset,
+    PageDataError,
     PageNumber,
     PageStatusError,
     PaginationLoop,
@@ -114,6 +115,50 @@ async def test_a_number_in_the_url_is_where_it_begins() -> None:
     got, asked = await read(lesson(USERS), "http://t/users?page=2&q=x")
     assert got == USERS[3:]
     assert asked == ["/users?page=2&q=x", "/users?q=x&page=3", "/users?q=x&page=4"]
+
+
+def at_numbers(request: httpx.Request) -> Any:
+    """Pages of two by `page`, or items by `offset`, in the query or in the body."""
+    sent = {**query(request), **(json.loads(request.content or b"{}").get("at") or {})}
+    start = int(sent["offset"]) if "offset" in sent else 2 * int(sent.get("page", 1)) - 2
+    if start >= len(USERS):
+        return 404
+    return {"users": USERS[start : start + 2], "total": len(USERS), "pages": 4}
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+@pytest.mark.parametrize(
+    ("given", "scheme"),
+    [
+        ({"base_url": "http://t/?page=3&x=1"}, PageNumber(total_pages="pages")),
+        ({"params": {"page": 3}}, PageNumber(total_pages="pages")),
+        ({"json": {"at": {"page": 3}}}, PageNumber(body="at.page", total_pages="pages")),
+        ({"base_url": "http://t/?x=1&offset=4"}, Offset(total="total")),
+        ({"params": {"offset": "4"}}, Offset(total="total")),
+        ({"json": {"at": {"offset": 4}}}, Offset(body="at.offset", total="total")),
+    ],
+)
+async def test_a_number_that_is_given_is_where_a_scheme_begins(
+    given: dict[str, Any], scheme: Any, tasks: int
+) -> None:
+    """What was before is not missed: a total says nothing of a run that begins later."""
+    options = {"base_url": "http://t/", "next": scheme, "concurrency": tasks, **given}
+    async with API(at_numbers).client() as client:
+        assert await fetch_all_pages(client=client, **options).collect() == USERS[4:]
+
+
+@pytest.mark.parametrize("given", ["", "x", "-"])
+async def test_what_is_no_number_is_replaced_by_the_scheme(given: str) -> None:
+    got, asked = await read(
+        at_numbers, f"http://t/?page={given}", next=PageNumber(total_pages="pages")
+    )
+    assert got == USERS
+    assert asked[0] == "/?page=1"
+
+
+async def test_the_status_of_the_end_is_an_error_where_the_run_begins() -> None:
+    with pytest.raises(PageStatusError, match=r"page 1 of .*page=9: status 404"):
+        await read(at_numbers, "http://t/?page=9", next=PageNumber(end_statuses=(404,)))
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -371,13 +416,64 @@ async def test_a_failure_on_a_later_page_is_an_error() -> None:
 @pytest.mark.parametrize("status", [400, 404, 416])
 @pytest.mark.parametrize("size", [2, 3, 7])
 @pytest.mark.parametrize("first", [0, 1])
-async def test_a_page_may_be_refused_once_all_have_come(status: int, size: int, first: int) -> None:
+@pytest.mark.parametrize("count", ["total", "pages", None])
+async def test_a_page_may_be_refused_once_all_have_come(
+    status: int, size: int, first: int, count: str | None
+) -> None:
+    """Wherever the run was interrupted: what the pages before have shown is in its state."""
+    told = {"total": len(USERS), "pages": -(-len(USERS) // size)}
+
     def answer(request: httpx.Request) -> Any:
         page = int(query(request).get("page", first))
         items = lesson(USERS, size, first)(request)["items"]
-        return {"page": page, "total": len(USERS), "items": items} if items else status
+        shown = {} if count is None else {count: told[count]}
+        return {"page": page, "items": items, **shown} if items else status
 
+    if count is None:  # nothing tells that all have come
+        with pytest.raises(PageStatusError):
+            await read(answer)
+        return
     assert (await read(answer))[0] == USERS
+    async with API(answer).client() as client:
+        for most in range(1, len(USERS) + 1):
+            async with fetch_all_pages("http://t/users", client=client) as users:
+                got = [user async for user in Stream(users).take(most)]
+                state = json.loads(json.dumps(users.state))
+            rest = fetch_all_pages("http://t/users", client=client, resume_from=state)
+            assert got + await rest.collect() == USERS
+
+
+@pytest.mark.parametrize("end", [404, {"users": None}, {}])
+async def test_what_the_first_page_shows_holds_after_an_interruption(end: Any) -> None:
+    """An offset, a total and a list, of which the other pages show nothing."""
+
+    def answer(request: httpx.Request) -> Any:
+        start = int(query(request).get("offset", 0))
+        shown = {} if start else {"offset": 0, "total": len(USERS)}
+        return {"users": USERS[start : start + 3], **shown} if start < len(USERS) else end
+
+    async with API(answer).client() as client:
+        for most in range(len(USERS) + 1):
+            async with fetch_all_pages("http://t/users", client=client) as users:
+                got = [user async for user in Stream(users).take(most)]
+                state = json.loads(json.dumps(users.state))
+            rest = fetch_all_pages("http://t/users", client=client, resume_from=state)
+            assert got + await rest.collect() == USERS
+
+
+async def test_a_body_that_is_no_page_is_an_error_after_an_interruption_too() -> None:
+    def answer(request: httpx.Request) -> Any:
+        if query(request).get("page") == "3":
+            return {"maintenance": True}
+        return lesson(USERS)(request)
+
+    async with API(answer).client() as client:
+        async with fetch_all_pages("http://t/users", client=client) as users:
+            assert len([user async for user in Stream(users).take(6)]) == 6
+            state = users.state
+        rest = fetch_all_pages("http://t/users", client=client, resume_from=state)
+        with pytest.raises(PageDataError, match="is not like a page"):
+            await rest.collect()
 
 
 @pytest.mark.parametrize(("status", "total"), [(404, 8), (404, None), (403, 7), (500, 7)])

@@ -1,5 +1,6 @@
 """What a body's errors say, and when a server that refuses is asked again."""
 
+import io
 import json
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -39,9 +40,9 @@ def no(status: int, body: Any = None, **headers: str) -> Reply:
     return Reply(data, status=status, kind=JSON, **headers)
 
 
-async def count(read: Any, server: Server, **options: Any) -> int:
+async def count(read: Any, server: Server, what: Any = "http://test/", **options: Any) -> int:
     """How many items come; events only up to the first one, since the next would be asked for."""
-    stream = read("http://test/", client=server.client, **options)
+    stream = read(what, client=server.client, **options)
     return await (stream.take(1) if read is sse else stream).count()
 
 
@@ -134,6 +135,7 @@ PASSING = {
     "503": no(503),
     "another with Retry-After": no(500, retry_after="1"),
     "in milliseconds": no(408, retry_after_ms="1000"),
+    "in milliseconds, by Azure": no(408, x_ms_retry_after_ms="1000"),
     "a limit that is used up": no(403, x_ratelimit_remaining="0", x_ratelimit_reset="1"),
 }
 
@@ -330,28 +332,56 @@ def content(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Any]:
         yield kinds[request.param]()
 
 
+def for_url(library: Any, content: Any) -> dict[str, Any]:
+    return {"what": "http://test/", "method": "PUT", "content": content}
+
+
+def whole(library: Any, content: Any) -> dict[str, Any]:
+    return {"what": library.Request("PUT", "http://test/", content=content)}
+
+
+def wrapped(library: Any, content: Any) -> dict[str, Any]:
+    class Counted(library.AsyncByteStream):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.parts = content
+            self.count = 0
+
+        async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+            async for part in self.parts:
+                self.count += len(part)
+                yield part
+
+    headers = {"transfer-encoding": "chunked"}
+    return {"what": library.Request("PUT", "http://test/", stream=Counted(), headers=headers)}
+
+
+SENDING = pytest.mark.parametrize("sending", [for_url, whole, wrapped])
+
+
 def sent(server: Server) -> list[bytes]:
     return [request.content for request in server.requests]
 
 
 @pytest.mark.real_time
+@SENDING
 @pytest.mark.parametrize("read", READERS)
 async def test_content_that_is_used_up_is_not_sent_again(
-    library: Any, read: Any, content: Any
+    library: Any, read: Any, sending: Any, content: Any
 ) -> None:
     server = Server(library, [no(503), good(read)])
-    error = await error_of(read, server, method="PUT", content=content, retry=FIXED)
+    error = await error_of(read, server, **sending(library, content), retry=FIXED)
     assert error.status == 503
     assert sent(server) == [b"ab"]
 
 
 @pytest.mark.real_time
+@SENDING
 @pytest.mark.parametrize("read", READERS)
 async def test_another_opening_sends_no_empty_content(
-    library: Any, read: Any, content: Any
+    library: Any, read: Any, sending: Any, content: Any
 ) -> None:
     server = Server(library, [good(read), good(read)])
-    stream = read("http://test/", client=server.client, method="PUT", content=content)
+    stream = read(client=server.client, **sending(library, content))
     assert await stream.count() == 1
     with pytest.raises(StreamConsumedError, match="content can be read only once"):
         await stream.count()
@@ -359,7 +389,8 @@ async def test_another_opening_sends_no_empty_content(
 
 
 @pytest.mark.real_time
-async def test_a_redirect_sends_no_empty_content(library: Any, content: Any) -> None:
+@SENDING
+async def test_a_redirect_sends_no_empty_content(library: Any, sending: Any, content: Any) -> None:
     came: list[bytes] = []
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
@@ -369,20 +400,24 @@ async def test_a_redirect_sends_no_empty_content(library: Any, content: Any) -> 
 
     async with library.AsyncClient(transport=Transport(), follow_redirects=True) as client:
         with pytest.raises(StreamConsumedError, match="content can be read only once"):
-            await lines("http://test/", client=client, method="PUT", content=content).drain()
+            await lines(client=client, **sending(library, content)).drain()
     assert came == [b"ab"]
 
 
-async def test_events_end_with_the_body_where_the_content_is_used_up(library: Any) -> None:
+@SENDING
+async def test_events_end_with_the_body_where_the_content_is_used_up(
+    library: Any, sending: Any
+) -> None:
     server = Server(library, [good(sse), good(sse)])
-    events = sse("http://test/", client=server.client, method="PUT", content=parts(), retry=FIXED)
+    events = sse(client=server.client, **sending(library, parts()), retry=FIXED)
     assert await events.count() == 1
     assert sent(server) == [b"ab"]
 
 
+@SENDING
 @pytest.mark.parametrize("read", READERS)
 async def test_content_that_was_not_begun_is_sent_by_the_next_attempt(
-    library: Any, read: Any
+    library: Any, read: Any, sending: Any
 ) -> None:
     server = Server(library, [good(read)])
     fails = iter([library.ConnectError("no")])
@@ -394,16 +429,33 @@ async def test_content_that_was_not_begun_is_sent_by_the_next_attempt(
             return await super().handle_async_request(request)
 
     server.client = library.AsyncClient(transport=Transport(server.answer))
-    assert await count(read, server, method="PUT", content=parts(), retry=FIXED) == 1
+    assert await count(read, server, **sending(library, parts()), retry=FIXED) == 1
     assert sent(server) == [b"ab"]
 
 
+@pytest.mark.parametrize("sending", [for_url, whole])
 @pytest.mark.parametrize("content", [b"ab", "ab", Stream(parts)], ids=["bytes", "text", "stream"])
 @pytest.mark.parametrize("read", READERS)
-async def test_other_content_is_sent_whole_each_time(library: Any, read: Any, content: Any) -> None:
+async def test_other_content_is_sent_whole_each_time(
+    library: Any, read: Any, sending: Any, content: Any
+) -> None:
     server = Server(library, [no(503), good(read), good(read)])
-    stream = read(
-        "http://test/", client=server.client, method="PUT", content=content, retry=FIXED
-    ).take(1)
+    stream = read(client=server.client, **sending(library, content), retry=FIXED).take(1)
     assert [await stream.count(), await stream.count()] == [1, 1]
     assert sent(server) == [b"ab"] * 3
+
+
+@pytest.mark.parametrize("is_pipe", [False, True])
+async def test_a_form_with_a_pipe_is_not_sent_again(library: Any, is_pipe: bool) -> None:
+    server = Server(library, [no(503), good(lines)])
+
+    class File(io.BytesIO):
+        def seekable(self) -> bool:
+            return not is_pipe
+
+    form = library.Request("PUT", "http://test/", files={"file": File(b"ab")}, data={"a": "1"})
+    if is_pipe:
+        await error_of(lines, server, what=form, retry=FIXED)
+    else:
+        assert await count(lines, server, form, retry=FIXED) == 1
+    assert [b"\r\nab\r\n" in body for body in sent(server)] == [True] * (1 if is_pipe else 2)

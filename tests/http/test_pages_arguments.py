@@ -77,3 +77,9 @@ def test_what_is_written_of_a_stream() -> None:
 
 def follow(page: Any) -> None:
     """No next page."""
+
+
+@pytest.mark.parametrize("statuses", [404, "503", ["404"], None])
+def test_the_statuses_of_the_end_are_numbers(statuses: Any) -> None:
+    with pytest.raises(TypeError, match="end_statuses must be a collection of statuses such as"):
+        PageNumber(end_statuses=statuses)

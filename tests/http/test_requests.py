@@ -11,6 +11,7 @@ from anystream.http import (
     CrossOriginNext,
     Cursor,
     GraphQL,
+    HeaderCursor,
     NextURL,
     Offset,
     PageDataError,
@@ -76,7 +77,7 @@ async def test_parameters_of_the_client_of_the_url_and_of_the_call() -> None:
     api = API(numbered([[1], [2]]))
     await asked(
         api,
-        "http://t/?b=url&c=url&page=7&x=a%2Bb",
+        "http://t/?b=url&c=url&x=a%2Bb",
         client={"params": {"a": "client", "b": "client", "c": "client"}},
         params={"c": "call", "many": [1, 2]},
         next=PageNumber(total_pages="pages"),
@@ -251,3 +252,36 @@ async def test_no_parameters_of_the_client_go_to_another_origin() -> None:
     api = API(pages(2, lambda page: f"http://other:8080/?p={page}"))
     await asked(api, client={"params": {"key": "k"}}, allow_origins=["http://other:8080/"])
     assert str(api.requests[1].url) == "http://other:8080/?p=2"
+
+
+PAIRS = [("tag", "a"), ("tag", "b"), ("x", "1")]
+
+
+class Several(dict[str, str]):
+    """A mapping as `multidict` has it, whose pairs are more than its keys."""
+
+    def items(self) -> Any:
+        return PAIRS
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"tag": ["a", "b"], "x": 1}, httpx.QueryParams(PAIRS), Several(PAIRS)],
+    ids=["list", "httpx", "mapping"],
+)
+async def test_a_parameter_may_have_several_values(params: Any) -> None:
+    api = API(numbered([[1], [2]]))
+    await asked(api, params=params, next=PageNumber(total_pages="pages"))
+    assert api.asked == [f"/?tag=a&tag=b&x=1&page={page}" for page in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "headers", [PAIRS, httpx.Headers(PAIRS), Several(PAIRS)], ids=["list", "httpx", "mapping"]
+)
+async def test_a_header_may_have_several_values(headers: Any) -> None:
+    answers = iter([([1], {"next": "2"}), [2]])
+    api = API(lambda request: next(answers))
+    await asked(api, headers=headers, next=HeaderCursor("next", to_header="X"))
+    for request, x in zip(api.requests, ("1", "2"), strict=True):
+        assert request.headers.get_list("tag") == ["a", "b"]
+        assert request.headers.get_list("x") == [x]

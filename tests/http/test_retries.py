@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from paged_api import API
 
 from anystream import Retry
-from anystream.http import PageStatusError, RetryAfterError, fetch_all_pages, lines, sse
+from anystream.http import PageNumber, PageStatusError, RetryAfterError, fetch_all_pages, lines, sse
 
 DONE = {"items": [1, 2], "next": None}
 EVENLY = Retry(times=3, first=1, factor=2, cap=3, jitter=False)
@@ -284,3 +284,73 @@ async def test_no_request_is_sent_again_in_the_place_of_a_cancellation(
         with anyio.move_on_after(0.1):
             await run()
     assert len(sent) == 1
+
+
+# -- what the client of the user raises ----------------------------------------------------------
+
+
+async def raise_for_status(response: httpx.Response) -> None:
+    """The hook of the client that the documentation of httpx shows."""
+    response.raise_for_status()
+
+
+HOOKED: dict[str, Any] = {"event_hooks": {"response": [raise_for_status]}}
+
+
+async def test_a_hook_that_raises_for_a_status_takes_no_attempt_away() -> None:
+    api = API(
+        answering(503, refusal(429, retry_after="7"), {"items": [1], "next": "?p=2"}, 500, DONE)
+    )
+    async with api.client(**HOOKED) as client:
+        stream = fetch_all_pages("http://test/", client=client, retry=EVENLY)
+        assert await stream.collect() == [1, 1, 2]
+    assert [round(b - a, 3) for a, b in zip(api.times, api.times[1:], strict=False)] == [1, 7, 0, 1]
+
+
+async def test_a_hook_that_raises_for_a_status_leaves_the_error_as_it_is() -> None:
+    async with API(lambda request: 404).client(**HOOKED) as client:
+        with pytest.raises(PageStatusError, match="page 1 of http://test/: status 404 Not Found"):
+            await fetch_all_pages("http://test/", client=client).drain()
+
+
+async def test_a_hook_that_raises_for_a_status_leaves_the_end_as_it_is() -> None:
+    scheme = PageNumber(end_statuses=(404,))
+    async with API(answering([1], [2], 404)).client(**HOOKED) as client:
+        assert await fetch_all_pages("http://test/", client=client, next=scheme).collect() == [1, 2]
+
+
+class Token(httpx.Auth):
+    """Gets a token for each page, and raises if there is none."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        (yield httpx.Request("POST", "http://auth/")).raise_for_status()
+        yield request
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_the_status_of_another_request_is_none_of_the_page(status: int) -> None:
+    pages = iter([[1], [2]])
+
+    def answer(request: httpx.Request) -> Any:
+        if request.url.host != "auth":
+            return next(pages)
+        return status if len(api.requests) > 2 else 204
+
+    api = API(answer)
+    async with api.client(auth=Token()) as client:
+        stream = fetch_all_pages("http://t/", client=client, next=PageNumber(end_statuses=(404,)))
+        with pytest.raises(httpx.HTTPStatusError, match="http://auth/") as caught:
+            await stream.drain()
+    assert caught.value.__notes__ == ["while fetching page 2 of http://t/?page=2"]
+
+
+@pytest.mark.parametrize("read", [lines, sse])
+async def test_a_hook_that_raises_for_a_status_leaves_the_attempts_to_have_a_body(
+    read: Any,
+) -> None:
+    kind = {"content-type": "text/event-stream"}
+    done = httpx.Response(200, headers=kind, content=b"data: 1\n\n")
+    api = API(answering(refusal(429, retry_after="7"), 503, done))
+    async with api.client(**HOOKED) as client:
+        assert await read("http://test/", client=client, retry=EVENLY).take(1).count() == 1
+    assert api.times[1] - api.times[0] == pytest.approx(7)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from api_shapes import ITEMS, Answer, Shape
 from shapes_counts import COUNTS, MISSPELT
@@ -31,13 +32,17 @@ class Outcome:
         self.items: list[Any] = []
         self.error: PaginationError | None = None
         self.requests = 0
+        self.state: Any = None
 
     @property
     def word(self) -> str:
         return "complete" if self.error is None else type(self.error).__name__
 
 
-async def outcome_of(shape: Shape, library: Any, options: Mapping[str, Any]) -> Outcome:
+async def outcome_of(
+    shape: Shape, library: Any, options: Mapping[str, Any], most: int | None = None
+) -> Outcome:
+    """What a run has given up to its end, or up to `most` items."""
     outcome = Outcome()
 
     def handle(request: Any) -> Any:
@@ -53,6 +58,9 @@ async def outcome_of(shape: Shape, library: Any, options: Mapping[str, Any]) -> 
         async with fetch_all_pages(shape.url, client=client, **{**shape.ask, **options}) as items:
             async for item in items:
                 outcome.items.append(item)
+                if len(outcome.items) == most:
+                    break
+            outcome.state = json.loads(json.dumps(items.state))
     except PaginationError as error:
         outcome.error = error
     return outcome
@@ -125,6 +133,17 @@ async def test_with_the_best_scheme(library: Any, shape: Shape) -> None:
     outcome = await outcome_of(shape, library, shape.best)
     check(shape, outcome)
     assert outcome.word == "complete"
+
+
+@shapes
+async def test_a_run_that_continues_gives_the_rest(shape: Shape) -> None:
+    for options in ({}, {**shape.best, "max_pages": None}):
+        whole = await outcome_of(shape, httpx, options)
+        for most in {1, 10, len(whole.items)} & {*range(1, len(whole.items) + 1)}:
+            begun = await outcome_of(shape, httpx, options, most)
+            rest = await outcome_of(shape, httpx, {**options, "resume_from": begun.state})
+            assert begun.items + rest.items == whole.items
+            assert rest.word == whole.word
 
 
 @shapes

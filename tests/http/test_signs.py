@@ -329,9 +329,10 @@ async def test_a_total_that_is_more_than_what_came(tasks: int) -> None:
             async with stream as items:
                 await anext(items)
                 state = items.state
-            again = fetch_all_pages(
-                HOME, client=client, next=scheme, concurrency=tasks, resume_from=state
-            )
+        again = fetch_all_pages(
+            HOME, client=client, next=scheme, concurrency=tasks, resume_from=state
+        )
+        with pytest.warns(IncompleteWarning, match="tells of 5000 items in total, but 8 came"):
             assert await again.count() == 7
 
 
@@ -478,3 +479,48 @@ async def test_a_body_without_the_list_that_tells_of_no_items_is_an_empty_page()
     for body in ({"schemas": ["urn:a"], "totalResults": 5}, {"schemas": ["urn:a"]}):
         with pytest.raises(ItemsNotFound):
             await first_of(body, items="Resources")
+
+
+@pytest.mark.parametrize(
+    ("key", "param"),
+    [
+        ("nextPageToken", "pageToken"),
+        ("next_page_token", "page_token"),
+        ("next-page-token", "page-token"),
+        ("NextPageToken", "PageToken"),
+        ("page_token", "page_token"),
+        ("meta.nextToken", "nextToken"),
+        ("next_token", "next_token"),
+        ("continuation_token", "continuation_token"),
+        ("nextMarker", "marker"),
+        ("nextOffset", "offset"),
+        ("next_id", "id"),
+        ("nextCursor", "cursor"),
+    ],
+)
+async def test_an_advice_is_spelled_as_the_response_is(key: str, param: str) -> None:
+    above, _, own = key.rpartition(".")
+    shown = {above: {own: "abc"}} if above else {own: "abc"}
+    async with API(lambda request: {"items": [{"id": 1}], **shown}).client() as client:
+        with pytest.raises(SchemeNotFound) as caught:
+            await fetch_all_pages(HOME, client=client).drain()
+    advice = (
+        f"pass next=Cursor({key!r}, param={param!r}), with the API's own parameter, or max_pages"
+    )
+    assert advice in str(caught.value)
+
+
+async def test_the_advice_for_a_header_is_spelled_as_parameters_are() -> None:
+    answer = {"items": [{"id": 1}]}, {"X-Next-Page-Token": "abc"}
+    async with API(lambda request: answer).client() as client:
+        with pytest.raises(
+            SchemeNotFound, match=r"HeaderCursor\('X-Next-Page-Token', 'pageToken'\)"
+        ):
+            await fetch_all_pages(HOME, client=client).drain()
+
+
+@pytest.mark.parametrize("items", [[], [{"id": 1}]])
+async def test_a_page_token_alone_tells_of_more(items: list[Any]) -> None:
+    async with API(lambda request: {"items": items, "page_token": "abc"}).client() as client:
+        with pytest.raises(SchemeNotFound, match="more pages, since 'page_token' is 'abc'"):
+            await fetch_all_pages(HOME, client=client).drain()

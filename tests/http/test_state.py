@@ -284,7 +284,9 @@ def test_the_state_of_another_request_is_refused(url: str, options: dict[str, An
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"version": 2}, "resume_from must be of version 1, got 2"),
+        ({"version": 1}, "resume_from must be of version 2, got 1"),
+        ({"known": None}, "resume_from must be the state of a run, got None in it"),
+        ({"known": {"came": 1}}, "resume_from must be the state of a run, got {'came': 1} in it"),
         ({"more": 1}, "resume_from must be the state of a run, got {"),
         ({"index": -1}, "index of resume_from must be at least 0, got -1"),
         ({"page": 0}, "page of resume_from must be at least 1, got 0"),

@@ -11,6 +11,7 @@ from .. import Retry
 from ..http import IncompleteWarning
 from . import clients, shown
 from .endings import CommandError
+from .inputs import STDIN
 from .output import unless_same
 from .resume import Resume, open_output
 from .secrets import Secrets, credentials, is_credential, without_user
@@ -87,6 +88,8 @@ class Command(ABC):
 
     def request(self, url: str) -> None:
         options, secrets = self.options, self.session.secrets
+        for option, name in options.inputs.files:
+            unless_same(options.output, 0 if name == STDIN else name, f"the file of {option}")
         options.method = clients.method(options)
         self.headers = clients.headers(options, credentials(options, url, secrets))
         self.url = clients.with_query(without_user(url), options.query)

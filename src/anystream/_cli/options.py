@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from . import values
+from .inputs import Inputs
 
 BACKENDS = ("asyncio", "trio")
 
@@ -30,12 +31,14 @@ class FileOption(argparse.Action):
 
 
 def request_options(sub: argparse.ArgumentParser, *, live: bool) -> None:
+    inputs = Inputs()
+    sub.set_defaults(inputs=inputs)
     option = sub.add_argument_group("request").add_argument
     option(
         "-H",
         "--header",
         metavar="NAME: VALUE",
-        type=values.header,
+        type=inputs.header,
         action="extend",
         default=[],
         help="a header; @FILE for those in a file; may be repeated",
@@ -44,14 +47,14 @@ def request_options(sub: argparse.ArgumentParser, *, live: bool) -> None:
         "-q",
         "--query",
         metavar="NAME=VALUE",
-        type=values.query,
+        type=inputs.query,
         action="append",
         default=[],
         help="a parameter of the query; NAME=@FILE for a secret in a file; may be repeated",
     )
     option("-X", "--method", type=values.method, help="the method (GET, or POST with -d)")
     text = "a JSON body; @FILE for that of a file, - for standard input"
-    option("-d", "--data", metavar="JSON", type=values.body, help=text)
+    option("-d", "--data", metavar="JSON", type=inputs.body, help=text)
     what = "a connection" if live else "a connection or for data"
     option(
         "--timeout",
@@ -71,12 +74,18 @@ def request_options(sub: argparse.ArgumentParser, *, live: bool) -> None:
     option("--bearer-env", metavar="VARIABLE", help=text)
     text = "take name and password for the host from $NETRC or ~/.netrc, if they are there"
     option("-n", "--netrc", action="store_true", help=text)
-    option("--netrc-file", metavar="FILE", action=FileOption, help="the same from FILE")
+    option(
+        "--netrc-file",
+        metavar="FILE",
+        type=inputs.netrc_file,
+        action=FileOption,
+        help="the same from FILE",
+    )
     option("--proxy", metavar="URL", type=values.proxy, help="send all requests through this proxy")
     verify = group.add_mutually_exclusive_group()
     text = "trust the certificates in FILE (PEM), and no others"
     verify.add_argument(
-        "--cacert", metavar="FILE", type=values.ca_file, action=FileOption, help=text
+        "--cacert", metavar="FILE", type=inputs.ca_file, action=FileOption, help=text
     )
     text = "do not check the certificate of the server"
     verify.add_argument("--insecure", action="store_true", help=text)

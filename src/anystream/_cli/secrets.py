@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus, ur
 
 from ..http._urls import is_secret
 from .endings import UsageError
+from .output import unless_same
 from .values import FromFile, Pair
 
 PASSWORD_VARIABLE = "ANYSTREAM_PASSWORD"  # the name of a variable, no password
@@ -156,9 +157,10 @@ def from_netrc(options: Namespace, host: str, name: str | None) -> Pair | None:
     """The name and the password for this host, and for this `name` if it is given."""
     if not (options.netrc or options.netrc_file):
         return None
-    path = options.netrc_file or os.environ.get("NETRC") or Path.home() / ".netrc"
+    path = str(options.netrc_file or os.environ.get("NETRC") or Path.home() / ".netrc")
+    unless_same(options.output, path, "the netrc file")
     try:
-        found = netrc.netrc(str(path)).authenticators(host)
+        found = netrc.netrc(path).authenticators(host)
     except OSError as exc:
         raise UsageError(f"{path}: {exc.strerror}") from None
     except netrc.NetrcParseError as exc:

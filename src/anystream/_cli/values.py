@@ -6,19 +6,13 @@ and what is allowed; `argparse` adds the option's name.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import sys
 from argparse import ArgumentTypeError
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-from .._records.strict import no_constant
-
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
 Pair: TypeAlias = tuple[str, str]
@@ -59,18 +53,6 @@ def proxy(text: str) -> str:
     return web_url(text, PROXIES)
 
 
-def ca_file(text: str) -> ssl.SSLContext:
-    """The context that trusts the certificates in that file, and no others."""
-    import ssl
-
-    try:
-        return ssl.create_default_context(cafile=text)
-    except ssl.SSLError:
-        raise ArgumentTypeError(f"{text!r} contains no certificates in the PEM format") from None
-    except OSError as exc:
-        raise ArgumentTypeError(f"{text!r} cannot be read: {exc.strerror}") from None
-
-
 def as_option(name: str) -> str:
     """An option as it is written, by the name that `argparse` gives it."""
     return f"--{name.replace('_', '-')}"
@@ -99,14 +81,6 @@ def source(text: str) -> str:
     return web_url(text) if is_url(text) else text
 
 
-def header(text: str) -> list[Pair]:
-    """`NAME: VALUE`, or `@FILE` with a header in each line."""
-    if text.startswith("@"):
-        lines = read(text[1:]).decode("latin-1").splitlines()
-        return [one_header(line, f"a line of {text[1:]}") for line in lines if line.strip()]
-    return [one_header(text, "it")]
-
-
 def one_header(text: str, what: str) -> Pair:
     """The value is in no message: it may be a token."""
     name, colon, value = text.partition(":")
@@ -122,43 +96,6 @@ def method(text: str) -> str:
     if not TOKEN.fullmatch(text):
         raise ArgumentTypeError(f"{text!r} is not an HTTP method, such as GET or POST")
     return text.upper()
-
-
-def query(text: str) -> Pair:
-    """`NAME=VALUE`, `NAME=@FILE` with the value in a file, or `NAME=@@...` for `@...` itself."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ArgumentTypeError(f"{text!r} must be NAME=VALUE or NAME=@FILE")
-    if not value.startswith("@"):
-        return name, value
-    if value.startswith("@@"):
-        return name, value[1:]
-    try:
-        return name, FromFile(re.sub(r"\r?\n\Z", "", read(value[1:]).decode()))
-    except UnicodeDecodeError:
-        raise ArgumentTypeError(f"{value[1:]!r} is not UTF-8") from None
-
-
-def body(text: str) -> Any:
-    """JSON: the text itself, of `@FILE`, or of standard input for `-`."""
-    if text == "-" or text.startswith("@"):
-        content: str | bytes = read(text.removeprefix("@"))
-    else:
-        content = text
-    try:
-        return json.loads(content, parse_constant=no_constant)
-    except ValueError as exc:
-        raise ArgumentTypeError(f"the body must be JSON: {exc}") from None
-
-
-def read(name: str) -> bytes:
-    """What is in a file, or in standard input for `-`."""
-    if name == "-" and sys.stdin is None:
-        raise ArgumentTypeError("standard input is closed")
-    try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as exc:
-        raise ArgumentTypeError(f"{name!r} cannot be read: {exc.strerror}") from None
 
 
 def user(text: str) -> tuple[str, str | None]:

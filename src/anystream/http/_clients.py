@@ -1,6 +1,6 @@
 """Requests and the client that sends them: of the user's, or made for one run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from anyio import to_thread
 
 from .._core.contracts import Owner
+from ._errors import is_named
 from ._urls import safe
 
 REDIRECTS = 20
@@ -85,6 +86,21 @@ def send_bare(client: Any, request: Any, **options: Any) -> Any:
     return client.send(request, auth=None, **options)
 
 
+async def answered(send: Callable[..., Awaitable[Any]], request: Any) -> Any:
+    """The response to a request, also where a hook of the client raises for its status.
+
+    What follows from a status, as another attempt, is decided here and not by the hook. An error
+    for another response, as that to a request for a token, is none of this request.
+    """
+    try:
+        return await send(request, **AS_IT_COMES)
+    except Exception as exc:
+        response = getattr(exc, "response", None) if is_named(exc, "HTTPStatusError") else None
+        if response is None or response.status_code < 400 or request_of(response) is not request:
+            raise
+        return response
+
+
 async def follow(client: Any, response: Any, trusted: Callable[[Any], bool]) -> Any:
     """The response behind redirects if the client follows them; None if there are too many.
 
@@ -97,7 +113,7 @@ async def follow(client: Any, response: Any, trusted: Callable[[Any], bool]) -> 
         await response.aclose()
         request = response.next_request
         send = client.send if trusted(request) else partial(send_bare, client)
-        response = await send(request, **AS_IT_COMES)
+        response = await answered(send, request)
     if response.next_request is None:
         return response
     await response.aclose()
@@ -142,6 +158,12 @@ def check_headers(headers: Any) -> None:
             "headers must be a mapping of str to str, or a list of such pairs,"
             f" got a {kind} that is neither"
         )
+
+
+def pairs_of(given: Any) -> list[tuple[Any, Any]]:
+    """Those of a mapping, or of a list of pairs; a name may come more than once in either."""
+    items = getattr(given, "multi_items", None) or getattr(given, "items", None)
+    return [*(given if items is None else items())]
 
 
 def is_pair(pair: Any) -> bool:

@@ -275,7 +275,7 @@ def told(error: Exception, url: object, page: int) -> Exception:
     if isinstance(error, UnicodeEncodeError):  # a cursor with half of a surrogate pair, say
         part = error.object[error.start : error.end]
         return PageDataError(f"its request cannot be sent, since it contains {part!a}", url, page)
-    if is_named(error, "RequestError"):
+    if not isinstance(error, StreamError):
         error.add_note(f"while fetching page {page} of {safe(str(url))}")
     return error
 

@@ -14,6 +14,10 @@ PART = re.compile(r"([0-9.]+)(ms|us|µs|ns|[dhms])", re.ASCII)
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 MEMBER = re.compile(r"([a-z]+)\s*=\s*(-?[0-9.]+)", re.IGNORECASE | re.ASCII)
 
+MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
+ASKING = ("retry-after", *MILLISECONDS)
+"""Headers that ask for a pause whatever the status."""
+
 AGES = 1e12
 """Seconds; what is longer is no longer than that."""
 
@@ -27,13 +31,14 @@ def wanted_pause(headers: Mapping[str, str], now: float | None = None) -> float 
     given = lowered(headers)
     date = timestamp(given.get("date", ""))  # by the server's own clock, if it tells the time
     here = date if date is not None else time.time() if now is None else now
-    milliseconds = longest(given.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
+    for name in MILLISECONDS:
+        milliseconds = longest(given.get(name, ""))
+        if milliseconds is not None:
+            return milliseconds / 1000
     after = given.get("retry-after", "")
     seconds = longest(after)
     if seconds is not None:
-        return seconds
+        return from_now(seconds, here)
     moment = timestamp(after)
     if moment is not None:
         return max(0.0, moment - here)
@@ -44,7 +49,7 @@ def wanted_pause(headers: Mapping[str, str], now: float | None = None) -> float 
 def longest(value: str) -> float | None:
     """The number in a header, which a proxy may have added once more; None if it holds others."""
     parts = [part.strip() for part in value.split(",")]
-    return min(max(map(float, parts)), AGES) if all(map(SECONDS.fullmatch, parts)) else None
+    return min(max(map(float, parts)), AGES * 1e3) if all(map(SECONDS.fullmatch, parts)) else None
 
 
 def is_spent(headers: Mapping[str, str]) -> bool:
@@ -98,15 +103,19 @@ def seconds_until(reset: str, now: float) -> float | None:
     reset = reset.strip()
     number = COUNT.match(reset)
     if number is not None:
-        seconds = min(float(number[1]), AGES * 1e3)
-        if seconds < 1e9:  # from now on, and not since 1970
-            return max(0.0, seconds)
-        return max(0.0, (seconds / 1000 if seconds >= 1e12 else seconds) - now)
+        return from_now(min(float(number[1]), AGES * 1e3), now)
     if DURATION.fullmatch(reset):
         parts = PART.findall(reset)
         return min(sum(float(amount) * UNITS[unit] for amount, unit in parts), AGES)
     moment = timestamp(reset)
     return None if moment is None else max(0.0, moment - now)
+
+
+def from_now(number: float, now: float) -> float:
+    """The seconds that are meant; a large number counts them, or milliseconds, since 1970."""
+    if number < 1e9:
+        return max(0.0, number)
+    return max(0.0, (number / 1000 if number >= 1e12 else number) - now)
 
 
 def timestamp(date: str) -> float | None:

@@ -17,6 +17,10 @@ class NoSuchFunctionError(Exception):
     """What the command line names is not there."""
 
 
+class NoPageError(Exception):
+    """The page cannot be served."""
+
+
 def run_watched(path: str, backend: str, port: int) -> int:
     """Run the function with the page, and give the exit code."""
     try:
@@ -29,6 +33,9 @@ def run_watched(path: str, backend: str, port: int) -> int:
     except BaseExceptionGroup as errors:
         if errors.subgroup(KeyboardInterrupt) is not None:
             return 130
+        if (unserved := errors.subgroup(NoPageError)) is not None:
+            print(f"anystream watch: {bare(unserved)}", file=sys.stderr)
+            return 1
         left, failed = errors.split(SystemExit)
         if left is not None and failed is None:
             raise bare(left) from None
@@ -55,7 +62,10 @@ def found(path: str) -> Callable[[], Awaitable[Any]]:
 
 async def beside_page(function: Callable[[], Awaitable[Any]], port: int) -> None:
     async with anyio.create_task_group() as tasks:
-        url = await tasks.start(serve, port)
+        try:
+            url = await tasks.start(serve, port)
+        except (OSError, ImportError) as error:
+            raise NoPageError(f"cannot serve on port {port}: {error}") from error
         print(f"watch it on {url}", file=sys.stderr, flush=True)
         await function()
         tasks.cancel_scope.cancel()

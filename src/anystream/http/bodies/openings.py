@@ -16,7 +16,7 @@ from .._errors import (
     ErrorResponse,
     is_of_the_connection,
 )
-from .._pauses import is_spent, wanted_pause
+from .._pauses import ASKING, is_spent, wanted_pause
 from .._refusals import is_certificate_error, read_refusal, reason
 from .chunks import BodyChunks
 from .requests import BodyRequest, is_response
@@ -118,7 +118,7 @@ def passes(answer: ErrorResponse | None) -> bool:
     """Whether a server that answers so may answer otherwise later, as it says itself."""
     if answer is None or answer.status < 400:
         return False
-    asks = not answer.headers.keys().isdisjoint(("retry-after", "retry-after-ms"))
+    asks = not answer.headers.keys().isdisjoint(ASKING)
     limited = answer.status == 403 and is_spent(answer.headers)
     return answer.status in (429, 503) or asks or limited
 

@@ -1,6 +1,6 @@
 """What is sent for a body: a URL with the arguments beside it, or a request of the user's."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -11,9 +11,9 @@ from ... import _args as check
 from ..._errors import StreamConsumedError
 from ..._recipe import named_call_showing
 from .._clients import (
-    AS_IT_COMES,
     REDIRECTS,
     Client,
+    answered,
     check_client,
     check_headers,
     follow,
@@ -60,6 +60,26 @@ class Once:
             )
         self.begun = True
         return aiter(self.parts)
+
+
+READ_ONCE = (AsyncIterator, Iterator, AsyncFile)
+
+
+def is_read_once(content: Any) -> bool:
+    """Whether nothing is left of content once it was read, as far as that can be told.
+
+    Clients wrap what they are given in a stream of their own, and so do users.
+    """
+    held: dict[str, Any] = getattr(content, "__dict__", {})
+    fields: Any = held.get("fields")  # of a form
+    parts = (content, *held.values(), *(fields if issubclass(type(fields), list) else ()))
+    return any(isinstance(part, READ_ONCE) or is_pipe(part) for part in parts)
+
+
+def is_pipe(part: Any) -> bool:
+    """Whether a part is the field of a form for a file that cannot be read again."""
+    file: Any = getattr(part, "file", None)
+    return hasattr(file, "read") and not (hasattr(file, "seekable") and file.seekable())
 
 
 def check_content(given: object) -> None:
@@ -113,8 +133,8 @@ class BodyRequest:
     @cached_property
     def body(self) -> Any:
         """The content as it is sent each time, which knows whether it was if it is for once."""
-        given = self.content  # which the check narrows to types that are only half known
-        return Once(given) if isinstance(self.content, (AsyncIterator, AsyncFile)) else given
+        given = self.what.stream if is_request(self.what) else self.content
+        return Once(given) if is_read_once(given) else given
 
     @property
     def is_spent(self) -> bool:
@@ -134,7 +154,7 @@ class BodyRequest:
         change(request)
         home = origin(request.url)
         try:
-            response = await http.send(request, **AS_IT_COMES)
+            response = await answered(http.send, request)
             response = await follow(http, response, lambda asked: same(origin(asked.url), home))
         except Exception as exc:
             exc.add_note(f"while asking for {place(request)}")
@@ -146,12 +166,13 @@ class BodyRequest:
     def request(self, client: Any) -> Any:
         """A request of its own for each time that it is sent."""
         if is_request(self.what):
+            content = "content" if isinstance(self.body, Once) else "stream"
             return type(self.what)(
                 self.what.method,
                 self.what.url,
                 headers=self.what.headers,
-                stream=self.what.stream,
                 extensions=self.what.extensions,
+                **{content: self.body},
             )
         request = client.build_request(
             self.method, self.what, headers=self.headers, content=self.body, json=self.json

@@ -330,18 +330,15 @@ LAST = re.compile("last|max")
 # -- what to write ------------------------------------------------------------------------------
 
 SENT_AS = (
-    (re.compile(r".*(pagetoken)$"), "pageToken"),
-    (re.compile(r".*nexttoken$"), "next_token"),
-    (re.compile(r".*(continuationtoken)$"), "continuationToken"),
-    (re.compile(r".*(marker)$"), "marker"),
-    (re.compile(r".*(bookmark)$"), "bookmark"),
-    (re.compile(r".*scrollid$"), "scroll_id"),
-    (re.compile(r".*lastevaluatedkey$"), "ExclusiveStartKey"),
-    (re.compile(r".*next(page|pagenumber)$"), "page"),
-    (re.compile(r".*(start|offset|skip|after)$"), r"\1"),
-    (re.compile(r".*next(page)?$"), "page"),
-    (re.compile(r".*cursor$"), "cursor"),
+    (re.compile(r".*(pagetoken|nexttoken|continuationtoken|marker|bookmark)"), ""),
+    (re.compile(r".*scrollid"), "scroll_id"),
+    (re.compile(r".*lastevaluatedkey"), "ExclusiveStartKey"),
+    (re.compile(r".*next(page|pagenumber)"), "page"),
+    (re.compile(r".*(start|offset|skip|after)"), ""),
+    (re.compile(r".*next(page)?"), "page"),
+    (re.compile(r".*cursor"), "cursor"),
 )
+"""What a name is mostly sent as; "" is as the end of it that is in a group."""
 
 
 def advised(page: Page[Any], signs: Signs) -> str:
@@ -349,9 +346,10 @@ def advised(page: Page[Any], signs: Signs) -> str:
     if (path := kinds.connection(page)) is not None:
         return f"next={GraphQL(path)!r}"
     for sign in signs.tokens:
-        param = sent_as(sign.key)
         if isinstance(sign.place, Header):
+            param = sent_as(re.sub("-+([a-z])", lambda found: found[1].upper(), sign.key.lower()))
             return f"next=HeaderCursor({sign.place.name!r}, {param!r})"
+        param = sent_as(sign.key)
         where = "body" if page.response.request.method == "POST" else "param"
         return f"next=Cursor({sign.place!r}, {where}={param!r})"
     for sign in signs.pages:
@@ -366,10 +364,18 @@ def advised(page: Page[Any], signs: Signs) -> str:
 
 
 def sent_as(key: str) -> str:
+    """The likeliest parameter for what is under a key, spelled as the key is."""
     for pattern, param in SENT_AS:
         if found := pattern.fullmatch(squashed(key)):
-            return found.expand(param)
-    return re.sub(r"^next[-_]?", "", key) or "cursor"
+            return param or end_of(key, found[1])
+    return end_of(key, re.sub("^next", "", squashed(key))) or "cursor"
+
+
+def end_of(key: str, name: str) -> str:
+    """The end of a key that means `name`, as `pageToken` in `nextPageToken`."""
+    ends = (key[at:] for at in reversed(range(len(key))))
+    end = next((end for end in ends if squashed(end) == name), "")
+    return end[:1].lower() + end[1:] if key[:1].islower() else end
 
 
 def has_ids(records: list[Any]) -> bool:

@@ -1,7 +1,7 @@
 """What a body says went wrong, although it has come with a status of success."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..._labels import visible
@@ -125,15 +125,20 @@ class Outline:
     One without the list is a page only if it has some of that, and says the same.
     """
 
-    def __init__(self, data: Any, path: object) -> None:
-        self.names: set[str] = {name for part in objects(data, path) for name in part}
-        self.outcome: dict[str, str] = outcome(data)
+    def __init__(self, names: Iterable[str], outcome: dict[str, str]) -> None:
+        self.names: frozenset[str] = frozenset(names)
+        self.outcome = outcome
 
     def fits(self, data: Any, path: object) -> bool:
         said = outcome(data).items()
         changed = any(self.outcome.get(name, each) != each for name, each in said)
         strange = any(self.names.isdisjoint(part) for part in objects(data, path))
         return not strange and (not changed or is_fine(data))
+
+
+def outlined(data: Any, path: object) -> Outline:
+    """The outline of a body that has the list at this path."""
+    return Outline((name for part in objects(data, path) for name in part), outcome(data))
 
 
 def objects(data: Any, path: object) -> Iterator[dict[str, Any]]:

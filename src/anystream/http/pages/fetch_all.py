@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from urllib.parse import parse_qsl
 
 from ... import _args as check
 from ... import _labels as label
@@ -17,8 +18,9 @@ from ..._recipe import Recipe, named_call_showing
 from ..._records.json import checked_loads
 from ..._retry import Retry, checked_retry
 from ..._stream import Stream
-from .._clients import check_client, check_headers, is_url, need_client, place
+from .._clients import check_client, check_headers, is_url, need_client, pairs_of, place
 from .._urls import checked_origins, safe
+from .known import Known, restored
 from .page import Asked, Page, Step, lookup
 from .reading import Finder, checked_finder
 from .requests import Ask
@@ -206,7 +208,8 @@ def fetch_all_pages(
 
     Args:
         base_url: the URL of the first page; relative to that of the `client`, if it has one. A name
-            and a password in it hold for the whole run.
+            and a password in it hold for the whole run, and a number in it is where a scheme that
+            counts begins.
         client: an `AsyncClient` of httpx, or of a library with the same interface. It stays open.
             Without one each run opens one of httpx's, which follows redirects, and closes it.
         params, headers, json: for each request, beside what the client and the scheme send.
@@ -273,6 +276,7 @@ def fetch_all_pages(
     check_headers(headers)
     check_url(base_url)
     maker = checked_into(into, loads, texts)
+    given = checked_mapping("params", params)
     every: Step = {} if page_size is None or scheme is None else scheme.sized(page_size)
     ahead = check.integer("prefetch", prefetch, 0)
     tasks = check.integer("concurrency", concurrency, 1)
@@ -280,8 +284,8 @@ def fetch_all_pages(
     ask = Ask(
         url=base_url,
         method=verb,
-        params=checked_mapping("params", params),
-        headers=None if headers is None else dict(headers),
+        params=given,
+        headers=pairs_of(headers or {}),
         json=json,
         every=every,
         retry=checked_retry(retry) or Retry(times=0),
@@ -291,9 +295,14 @@ def fetch_all_pages(
         interval=0.0 if rate is None else 1 / check.positive("rate", rate),
         allowed=checked_origins(allow_origins),
         same_origin=same_origin,
+        first=first_step(scheme, base_url, given, json),
     )
     asked = Asked(safe(str(base_url)), digest(ask, scheme, finder))
-    first = Step() if scheme is None else scheme.first()
+    # A run that begins behind the first page cannot have all the items that a total counts.
+    fresh = Known(came=0 if scheme is None or ask.first == scheme.first() else None)
+    begin = (
+        asked.state(ask.first, 0, 1, fresh) if resume_from is None else asked.checked(resume_from)
+    )
     reading = Reading(
         ask=ask,
         client=client,
@@ -302,7 +311,8 @@ def fetch_all_pages(
         texts=texts,
         loads=loads,
         asked=asked,
-        begin=asked.state(first, 0, 1) if resume_from is None else asked.checked(resume_from),
+        begin=begin,
+        known=restored(begin["known"]),
         max_pages=None if max_pages is None else check.integer("max_pages", max_pages, 0),
         max_empty=check.integer("max_empty", max_empty, 0),
         tasks=tasks,
@@ -336,6 +346,16 @@ def in_tasks(reading: Reading, ahead: int, tasks: int, ordered: bool) -> Recipe:
         return pages
     open_buffer = concurrent.merged([pages], ahead, "wait")
     return Recipe.combine(open_buffer, call, [pages], layouts.PAGES, ahead)
+
+
+def first_step(scheme: Scheme | None, url: Any, params: Mapping[str, Any], json: Any) -> Step:
+    """How the request for the first page differs from what is asked for anyway."""
+    if scheme is None:
+        return {}
+    if not isinstance(scheme, Countable):
+        return scheme.first()
+    query = dict(parse_qsl(str(url).partition("#")[0].partition("?")[2]))
+    return scheme.first_of({**query, **params}, json)
 
 
 def digest(ask: Ask, scheme: Scheme | None, items: Finder) -> str:
@@ -374,11 +394,15 @@ def check_url(url: Any) -> None:
 
 
 def checked_mapping(name: str, value: Any) -> dict[str, Any]:
+    """A dictionary of the mapping; what comes more than once in that is a list."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping of names to values, got {value!r}")
-    return {**value}
+    several: dict[str, list[Any]] = {}
+    for key, each in pairs_of(value):
+        several.setdefault(key, []).append(each)
+    return {key: each if len(each) > 1 else each[0] for key, each in several.items()}
 
 
 def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | None:

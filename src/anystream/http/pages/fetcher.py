@@ -11,7 +11,7 @@ from ..._core.orphans import close_row
 from ..._core.owner import shielded
 from ..._operators.recover import in_except
 from ..._retry import Backoff
-from .._clients import AS_IT_COMES, REDIRECTS, follow, send_bare
+from .._clients import REDIRECTS, answered, follow, send_bare
 from .._errors import (
     BodyCutError,
     PageDataError,
@@ -63,7 +63,7 @@ class Fetcher:
         trusted = self.requests.is_trusted(step, url) or self.requests.at_home(request, number)
         client = self.requests.client
         send = client.send if trusted else partial(send_bare, client)
-        response = await send(request, **AS_IT_COMES)
+        response = await answered(send, request)
         try:
             if response.next_request is not None:
                 at_home = partial(self.requests.at_home, number=number)
@@ -217,8 +217,8 @@ class Fetch:
     async def past_the_end(self, response: Any) -> Page[Any]:
         """No more items, if the status means that; otherwise it is raised."""
         reader = self.fetcher.reader
-        scheme = reader.given
-        if scheme and response.status_code in scheme.end_statuses and self.step != scheme.first():
+        scheme, first = reader.given, self.fetcher.requests.ask.first
+        if scheme and response.status_code in scheme.end_statuses and self.step != first:
             await response.aclose()
             return reader.empty(response, self.step, self.number)
         raise await self.refused(response)

@@ -11,6 +11,7 @@ from typing import (
     Generic,
     Literal,
     NamedTuple,
+    Protocol,
     TypeAlias,
     TypedDict,
     TypeVar,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 
-VERSION = 1
+VERSION = 2
 """Of the form of a state."""
 
 Answer: TypeAlias = Literal["more", "end", "unknown"]
@@ -68,6 +69,14 @@ class State(TypedDict):
     step: Step | None  # the page to ask for; None is the end
     index: int  # how many of its items have been delivered
     page: int  # its number
+    known: dict[str, Any]  # what the pages before have shown
+
+
+class Knowledge(Protocol):
+    """What the pages up to some page have shown."""
+
+    def saved(self) -> dict[str, Any]: ...
+    def counting(self, came: int | None, total: int, answer: Answer) -> "Knowledge": ...
 
 
 class Asked(NamedTuple):
@@ -76,7 +85,7 @@ class Asked(NamedTuple):
     url: str  # as it may be shown
     digest: str
 
-    def state(self, step: Step | None, index: int, page: int) -> State:
+    def state(self, step: Step | None, index: int, page: int, known: Knowledge) -> State:
         return {
             "version": VERSION,
             "url": self.url,
@@ -84,12 +93,13 @@ class Asked(NamedTuple):
             "step": step,
             "index": index,
             "page": page,
+            "known": known.saved(),
         }
 
     def checked(self, value: Any) -> State:
         """`value` as a state of this."""
         given: Any = value
-        if not isinstance(value, Mapping) or set(given) != set(self.state(None, 0, 1)):
+        if not isinstance(value, Mapping) or {*given} != {*State.__annotations__}:
             raise ValueError(f"resume_from must be the state of a run, got {given!r}")
         if given["version"] != VERSION:
             raise ValueError(f"resume_from must be of version {VERSION}, got {given['version']!r}")
@@ -103,7 +113,7 @@ class Asked(NamedTuple):
             step = checked_step("the step of resume_from", step)
         index = check.integer("index of resume_from", given["index"], 0)
         page = check.integer("page of resume_from", given["page"], 1)
-        return self.state(step, index, page)
+        return cast("State", {**given, "step": step, "index": index, "page": page})
 
 
 KEYS: dict[str, type] = {"url": str, "params": dict, "json": dict, "headers": dict, "method": str}
@@ -150,6 +160,8 @@ class Origin(NamedTuple):
     step: Step  # that it was asked for with
     places: Sequence[int]  # of its items among the records, and of those that were cut off
     total: Callable[["Page[Any]"], int | None]  # finds the number of all items
+    before: Knowledge  # by the pages before it
+    known: Knowledge  # and by it as well
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,11 +221,11 @@ class Page(Generic[T_co]):
 
 def state_after(page: Page[Any], count: int) -> State:
     """Where to continue after this many items of a page."""
-    asked, step, places, _ = page.origin
+    asked, step, places = page.origin[:3]
     done = places[count] if count < len(places) else len(page.records)
     if done < len(page.records) or page.error is not None or is_first_of_numbered(page):
-        return asked.state(step, done, page.number)
-    return asked.state(page.next, 0, page.number + 1)
+        return asked.state(step, done, page.number, page.origin.before)
+    return asked.state(page.next, 0, page.number + 1, page.origin.known)
 
 
 def is_first_of_numbered(page: Page[Any]) -> bool:

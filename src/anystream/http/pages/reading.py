@@ -11,7 +11,8 @@ from .._errors import ItemsNotFound, PageDataError, SchemeNotFound, TruncatedPag
 from .._urls import origin, same
 from . import answers, listing
 from .document import STRICT, Document, NotJSON, cut_short
-from .failures import ERRORS, Outline, check_success, failure, is_report, reason
+from .failures import ERRORS, check_success, failure, is_report, outlined, reason
+from .known import Known
 from .page import Asked, Origin, Page, Step, in_words, is_object, lookup
 from .schemes import (
     Countable,
@@ -39,18 +40,37 @@ class PageReader:
     """Makes pages of the responses of a run; what the first ones have shown holds for all."""
 
     def __init__(
-        self, scheme: Scheme | None, items: Finder, asked: Asked, texts: bool, loads: Loads
+        self,
+        scheme: Scheme | None,
+        items: Finder,
+        asked: Asked,
+        texts: bool,
+        loads: Loads,
+        known: Known,
     ) -> None:
         self.given = scheme
-        self.scheme = scheme  # or the one that was detected last
-        self.items = items
+        self.scheme = scheme or known.scheme  # or the one that was detected last
+        self.items = known.items if items is None else items
         self.asked = asked
         self.with_texts = texts
         self.loads = loads
-        self.beside: set[str] | None = None  # lists that have stood beside that of the items
-        self.outline: Outline | None = None  # of the first body that had the list
-        self.count: int | None = None  # how many pages or items there are, as told last
-        self.echo: str | None = None  # where responses repeat the number that was asked for
+        self.beside = known.beside  # lists that have stood beside that of the items
+        self.outline = known.outline  # of the first body that had the list
+        self.count = known.told  # how many pages or items there are, as told last
+        self.echo = known.echo  # where responses repeat the number that was asked for
+
+    @property
+    def known(self) -> Known:
+        """What the pages so far have shown, but for what is counted of them."""
+        detected = self.scheme if self.given is None else None
+        return Known(
+            items=self.items if isinstance(self.items, str) else None,
+            beside=self.beside,
+            outline=self.outline,
+            scheme=detected if isinstance(detected, Countable) else None,
+            echo=self.echo,
+            told=self.count,
+        )
 
     def empty(self, response: Any, step: Step, number: int) -> Page[Any]:
         """In the place of a response that has no body, or says that there is no such page."""
@@ -93,6 +113,7 @@ class PageReader:
             sign=said.sign,
             scheme=said.scheme,
             error=error,
+            origin=page.origin._replace(known=self.known),
         )
 
     # -- the items ------------------------------------------------------------------------------
@@ -118,7 +139,7 @@ class PageReader:
             self.check_absent(page)
             self.check_past(page)
         elif self.outline is None:
-            self.outline = Outline(data, self.items)
+            self.outline = outlined(data, self.items)
         return page
 
     def data(self, content: bytes) -> Any:
@@ -159,7 +180,7 @@ class PageReader:
         if issubclass(type(found), list):
             if self.beside is None:
                 lists = [] if data is found else listing.lists(data)
-                self.beside = {path for path in lists if path != items}
+                self.beside = frozenset(path for path in lists if path != items)
             return cast("list[Any]", found)
         if found is None or found is MISSING:
             return None
@@ -343,7 +364,8 @@ class PageReader:
         path: str | None = None,
     ) -> Page[Any]:
         given = self.items if isinstance(self.items, str) else path
-        origin = Origin(self.asked, step, range(len(records)), answers.total_of)
+        known = self.known
+        origin = Origin(self.asked, step, range(len(records)), answers.total_of, known, known)
         return Page(items, number, response, data, records, given, origin)
 
 
@@ -359,9 +381,9 @@ def says_more(page: Page[Any], scheme: Scheme | None) -> bool:
 
 def and_start(advice: str) -> str:
     """What to say as well of where an API may begin to count."""
-    if "PageNumber" in advice:
+    if advice.startswith("next=PageNumber("):
         return ", and start=0 if it counts from 0"
-    return ", and start=1 if it counts from 1" if "Offset" in advice else ""
+    return ", and start=1 if it counts from 1" if advice.startswith("next=Offset(") else ""
 
 
 def absolute(step: Step | None, page: Page[Any]) -> Step | None:

@@ -1,7 +1,7 @@
 """What is sent for a page, and when: its URL, method, headers and body, and the pace of a run."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -39,7 +39,7 @@ class Ask:
     url: "str | httpx.URL"
     method: str
     params: Mapping[str, Any]
-    headers: Mapping[str, str] | None
+    headers: Sequence[tuple[str, str]]
     json: Any
     every: Step  # what each request has beside the step's own
     retry: Retry
@@ -49,6 +49,7 @@ class Ask:
     interval: float  # seconds between two requests
     allowed: frozenset[Origin]
     same_origin: bool  # links are read at the origin of the first page
+    first: Step  # that of the first page
 
 
 class Requests:
@@ -137,7 +138,10 @@ class Requests:
     def request(self, step: Step, url: str) -> "httpx.Request":
         ask, client = self.ask, self.client
         method = step.get("method", ask.method)
-        headers = {**(ask.headers or {}), **step.get("headers", {})}
+        own = step.get("headers", {})
+        replaced = {name.lower() for name in own}
+        headers = [pair for pair in ask.headers if pair[0].lower() not in replaced]
+        headers += own.items()
         request = client.build_request(method, url, headers=headers, json=self.body(step, method))
         if client.params:  # which httpx has put in the place of the query
             request.url = type(request.url)(url)

@@ -6,7 +6,7 @@ can continue from any step.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -107,6 +107,14 @@ class Countable(Scheme):
     def first(self) -> Step:
         return self.at(self.start)
 
+    def first_of(self, params: Mapping[str, Any], json: Any) -> Step:
+        """The first step of a run; a number in what is sent anyway is where that begins."""
+        given: Step = {"params": {**params}}
+        if self.body is not None:
+            given = {"json": {self.body: lookup(json, self.body)}}
+        number = self.sent(given)
+        return self.first() if number is None else self.at(number)
+
     def at(self, number: int) -> Step:
         value = number if self.template is None else self.template.replace("{}", str(number))
         return sending(value, self.param if self.body is None else None, self.body)
@@ -128,13 +136,14 @@ class Countable(Scheme):
         if value is not None and self.template is not None:
             before, _, behind = self.template.partition("{}")
             value = str(value).removeprefix(before).removesuffix(behind)
-        return None if value is None else int(value)
+        return whole(value)
 
     def valid(self) -> None:
         for name in ("param", "body", "template", "size"):
             text_or_none(self, name)
         for name in ("total", "total_pages"):
             place_or_none(self, name)
+        check_statuses(self.end_statuses)
         check.integer("start", self.start)
         if self.template is not None and self.template.count("{}") != 1:
             raise ValueError(f"template must contain {{}} exactly once, got {self.template!r}")
@@ -182,6 +191,8 @@ class PageNumber(Countable):
     The last page is the one whose number is `total_pages`, a path in the body, a `Header` or a
     function of the `Page`. Where that is not given, or missing, an empty page is the end. So is a
     status in `end_statuses`, for APIs that answer with it past the end, except on the first page.
+    `start` is the number of the API's first page. A run begins there, or at a number that its URL,
+    its parameters or its body have.
 
     The number is sent as the parameter `param`, or put into the JSON body at the path `body`; with
     `template` it is what the number makes of that text in the place of `{}`. `total` is where the
@@ -234,10 +245,10 @@ class Numbering(PageNumber):
 class Offset(Countable):
     """Items counted from the beginning: `?offset=0`, `?offset=100`, ...
 
-    Goes on by as many items as have come, so a server may give fewer than asked for. The end is
-    where `total` says, which is a path in the body, a `Header` or a function of the `Page`, or an
-    empty page. `size` is the name of the parameter for `page_size`; `body` and `template` are those
-    of `PageNumber`.
+    Continues by as many items as have come, so a server may give fewer than asked for. `start` is
+    that of `PageNumber`, for the first item. The end is where `total` says, which is a path in the
+    body, a `Header` or a function of the `Page`, or an empty page. `size` is the name of the
+    parameter for `page_size`; `body` and `template` are those of `PageNumber`.
 
     Raises `TypeError` or `ValueError` if one of these is of another type.
 
@@ -727,6 +738,14 @@ def text_or_none(scheme: Scheme, name: str) -> None:
     value = getattr(scheme, name)
     if value is not None:
         check.text(name, value)
+
+
+def check_statuses(statuses: Any) -> None:
+    given: Any = statuses
+    if not isinstance(statuses, Collection) or not all(isinstance(each, int) for each in given):
+        raise TypeError(
+            f"end_statuses must be a collection of statuses such as (404,), got {statuses!r}"
+        )
 
 
 def place_or_none(scheme: Scheme, name: str) -> None:

@@ -191,10 +191,10 @@ REST_URL = re.compile(rf"(?:{_PAGES})*{_URL}")
 MORE_URL = re.compile(rf"(?:more|load|loadmore).*{_URL}|continuation{_URL}")
 TOKENS = re.compile(
     "(?:ms)?(?:continuation|continue)(?:token|key)?|(?:end|page|pagination|paging|after)?cursor(?:after)?"
-    "|bookmark|scrollid|lastevaluated.*|(?:resumption|pagination|paging|skip|resume)token|marker"
+    "|bookmark|scrollid|lastevaluated.*|(?:resumption|pagination|paging|page|skip|resume)token|marker"
     "|endmarker|(?:cmr)?searchafter|startingafter|pag(?:e|ing)state"
 )
-NOT_NULL = ("marker", "bookmark")  # which repeat what the request has said
+NOT_NULL = ("marker", "bookmark", "pagetoken")  # which repeat what the request has said
 CONTAINERS = re.compile(
     "(?:page|pages|paging|pagination|meta|metadata|data|cursors?|next|pageinfo)?"
 )
@@ -436,14 +436,18 @@ def sort_number(place: str | Header, kind: str, value: Any, signs: Signs) -> Non
 
 def looks_like_url(value: Any) -> bool:
     return isinstance(value, str) and bool(
-        re.match(r"https?://|/|\?|\.\.?/", value) or re.fullmatch(r"[^\s?#]*\?[^\s?=]+=\S*", value)
+        re.match(r"(?i:https?)://|/|\?|\.\.?/", value)
+        or re.fullmatch(r"[^\s?#]*\?[^\s?=]+=\S*", value)
     )
 
 
 def leads_on(value: str, url: str) -> bool:
     """Whether it is a URL of the same path, even if its name says more than next."""
-    path = re.sub(r"^https?://[^/?#]*|[?#].*$", "", url)
-    return looks_like_url(value) and re.sub(r"^https?://[^/?#]*|[?#].*$", "", value) in (path, "")
+    path = re.sub(r"^(?i:https?)://[^/?#]*|[?#].*$", "", url)
+    return looks_like_url(value) and re.sub(r"^(?i:https?)://[^/?#]*|[?#].*$", "", value) in (
+        path,
+        "",
+    )
 
 
 def by_nearness(page: Page[Any]) -> list[Signs]:

@@ -21,7 +21,8 @@ from .._errors import (
 from .._urls import safe
 from . import answers
 from .fetcher import Fetch, Fetcher
-from .page import Asked, Page, State, Step, after, is_first_of_numbered, lookup, only, whole
+from .known import Known
+from .page import Answer, Asked, Page, State, Step, after, is_first_of_numbered, lookup, only, whole
 from .reading import JUST_THIS, Finder, Loads, PageReader
 from .requests import Ask, Pacer, Requests
 from .schemes import Countable, Scheme
@@ -42,6 +43,7 @@ class Reading:
     loads: Loads
     asked: Asked
     begin: State
+    known: Known  # before that
     max_pages: int | None
     max_empty: int
     tasks: int
@@ -57,7 +59,8 @@ class Fetching(SourceDefaults):
         self.client: Client = Client(reading.client)
         self.requests: Requests = Requests(reading.ask, self.client)
         reader = PageReader(
-            reading.scheme, reading.items, reading.asked, reading.texts, reading.loads
+            *(reading.scheme, reading.items, reading.asked, reading.texts, reading.loads),
+            reading.known,
         )
         pacer = Pacer(reading.ask.interval, reading.tasks, reading.ask.max_retry_after)
         self.fetcher: Fetcher = Fetcher(self.requests, reader, pacer)
@@ -65,8 +68,13 @@ class Fetching(SourceDefaults):
         self.skip: int = reading.begin["index"]  # items of it that were delivered
         self.number: int = reading.begin["page"]
         self.left = reading.max_pages
-        self.came = 0 if self.number == 1 and not self.skip else None  # items; None if resumed
-        self.told: tuple[int, str] = 0, ""  # how many there are by the first page, and its URL
+        known = reading.known
+        self.came = known.came  # items, unless some were passed over
+        self.told: tuple[int, str] = (
+            known.total,
+            reading.asked.url,
+        )  # by the first page, and its URL
+        self.answer: Answer = known.answer  # of the last page
         self.newest: Page[Any] | None = None
         self.closes: bool = reading.client is None
 
@@ -80,7 +88,11 @@ class Fetching(SourceDefaults):
         Such a page is asked for again because it leads on, and counts in that run alone.
         """
         self.number += 1
+        before = page.origin.before.counting(self.came, self.told[0], self.answer)
         self.add(page)
+        self.answer = page.answer
+        known = page.origin.known.counting(self.came, self.told[0], self.answer)
+        page = replace(page, origin=page.origin._replace(before=before, known=known))
         skip, self.skip = self.skip, 0
         leads_on = page.next is not None or page.error is not None
         if leads_on and 0 < skip >= len(page.records):
@@ -95,7 +107,7 @@ class Fetching(SourceDefaults):
             self.came = None
             return
         self.came += len(page.records)
-        if self.newest is None:
+        if page.number == 1:
             self.told = page.total or 0, page.url
         self.newest = page
 
@@ -185,8 +197,7 @@ class OneByOne(Fetching):
 
     def is_past(self, error: PageStatusError) -> bool:
         """Whether a page is refused as it lies behind the last one: all have come, by the total."""
-        asked_in_doubt = self.last is not None and self.last.answer == "unknown"
-        return asked_in_doubt and refuses(error) and self.has_all()
+        return self.answer == "unknown" and refuses(error) and self.has_all()
 
     def new(self, step: Step) -> Fetch:
         """The fetching of this step, unless this run has asked for the same before.
