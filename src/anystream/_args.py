@@ -6,7 +6,7 @@ import operator
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 
@@ -20,9 +20,10 @@ def is_async(value: Any) -> bool:
     """Whether a call gives a coroutine or an async generator, as far as that can be told before."""
     while isinstance(value, partial):
         value = value.func
-    functions = (value, type(value).__call__) if callable(value) else ()
-    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-    return any(kind(function) for function in functions for kind in kinds)
+    return callable(value) and (
+        has_flag(value, inspect.CO_COROUTINE, inspect.iscoroutinefunction)
+        or has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction)
+    )
 
 
 def plain(name: str, value: object, more: str = "") -> None:
@@ -80,10 +81,16 @@ def is_generator(value: Any) -> bool:
 
 
 def has_flag(value: Any, flag: int, has: Callable[[Any], bool]) -> bool:
-    """Whether a function has a flag of its code, for which `has` looks."""
-    if isinstance(value, FunctionType):  # as nearly always, and `inspect` takes its time
+    """Whether a function has a flag of its code, for which `has` looks, but takes its time."""
+    if type(value) in WITHOUT_FLAGS:
+        return False
+    if isinstance(value, FunctionType) and not value.__dict__:  # where a mark would be
         return bool(value.__code__.co_flags & flag)
     return any(map(has, (value, type(value).__call__)))
+
+
+WITHOUT_FLAGS = (type, BuiltinFunctionType)
+"""A call of a class gives an instance, and that of a function in C a result."""
 
 
 def unread(name: str, value: object, given: str, instead: str = "flat_map") -> TypeError:
