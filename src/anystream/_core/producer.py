@@ -396,7 +396,8 @@ class Producer(TaskOwner):
 
     async def _end(self, error: BaseException | None) -> None:
         """The end of every producer: report, close, and say that it is over."""
-        stopped, told = self.stopped, self._state is UNWINDING or self._spared
+        stopped = self.stopped
+        told = self._state is UNWINDING or (stopped and self._spared)
         self._state = CLOSING  # nobody interrupts the close
         reported = self.report(error, stopped, told)
         if error is not None and not reported:
