@@ -638,6 +638,30 @@ async def test_a_step_that_is_cancelled_natively_has_the_grace_period() -> None:
 
 
 @ON_ASYNCIO
+async def test_a_native_timeout_in_the_close_of_a_part_is_its_own() -> None:
+    closed: list[int] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await anyio.sleep(5)
+            await anyio.sleep(1)
+            closed.append(1)
+
+    parts = chain(Stream(rows).take(1), async_range(3))
+    async with parts.buffer(0).open(grace=5) as items:
+        assert await anext(items) == 1
+        with anyio.move_on_after(0.1):
+            await anext(items)
+    assert closed == [1]
+    assert anyio.current_time() == 2
+
+
+@ON_ASYNCIO
 @pytest.mark.parametrize("left", [0.5, 2])
 async def test_a_step_whose_own_native_timeout_is_over_is_interrupted(left: float) -> None:
     """It is left in the cleanup that the timeout has caused, or when it goes on after that."""
