@@ -86,7 +86,7 @@ PLACES: dict[str, tuple[str, Callable[[], Awaitable[object]]]] = {
     "iterator": ("<.*Queue object at .*>", lambda: Stream(Queue()).collect()),
     "function": ("answer", lambda: Stream(answer).collect()),
     "handler": ("answer", lambda: rows().catch(lambda error: answer()).collect()),
-    "poll": ("call", lambda: poll(answer, every=1).take(1).collect()),
+    "poll": ("answer", lambda: poll(answer, every=1).take(1).collect()),
     "plain": (r"async_range\(4\)\.map\(at_once\)", lambda: NUMBERS.map(at_once).collect()),
     "plain in a task": (
         r"async_range.*buffer\(1\)",
