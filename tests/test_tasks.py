@@ -6,7 +6,7 @@ import math
 import operator
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -35,6 +35,7 @@ from anystream import (
     merge,
     producer,
     race,
+    ticker,
 )
 from anystream._core.backends import backend
 from anystream._core.channel import Channel, in_turn
@@ -561,9 +562,10 @@ async def test_a_native_cancel_while_the_tasks_clean_up_is_passed_on(handed_over
     assert source.closes_finished == 1
 
 
-async def slow_end(closed: list[str]) -> None:
+@asynccontextmanager
+async def slow_end(closed: list[str]) -> AsyncIterator[None]:
     try:
-        await anyio.sleep(5)
+        yield
     finally:
         await anyio.sleep(0.25)
         closed.append("end")
@@ -571,52 +573,62 @@ async def slow_end(closed: list[str]) -> None:
 
 @producer
 async def sending(sender: Sender[int], closed: list[str]) -> None:
-    await sender.send(1)
-    await slow_end(closed)
+    async with slow_end(closed):
+        await sender.send(1)
+        await anyio.sleep(5)
 
 
 async def rows_with_slow_end(closed: list[str]) -> AsyncIterator[int]:
-    yield 1
-    await slow_end(closed)
+    async with slow_end(closed):
+        yield 1
+        await anyio.sleep(5)
 
 
 BESIDE: dict[str, Callable[[list[str]], Stream[object]]] = {
     "buffer": lambda closed: Stream(rows_with_slow_end(closed)).buffer(0),
     "call": lambda closed: Stream([1]).chain([closed]).map(called, concurrency=2),
     "inner": lambda closed: Stream([closed]).flat_map(rows_with_slow_end, concurrency=2),
-    "latest": lambda closed: Stream([closed]).switch_map(rows_with_slow_end),
+    "latest": lambda closed: chain([closed], ticker(100)).switch_map(rows_with_slow_end),
     "sender": sending,
 }
 
 
+BESIDE_TASKS = 4
+"""The most that one of them has, with its reader."""
+
+
 async def called(item: Any) -> None:
     if item != 1:
-        await slow_end(item)
+        async with slow_end(item):
+            await anyio.sleep(5)
 
 
 @ON_ASYNCIO
-@pytest.mark.parametrize("reader_first", [False, True])
+@pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("form", BESIDE)
-async def test_a_step_beside_the_reader_that_is_cancelled_natively(
-    form: str, reader_first: bool
-) -> None:
+async def test_a_step_beside_the_reader_that_is_cancelled_natively(form: str, steps: int) -> None:
     """All tasks are cancelled, as at the end of the event loop: no task is interrupted twice."""
     closed: list[str] = []
 
     async def read() -> None:
         async with BESIDE[form](closed) as items:
-            await anext(items)
-            await anext(items)
+            for _ in range(steps):
+                await anext(items)
+            await anyio.sleep(5)
 
     others = asyncio.all_tasks()
-    reader = asyncio.create_task(read())
-    await anyio.sleep(0.1)
-    tasks = sorted(asyncio.all_tasks() - others, key=lambda task: task is reader)
-    for task in reversed(tasks) if reader_first else tasks:
-        task.cancel()
-    await asyncio.wait([reader])
-    assert reader.cancelled()
-    assert closed == ["end"]
+    for order in itertools.permutations(range(BESIDE_TASKS)):
+        reader = asyncio.create_task(read())
+        await anyio.sleep(0.1)
+        tasks = sorted(asyncio.all_tasks() - others, key=asyncio.Task.get_name)
+        assert len(tasks) <= BESIDE_TASKS
+        for place in order:
+            for task in tasks[place : place + 1]:
+                task.cancel()
+        await asyncio.wait([reader])
+        assert reader.cancelled()
+        assert closed == ["end"]
+        closed.clear()
 
 
 @ON_ASYNCIO
@@ -636,6 +648,30 @@ async def test_a_step_that_is_cancelled_natively_has_the_grace_period() -> None:
             task.cancel()
             await anyio.sleep(1)
     assert anyio.current_time() == pytest.approx(0.1 + 1 + 3)
+
+
+@ON_ASYNCIO
+async def test_a_native_timeout_in_the_close_of_a_part_is_its_own() -> None:
+    closed: list[int] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await anyio.sleep(5)
+            await anyio.sleep(1)
+            closed.append(1)
+
+    parts = chain(Stream(rows).take(1), async_range(3))
+    async with parts.buffer(0).open(grace=5) as items:
+        assert await anext(items) == 1
+        with anyio.move_on_after(0.1):
+            await anext(items)
+    assert closed == [1]
+    assert anyio.current_time() == 2
 
 
 @ON_ASYNCIO

@@ -218,14 +218,14 @@ class Producer(TaskOwner):
         if inner is None or inner.cancel_called:
             await super()._close_part(close, grace)
             return
-        before, inner.shield = inner.shield, True
+        inner.shield = True
         await super()._close_part(close, grace)
         if inner.cancel_called:
             self._late: BaseException | None = None
             self.add_error(self.hung(self.grace))
         else:
             inner.deadline = inf
-            inner.shield = before or self._shield is not None
+            inner.shield = self._shield is not None
 
     async def join(self) -> None:
         """Wait until it is done; what has never got a task comes to its end here."""
@@ -396,7 +396,8 @@ class Producer(TaskOwner):
 
     async def _end(self, error: BaseException | None) -> None:
         """The end of every producer: report, close, and say that it is over."""
-        stopped, told = self.stopped, self._state is UNWINDING or self._spared
+        stopped = self.stopped
+        told = self._state is UNWINDING or (stopped and self._spared)
         self._state = CLOSING  # nobody interrupts the close
         reported = self.report(error, stopped, told)
         if error is not None and not reported:
@@ -498,8 +499,8 @@ class Producer(TaskOwner):
     def _spare_no_more(self, inner: CancelScope) -> None:
         """The body has taken the cancellation back, as that of a timeout in it, and goes on."""
         self._spared = False
-        if self._state is INTERRUPTED and self._shield is None:
-            inner.shield, inner.deadline = False, inf
+        if self._state is INTERRUPTED:
+            inner.shield, inner.deadline = self._shield is not None, inf
 
     def _is_told(self, error: BaseException) -> bool:
         """Whether asyncio tells the interrupted body of that, or of it as well.
