@@ -565,3 +565,69 @@ async def test_a_stream_that_is_not_there_is_an_error(own: OfNats) -> None:
     with pytest.raises(nats.js.errors.NotFoundError):
         await own.messages().first()
     await closed(own)
+
+
+SPACE = ["unshare", "--net"]
+"""Runs a program with a network of its own."""
+
+CUT_OFF = """
+import socket
+import subprocess
+import threading
+
+
+def turn(state):
+    subprocess.run(["ip", "link", "set", "lo", state], check=True)
+
+
+def pass_on(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+
+
+def relay(listener):
+    while True:
+        here, there = listener.accept()[0], socket.socket(socket.AF_UNIX)
+        there.connect({path!r})
+        for pair in ((here, there), (there, here)):
+            threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+
+turn("up")
+listener = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=relay, args=(listener,), daemon=True).start()
+dsn = f"postgresql://postgres@127.0.0.1:{{listener.getsockname()[1]}}/postgres"
+
+
+async def main():
+    try:
+        async with jobs(dsn, lease=1) as found:
+            async for job in found:
+                await job.ack()
+                turn("down")
+    except psycopg.OperationalError as error:
+        print("lost")
+
+
+anyio.run(main, backend={backend!r})
+"""
+
+
+def skip_without_a_network_of_its_own() -> None:
+    try:
+        subprocess.run([*SPACE, "ip", "link"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no network of its own for a program here (needs root, and unshare)")
+
+
+@OF_POSTGRES
+async def test_a_network_that_is_lost_is_an_error(
+    broker: OfPostgres, anyio_backend_name: str
+) -> None:
+    skip_without_a_network_of_its_own()
+    await broker.fill(1)
+    path = str(broker.server.folder / ".s.PGSQL.5432")
+    code = recipe("jobs") + CUT_OFF.format(path=path, backend=anyio_backend_name)
+    program = partial(subprocess.run, capture_output=True, text=True, timeout=30)
+    done = await anyio.to_thread.run_sync(program, [*SPACE, sys.executable, "-c", code])
+    assert (done.stdout, done.stderr) == ("lost\n", "")
