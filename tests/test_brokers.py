@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -445,6 +446,34 @@ async def test_nothing_is_lost_when_a_worker_is_killed(
         process.kill()
     assert broker.left() == broker.taken() == 7
     assert sorted(await read_rest(broker)) == [*range(3, 10)]
+
+
+@pytest.mark.parametrize("shared", KINDS[:1], indirect=True)
+async def test_what_is_given_back_is_not_said_to_be_acknowledged(
+    broker: OfNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = broker.names["Consumer"]
+    close, over = consumer.close, threading.Event()
+
+    async def slowly(self: Any) -> None:
+        await close(self)
+        await asyncio.to_thread(over.wait)
+
+    monkeypatch.setattr(consumer, "close", slowly)
+    await broker.fill(1)
+    started = anyio.Event()
+
+    async def handle(message: Any) -> None:
+        started.set()
+        await closed(broker)
+        try:
+            await message.ack()
+        finally:
+            over.set()
+
+    with pytest.raises(broker.error, match="closed"):
+        await broker.messages().take_until(started).for_each(handle)
+    assert broker.left() == 1
 
 
 OF_POSTGRES = pytest.mark.parametrize("shared", KINDS[1:], indirect=True)
