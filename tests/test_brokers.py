@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -447,6 +448,34 @@ async def test_nothing_is_lost_when_a_worker_is_killed(
     assert sorted(await read_rest(broker)) == [*range(3, 10)]
 
 
+@pytest.mark.parametrize("shared", KINDS[:1], indirect=True)
+async def test_what_is_given_back_is_not_said_to_be_acknowledged(
+    broker: OfNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = broker.names["Consumer"]
+    close, over = consumer.close, threading.Event()
+
+    async def slowly(self: Any) -> None:
+        await close(self)
+        await asyncio.to_thread(over.wait)
+
+    monkeypatch.setattr(consumer, "close", slowly)
+    await broker.fill(1)
+    started = anyio.Event()
+
+    async def handle(message: Any) -> None:
+        started.set()
+        await closed(broker)
+        try:
+            await message.ack()
+        finally:
+            over.set()
+
+    with pytest.raises(broker.error, match="closed"):
+        await broker.messages().take_until(started).for_each(handle)
+    assert broker.left() == 1
+
+
 OF_POSTGRES = pytest.mark.parametrize("shared", KINDS[1:], indirect=True)
 
 
@@ -565,3 +594,69 @@ async def test_a_stream_that_is_not_there_is_an_error(own: OfNats) -> None:
     with pytest.raises(nats.js.errors.NotFoundError):
         await own.messages().first()
     await closed(own)
+
+
+SPACE = ["unshare", "--net"]
+"""Runs a program with a network of its own."""
+
+CUT_OFF = """
+import socket
+import subprocess
+import threading
+
+
+def turn(state):
+    subprocess.run(["ip", "link", "set", "lo", state], check=True)
+
+
+def pass_on(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+
+
+def relay(listener):
+    while True:
+        here, there = listener.accept()[0], socket.socket(socket.AF_UNIX)
+        there.connect({path!r})
+        for pair in ((here, there), (there, here)):
+            threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+
+turn("up")
+listener = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=relay, args=(listener,), daemon=True).start()
+dsn = f"postgresql://postgres@127.0.0.1:{{listener.getsockname()[1]}}/postgres"
+
+
+async def main():
+    try:
+        async with jobs(dsn, lease=1) as found:
+            async for job in found:
+                await job.ack()
+                turn("down")
+    except psycopg.OperationalError as error:
+        print("lost")
+
+
+anyio.run(main, backend={backend!r})
+"""
+
+
+def skip_without_a_network_of_its_own() -> None:
+    try:
+        subprocess.run([*SPACE, "ip", "link"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no network of its own for a program here (needs root, and unshare)")
+
+
+@OF_POSTGRES
+async def test_a_network_that_is_lost_is_an_error(
+    broker: OfPostgres, anyio_backend_name: str
+) -> None:
+    skip_without_a_network_of_its_own()
+    await broker.fill(1)
+    path = str(broker.server.folder / ".s.PGSQL.5432")
+    code = recipe("jobs") + CUT_OFF.format(path=path, backend=anyio_backend_name)
+    program = partial(subprocess.run, capture_output=True, text=True, timeout=30)
+    done = await anyio.to_thread.run_sync(program, [*SPACE, sys.executable, "-c", code])
+    assert (done.stdout, done.stderr) == ("lost\n", "")
