@@ -443,14 +443,15 @@ async def test_a_page_may_be_refused_once_all_have_come(
             assert got + await rest.collect() == USERS
 
 
-@pytest.mark.parametrize("end", [404, {"users": None}, {}])
+@pytest.mark.parametrize("end", [404, {"users": None}, {}, {"meta": {"tags": ["x"]}}])
 async def test_what_the_first_page_shows_holds_after_an_interruption(end: Any) -> None:
     """An offset, a total and a list, of which the other pages show nothing."""
 
     def answer(request: httpx.Request) -> Any:
         start = int(query(request).get("offset", 0))
         shown = {} if start else {"offset": 0, "total": len(USERS)}
-        return {"users": USERS[start : start + 3], **shown} if start < len(USERS) else end
+        body = {"users": USERS[start : start + 3], "meta": {"tags": ["x"]}, **shown}
+        return body if start < len(USERS) else end
 
     async with API(answer).client() as client:
         for most in range(len(USERS) + 1):
@@ -533,3 +534,21 @@ async def test_post_is_not_sent_again_to_find_out() -> None:
 async def test_the_same_items_in_pages_of_any_size(size: int) -> None:
     assert (await read(lesson(USERS, size)))[0] == USERS
     assert len(sliced(USERS, size)) == -(-7 // size)
+
+
+async def test_a_list_that_is_missing_before_the_end_is_an_error_after_an_interruption() -> None:
+    """How many pages there are stands on the first one alone."""
+
+    def answer(request: httpx.Request) -> Any:
+        if query(request)["page"] == "1":
+            return {"users": USERS[:3], "pages": 3, "ok": True}
+        return {"ok": True}
+
+    scheme = PageNumber(total_pages="pages")
+    async with API(answer).client() as client:
+        async with fetch_all_pages("http://t/", client=client, next=scheme) as users:
+            assert len([user async for user in Stream(users).take(3)]) == 3
+            state = users.state
+        rest = fetch_all_pages("http://t/", client=client, next=scheme, resume_from=state)
+        with pytest.raises(PageDataError, match="finds a count of 3, so this is not the end"):
+            await rest.collect()

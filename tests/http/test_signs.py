@@ -524,3 +524,12 @@ async def test_a_page_token_alone_tells_of_more(items: list[Any]) -> None:
     async with API(lambda request: {"items": items, "page_token": "abc"}).client() as client:
         with pytest.raises(SchemeNotFound, match="more pages, since 'page_token' is 'abc'"):
             await fetch_all_pages(HOME, client=client).drain()
+
+
+@pytest.mark.parametrize("token", [None, ""])
+async def test_a_page_token_that_is_empty_is_no_end(token: str | None) -> None:
+    """It may be the one that the request has sent."""
+    answer = {"items": [{"id": 1}], "page_token": token}
+    async with API(lambda request: answer).client() as client:
+        with pytest.raises(SchemeNotFound, match="nothing says whether there is another page"):
+            await fetch_all_pages(HOME, client=client).drain()
