@@ -44,6 +44,19 @@ async def test_the_pauses_grow_up_to_the_cap_and_the_last_error_has_a_note() -> 
     assert errors[0].__notes__ == ["in Stream(source), the source"]
 
 
+class Fixed(OSError):
+    """An error of which nothing can be set."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+async def test_an_error_that_takes_no_attribute_is_raised_with_its_note() -> None:
+    _, error = await outcome(openings(raising(Fixed())).retry(steady(1)))
+    assert isinstance(error, Fixed)
+    assert error.__notes__[-1] == "retry gave up after 2 attempts"
+
+
 async def test_a_pause_lasts_for_a_random_part_of_its_length() -> None:
     parts = iter([0.5, 0.0, 0.75])
     pauses: list[float] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _args as check
 from . import _labels as label
+from ._core.siblings import add_notes
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,7 +109,7 @@ class Backoff:
                 raise error
             if self.number == policy.times:
                 made = self.number + 1
-                error.add_note(f"retry gave up after {made} attempt{'s' if made > 1 else ''}")
+                add_notes(error, f"retry gave up after {made} attempt{'s' if made > 1 else ''}")
                 raise error
         finally:
             del error  # which refers to this frame, once raised

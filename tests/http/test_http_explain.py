@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from insides import opening_of
+from insides import opening_of, tasks_of
 
 from anystream import Stream
 from anystream._core.channel import Channel
@@ -77,7 +77,7 @@ async def test_drawn_as_it_is(name: str, client: httpx.AsyncClient) -> None:
         channel = opening_of(run).bottom
         assert isinstance(channel, Channel)
         assert [lane.bound for lane in channel.lanes] == [bound]
-        assert len(opening_of(run)._tasks) == 1  # and as many workers as are needed
+        assert len(tasks_of(run)) == 1  # and as many workers as are needed
         assert f"{tasks} task" in wanted
 
 

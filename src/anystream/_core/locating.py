@@ -121,7 +121,7 @@ def is_new(error: Exception) -> bool:
 
 def note(error: Exception, where: str) -> None:
     object.__setattr__(error, LOCATED, True)
-    add_notes(error, [f"in {where}"])
+    add_notes(error, f"in {where}")
 
 
 def item_of(error: Exception, source: Source) -> str:

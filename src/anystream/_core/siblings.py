@@ -38,11 +38,11 @@ def attach(
         if not any(other is each for each in (*known, *fresh)):
             fresh.append(other)
     object.__setattr__(error, ATTRIBUTE, (*siblings(error), *fresh))
-    add_notes(error, [f"{when}: {shown(other)}" for other in fresh])
+    add_notes(error, *(f"{when}: {shown(other)}" for other in fresh))
 
 
-def add_notes(error: BaseException, notes: list[str]) -> None:
-    # Past the `__setattr__` of the error itself, which may allow nothing.
+def add_notes(error: BaseException, *notes: str) -> None:
+    # As its `add_note`, but past the `__setattr__` of the error itself, which may allow nothing.
     known = attribute(error, "__notes__", None)
     object.__setattr__(error, "__notes__", [*(known if isinstance(known, list) else ()), *notes])
 

@@ -17,6 +17,7 @@ from .._core.backends import unless_foreign
 from .._core.channel import Channel, Lane
 from .._core.contracts import AsyncEvent, Backend, Openable, Operator, Owner, Source
 from .._core.locating import at_item
+from .._core.siblings import add_notes
 from .._core.threads import Loop, WakeUp, in_a_thread
 from .._errors import CleanupTimeoutError
 from .._remote import Failed, call
@@ -475,7 +476,7 @@ class RemoteCaller(Caller):
             own = copy(error)  # an executor gives the same one to all of its calls
             own.__cause__ = error.__cause__
             times = f"{attempts} times" if attempts > 1 else "or was killed"
-            own.add_note(f"{chunk}: its worker died {times}")
+            add_notes(own, f"{chunk}: its worker died {times}")
             raise own from error.__cause__
 
     async def attempt(self, chunk: Chunk, alone: bool) -> Outcomes:
@@ -490,7 +491,7 @@ class RemoteCaller(Caller):
                     f"{fn!r} cannot be sent to a worker: give a function of a module, neither a"
                     " lambda nor a function inside another one"
                 ) from error
-            error.add_note(f"in the call for {chunk}")
+            add_notes(error, f"in the call for {chunk}")
             raise
 
     async def take(self, chunk: Chunk, outcomes: Outcomes, results: list[Any]) -> None:

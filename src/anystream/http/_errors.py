@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.siblings import add_notes
 from .._errors import StreamError
 from .._labels import visible
 from ._urls import safe
@@ -276,7 +277,7 @@ def told(error: Exception, url: object, page: int) -> Exception:
         part = error.object[error.start : error.end]
         return PageDataError(f"its request cannot be sent, since it contains {part!a}", url, page)
     if not isinstance(error, StreamError):
-        error.add_note(f"while fetching page {page} of {safe(str(url))}")
+        add_notes(error, f"while fetching page {page} of {safe(str(url))}")
     return error
 
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from .. import _labels as label
 from .._core.contracts import MISSING
+from .._core.siblings import add_notes
 from .._errors import StreamClosedError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -81,7 +82,7 @@ class Message(Generic[T_co]):
             try:
                 self._value = self._decode(dict(pairs(self.raw)))
             except Exception as error:
-                error.add_note(f"the fields of message {self.id} could not be decoded")
+                add_notes(error, f"the fields of message {self.id} could not be decoded")
                 raise
         return cast("T_co", self._value)
 

@@ -8,6 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from ..._core.contracts import QUANTUM, Owner, SourceDefaults
 from ..._core.orphans import close_row
+from ..._core.siblings import add_notes
 from .._clients import place
 from .._packing import Packing, chunks_of
 
@@ -52,7 +53,7 @@ class BodyChunks(SourceDefaults):
             self.over = True
             return self.packing.end()
         except Exception as exc:
-            exc.add_note(f"while reading {place(self.response)}")
+            add_notes(exc, f"while reading {place(self.response)}")
             raise
         return self.packing.feed(chunk)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from anyio import AsyncFile
 
 from ... import _args as check
+from ..._core.siblings import add_notes
 from ..._errors import StreamConsumedError
 from ..._recipe import named_call_showing
 from .._clients import (
@@ -157,7 +158,7 @@ class BodyRequest:
             response = await answered(http.send, request)
             response = await follow(http, response, lambda asked: same(origin(asked.url), home))
         except Exception as exc:
-            exc.add_note(f"while asking for {place(request)}")
+            add_notes(exc, f"while asking for {place(request)}")
             raise
         if response is None:
             raise BodyError(f"more than {REDIRECTS} redirects", place(request))

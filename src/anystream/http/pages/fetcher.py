@@ -9,6 +9,7 @@ from anyio.lowlevel import checkpoint
 from ..._core.driver import Attempt
 from ..._core.orphans import close_row
 from ..._core.owner import shielded
+from ..._core.siblings import add_notes
 from ..._operators.recover import in_except
 from ..._retry import Backoff
 from .._clients import REDIRECTS, answered, follow, send_bare
@@ -278,8 +279,9 @@ class Fetch:
             pause = max(self.quota.pause(), wanted, LEAST)
             limited: bool = getattr(error, "limited", False)
             if not self.fetcher.pacer.refused(pause, limited=limited):
-                error.add_note(
-                    f"the server has answered no request for {limit:g} s, which is max_retry_after"
+                add_notes(
+                    error,
+                    f"the server has answered no request for {limit:g} s, which is max_retry_after",
                 )
                 raise error
             self.rest(error, pause)
