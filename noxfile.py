@@ -63,8 +63,9 @@ ADDING_NO_LINE = [
 ]
 # These run lines on trio that no test runs on asyncio. What others run on trio adds none to those.
 ADDING_ON_TRIO = [
-    *("cli", "executors", "managed", "properties", "queues", "redis", "stopped", "trio_names"),
-    "watch",
+    *("backends", "cli", "clock", "executors", "managed", "order", "properties", "queues", "redis"),
+    *("removals", "runtimes", "share", "stopped", "sweep", "to_sync", "trio_names"),
+    *("waits", "watch"),
 ]
 LIKE_ASYNCIO = f"trio and not ({' or '.join(ADDING_ON_TRIO)})"
 # What asks something of anyio, trio, httpx and the other packages that is not plain.
