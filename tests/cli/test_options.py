@@ -445,6 +445,11 @@ def test_a_pipe_is_for_one_option(
     assert message.endswith(f": {name!r} is read by -d/--data already, and has no more")
 
 
+def test_a_file_that_is_missing_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    message = refused(capsys, "pages", URL, "--netrc-file", "missing", "-H", "@missing too")
+    assert message.startswith("argument -H/--header: 'missing too' cannot be read: ")
+
+
 @SAME_PIPE
 def test_standard_input_has_several_names(pipe: int) -> None:
     code, out, err = run("pages", URL, "-d", "-", "-H", "@/dev/stdin", stdin=pipe)
