@@ -89,7 +89,7 @@ NOBODY = Gone(0, 0, 0.0)
 
 def in_turn(parts: list[list[Any]]) -> Iterator[Any]:
     """An item of each in turn."""
-    if len(parts) == 1 or max(map(len, parts), default=0) <= 1:
+    if max(map(len, parts), default=0) <= 1:
         return chain.from_iterable(parts)
     rows = zip_longest(*parts, fillvalue=MISSING)
     return (item for item in chain.from_iterable(rows) if item is not MISSING)
@@ -768,6 +768,8 @@ class Channel(SourceDefaults):
     def _all(self) -> Iterator[Any]:
         """The same for a reader who takes all of it at once, unless that may take its time."""
         ready = self._ready
+        if len(ready) == 1:
+            return self.items() if ready[0].waiting() > FEW else iter(ready.pop().take_all())
         if len(ready) > FEW or sum([lane.waiting() for lane in ready]) > FEW:
             return self.items()
         parts = [lane.take_all() for lane in ready]
