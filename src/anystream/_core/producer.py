@@ -497,7 +497,7 @@ class Producer(TaskOwner):
             return
 
     def _spare_no_more(self, inner: CancelScope) -> None:
-        """The body has taken the cancellation back, as that of a timeout in it, and goes on."""
+        """The body has taken the cancellation back, as that of a timeout in it, and continues."""
         self._spared = False
         if self._state is INTERRUPTED:
             inner.shield, inner.deadline = self._shield is not None, inf

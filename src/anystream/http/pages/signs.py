@@ -443,11 +443,11 @@ def looks_like_url(value: Any) -> bool:
 
 def leads_on(value: str, url: str) -> bool:
     """Whether it is a URL of the same path, even if its name says more than next."""
-    path = re.sub(r"^(?i:https?)://[^/?#]*|[?#].*$", "", url)
-    return looks_like_url(value) and re.sub(r"^(?i:https?)://[^/?#]*|[?#].*$", "", value) in (
-        path,
-        "",
-    )
+    return looks_like_url(value) and path_of(value) in (path_of(url), "")
+
+
+def path_of(url: str) -> str:
+    return re.sub(r"^(?i:https?)://[^/?#]*|[?#].*$", "", url)
 
 
 def by_nearness(page: Page[Any]) -> list[Signs]:

@@ -70,10 +70,8 @@ class Fetching(SourceDefaults):
         self.left = reading.max_pages
         known = reading.known
         self.came = known.came  # items, unless some were passed over
-        self.told: tuple[int, str] = (
-            known.total,
-            reading.asked.url,
-        )  # by the first page, and its URL
+        # How many there are by the first page, and its URL.
+        self.told: tuple[int, str] = known.total, reading.asked.url
         self.answer: Answer = known.answer  # of the last page
         self.newest: Page[Any] | None = None
         self.closes: bool = reading.client is None
