@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from . import kinds
 from .links import links
-from .page import Answer, Header, Page, Step, in_words, is_object, lookup, whole
+from .page import Answer, Header, Page, Place, Step, in_words, is_object, lookup, whole
 from .schemes import (
     FALSE,
     Countable,
@@ -34,7 +34,7 @@ class Said(NamedTuple):
     sign: str = ""  # in words
     scheme: Scheme | None = None  # by which to continue, if that is known beyond doubt
     step: Step | None = None  # how, by the scheme
-    advice: str = ""  # the argument that says how to continue
+    advice: str = ""  # the argument that says how to continue, where no scheme does
     echo: str | None = None  # where the page repeats the number that it was asked for with
 
 
@@ -146,7 +146,7 @@ def by_kind(page: Page[Any], sign: str | None = None) -> Said | None:
         return None
     name, scheme = found
     sign = f"it is a response of {name}" if sign is None else sign
-    return Said("more", sign, scheme, step, f"next={scheme!r}")
+    return Said("more", sign, scheme, step)
 
 
 def step_by(scheme: Scheme, page: Page[Any]) -> Step | None:
@@ -197,15 +197,14 @@ def undoubted(page: Page[Any], signs: Signs, more: str, before: Scheme | None) -
     """There is more; continue where it is known how."""
     if (found := by_kind(page, more)) is not None:
         return found
-    ways = (
-        named_position(page, signs),
-        in_echo(page, signs, before),
-        in_echo(page, replace(signs, pages=[], totals=[]), before),  # which tell of the end
+    echo = (
+        leading(named_position(page, signs))
+        or leading(in_echo(page, signs, before))
+        or leading(in_echo(page, replace(signs, pages=[], totals=[]), before))  # which tell the end
     )
-    for echo in ways:
-        if echo is not None and echo.step is not None:
-            return Said("more", more, echo.scheme, echo.step, f"next={echo.scheme!r}", echo.place)
-    return Said("more", more, None, None, advised(page, signs))
+    if echo is None:
+        return Said("more", more, None, None, advised(page, signs))
+    return Said("more", more, echo.scheme, echo.step, "", echo.place)
 
 
 # -- numbers that a response repeats --------------------------------------------------------------
@@ -222,6 +221,11 @@ class Echo(NamedTuple):
     place: str  # of the number
 
 
+def leading(echo: Echo | None) -> Echo | None:
+    """The same if it leads on."""
+    return None if echo is None or echo.step is None else echo
+
+
 def in_echo(page: Page[Any], signs: Signs, before: Scheme | None) -> Echo | None:
     """What the response repeats of the request."""
     if page.response.request.method != "GET":
@@ -229,13 +233,23 @@ def in_echo(page: Page[Any], signs: Signs, before: Scheme | None) -> Echo | None
     scheme: Countable
     for sign in signs.page_echoes:
         count = next((each.place for each in signs.pages), None)
-        scheme = PageNumber(parameter(sign), base(page, sign, before), total_pages=count)
+        scheme = by_page(parameter(sign), base(page, sign, before), count)
         return Echo(scheme, scheme.after(sign.value, page), str(sign.place))
     for sign in signs.offset_echoes if not is_range(signs) else ():
         total = next((each.place for each in signs.totals), None)
-        scheme = Offset(parameter(sign), total=total, start=base(page, sign, before))
+        scheme = by_offset(parameter(sign), base(page, sign, before), total)
         return Echo(scheme, scheme.after(sign.value, page), str(sign.place))
     return None
+
+
+@lru_cache(maxsize=256)
+def by_page(param: str, start: int, total_pages: Place | None) -> PageNumber:
+    return PageNumber(param, start, total_pages)
+
+
+@lru_cache(maxsize=256)
+def by_offset(param: str, start: int, total: Place | None) -> Offset:
+    return Offset(param, total=total, start=start)
 
 
 def named_position(page: Page[Any], signs: Signs) -> Echo | None:
@@ -300,6 +314,8 @@ def have_come(page: Page[Any], signs: Signs, before: Scheme | None) -> int:
 
 def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
     """The signs without numbers that are less than what has come, and count something else."""
+    if not (signs.pages or signs.totals or signs.counts):
+        return signs
     here, came = len(page.records), have_come(page, signs, before)
     number = numbered(page, signs, before) or (1 if page.records else 0)
     from_zero = any(base(page, echo, before) == 0 for echo in signs.page_echoes)
@@ -318,7 +334,7 @@ def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
 
 def may_be_all(page: Page[Any], total: Sign, came: int) -> bool:
     """Whether a total can count all items, of which `came` have come up to here."""
-    if kinds.miscounts(page) or total.value < came:
+    if total.value < came or kinds.miscounts(page):
         return False
     return total.value > came or not kinds.is_lower_bound(page, total.place)
 

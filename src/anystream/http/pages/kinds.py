@@ -43,20 +43,20 @@ class Shape:
     url: re.Pattern[str] = ANY  # in the host and the path of the URL
 
     def fits(self, page: Page[Any]) -> bool:
-        request = page.response.request
+        data, response = page.data, page.response
+        for path in self.has:  # most are told apart by the first of them
+            if lookup(data, path) is MISSING:
+                return False
         return (
-            all(lookup(page.data, path) is not MISSING for path in self.has)
-            and all(lookup(page.data, path) == value for path, value in self.values.items())
-            and all(
-                re.match(start, str(lookup(page.data, path))) for path, start in self.texts.items()
-            )
+            all(lookup(data, path) == value for path, value in self.values.items())
+            and all(re.match(start, str(lookup(data, path))) for path, start in self.texts.items())
             and all(
                 lookup(item, name) is not MISSING for item in page.records for name in self.items
             )
-            and (not self.header or self.header in page.response.headers)
-            and (not self.asked or self.asked in request.headers)
+            and (not self.header or self.header in response.headers)
+            and (not self.asked or self.asked in response.request.headers)
             and (not self.sends or bool(sent(page).get(self.sends)))
-            and bool(self.url.search(f"{page.response.url.host}{page.response.url.path}"))
+            and bool(self.url.search(f"{response.url.host}{response.url.path}"))
         )
 
 
@@ -289,14 +289,10 @@ def known(page: Page[Any]) -> tuple[str, Scheme] | None:
     method = page.response.request.method
     if method == POST and (scheme := graphql(page)) is not None:
         return "GraphQL", scheme
-    return next(
-        (
-            (kind.name, kind.scheme)
-            for kind in KINDS
-            if kind.method == method and kind.shape.fits(page)
-        ),
-        None,
-    )
+    for kind in KINDS:
+        if kind.method == method and kind.shape.fits(page):
+            return kind.name, kind.scheme
+    return None
 
 
 def connection(page: Page[Any]) -> str | None:

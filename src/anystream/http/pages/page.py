@@ -153,8 +153,12 @@ class Header:
         return f"Header({self.name!r})"
 
 
-class Origin(NamedTuple):
-    """What a page is needed for beside what it shows to users."""
+@dataclass(slots=True, eq=False)
+class Origin:
+    """What a page is needed for beside what it shows to users.
+
+    The run completes it, in its place: to copy a page costs more than all else about it.
+    """
 
     asked: Asked
     step: Step  # that it was asked for with
@@ -221,11 +225,11 @@ class Page(Generic[T_co]):
 
 def state_after(page: Page[Any], count: int) -> State:
     """Where to continue after this many items of a page."""
-    asked, step, places = page.origin[:3]
-    done = places[count] if count < len(places) else len(page.records)
+    origin = page.origin
+    done = origin.places[count] if count < len(origin.places) else len(page.records)
     if done < len(page.records) or page.error is not None or is_first_of_numbered(page):
-        return asked.state(step, done, page.number, page.origin.before)
-    return asked.state(page.next, 0, page.number + 1, page.origin.known)
+        return origin.asked.state(origin.step, done, page.number, origin.before)
+    return origin.asked.state(page.next, 0, page.number + 1, origin.known)
 
 
 def is_first_of_numbered(page: Page[Any]) -> bool:
@@ -239,7 +243,7 @@ def only(page: Page[T_co], kept: Sequence[int]) -> Page[T_co]:
     """The page with the items at these indices."""
     places = [page.origin.places[at] for at in kept]
     items = [page.items[at] for at in kept]
-    return replace(page, items=items, origin=page.origin._replace(places=places))
+    return replace(page, items=items, origin=replace(page.origin, places=places))
 
 
 def cut(page: Page[T_co], count: int) -> Page[T_co]:
@@ -250,7 +254,7 @@ def cut(page: Page[T_co], count: int) -> Page[T_co]:
 def after(page: Page[T_co], count: int) -> Page[T_co]:
     """The page without its first items."""
     places = page.origin.places[count:]
-    return replace(page, items=page.items[count:], origin=page.origin._replace(places=places))
+    return replace(page, items=page.items[count:], origin=replace(page.origin, places=places))
 
 
 class Position:
@@ -313,11 +317,13 @@ def lookup(data: Any, path: str) -> Any:
     `links[rel=next].href` looks in a list for the object whose `rel` is, or has among its words,
     `next`.
     """
-    if not is_object(data):
+    if not issubclass(type(data), dict):
         return MISSING
     if path in data:
         return data[path]
     dot = path.find(".")
+    if dot < 0 and path[-1:] != "]":
+        return MISSING
     while dot >= 0:  # and if nothing is behind it, it is one of the key
         found = lookup(member(data, path[:dot]), path[dot + 1 :])
         if found is not MISSING:

@@ -106,6 +106,7 @@ class PageReader:
                 following = None  # it leads to itself, and brings nothing
         except Exception as exc:
             error = exc
+        page.origin.known = self.known
         return replace(
             page,
             next=following,
@@ -113,7 +114,6 @@ class PageReader:
             sign=said.sign,
             scheme=said.scheme,
             error=error,
-            origin=page.origin._replace(known=self.known),
         )
 
     # -- the items ------------------------------------------------------------------------------

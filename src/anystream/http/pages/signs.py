@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from .page import (
@@ -455,8 +456,9 @@ def by_nearness(page: Page[Any]) -> list[Signs]:
 
     Last are those of objects that are about something else.
     """
-    rings: dict[int, list[Member]] = {HEADER: [*headers(page)], APART: []}
-    for member in members(page):
+    rings: dict[int, list[Member]] = {}
+    for member in chain(members(page), headers(page)):
         rings.setdefault(member.near, []).append(member)
-    *found, apart = [read(rings[near], page) for near in sorted(rings, reverse=True)]
-    return [*found, certain(apart, page)]
+    apart = rings.pop(APART, None)
+    found = [read(rings[near], page) for near in sorted(rings, reverse=True)]
+    return found if apart is None else [*found, certain(read(apart, page), page)]

@@ -86,11 +86,11 @@ class Fetching(SourceDefaults):
         Such a page is asked for again because it leads on, and counts in that run alone.
         """
         self.number += 1
-        before = page.origin.before.counting(self.came, self.told[0], self.answer)
+        origin = page.origin
+        origin.before = origin.before.counting(self.came, self.told[0], self.answer)
         self.add(page)
         self.answer = page.answer
-        known = page.origin.known.counting(self.came, self.told[0], self.answer)
-        page = replace(page, origin=page.origin._replace(before=before, known=known))
+        origin.known = origin.known.counting(self.came, self.told[0], self.answer)
         skip, self.skip = self.skip, 0
         leads_on = page.next is not None or page.error is not None
         if leads_on and 0 < skip >= len(page.records):
