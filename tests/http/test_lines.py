@@ -118,6 +118,25 @@ async def test_the_request(library: Any) -> None:
         assert request.extensions["timeout"]["read"] is None
 
 
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [
+        ({}, "GET"),
+        ({"content": b"a"}, "POST"),
+        ({"json": {"a": 1}}, "POST"),
+        ({"json": {"a": 1}, "method": "get"}, "GET"),
+        ({"content": b"a", "method": "report"}, "REPORT"),
+    ],
+)
+async def test_the_method_unless_it_is_given(
+    library: Any, options: dict[str, Any], method: str
+) -> None:
+    server = Server(library, [text(b"a\n"), Reply(status=204)])
+    await lines("http://test/", client=server.client, **options).drain()
+    await sse("http://test/", client=server.client, **options).drain()
+    assert [request.method for request in server.requests] == [method, method]
+
+
 async def test_the_query_of_the_url_and_of_the_client_are_kept(library: Any) -> None:
     server = Server(library, [text(b"")] * 2)
     server.client.params = {"team": "blue", "q": "client"}
@@ -223,6 +242,12 @@ PAIRS = "headers must be a mapping of str to str, or a list of such pairs, got a
         ({"headers": "a: b"}, TypeError, PAIRS + "str that is neither"),
         ({"headers": 5}, TypeError, PAIRS + "int that is neither"),
         ({"method": 5}, TypeError, "method must be a str, got 5"),
+        (
+            {"method": ""},
+            ValueError,
+            "method must be an HTTP method such as 'GET' or 'POST', got ''",
+        ),
+        ({"method": "GET /"}, ValueError, "method must be an HTTP method .* got 'GET /'"),
         ({"content": b"a", "json": 1}, ValueError, "give content or json, not both"),
         (
             {"content": [b"a"]},

@@ -55,9 +55,7 @@ async def test_what_is_asked_for(library: Any) -> None:
     await sse("http://test/", client=server.client).drain()
     headers = {"Accept": "text/*", "Cache-Control": "max-age=5", "X-Key": "k"}
     await sse("http://test/", client=server.client, headers=headers, last_event_id="7").drain()
-    await sse(
-        "http://test/", client=server.client, method="POST", json={"a": 1}, read_timeout=5
-    ).drain()
+    await sse("http://test/", client=server.client, json={"a": 1}, read_timeout=5).drain()
     first, second, third = server.requests
     assert first.method == "GET"
     assert first.headers["accept"] == "text/event-stream"

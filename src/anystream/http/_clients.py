@@ -1,5 +1,6 @@
 """Requests and the client that sends them: of the user's, or made for one run."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -7,6 +8,7 @@ from typing import Any
 
 from anyio import to_thread
 
+from .. import _args as check
 from .._core.contracts import Owner
 from ._errors import is_named
 from ._urls import safe
@@ -158,6 +160,22 @@ def check_headers(headers: Any) -> None:
             "headers must be a mapping of str to str, or a list of such pairs,"
             f" got a {kind} that is neither"
         )
+
+
+def check_method(method: Any) -> None:
+    if method is None:
+        return
+    check.text("method", method)
+    if not METHOD.fullmatch(method):
+        raise ValueError(f"method must be an HTTP method such as 'GET' or 'POST', got {method!r}")
+
+
+METHOD = re.compile("[A-Za-z][A-Za-z-]*")
+
+
+def method_of(given: str | None, has_body: bool) -> str:
+    """The method of a request: the one that was given, or the one that is usual."""
+    return given.upper() if given else "POST" if has_body else "GET"
 
 
 def pairs_of(given: Any) -> list[tuple[Any, Any]]:

@@ -28,7 +28,7 @@ def lines(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
     client: "httpx.AsyncClient | None" = None,
-    method: str = "GET",
+    method: str | None = None,
     headers: Any = None,
     content: Any = None,
     json: Any = None,
@@ -41,10 +41,11 @@ def lines(
 
     `what` is a URL or an httpx request, which each opening sends, or a response that has been sent
     for with `stream=True`, which can be opened once. The other arguments are those of the request
-    to a URL; `read_timeout` is the number of seconds after which a silent server counts as gone,
-    None is never. Without a `client` the stream makes one for each run. What has been opened is
-    closed however the stream is left: the connection goes back to the pool if the body was read to
-    its end, and is closed otherwise.
+    to a URL: `method` is by default GET, or POST if there is `content` or `json`; `read_timeout` is
+    the number of seconds after which a silent server counts as gone, None is never. Without a
+    `client` the stream makes one for each run. What has been opened is closed however the stream is
+    left: the connection goes back to the pool if the body was read to its end, and is closed
+    otherwise.
 
     `retry` is the policy of further attempts to have the response, of which nothing has come yet:
     after an error of the connection, and after a status that may pass, which is 429, 503 and any
@@ -83,7 +84,7 @@ def ndjson(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
     client: "httpx.AsyncClient | None" = None,
-    method: str = "GET",
+    method: str | None = None,
     headers: Any = None,
     content: Any = None,
     json: Any = None,
@@ -98,7 +99,7 @@ def ndjson(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
     client: "httpx.AsyncClient | None" = None,
-    method: str = "GET",
+    method: str | None = None,
     headers: Any = None,
     content: Any = None,
     json: Any = None,
@@ -113,7 +114,7 @@ def ndjson(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
     client: "httpx.AsyncClient | None" = None,
-    method: str = "GET",
+    method: str | None = None,
     headers: Any = None,
     content: Any = None,
     json: Any = None,
@@ -145,7 +146,7 @@ def json_seq(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
     client: "httpx.AsyncClient | None" = None,
-    method: str = "GET",
+    method: str | None = None,
     headers: Any = None,
     content: Any = None,
     json: Any = None,
@@ -160,7 +161,7 @@ def json_seq(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
     client: "httpx.AsyncClient | None" = None,
-    method: str = "GET",
+    method: str | None = None,
     headers: Any = None,
     content: Any = None,
     json: Any = None,
@@ -175,7 +176,7 @@ def json_seq(
     what: "str | httpx.URL | httpx.Request | httpx.Response",
     *,
     client: "httpx.AsyncClient | None" = None,
-    method: str = "GET",
+    method: str | None = None,
     headers: Any = None,
     content: Any = None,
     json: Any = None,

@@ -17,8 +17,10 @@ from .._clients import (
     answered,
     check_client,
     check_headers,
+    check_method,
     follow,
     is_url,
+    method_of,
     need_client,
     place,
     with_own_query,
@@ -95,7 +97,7 @@ class BodyRequest:
     """What is sent for each opening: a URL with the arguments beside it, or a whole request."""
 
     what: Any
-    method: str
+    verb: str | None
     headers: Any
     content: Any
     json: Any
@@ -106,7 +108,7 @@ class BodyRequest:
         if not (is_url(self.what) or is_request(self.what) or is_response(self.what)):
             raise TypeError(f"{name} needs a URL, a request or a response, got {self.what!r}")
         check_client(client)
-        check.text("method", self.method)
+        check_method(self.verb)
         check_headers(self.headers)
         check_content(self.content)
         if self.content is not None and self.json is not None:
@@ -118,7 +120,7 @@ class BodyRequest:
             return
         kind = "response" if is_response(self.what) else "request"
         given = {
-            "method": self.method != "GET",
+            "method": self.verb is not None,
             "headers": self.headers is not None,
             "content": self.content is not None,
             "json": self.json is not None,
@@ -130,6 +132,10 @@ class BodyRequest:
                 raise TypeError(f"{argument} can be given only with a URL: a {kind} has its own")
         if kind == "request" and client is None:
             raise TypeError("client must be given to send a request")
+
+    @property
+    def method(self) -> str:
+        return method_of(self.verb, self.content is not None or self.json is not None)
 
     @cached_property
     def body(self) -> Any:
@@ -145,8 +151,8 @@ class BodyRequest:
     @property
     def repeatable(self) -> bool:
         """Whether a repetition changes nothing at the server, so that nobody has to ask for it."""
-        method = self.what.method if is_request(self.what) else self.method
-        return method.upper() in ("GET", "HEAD")
+        method: str = self.what.method.upper() if is_request(self.what) else self.method
+        return method in ("GET", "HEAD")
 
     async def send(self, client: Client, change: Callable[[Any], None]) -> Any:
         """Send the request, after `change` has been at it; the response, with its body to come."""

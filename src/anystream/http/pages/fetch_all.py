@@ -18,7 +18,16 @@ from ..._recipe import Recipe, named_call_showing
 from ..._records.json import checked_loads
 from ..._retry import Retry, checked_retry
 from ..._stream import Stream
-from .._clients import check_client, check_headers, is_url, need_client, pairs_of, place
+from .._clients import (
+    check_client,
+    check_headers,
+    check_method,
+    is_url,
+    method_of,
+    need_client,
+    pairs_of,
+    place,
+)
 from .._urls import checked_origins, safe
 from .known import Known, restored
 from .page import Asked, Page, Step, lookup
@@ -263,7 +272,8 @@ def fetch_all_pages(
     """
     scheme = scheme_of(next)
     finder = checked_finder(items)
-    verb = checked_method(method, json)
+    check_method(method)
+    verb = method_of(method, json is not None)
     if page_size is not None:
         page_size = check.integer("page_size", page_size, 1)
         if scheme is None:
@@ -369,14 +379,6 @@ def digest(ask: Ask, scheme: Scheme | None, items: Finder) -> str:
         label.value(items),
     )
     return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
-
-
-def checked_method(method: Any, json: Any) -> str:
-    if method is None:
-        return "GET" if json is None else "POST"
-    if not isinstance(method, str) or not method.isalpha():
-        raise ValueError(f"method must be an HTTP method such as 'GET' or 'POST', got {method!r}")
-    return method.upper()
 
 
 def checked_methods(methods: Any) -> frozenset[str]:
