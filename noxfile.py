@@ -22,6 +22,8 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.stop_on_first_error = True  # what failed is what was printed last
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+# Else each of the thousands of processes that the tests start compiles all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
