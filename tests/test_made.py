@@ -109,6 +109,57 @@ async def test_it_is_closed_after_its_iterator(kind: type[Reply], way: str) -> N
         assert sorted(log) == ["end", "inner", "iterator"]
 
 
+class Rows(WithAclose):
+    """A cursor of asyncpg is one: to await it opens it for methods of its own."""
+
+    def __await__(self) -> Any:
+        raise AssertionError("this must not run")
+
+
+class Answers(Rows):
+    """One that is its own iterator, as `Streamer` of aiostream is."""
+
+    async def __aenter__(self) -> "Answers":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    def __aiter__(self) -> "Answers":  # type: ignore[override]
+        return self
+
+    def __anext__(self) -> Any:
+        return anext(self.inner)
+
+
+class Connecting:
+    """`connect` of websockets: iterated, it gives one connection after the other."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+
+    async def connected(self) -> Reply:
+        return WithExit(self.log)
+
+    def __await__(self) -> Any:
+        return self.connected().__await__()
+
+    async def __aenter__(self) -> Any: ...
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def __aiter__(self) -> AsyncIterator[Reply]:
+        yield WithExit(self.log)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", [Rows, Answers, Connecting])
+async def test_one_that_can_be_awaited_and_iterated(kind: Callable[..., Any], way: str) -> None:
+    log: list[str] = []
+    items = await WAYS[way](lambda: kind(log)).take(3).collect()
+    assert items[-1] in (1, 2)
+    assert log[-1] == "end"
+
+
 async def test_it_is_closed_at_the_end_of_a_bare_loop_and_of_each_attempt() -> None:
     log: list[str] = []
     async for _ in Stream(lambda: WithClose(log)):

@@ -74,6 +74,10 @@ class Call(WaitingOperator, SyncDriver):
     def call(self, item: Any) -> Any:
         return self.fn(item)
 
+    def is_awaited(self, result: object) -> bool:
+        """Whether a result is awaited."""
+        return is_awaitable(result)
+
     def refuse(self, result: object) -> None:
         """Raise `TypeError` for a first result that nobody would read."""
         unless_unread(result, self.fn)
@@ -103,7 +107,7 @@ class Call(WaitingOperator, SyncDriver):
     def decide(self, batch: Iterator[Any]) -> Iterator[Any]:
         for item in batch:
             result = self.call(item)
-            self.awaits = is_awaitable(result)
+            self.awaits = self.is_awaited(result)
             self.refuse(result)
             if self.awaits:
                 yield from self.awaiting(chain((item,), batch), result)
@@ -125,7 +129,7 @@ class Call(WaitingOperator, SyncDriver):
                 made = call(self.item) if made is None else made
                 steps: Generator[Any, Any, Any] = made
                 if type(made) is not CoroutineType:
-                    if not is_awaitable(made):
+                    if not self.is_awaited(made):
                         raise TypeError(
                             f"{of_user(self.fn)!r} returned an awaitable for an earlier item"
                             f" but {made!r} for this one"

@@ -10,7 +10,7 @@ from .._core.contracts import MISSING, Openable, Owner, Parts, Source
 from .._core.driver import Attempt, resolved
 from .._core.siblings import all_of, attach
 from .._retry import Backoff, Retry
-from .._sources.origins import Deferred, Wrapper
+from .._sources.origins import Deferred, Wrapper, readable
 
 Types: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 
@@ -130,12 +130,15 @@ class Catch(Replaceable):
         await self.leave(self.error)
         self.owner.unless_over()
         unless_all(self.error, lambda error: isinstance(error, self.types))
-        made = await in_except(self.error, self.handler, self.error, owner=self.owner)
+        made = await in_except(self.error, self.made, self.error, owner=self.owner)
         await self.begin(() if made is None else made, self.owner)
         self.opened = None
         assert self.error is not None
         self.owner.has_caught(self.error)
         self.error, self.replaced = None, True
+
+    async def made(self, error: Exception) -> Any:
+        return await readable(self.handler(error))
 
 
 def caught(

@@ -8,7 +8,7 @@ from .._core.channel import Channel, Lane
 from .._core.contracts import Openable, Owner, Source, Task
 from .._core.driver import resolved
 from .._core.producer import LaneProducer
-from .._sources.origins import as_source
+from .._sources.origins import as_source, readable
 from .concurrent import merged
 
 
@@ -26,10 +26,10 @@ class Newest(LaneProducer):
     def name(self) -> str:
         return f"{self.lane.channel.text()} newest"
 
-    async def result(self) -> Any:
-        """What the function gives; from then on nothing here refers to the item."""
+    def call(self) -> Any:
+        """Call the function; from then on nothing here refers to the item."""
         item, self.item = self.item, None
-        return await resolved(self.fn(item))
+        return self.fn(item)
 
     def report(self, error: BaseException | None, stopped: bool, told: bool) -> bool:
         if error is None or told or self.lane.stopped:
@@ -51,7 +51,7 @@ class Streaming(Newest):
         self.source: Source | None = None
 
     async def produce(self) -> None:
-        self.source = as_source(await self.result(), self, made=True)
+        self.source = as_source(await readable(self.call()), self, made=True)
         await self.transfer(self.source)
 
     def reading(self) -> Iterable[Source]:
@@ -64,7 +64,7 @@ class Calling(Newest):
     __slots__ = ()
 
     async def produce(self) -> None:
-        result = await self.result()
+        result = await resolved(self.call())
         if self.stopped:  # and the function has not minded
             return
         if self.lane.takes() or await self.wait_for_room(self.lane):

@@ -14,7 +14,7 @@ from .._core.contracts import MISSING, Openable, Operator, Owner, Source, Waitin
 from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
-from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source
+from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source, must_await
 from .calls import Call, instead_of
 from .recover import in_except
 
@@ -43,6 +43,9 @@ class ForEach(Map):
 
 class ToStreams(Map):
     """`map` to what is flattened behind it."""
+
+    def is_awaited(self, result: object) -> bool:
+        return must_await(result)
 
     def refuse(self, result: object) -> None:
         """Async generators are wanted here."""

@@ -14,12 +14,12 @@ from .._core.backends import unless_foreign
 from .._core.channel import Channel, Lane
 from .._core.contexts import watch_context
 from .._core.contracts import MISSING, Openable, Owner, Source
-from .._core.driver import is_awaitable, resolved
+from .._core.driver import is_awaitable
 from .._core.locating import at_item
 from .._core.producer import STOPPED
 from .._core.siblings import attach
 from .._errors import BlockingWarning
-from .._sources.origins import as_source
+from .._sources.origins import as_source, readable
 from .calls import UNREAD, of_user, unless_unread
 from .crew import IDLE, Crew, Worker
 
@@ -401,7 +401,7 @@ class Expander(Worker):
         while not self.stopped and (item := await self.supply.next(self)) is not MISSING:
             if self.stopped:  # nothing would interrupt the function then
                 return
-            inner = as_source(await resolved(self.expansion.fn(item)), self, made=True)
+            inner = as_source(await readable(self.expansion.fn(item)), self, made=True)
             self.inner.append(inner)
             await self.transfer(inner, self.first_of(inner))
             await self.finish(self.inner.pop())

@@ -306,7 +306,7 @@ class Deferred(Wrapper):
     async def first(self) -> Iterator[Any] | None:
         self.owner.unless_over()
         made = self.make()
-        if is_awaitable(made):
+        if must_await(made):
             made = await resolved(made, self.owner)
         await self.begin(made, self.owner)
         assert self.source is not None
@@ -435,6 +435,25 @@ def is_manager(value: object, made: bool = False) -> bool:
         and not (isinstance(value, (Openable, Run)) if made else has_items(value))
         and not is_of_anyio(value, "Listener", "Process")
     )
+
+
+def must_await(made: object) -> bool:
+    """Whether what a function has made has to be awaited for what is to be read.
+
+    What can be iterated as well, such as a cursor of asyncpg, is iterated. Only a context manager
+    may be iterated for something else, as `connect` of websockets is for one connection after the
+    other.
+    """
+    if not is_awaitable(made):
+        return False
+    kind = type(made)
+    connects = hasattr(kind, "__aenter__") and not hasattr(kind, "__anext__")
+    return connects or not hasattr(kind, "__aiter__")
+
+
+async def readable(made: Any) -> Any:
+    """What a function has made, as something to be read."""
+    return await resolved(made) if must_await(made) else made
 
 
 def is_maker(value: object) -> bool:
