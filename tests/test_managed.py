@@ -115,6 +115,18 @@ def as_subscription(replies: Replies) -> Stream[int]:
     return Stream(lambda: Subscription(replies))
 
 
+class Body(Subscription):
+    """One that is iterated itself, and gives what nobody can read, as the body of an S3 object."""
+
+    async def __aenter__(self) -> Any:
+        await super().__aenter__()
+        return Plain(Replies())
+
+
+def as_body(replies: Replies) -> Stream[int]:
+    return Stream(lambda: Body(replies))
+
+
 def as_inner_subscription(replies: Replies) -> Stream[int]:
     return Stream([1]).switch_map(lambda _: Subscription(replies))
 
@@ -134,6 +146,7 @@ FORMS = [
     as_coroutine,
     as_inner,
     as_subscription,
+    as_body,
     as_inner_subscription,
     behind_a_task,
     in_a_merge,

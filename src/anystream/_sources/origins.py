@@ -359,6 +359,8 @@ class Managed(Wrapper):
         self.began = True
         given = await sheltered(self.kind.__aenter__(self.manager), self.owner)
         self.entered = True
+        if has_items(self.manager) and not has_items(given):
+            given = self.manager
         try:
             self.source = self.given(given)
             if isinstance(self.source, FromAsync):
