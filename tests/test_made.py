@@ -239,6 +239,42 @@ async def test_a_plain_close_will_do() -> None:
     assert (made.closed, given.closed) == (True, False)
 
 
+class OfGRPC:
+    """A call of `grpc.aio` has nothing but this to be ended by."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        for n in range(9):
+            await anyio.sleep(0.01)
+            yield n
+
+    def cancel(self) -> bool:
+        self.log.append("cancelled")
+        return True
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_one_without_a_close_is_cancelled_if_it_is_left_early(way: str) -> None:
+    for early in (True, False):
+        made: list[OfGRPC] = []
+
+        def make(made: list[OfGRPC] = made) -> OfGRPC:
+            made.append(OfGRPC())
+            return made[-1]
+
+        stream = WAYS[way](make)
+        await (stream.take(3) if early else stream).drain()
+        assert [call.log for call in made] == [["cancelled"] if early else []]
+
+
+async def test_one_without_a_close_that_was_handed_over_goes_on() -> None:
+    call = OfGRPC()
+    await Stream(call).take(3).drain()
+    assert call.log == []
+
+
 async def test_one_of_many_items_is_not_made_for_the_stream() -> None:
     replies = [WithClose(), WithClose()]
     assert await Stream(replies).flatten().count() == 200

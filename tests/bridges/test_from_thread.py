@@ -469,6 +469,26 @@ async def test_what_the_function_has_made_is_closed_in_its_thread(kind: str, fai
     assert len(threads) == 3
 
 
+async def test_what_has_only_a_cancel_is_cancelled_if_it_is_left_early() -> None:
+    """As a call of gRPC is, which the server goes on with otherwise."""
+    threads: list[int] = []
+
+    class Call:
+        def __iter__(self) -> Any:
+            threads.append(threading.get_ident())
+            return iter(range(9))
+
+        def cancel(self) -> None:
+            threads.append(threading.get_ident())
+
+    assert await from_thread(Call, buffer=1).take(2).count() == 2
+    assert len(threads) == 2
+    assert threads[0] == threads[1] != threading.get_ident()
+    assert await from_thread(Call, buffer=1).count() == 9
+    assert await from_thread(Call(), buffer=1).take(2).count() == 2
+    assert len(threads) == 4
+
+
 async def test_from_thread_takes_no_place_of_other_threads() -> None:
     limiter = anyio.to_thread.current_default_thread_limiter()
     async with from_thread(ITEMS) as items:

@@ -20,7 +20,7 @@ from .._core.producer import LaneProducer
 from .._core.threads import Loop, WakeUp, in_a_thread
 from .._labels import Label
 from .._recipe import Recipe, named_call
-from .._sources.origins import OneShot, advice, is_maker
+from .._sources.origins import OneShot, advice, is_maker, method
 from .._sources.queues import queue_type
 from .._stream import Stream
 
@@ -41,8 +41,8 @@ def from_thread(
 
     `iterable` may be an iterator, which can be read only once, or a function that makes an
     iterable. One worker thread does everything for a run: it calls the function, reads the items,
-    and closes a generator, or what the function has made if that has `close`; so objects that
-    belong to one thread, such as database cursors, work.
+    and closes a generator, or what the function has made if that has `close`, or cancels it early
+    if it has only `cancel`; so objects that belong to one thread, such as database cursors, work.
     It comes on top of those of `anyio.to_thread`, and sees a copy of the context variables of who
     opens the stream.
 
@@ -231,8 +231,8 @@ class ThreadReader(SourceDefaults):
         if isinstance(items, Generator):
             self.guard(items.close)
         if made is not items or not isinstance(items, Generator):
-            close = getattr(made, "close", None)
-            self.guard(close if callable(close) else bool)
+            close = method(made, "close") or (method(made, "cancel") if self.stopped else None)
+            self.guard(close or bool)
         self.ended.set()
 
     def guard(self, close: Callable[[], object]) -> None:

@@ -54,6 +54,9 @@ OF_CONTAINERS = frozenset(type(iter(each)) for each in CONTAINERS)
 ASYNC_GENERATOR: Any = AsyncGeneratorType  # of whatever items
 
 
+Close: TypeAlias = Callable[[], Awaitable[object]]
+
+
 class FromIterable(SourceDefaults):
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
@@ -121,12 +124,18 @@ class FromAsync(SyncDriver, SourceDefaults):
         self._aclose = method(self._iterator, "aclose")
         self._release: Close | None = None  # gives back what the iterator is of
         if self._aclose is None or self._iterator is not iterable:
-            self._release = closer(iterable, made)
+            self._release = closer(iterable, made) or self.canceller(iterable, made)
         self._given = None if self._release is None else iterable  # which holds generators
         self.closes = self._aclose is not None or self._release is not None
         self._slicer = TimeSlicer()
         self._over = False
         self._killed = False
+
+    def canceller(self, iterable: AsyncIterable[Any], made: bool) -> Close | None:
+        """What ends early what a function has made that cannot be closed, as a call of gRPC."""
+        if not made or (cancel := method(iterable, "cancel")) is None:
+            return None
+        return lambda: nothing() if self._over else awaited(cancel())
 
     def lend(self, iterable: AsyncIterable[Any]) -> None:
         """Close no more than the iterator, since who has given the iterable closes that."""
@@ -219,9 +228,6 @@ class FromAsync(SyncDriver, SourceDefaults):
         give_back, self._release, self._given = self._release, None, None
         if give_back is not None:
             await owner.release(give_back)
-
-
-Close: TypeAlias = Callable[[], Awaitable[object]]
 
 
 async def awaited(closed: Any) -> None:
