@@ -1,6 +1,7 @@
 """What a function of the user's has made is closed with all that it has, after its iterator."""
 
 import pathlib
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TextIO
 
@@ -237,6 +238,13 @@ async def test_a_plain_close_will_do() -> None:
     await Stream(lambda: made).first()
     await Stream(given).first()
     assert (made.closed, given.closed) == (True, False)
+
+
+async def test_one_that_was_handed_over_is_let_go_with_the_run() -> None:
+    held = [aiter(Numbers())]
+    known = weakref.ref(held[0])
+    await Stream(held.pop()).take(2).drain()
+    assert known() is None
 
 
 class OfGRPC:

@@ -637,5 +637,5 @@ class Opening(TaskOwner):
             await segment.close(self)
         if self._lost:  # else a coroutine for nothing at each end [open]
             await self.close_lost(self)
-        for source in reversed(self._owned):
-            await source.close(self)
+        while self._owned:  # which refer to this
+            await self._owned.pop().close(self)
