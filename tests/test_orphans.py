@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from anystream import Stream, merge
+from anystream import Stream, merge, stream
 from anystream.testing.tasks import current_task
 
 Log = list[str]
@@ -156,6 +156,96 @@ async def test_a_part_that_somebody_has_stays_open() -> None:
     assert log == ["reply", "aclose"]
     assert await anext(shared) == 2
     await shared.aclose()
+
+
+class Response:
+    """One whose generator belongs to it, and refers to it in turn, as in most clients."""
+
+    def __init__(self, log: Log, items: Any = None) -> None:
+        self.log = log
+        self.source = numbers(log) if items is None else items
+        self.items = self.read()
+
+    async def read(self) -> AsyncIterator[int]:
+        try:
+            async for item in self.source:
+                yield item
+        finally:
+            self.log.append("middle")
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        return self
+
+    def __anext__(self) -> Any:
+        return anext(self.items)
+
+
+class Traced(Response):
+    """What a package that measures puts around it."""
+
+    def __init__(self, log: Log) -> None:
+        self.source = Response(log)
+
+    def __anext__(self) -> Any:
+        return anext(self.source)
+
+
+class Generating(Response):
+    """As that of OpenAI's client, whose iterator is another generator."""
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        async for item in self.items:
+            yield item
+
+
+RESPONSES = pytest.mark.parametrize("kind", [Response, Traced, Generating])
+
+
+@RESPONSES
+@pytest.mark.parametrize("has_variable", [False, True])
+@pytest.mark.parametrize("buffer", [None, 0])
+async def test_those_of_an_object_that_one_has_read(
+    kind: type[Response], has_variable: bool, buffer: int | None
+) -> None:
+    log: Log = []
+
+    @stream
+    async def outer() -> AsyncIterator[int]:
+        response = kind(log) if has_variable else None
+        try:
+            async for item in response or kind(log):
+                yield item
+        finally:
+            log.append("outer")
+
+    items = outer() if buffer is None else outer().buffer(buffer)
+    assert await items.take(2).collect() == [0, 1]
+    assert log == ORDER
+
+
+@RESPONSES
+async def test_an_object_that_somebody_has_keeps_its_own(kind: Any) -> None:
+    log: Log = []
+    held = [kind(log)]
+    got = await Stream(reading(held[0], log, "outer")).take(2).collect()
+    assert (got, log) == ([0, 1], ["outer"])
+    got = await Stream(held[0]).take(2).collect()
+    assert (got, log) == ([2, 3], ["outer"])
+    got = await Stream(reading(held.pop(), log, "outer")).take(1).collect()
+    assert (got, log) == ([4], ["outer", *ORDER])
+
+
+async def test_a_generator_of_an_object_that_somebody_has_keeps_all_of_it() -> None:
+    log: Log = []
+    response = Response(log)
+    items = response.items
+    outer = reading(response, log, "outer")
+    del response
+    assert await Stream(outer).take(2).collect() == [0, 1]
+    assert log == ["outer"]
+    assert await anext(items) == 2
+    assert await Stream(items).take(1).collect() == [3]
+    assert log == ["outer", "middle", "inner"]
 
 
 async def test_one_that_two_of_them_refer_to() -> None:

@@ -2,18 +2,19 @@
 
 `async for` does not close what it reads. A client's generators are in a row, whose innermost one
 closes the connection. When the outermost one is closed the others become garbage, which the event
-loop closes later, and in another task.
+loop closes later, and in another task. If one of them belongs to an object that it refers to, as in
+most clients, that is as late as the garbage collector looks for circles.
 """
 
 import gc
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from inspect import isasyncgen
+from itertools import repeat
 from math import nan
 from types import AsyncGeneratorType
 from typing import Any, TypeAlias
 
-Generators: TypeAlias = list[AsyncGenerator[Any, Any]]
 Release: TypeAlias = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
 
 references: Callable[[object], float] = getattr(sys, "getrefcount", lambda _: nan)
@@ -27,52 +28,64 @@ def close_row(
 
     What only `given`, which is closed after them, refers to is left behind as well.
     """
-    if AsyncGeneratorType in map(type, gc.get_referents(generator)):
+    if True in map(hasattr, map(type, gc.get_referents(generator)), repeat("__aiter__")):
         return close_all(generator, release, given)
     return release(generator.aclose)
 
 
 async def close_all(generator: AsyncGenerator[Any, Any], release: Release, given: object) -> None:
-    """The same for one that reads others."""
-    holders: list[Any] = [given]
-    row = inner(generator, holders)
+    """The same for one that may read others."""
+    parts: list[Any] = [] if given is None else [given]
+    row = inner(generator, parts)
     await release(generator.aclose)
-    while row and (place := first_orphan(row, holders)) is not None:
+    while row and (place := first_orphan(row, parts)) is not None:
         await release(row[place].aclose)
         del row[place]
 
 
-def inner(generator: AsyncGenerator[Any, Any], holders: list[Any]) -> Generators:
+def inner(generator: AsyncGenerator[Any, Any], parts: list[Any]) -> list[Any]:
     """The generators that a suspended one refers to, and those that these refer to, and so on.
 
-    What `holders` have as an attribute, and one of the generators as a variable, is one of them.
+    Objects that may have generators of their own are among them: they are iterated as well. What
+    `parts` have as an attribute, and one of the generators as a variable, is one of those.
     """
-    row = [generator]
+    row: list[Any] = [generator]
+    known = {*map(id, row), *map(id, parts)}
     for outer in row:  # which grows
-        referents = gc.get_referents(outer)
-        if AsyncGeneratorType not in map(type, referents):
-            continue
-        known = {*map(id, row), *map(id, holders)}
-        attributes = {*held(holders)}
-        for each in referents:
-            if id(each) not in known and (isasyncgen(each) or id(each) in attributes):
-                (row if isasyncgen(each) else holders).append(each)
+        attributes = [id(value) for part in parts for value in referents(part)]
+        for each in referents(outer):
+            is_read = may_be_of_row(each)
+            if (is_read or id(each) in attributes) and id(each) not in known:
+                (row if is_read else parts).append(each)
                 known.add(id(each))
     return row[1:]
 
 
-def held(holders: list[Any]) -> list[int]:
-    """The identities of the attributes of `holders`."""
-    return [id(value) for holder in holders for value in getattr(holder, "__dict__", {}).values()]
+def may_be_of_row(value: object) -> bool:
+    """Whether it is a generator, or an object that may be iterated by one of its own."""
+    kind = type(value)
+    return kind is AsyncGeneratorType or (hasattr(kind, "__aiter__") and kind.__dictoffset__ != 0)
 
 
-def first_orphan(row: Generators, holders: list[Any]) -> int | None:
-    """The place of the first generator that only `row` and the `holders` refer to."""
-    attributes = held(holders)
-    for place, generator in enumerate(map(id, row)):
-        if count(row, place) - count([object()], 0) == attributes.count(generator):
-            return place
-    return None
+def referents(value: object) -> Iterable[Any]:
+    """What a generator refers to, or the attributes of an object."""
+    return gc.get_referents(value) if isasyncgen(value) else getattr(value, "__dict__", {}).values()
+
+
+def first_orphan(row: list[Any], parts: list[Any]) -> int | None:
+    """The place of the outermost generator that is garbage, but for `row` and the `parts`."""
+    inside = [id(each) for one in (*row, *parts) for each in referents(one)]
+    own = count([object()], 0)
+    keys = [*map(id, row)]
+    alive = [at for at, key in enumerate(keys) if count(row, at) - own != inside.count(key)]
+    for at in alive:  # which grows by what they refer to
+        reached = [keys.index(id(each)) for each in referents(row[at]) if id(each) in keys]
+        alive += {*reached}.difference(alive)
+    orphans = [at for at, one in enumerate(row) if isasyncgen(one) and at not in alive]
+    if len(orphans) < 2:
+        return next(iter(orphans), None)
+    are_read = [id(each) for one in row if isasyncgen(one) for each in referents(one)]
+    return min(orphans, key=lambda at: keys[at] in are_read)
 
 
 def count(objects: list[Any], place: int) -> float:
