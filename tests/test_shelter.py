@@ -366,3 +366,88 @@ async def test_the_same_after_a_native_cancellation(
         async with asyncio.timeout(0.1):
             await PLACES[place](rows).drain()
     assert rows.closed
+
+
+async def by_a_task(step: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.ensure_future(step())
+
+
+async def by_a_group(step: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.gather(step(), step())
+
+
+class Delegating:
+    """A source whose steps, and so its cleanup, are made by another task, as in LangChain."""
+
+    def __init__(self, way: Callable[[Any], Awaitable[None]], cleanup: float = 0.5) -> None:
+        self.way = way
+        self.cleanup = cleanup
+        self.closed = 0
+
+    async def __call__(self) -> AsyncIterator[int]:
+        await self.way(self.step)
+        yield 1
+
+    async def step(self) -> None:
+        try:
+            await anyio.sleep(5)
+        finally:
+            await anyio.sleep(self.cleanup)
+            await anyio.lowlevel.checkpoint()
+            self.closed += 1
+
+
+DELEGATES = pytest.mark.parametrize("way", [by_a_task, by_a_group])
+
+
+async def until_late(work: Awaitable[object]) -> None:
+    with anyio.move_on_after(0.1):
+        await work
+
+
+async def until_timeout(work: Awaitable[object]) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await work
+
+
+async def until_a_task_ends(work: Awaitable[object]) -> None:
+    task = asyncio.ensure_future(work)
+    await anyio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@ON_ASYNCIO
+@DELEGATES
+@pytest.mark.parametrize("end", [until_late, until_timeout, until_a_task_ends])
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "reader"])
+async def test_another_task_that_is_awaited_is_told_once(way: Any, end: Any, place: str) -> None:
+    rows = Delegating(way)
+    await end(PLACES[place](rows).drain())
+    assert rows.closed == (2 if way is by_a_group else 1)
+    assert anyio.current_time() == 0.6
+
+
+@ON_ASYNCIO
+@DELEGATES
+async def test_another_task_has_the_grace_period(way: Any) -> None:
+    rows = Delegating(way, cleanup=9)
+    with pytest.raises(CleanupTimeoutError):
+        await until_late(Stream(rows).buffer(0).drain())
+    assert (rows.closed, anyio.current_time()) == (0, 1.1)
+
+
+@ON_ASYNCIO
+@DELEGATES
+async def test_a_group_of_tasks_around_it_ends(way: Any) -> None:
+    @stream(buffer=0)
+    async def rows() -> AsyncIterator[int]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            await way(anyio.sleep_forever)
+            yield 1
+
+    await until_late(rows().drain())
+    assert anyio.current_time() == 0.1

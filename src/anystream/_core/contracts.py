@@ -142,6 +142,8 @@ class Backend(NamedTuple):
     """Whether no scope is open in this task that was entered after this one."""
     is_shielded: Callable[[CancelScope], bool]
     """Whether a shielded one is: no cancellation of this one comes through there."""
+    is_passed_on: Callable[[CancelScope], bool]
+    """Whether the task that is in this scope awaits one that each of its cancellations reaches."""
     event_loop: Callable[[], object]
     """The one that is running; RuntimeError where none of this backend is."""
 

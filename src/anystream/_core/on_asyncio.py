@@ -161,6 +161,13 @@ def is_shielded(scope: CancelScope) -> bool:
     return inner is not scope and inner is not None
 
 
+def is_passed_on(scope: CancelScope) -> bool:
+    task = getattr(scope, "_host_task", None)
+    awaited = getattr(task, "_fut_waiter", None)
+    is_other = awaited is not None and type(awaited) is not Future and not awaited.done()
+    return is_other and getattr(states.get(task), "cancel_scope", None) is scope
+
+
 link: Callable[..., None] | None = getattr(asyncio, "future_add_to_awaited_by", None)
 unlink: Callable[..., None] | None = getattr(asyncio, "future_discard_from_awaited_by", None)
 """They show who waits for a task, since CPython 3.14."""
@@ -281,5 +288,6 @@ def ours() -> Backend:
         has_entered_since=has_entered_since,
         is_innermost=is_innermost,
         is_shielded=is_shielded,
+        is_passed_on=is_passed_on,
         event_loop=get_running_loop,
     )

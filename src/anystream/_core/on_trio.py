@@ -170,6 +170,11 @@ def expose(function: Any) -> None:
         disable_ki_protection(function)
 
 
+def is_passed_on(scope: CancelScope) -> bool:
+    """A task cannot await another one."""
+    return False
+
+
 def ours() -> Backend:
     """What the core takes from here, in a running event loop."""
     mark_by(enable_ki_protection, expose)
@@ -192,5 +197,6 @@ def ours() -> Backend:
         has_entered_since=has_entered_since,
         is_innermost=is_innermost,
         is_shielded=is_shielded,
+        is_passed_on=is_passed_on,
         event_loop=current_trio_token,
     )

@@ -211,6 +211,10 @@ class Producer(TaskOwner):
             if inner.shield:  # a part is being closed, and the rest hears of it then
                 inner.deadline = self.now() + self.grace
         self._outer.cancel()
+        if self._is_interrupted() and inner is not None and self.backend.is_passed_on(inner):
+            self._state = UNWINDING  # the task that it awaits has been told, and only once
+            inner.shield = True
+            self._begin_grace(inner)
 
     async def _close_part(self, close: Callable[[], Awaitable[object]], grace: float) -> None:
         """The same, undisturbed: the inner scope was entered before the first step of that."""
