@@ -156,3 +156,13 @@ def test_notes_are_added_past_the_error_itself() -> None:
     """An error of the user's may refuse them, by an error in the place of itself."""
     found = [path for path in SOURCE.rglob("*.py") if ".add_note(" in path.read_text("utf-8")]
     assert found == []
+
+
+def test_work_is_timed_by_a_clock_that_no_test_can_freeze() -> None:
+    """What freezes time replaces that of `time` in each module; a worker's is in its process."""
+    named = {
+        module
+        for module, path in modules().items()
+        if module.startswith("anystream") and "perf_counter" in path.read_text("utf-8")
+    }
+    assert named == {"anystream._core.contracts", "anystream._remote"}

@@ -2,6 +2,8 @@
 
 import gc
 import itertools
+import sys
+import time
 import traceback
 import warnings
 import weakref
@@ -625,6 +627,40 @@ async def test_the_clock_is_read_seldom_after_an_expensive_item_too(clock: Clock
     items = clock.items((1000, 1e-6), (1, 1.0), (50_000, 1e-6))
     assert await Stream(items).count() == 51_001
     assert clock.reads < 2000
+
+
+def freeze_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As freezegun does: in each module that has a clock of `time` under a name."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("anystream")]:
+        for name, value in [*vars(module).items()]:
+            if value is time.perf_counter or value is time.monotonic:
+                monkeypatch.setattr(module, name, lambda: 0.0)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        Stream(range(10_000_000)),
+        Stream(lambda: agen(iter(range(10_000_000)))),
+    ],
+    ids=["plain", "async"],
+)
+async def test_frozen_time_ends_a_batch_as_well(
+    stream: Stream[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze_time(monkeypatch)
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            async with stream as items:
+                await anext(items)
+                tasks.start_soon(interrupt, scope)
+                async for _ in items:
+                    pass
+        assert scope.cancelled_caught
+
+
+async def interrupt(scope: anyio.CancelScope) -> None:
+    scope.cancel()
 
 
 async def test_an_inner_iterable_that_the_clock_cuts_comes_whole(clock: Clock) -> None:

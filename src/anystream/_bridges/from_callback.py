@@ -4,7 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from time import perf_counter as clock
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from anyio.lowlevel import checkpoint
@@ -12,7 +11,7 @@ from anyio.lowlevel import checkpoint
 from .. import _args as check
 from .. import _layouts as layouts
 from .._core.channel import OVERFLOWS, Channel, Counts
-from .._core.contracts import QUANTUM, Owner
+from .._core.contracts import QUANTUM, Owner, clock
 from .._core.driver import resolved
 from .._core.interrupts import protected
 from .._core.threads import Loop, WakeUp

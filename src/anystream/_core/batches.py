@@ -7,7 +7,6 @@ dropping it, or cancelling around it, loses nothing. A batch may be empty, and m
 
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, islice
-from time import perf_counter as clock
 from typing import Any
 
 from .contracts import (
@@ -20,6 +19,7 @@ from .contracts import (
     Parts,
     Source,
     WaitingOperator,
+    clock,
 )
 
 PIECE = QUANTUM / 8

@@ -22,7 +22,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import chain, count, islice, zip_longest
 from operator import itemgetter
-from time import perf_counter as clock
 from typing import Any, NamedTuple
 
 from .._errors import StreamClosedError, StreamOverflowError
@@ -35,6 +34,7 @@ from .contracts import (
     Slot,
     SourceDefaults,
     Task,
+    clock,
 )
 
 FIRST = itemgetter(0)

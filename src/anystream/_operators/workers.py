@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterable
 from math import inf
-from time import perf_counter as clock
 from types import AsyncGeneratorType, CodeType, CoroutineType
 from typing import Any
 
@@ -13,7 +12,7 @@ from .. import _labels as label
 from .._core.backends import unless_foreign
 from .._core.channel import Channel, Lane
 from .._core.contexts import watch_context
-from .._core.contracts import MISSING, Openable, Owner, Source
+from .._core.contracts import MISSING, Openable, Owner, Source, clock
 from .._core.driver import is_awaitable
 from .._core.locating import at_item
 from .._core.producer import STOPPED

@@ -14,7 +14,6 @@ import asyncio
 import math
 import selectors
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context
@@ -24,6 +23,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 from anyio._backends._asyncio import WorkerThread
 
 from .. import _args as check
+from .._core.contracts import clock
 from .waits import Deadlock, blocked_tasks
 
 R = TypeVar("R")
@@ -138,8 +138,8 @@ class _JumpingSelector(selectors.DefaultSelector):
         )
 
     def _wait_in_real_time(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        started = time.monotonic()
+        started = clock()
         # Short slices, because a thread may also end without having anything to say.
         ready = super().select(0.001 if timeout is None else min(timeout, 0.001))
-        self.loop.set_time(self.loop.now + time.monotonic() - started)
+        self.loop.set_time(self.loop.now + clock() - started)
         return ready

@@ -1,12 +1,11 @@
 """One response and its body: what is wrong with it, how it is read and left."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from time import perf_counter as clock
 from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from ..._core.contracts import QUANTUM, Owner, SourceDefaults
+from ..._core.contracts import QUANTUM, Owner, SourceDefaults, clock
 from ..._core.orphans import close_row
 from ..._core.siblings import add_notes
 from .._clients import place

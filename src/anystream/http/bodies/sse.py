@@ -1,13 +1,12 @@
 """A stream of server-sent events that connects again when its connection has gone."""
 
 from collections.abc import Iterator
-from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from anyio.lowlevel import checkpoint
 
 from ... import _args as check
-from ..._core.contracts import QUANTUM, Owner
+from ..._core.contracts import QUANTUM, Owner, clock
 from ..._core.driver import EMPTY, Attempt
 from ..._operators.transform import FlattenLists
 from ..._records.lines import MAX
