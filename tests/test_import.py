@@ -3,10 +3,17 @@
 The module for tests needs pytest, too, and trio only on trio.
 """
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import anystream
+
+SOURCE = Path(anystream.__file__).parents[1]
 
 BLOCK = (
     "import sys; sys.modules.update(dict.fromkeys(['trio', 'httpx', 'rich', 'h11', 'coredis']))\n"
@@ -129,3 +136,23 @@ import anystream.testing
 assert "pytest" not in sys.modules and "trio" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+IN_A_ZIP_FILE = """
+import anyio, anystream, httpx
+from anystream import watch
+
+assert ".zip" in anystream.__file__
+async def main():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(watch.app)) as client:
+        return (await client.get("http://example.com/")).text
+for name in ("asyncio", "trio"):
+    assert anyio.run(main, backend=name).startswith("<!doctype html>")
+"""
+
+
+def test_the_package_may_be_in_a_zip_file(tmp_path: Path) -> None:
+    """As by zipapp, or where an application is frozen: its page is not a file of its own there."""
+    archive = shutil.make_archive(str(tmp_path / "made"), "zip", SOURCE, "anystream")
+    environment = {**os.environ, "PYTHONPATH": archive}
+    subprocess.run([sys.executable, "-c", IN_A_ZIP_FILE], check=True, env=environment)

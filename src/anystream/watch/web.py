@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from anyio import Event
@@ -33,7 +33,7 @@ HEADERS = {
 
 @cache
 def page() -> str:
-    return Path(__file__).with_name("page.html").read_text("utf-8")
+    return files("anystream.watch").joinpath("page.html").read_text("utf-8")
 
 
 async def app(
