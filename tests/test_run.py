@@ -1,7 +1,9 @@
 """What one opening of a stream does: stepping, closing, cancelling, failing."""
 
+import copy
 import gc
 import itertools
+import pickle
 import sys
 import threading
 import warnings
@@ -846,3 +848,12 @@ async def test_collect_gives_what_is_left() -> None:
         assert await anext(items) == 0
         assert await items.collect() == [1, 2, 3, 4]
         assert await items.collect() == []
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, pickle.dumps])
+async def test_it_cannot_be_copied(make: Callable[[object], object]) -> None:
+    """The end of a copy would be that of the run, and half of one would be an error of its own."""
+    async with Stream(TrackedSource([1, 2]).generator).buffer(1) as items:
+        with pytest.raises(TypeError, match=r"^<run of .*> cannot be copied or pickled; open the"):
+            make(items)
+        assert await items.collect() == [1, 2]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, NoReturn, TypeVar, overload
 
 from .. import _hints as hints
 from .contracts import MISSING, Openable
@@ -161,6 +161,9 @@ class Run(AsyncIterator[T_co]):
 
     def __dir__(self) -> list[str]:
         return hints.without_elsewhere(self, super().__dir__())
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be copied or pickled; open the stream once more")
 
     def __repr__(self) -> str:
         return repr(self._reader)
