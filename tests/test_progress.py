@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -317,6 +318,21 @@ async def test_a_thread_writes_while_the_event_loop_is_busy(
             time.sleep(0.01)  # noqa: ASYNC251
 
 
+async def test_where_no_thread_can_be_started_the_run_continues(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a browser; and later runs are told of as soon as there are threads."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        assert await async_range(3).progress().collect() == [0, 1, 2]
+    async with async_range(3).progress():
+        assert lines.LOG.over is not None
+
+
 # -- in a notebook ------------------------------------------------------------------------------
 
 
@@ -375,6 +391,7 @@ def test_a_real_notebook() -> None:
 
 CODE = """
 import sys
+import threading
 import anyio
 from anystream import async_range
 class Terminal:

@@ -93,9 +93,14 @@ class Lines:
         with self.lock:
             self.lines.append(line)
             if self.over is None:
-                self.over = Event()
-                Thread(target=self.write, args=(self.over, outlet.seconds), daemon=True).start()
+                self.start(outlet.seconds)
         return lambda: self.end(line)
+
+    def start(self, seconds: float) -> None:
+        over = Event()
+        with suppress(RuntimeError):  # there are no threads, as in a browser; the run continues
+            Thread(target=self.write, args=(over, seconds), daemon=True).start()
+            self.over = over
 
     def write(self, over: Event, seconds: float) -> None:
         while not over.wait(seconds):
