@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import anyio.to_thread
@@ -109,12 +109,23 @@ async def test_an_error_that_cannot_be_read_breaks_no_pool(
     ]
 
 
-async def test_a_lambda_in_a_process_pool() -> None:
+class Wrapped:
+    """As wrapt makes one of a function that is decorated."""
+
+    def __call__(self, n: int) -> int:
+        raise AssertionError("nobody calls it")
+
+    def __reduce__(self) -> NoReturn:
+        raise NotImplementedError("object proxy must define __reduce__()")
+
+
+async def test_a_function_that_cannot_be_sent_to_a_process_pool() -> None:
     with processes("spawn") as executor:
-        stream = async_range(3).map(lambda n: n, executor=executor, concurrency=2, chunk=2)
-        with pytest.raises(pickle.PicklingError, match="give a function of a module") as caught:
-            await stream.drain()
-        assert caught.value.__cause__ is not None
+        for fn in (lambda n: n, Wrapped()):
+            stream = async_range(3).map(fn, executor=executor, concurrency=2, chunk=2)
+            with pytest.raises(pickle.PicklingError, match="give a function of a module") as caught:
+                await stream.drain()
+            assert caught.value.__cause__ is not None
         lock = threading.Lock()
         with pytest.raises(TypeError, match="cannot pickle") as refused:
             await Stream([lock]).map(square, executor=executor, concurrency=2).drain()

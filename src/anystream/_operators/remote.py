@@ -488,8 +488,8 @@ class RemoteCaller(Caller):
             fn = self.calls.plan.fn
             if isinstance(error, UNSENDABLE) and not is_sendable(fn):
                 raise pickle.PicklingError(
-                    f"{fn!r} cannot be sent to a worker: give a function of a module, neither a"
-                    " lambda nor a function inside another one"
+                    f"{fn!r} cannot be sent to a worker: give a function of a module, no lambda,"
+                    " no function inside another one, and none that wrapt has decorated"
                 ) from error
             add_notes(error, f"in the call for {chunk}")
             raise
@@ -523,8 +523,8 @@ class RemoteCaller(Caller):
             await self.calls.close(self)
 
 
-UNSENDABLE = (pickle.PicklingError, AttributeError, TypeError)
-"""What pickling raises."""
+UNSENDABLE = (pickle.PicklingError, AttributeError, TypeError, NotImplementedError)
+"""What pickling raises; the last one for what wrapt has decorated."""
 
 
 def is_sendable(value: object) -> bool:
