@@ -14,24 +14,32 @@ def project(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error")
 
 
-@pytest.mark.parametrize("option", ["-o asyncio_mode=auto", "--asyncio-mode=auto"])
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("-o asyncio_mode=auto", "asyncio_mode = strict"),
+        ("--asyncio-mode=auto", "asyncio_mode = strict"),
+        ("-o trio_mode=true", "trio_mode = false"),
+    ],
+)
 def test_the_mode_of_another_plugin_that_takes_all_tests_is_refused(
-    pytester: pytest.Pytester, option: str
+    pytester: pytest.Pytester, option: str, instead: str
 ) -> None:
     pytester.makepyfile(
-        pytest_asyncio_alike="""
+        plugins_alike="""
         def pytest_addoption(parser):
             parser.addoption("--asyncio-mode", dest="asyncio_mode", default=None)
             parser.addini("asyncio_mode", "", default="strict")
+            parser.addini("trio_mode", "", type="bool", default=False)
         """,
         test_it="async def test_it(): pass",
     )
     pytester.syspathinsert()
-    as_asyncio = ["-p", "pytest_asyncio_alike"]
-    assert pytester.runpytest(*as_asyncio).ret == 0
-    result = pytester.runpytest(*as_asyncio, *option.split())
+    with_them = ["-p", "plugins_alike"]
+    assert pytester.runpytest(*with_them).ret == 0
+    result = pytester.runpytest(*with_them, *option.split())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*set asyncio_mode = strict*"])
+    result.stderr.fnmatch_lines([f"*set {instead}*"])
 
 
 def test_the_fixtures_check_async_tests_and_leave_sync_ones_alone(

@@ -18,6 +18,12 @@ from .leaks import KINDS, LeakWatch
 OTHER_PLUGINS = ("asyncio", "trio")
 """The markers of tests that pytest-asyncio and pytest-trio run."""
 
+TAKE_ALL = (
+    ("asyncio_mode", "auto", "pytest-asyncio in auto mode", "strict"),
+    ("trio_mode", True, "pytest-trio in trio mode", "false"),
+)
+"""The settings by which they take all async tests and fixtures for their own, and what to set."""
+
 _ended_early = pytest.StashKey[bool]()
 
 
@@ -29,11 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
             f"{__name__} must be loaded after anyio's plugin:"
             " name it in pytest_plugins in conftest.py, not with -p"
         )
-    if is_auto(config):
-        raise pytest.UsageError(
-            f"{__name__} and pytest-asyncio in auto mode run the same async tests and fixtures,"
-            " each in event loops of its own: set asyncio_mode = strict"
-        )
+    for name, value, other, instead in TAKE_ALL:
+        if setting(config, name) == value:
+            raise pytest.UsageError(
+                f"{__name__} and {other} run the same async tests and fixtures, each in event loops"
+                f" of its own: set {name} = {instead}"
+            )
     for marker in (
         "real_time: run on the backends' real clocks, as sockets and processes need.",
         f"leaks_expected(*kinds): leaks that do not matter here, of {', '.join(KINDS)}.",
@@ -41,13 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
-def is_auto(config: pytest.Config) -> bool:
-    """Whether pytest-asyncio takes all async tests and fixtures for its own."""
+def setting(config: pytest.Config, name: str) -> object:
+    """That of another plugin, by an option or in a file; None if the plugin is not there."""
     try:
-        mode: object = config.getoption("asyncio_mode") or config.getini("asyncio_mode")
-    except ValueError:  # it is not there
-        return False
-    return mode == "auto"
+        return config.getoption(name, None) or config.getini(name)
+    except ValueError:
+        return None
 
 
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: Any) -> None:
