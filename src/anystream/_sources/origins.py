@@ -13,7 +13,7 @@ from collections.abc import (
 )
 from contextlib import ContextDecorator
 from functools import partial
-from itertools import chain, count, repeat
+from itertools import chain, count, repeat, starmap
 from types import AsyncGeneratorType, FunctionType, GeneratorType
 from typing import Any, TypeAlias, cast
 
@@ -51,21 +51,46 @@ CONTAINERS: tuple[Iterable[Any], ...] = (
 OF_CONTAINERS = frozenset(type(iter(each)) for each in CONTAINERS)
 """Iterators that run no code of the user's. Such code may set context variables, and reset them."""
 
+ENDING_ONCE = OF_CONTAINERS | {GeneratorType}
+"""Iterators that are at their end for good."""
+
 ASYNC_GENERATOR: Any = AsyncGeneratorType  # of whatever items
 
 
 Close: TypeAlias = Callable[[], Awaitable[object]]
 
 
+def ending_once(items: Iterator[Any]) -> Iterator[Any]:
+    """`items`, which is not asked again after its end, where it may begin anew or block.
+
+    A `for` loop asks no iterator again, and needs no more of it than `__next__`.
+    """
+    if type(items) in ENDING_ONCE:
+        return items
+    if not hasattr(items, "__iter__"):
+        items = starmap(items.__next__, repeat(()))
+    return chain(items)
+
+
 class FromIterable(SourceDefaults):
     """A plain iterable, in batches of about `QUANTUM` seconds with a checkpoint before each."""
 
-    __slots__ = ("_checkpoint", "_items", "_over", "_release", "_slicer", "any_task", "whole")
+    __slots__ = (
+        "_checkpoint",
+        "_drawn",
+        "_items",
+        "_over",
+        "_release",
+        "_slicer",
+        "any_task",
+        "whole",
+    )
     waits = False
 
     def __init__(self, iterable: Iterable[Any], owner: Owner, made: bool = False) -> None:
         self._checkpoint = owner.backend.checkpoint
         self._items = iter(iterable)
+        self._drawn = ending_once(self._items)
         self.any_task = type(self._items) in OF_CONTAINERS
         self._release: Close | None = None  # closes what a function has made
         if made and type(iterable) not in BARE:
@@ -92,18 +117,19 @@ class FromIterable(SourceDefaults):
         if paced:
             return self.next_batch()
         self._over = True
-        return self._items
+        return self._drawn
 
     def next_batch(self) -> Iterator[Any]:
         self._slicer.start()
         return chain.from_iterable(self.pieces())
 
     def pieces(self) -> Iterator[Iterable[Any]]:
-        self._over = yield from self._slicer.pieces(self._items)
+        self._over = yield from self._slicer.pieces(self._drawn)
 
     async def close(self, owner: Owner) -> None:
         self._over = True
         items, self._items = self._items, EMPTY
+        self._drawn = EMPTY
         release, self._release = self._release, None
         if hasattr(items, "close") and isinstance(items, Generator):  # the first is fast
             owner.guard(items.close)  # once more is fine, if it is what was made
