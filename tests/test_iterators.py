@@ -1,11 +1,12 @@
 """Plain and async iterators that are less, or more, than those of the builtins."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import Any, cast
 
 import pytest
+from anyio.lowlevel import checkpoint
 
-from anystream import Stream, chain, merge, zip
+from anystream import Stream, StreamConsumedError, chain, merge, zip
 
 
 class Rewound:
@@ -86,3 +87,110 @@ async def test_an_error_of_an_iterator_is_told_from_that_of_a_function_in_c() ->
     with pytest.raises(ValueError) as info:  # noqa: PT011
         await stream.collect()
     assert info.value.__notes__ == ["in Stream(Failing), the source"]
+
+
+class Query:
+    """Rows as they come, or by `await` all of them at once, as clients of databases have it."""
+
+    def __init__(self) -> None:
+        self.awaited = False
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        await checkpoint()
+        yield 1
+        yield 2
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        self.awaited = True
+        yield from checkpoint().__await__()
+        return object()
+
+
+def fail(item: object) -> int:
+    raise ValueError(item)
+
+
+MADE: dict[str, Callable[[Callable[[object], Query]], Stream[int]]] = {
+    "alone": lambda make: Stream(lambda: make(0)),
+    "flat_map": lambda make: Stream([0]).flat_map(make),
+    "inner tasks": lambda make: Stream([0]).flat_map(make, concurrency=2),
+    "switch_map": lambda make: Stream([0]).switch_map(make),
+    "catch": lambda make: Stream([0]).map(fail).catch(make),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+async def test_what_is_made_is_read_as_it_is_though_it_is_awaitable_too(name: str) -> None:
+    made: list[Query] = []
+
+    def make(_: object) -> Query:
+        made.append(Query())
+        return made[-1]
+
+    assert await MADE[name](make).collect() == [1, 2]
+    assert [each.awaited for each in made] == [False]
+
+
+async def test_a_connection_to_be_made_is_entered_though_it_gives_others() -> None:
+    left: list[object] = []
+
+    class Connecting(Query):
+        async def __aenter__(self) -> object:
+            return ["message"]
+
+        async def __aexit__(self, *error: object) -> None:
+            left.append(error[0])
+
+    assert await Stream(cast("Any", Connecting)).collect() == ["message"]
+    assert await Stream([0]).flat_map(cast("Any", lambda _: Connecting())).collect() == ["message"]
+    assert left == [None, None]
+
+
+async def numbers() -> AsyncIterator[int]:
+    for n in range(4):
+        await checkpoint()
+        yield n
+
+
+JOINED: dict[str, Callable[[Any], Stream[Any]]] = {
+    "zip": lambda items: zip(items, items),
+    "merge": lambda items: merge(items, items),
+    "chain": lambda items: chain(items, items),
+    "method": lambda items: Stream(items).zip(items),
+    "retry": lambda items: Stream(lambda: items).take(1).repeat(2),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+async def test_an_async_generator_is_not_opened_twice(name: str) -> None:
+    with pytest.raises(StreamConsumedError, match="can be read only once, and has been opened"):
+        await JOINED[name](numbers()).collect()
+
+
+async def test_nor_is_one_that_another_stream_has_closed() -> None:
+    generator = numbers()
+    assert await Stream(generator).take(2).collect() == [0, 1]
+    with pytest.raises(StreamConsumedError, match="can be read only once, and has been opened"):
+        await Stream(generator).collect()
+    rest = (n for n in range(4))
+    assert await Stream(rest).take(2).collect() == [0, 1]
+    with pytest.raises(StreamConsumedError, match="can be read only once, and has been opened"):
+        await Stream(rest).collect()
+
+
+async def test_what_the_user_has_read_himself_is_no_error() -> None:
+    generator = numbers()
+    async for _ in generator:
+        pass
+    assert await Stream(generator).collect() == []
+    rest = (n for n in range(4))
+    assert next(rest) == 0
+    assert await Stream(rest).collect() == [1, 2, 3]
+
+
+async def test_a_plain_iterator_may_be_read_in_turns() -> None:
+    rest = (n for n in range(4))
+    assert await zip(rest, rest).collect() == [(0, 1), (2, 3)]
+    items = iter(range(4))
+    assert await Stream(items).take(2).collect() == [0, 1]
+    assert await Stream(items).collect() == [2, 3]

@@ -139,14 +139,15 @@ class Connecting:
     def __init__(self, log: list[str]) -> None:
         self.log = log
 
-    async def connected(self) -> Reply:
-        return WithExit(self.log)
-
     def __await__(self) -> Any:
-        return self.connected().__await__()
+        return self.__aenter__().__await__()
 
-    async def __aenter__(self) -> Any: ...
-    async def __aexit__(self, *_: object) -> None: ...
+    async def __aenter__(self) -> Any:
+        self.connection = WithExit(self.log)
+        return self.connection
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.connection.end()
 
     async def __aiter__(self) -> AsyncIterator[Reply]:
         yield WithExit(self.log)

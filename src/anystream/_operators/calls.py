@@ -51,6 +51,9 @@ class Call(WaitingOperator, SyncDriver):
     gives_result: bool = False
     """Whether what comes out is the result of an async function, for which `emit` is not asked."""
 
+    is_awaited: Callable[[object], bool] = staticmethod(is_awaitable)
+    """Whether what the function has returned is awaited."""
+
     def __init__(self, fn: Callable[..., Any]) -> None:
         super().__init__()
         self.fn = fn
@@ -73,10 +76,6 @@ class Call(WaitingOperator, SyncDriver):
 
     def call(self, item: Any) -> Any:
         return self.fn(item)
-
-    def is_awaited(self, result: object) -> bool:
-        """Whether a result is awaited."""
-        return is_awaitable(result)
 
     def refuse(self, result: object) -> None:
         """Raise `TypeError` for a first result that nobody would read."""

@@ -44,8 +44,7 @@ class ForEach(Map):
 class ToStreams(Map):
     """`map` to what is flattened behind it."""
 
-    def is_awaited(self, result: object) -> bool:
-        return must_await(result)
+    is_awaited = staticmethod(must_await)
 
     def refuse(self, result: object) -> None:
         """Async generators are wanted here."""

@@ -16,6 +16,7 @@ from functools import partial
 from itertools import chain, count, repeat, starmap
 from types import AsyncGeneratorType, FunctionType, GeneratorType
 from typing import Any, TypeAlias, cast
+from weakref import WeakSet
 
 from .. import _args as check
 from .._core.backends import unless_foreign
@@ -340,6 +341,7 @@ class Deferred(Wrapper):
         made = self.make()
         if must_await(made):
             made = await resolved(made, self.owner)
+        take_over(made)
         await self.begin(made, self.owner)
         assert self.source is not None
         return await self.source.batch()
@@ -474,15 +476,9 @@ def is_manager(value: object, made: bool = False) -> bool:
 def must_await(made: object) -> bool:
     """Whether what a function has made has to be awaited for what is to be read.
 
-    What can be iterated as well, such as a cursor of asyncpg, is iterated. Only a context manager
-    may be iterated for something else, as `connect` of websockets is for one connection after the
-    other.
+    What can be iterated as well, such as a cursor of asyncpg, is iterated as it is, or entered.
     """
-    if not is_awaitable(made):
-        return False
-    kind = type(made)
-    connects = hasattr(kind, "__aenter__") and not hasattr(kind, "__anext__")
-    return connects or not hasattr(kind, "__aiter__")
+    return is_awaitable(made) and not hasattr(type(made), "__aiter__")
 
 
 async def readable(made: Any) -> Any:
@@ -585,6 +581,30 @@ def is_entered(value: object) -> bool:
     return isinstance(value, Run) and reader_of(run).opening.task is not None
 
 
+TAKEN = WeakSet[Any]()
+"""Generators that runs have taken over."""
+
+
+def take_over(value: Any) -> None:
+    """Raise if `value` is a generator that another run reads or has closed.
+
+    Plain ones may be read by several sources, which take turns: `zip(rows, rows)` gives pairs.
+    """
+    kind = type(cast("object", value))
+    if kind is not ASYNC_GENERATOR and kind is not GeneratorType:
+        return
+    if value in TAKEN and (kind is ASYNC_GENERATOR or value.gi_frame is None):
+        raise consumed(value)
+    TAKEN.add(value)
+
+
+def consumed(value: object) -> StreamConsumedError:
+    return StreamConsumedError(
+        f"{value!r} can be read only once, and has been opened before;"
+        " to open the stream again, pass a function that makes it anew"
+    )
+
+
 class OneShot:
     """A source that can be read only once: the run that opens it owns it, started or not."""
 
@@ -595,10 +615,8 @@ class OneShot:
 
     def __call__(self, owner: Owner) -> Source:
         if self.taken:
-            raise StreamConsumedError(
-                f"{self.value!r} can be read only once, and has been opened before;"
-                " to open the stream again, pass a function that makes it"
-            )
+            raise consumed(self.value)
+        take_over(self.value)
         self.taken = True
         source = self.open_it(self.value, owner)
         owner.takes_over(source)
