@@ -139,6 +139,17 @@ async def test_refuses_what_is_no_function() -> None:
             await call
 
 
+@pytest.mark.parametrize(
+    "fn", [lambda n: n > 1, "".join, "".isdigit, functools.partial(operator.lt, 1)]
+)
+@pytest.mark.parametrize("call", ["first", "last"])
+async def test_a_default_is_no_function_to_choose_by(call: str, fn: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^default must not be a function, .*\.{call}\(\)"):
+        await getattr(async_range(3), call)(fn)
+    assert await getattr(async_range(0).default_if_empty(fn), call)() is fn
+    assert await getattr(async_range(0), call)(int) is int
+
+
 @pytest.mark.parametrize("into", [3, anyio.sleep])
 async def test_what_makes_the_result_is_plain(into: Any) -> None:
     with pytest.raises(TypeError, match="into must be a plain function, got "):

@@ -6,7 +6,7 @@ import operator
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 
@@ -40,6 +40,18 @@ def called_plain(name: str, value: object, more: str = "") -> None:
     plain(name, value, more)
     if is_generator(value):
         raise TypeError(f"{name} must not be a generator function, got {value!r}")
+
+
+def default(value: object, call: str) -> None:
+    """`value` must not be a function, by which other libraries choose the item."""
+    if isinstance(value, FUNCTIONS):
+        raise TypeError(
+            f"default must not be a function, got {value!r}: filter(fn).{call}() gives an item for"
+            f" which it is true, and default_if_empty(fn).{call}() the function itself"
+        )
+
+
+FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
 
 
 def listens(name: str, value: Any) -> bool:

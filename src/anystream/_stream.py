@@ -2206,13 +2206,15 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     async def first(self, default: Any = MISSING) -> Any:
         """The first item; the source is not asked for another one.
 
-        Raises `EmptyStreamError`, a `ValueError`, if there is none and no `default`.
+        Raises `EmptyStreamError`, a `ValueError`, if there is none and no `default`; `TypeError` if
+        that is a function, which may be meant to choose the item: use `filter` for that.
 
         >>> async def main():
-        ...     print(await async_range(5).skip(3).first())
+        ...     print(await async_range(5).filter(lambda n: n > 2).first())
         >>> anyio.run(main)
         3
         """
+        check.default(default, "first")
         return await _terminals.first(self, default)
 
     @overload
@@ -2222,13 +2224,15 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     async def last(self, default: Any = MISSING) -> Any:
         """The last item, which means running to the end.
 
-        Raises `EmptyStreamError`, a `ValueError`, if there is none and no `default`.
+        Raises `EmptyStreamError`, a `ValueError`, if there is none and no `default`; `TypeError` if
+        that is a function, which may be meant to choose the item: use `filter` for that.
 
         >>> async def main():
         ...     print(await async_range(5).last())
         >>> anyio.run(main)
         4
         """
+        check.default(default, "last")
         return await _terminals.last(self, default)
 
     async def count(self) -> int:
