@@ -340,6 +340,14 @@ async def test_a_cancelled_on_error_calls_the_function_once_more() -> None:
     assert calls == [1, 1, 2]
 
 
+async def test_a_class_of_errors_is_no_function_for_them() -> None:
+    stream: Any = async_range(3)
+    with pytest.raises(TypeError, match=r"^handler must be a function.*OSError.*said by types$"):
+        stream.catch(OSError)
+    with pytest.raises(TypeError, match=r"^on_error must be a function.*OSError.*to end it$"):
+        stream.map(str, on_error=OSError)
+
+
 @pytest.mark.parametrize("on_error", ["drop", None, 5])
 def test_wrong_on_error(on_error: Any) -> None:
     with pytest.raises(ValueError, match="on_error must be one of 'raise', 'skip'"):

@@ -42,6 +42,15 @@ def called_plain(name: str, value: object, more: str = "") -> None:
         raise TypeError(f"{name} must not be a generator function, got {value!r}")
 
 
+def handler(name: str, value: object, instead: str) -> None:
+    """`value` must be a function that gives something in the place of an error."""
+    function(name, value)
+    if isinstance(value, type) and issubclass(value, BaseException):
+        raise TypeError(
+            f"{name} must be a function that is called with the error, got {value!r}; {instead}"
+        )
+
+
 def default(value: object, call: str) -> None:
     """`value` must not be a function, by which other libraries choose the item."""
     if isinstance(value, FUNCTIONS):

@@ -191,6 +191,7 @@ def unless_of_executor(chunk: object, attempts: object) -> None:
 def handler_of(on_error: Any) -> Callable[[Exception, Any], Any]:
     """What gives something in the place of a result."""
     if callable(on_error):
+        check.handler("on_error", on_error, "to tell errors apart, raise those that are to end it")
         check.result_function("on_error", on_error, "")
         handler: Callable[[Exception, Any], Any] = on_error
         return handler
@@ -2008,7 +2009,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         >>> anyio.run(main)
         [1, 2, 0]
         """
-        check.function("handler", handler)
+        check.handler("handler", handler, "which errors it is for is said by types")
         exception_types("types", types)
         return self._joined(recover.caught(self._recipe, handler, types), layouts.CAUGHT, 0)
 
