@@ -221,9 +221,10 @@ class ThreadReader(SourceDefaults):
                 return
             self.began = True
         items: Iterator[Any] = EMPTY
+        left_early = False
         try:
             items = self.open()
-            self.pull(items)
+            left_early = not self.pull(items)
         except BaseException as exc:
             if not self.interrupted:
                 self.errors.append(exc)
@@ -231,7 +232,7 @@ class ThreadReader(SourceDefaults):
         if isinstance(items, Generator):
             self.guard(items.close)
         if made is not items or not isinstance(items, Generator):
-            close = method(made, "close") or (method(made, "cancel") if self.stopped else None)
+            close = method(made, "close") or (method(made, "cancel") if left_early else None)
             self.guard(close or bool)
         self.ended.set()
 
@@ -251,7 +252,8 @@ class ThreadReader(SourceDefaults):
             )
         return iter(items)
 
-    def pull(self, items: Iterator[Any]) -> None:
+    def pull(self, items: Iterator[Any]) -> bool:
+        """Read what is wanted; whether that was all there is."""
         while room := self.granted():
             for _ in range(room):
                 self.inside = True
@@ -259,9 +261,10 @@ class ThreadReader(SourceDefaults):
                 item = MISSING if self.stopped else next(items, MISSING)
                 self.inside = False
                 if item is MISSING or self.stopped:
-                    return
+                    return not self.stopped
                 self.items.append(item)
                 self.wake_up.soon(self.deliver)
+        return False
 
     def granted(self) -> int:
         with suppress(BaseException):  # the wait was cancelled, or the event loop has ended
