@@ -500,21 +500,56 @@ class Promised:
     __iter__ = __await__
 
 
+class Listening:
+    """A client of Redis subscribes in one block, and is read by a method."""
+
+    async def listen(self) -> AsyncIterator[int]:
+        yield 1
+
+    async def __aenter__(self) -> "Listening":
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+class Talk:
+    """What holds a conversation, and shows all of it."""
+
+    def __repr__(self) -> str:
+        return f"Talk({'words ' * 1000})"
+
+    async def words(self) -> AsyncIterator[str]:
+        yield "words"
+
+
+class Finished(Talk):
+    words: Any = None
+
+
 GIVEN: list[tuple[Any, str]] = [
     (Promised(), r"await it, and pass what it gives$"),
     (contextmanager(lambda: iter([ITEMS]))(), r"enter it by `with`, and pass what it gives$"),
     (httpx.Response(200), r"pass one of its methods, such as aiter_bytes or aiter_lines$"),
+    (Talk(), r"got Talk\(words .{,300}words \); pass one of its methods, such as words$"),
+    (Finished(), r"got Talk\(words .{,300}words \)$"),
 ]
+KINDS = ["future", "manager", "response", "talk", "finished"]
+
+
+@pytest.mark.parametrize("form", [Listening(), Listening], ids=["handed over", "made"])
+async def test_one_that_gives_itself_is_told_what_to_pass(form: Any) -> None:
+    with pytest.raises(TypeError, match="got itself; pass one of its methods, such as listen"):
+        await Stream(form).drain()
 
 
 @pytest.mark.parametrize("call", [Stream, merge, chain, zip, race, from_thread])
-@pytest.mark.parametrize(("given", "advice"), GIVEN, ids=["future", "manager", "response"])
+@pytest.mark.parametrize(("given", "advice"), GIVEN, ids=KINDS)
 async def test_what_is_no_source_is_told_from_one(call: Any, given: Any, advice: str) -> None:
     with pytest.raises(TypeError, match=advice):
         call(given)
 
 
-@pytest.mark.parametrize(("given", "advice"), GIVEN, ids=["future", "manager", "response"])
+@pytest.mark.parametrize(("given", "advice"), GIVEN, ids=KINDS)
 async def test_what_is_no_source_is_told_from_one_inside(given: Any, advice: str) -> None:
     with pytest.raises(TypeError, match=advice.removesuffix("$")):
         await Stream([given]).flatten().drain()

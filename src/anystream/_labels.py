@@ -274,6 +274,12 @@ def value(arg: Any) -> str:
     return short.repr(arg) if name is None else name
 
 
+def whole(arg: Any) -> str:
+    """Its `repr`, but for the middle of a long one, which may be all of a conversation."""
+    text = repr(arg)
+    return text if len(text) <= 300 else f"{text[:200]}...{text[-97:]}"
+
+
 def defined_name(arg: Any) -> str | None:
     """What a function or a class was called where it was defined."""
     try:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, cast
 from weakref import WeakSet
 
 from .. import _args as check
+from .. import _labels as label
 from .._core.backends import unless_foreign
 from .._core.batches import TimeSlicer
 from .._core.contracts import Openable, Owner, Parts, Source, SourceDefaults, nothing
@@ -409,9 +410,11 @@ class Managed(Wrapper):
         if not is_manager(value):
             return as_source(value, self.owner)
         if any(value is each for each in self.managers):
+            given = "itself" if value is self.manager else label.whole(value)
+            what = method_advice(value) or "an async context manager that gives what is to be read"
             raise TypeError(
-                f"expected {self.manager!r} to give a stream, an async iterable or an iterable,"
-                f" got {value!r}; pass an async context manager that gives what is to be read"
+                f"expected {label.whole(self.manager)} to give a stream, an async iterable or an"
+                f" iterable, got {given}; pass {what}"
             )
         return Managed(value, self.owner, self.managers)
 
@@ -643,18 +646,27 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
 
 def advice(value: Any) -> str:
     """What was given instead of a source, and what to do with it."""
+    given = label.whole(value)
     if inspect.iscoroutine(value):
         value.close()  # which would be never awaited
         name = getattr(value, "__name__", "create")
-        return f"{value!r}; pass the function, {name}, or lambda: {name}(...)"
+        return f"{given}; pass the function, {name}, or lambda: {name}(...)"
     if is_awaitable(value):
-        return f"{value!r}; await it, and pass what it gives"
+        return f"{given}; await it, and pass what it gives"
     if is_of_anyio(value, "Process") or is_process(value):
-        return f"{value!r}; its output is read by anystream.net.lines(process)"
-    if hasattr(value, "aiter_bytes"):
-        return f"{value!r}; pass one of its methods, such as aiter_bytes or aiter_lines"
+        return f"{given}; its output is read by anystream.net.lines(process)"
     if isinstance(value, ContextDecorator):
-        return f"{value!r}; enter it by `with`, and pass what it gives"
+        return f"{given}; enter it by `with`, and pass what it gives"
     if type(value).__name__ in ("SimpleQueue", "JoinableQueue", "Queue"):
-        return f"{value!r}; such a queue is read by from_thread(lambda: iter(queue.get, None))"
-    return repr(value)
+        return f"{given}; such a queue is read by from_thread(lambda: iter(queue.get, None))"
+    what = method_advice(value)
+    return f"{given}; pass {what}" if what else given
+
+
+def method_advice(value: object) -> str:
+    """Which of its methods give items, as `aiter_lines` of a response and `listen` of Redis do."""
+    kind = type(value)
+    names = [name for name in dir(kind) if not name.startswith("_")]
+    found = inspect.getattr_static
+    makers = [name for name in names if inspect.isasyncgenfunction(found(kind, name, None))]
+    return f"one of its methods, such as {' or '.join(makers[:2])}" if makers else ""
