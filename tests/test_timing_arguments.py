@@ -129,6 +129,12 @@ async def test_seconds_that_a_function_gives_are_checked(wrong: Any) -> None:
         await async_range(3).debounce(lambda _: wrong).collect()
 
 
+def test_a_function_of_seconds_is_plain() -> None:
+    wrong: Any = anyio.sleep
+    with pytest.raises(TypeError, match=r"^seconds must be a plain function, got "):
+        async_range(3).debounce(wrong)
+
+
 WRITTEN = [text for row in CLOCKED for text in row.written]
 
 

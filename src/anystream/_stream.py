@@ -1698,6 +1698,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         """
         limit = math.inf if max_wait is None else check.seconds("max_wait", max_wait, zero=False)
         if callable(seconds):
+            check.called_plain("seconds", seconds)
             return self._rate_filtered(lambda channel: timing.DebounceEach(channel, seconds, limit))
         time = check.seconds("seconds", seconds)
         if not time:
