@@ -194,3 +194,15 @@ async def test_a_plain_iterator_may_be_read_in_turns() -> None:
     items = iter(range(4))
     assert await Stream(items).take(2).collect() == [0, 1]
     assert await Stream(items).collect() == [2, 3]
+
+
+async def test_what_has_only_indices_is_refused_with_what_to_write() -> None:
+    class Rows:
+        def __getitem__(self, index: int) -> int:
+            return [1, 2][index]
+
+    rows: Any = Rows()
+    for use in (lambda: Stream(rows), Stream([rows]).flatten().collect):
+        with pytest.raises(TypeError, match=r"Rows object .*; pass lambda: iter\(\.\.\.\) of it"):
+            await use()
+    assert await Stream(lambda: iter(rows)).collect() == [1, 2]
