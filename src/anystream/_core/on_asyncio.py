@@ -4,9 +4,9 @@ import asyncio
 from asyncio import (
     CancelledError,
     Future,
+    Handle,
     InvalidStateError,
     Task,
-    TimerHandle,
     all_tasks,
     current_task,
     get_running_loop,
@@ -73,7 +73,7 @@ class LazyAlarm:
         self._due = due
         self._ring = ring
         self._loop = get_running_loop()
-        self._timer: TimerHandle | None = None
+        self._timer: Handle | None = None
         self._set_for: float = inf  # when it rings; what uvloop gives need not tell
 
     async def wait(self, slot: Slot) -> None:
@@ -87,7 +87,11 @@ class LazyAlarm:
 
     def _set(self, due: float) -> None:
         self.stop()
-        self._timer, self._set_for = self._loop.call_at(due, self._look), due
+        self._set_for = due
+        try:
+            self._timer = self._loop.call_at(due, self._look)
+        except ValueError:  # Pyodide's refuses a time that is over
+            self._timer = self._loop.call_soon(self._look)
 
     def _look(self) -> None:
         self._timer = None
