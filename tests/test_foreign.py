@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from anystream import Retry, Stream, StreamInterruptedError, async_range, merge, poll, stream
 
@@ -172,6 +173,18 @@ async def test_a_worker_that_is_cancelled_while_it_has_no_item_is_an_error_of_no
         with pytest.raises(StreamInterruptedError, match="cancelled from outside") as caught:
             await anext(items)
     assert not hasattr(caught.value, "__notes__")
+
+
+async def test_a_worker_that_is_cancelled_in_a_call_says_no_more_than_that() -> None:
+    async def cancelled(n: int) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await checkpoint()
+
+    stream = rows().map(cancelled, concurrency=2)
+    with pytest.raises(StreamInterruptedError, match=r"was cancelled from outside$"):
+        await stream.drain()
 
 
 def cancel_task(name: str) -> None:

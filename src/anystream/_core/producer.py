@@ -429,9 +429,7 @@ class Producer(TaskOwner):
             return rest
         if is_foreign(error):
             return named(error, self.stream)
-        lost = StreamInterruptedError(
-            f"a task behind {self.stream!r} was cancelled from outside, between two items"
-        )
+        lost = StreamInterruptedError(f"a task behind {self.stream!r} was cancelled from outside")
         lost.__cause__ = error
         return lost
 
