@@ -660,7 +660,7 @@ def advice(value: Any) -> str:
     if type(value).__name__ in ("SimpleQueue", "JoinableQueue", "Queue"):
         return f"{given}; such a queue is read by from_thread(lambda: iter(queue.get, None))"
     what = method_advice(value)
-    if not what and hasattr(type(value), "__getitem__"):
+    if not what and hasattr(type(cast("object", value)), "__getitem__"):
         what = "lambda: iter(...) of it, if that gives its items"
     return f"{given}; pass {what}" if what else given
 
