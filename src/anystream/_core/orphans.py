@@ -12,10 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from inspect import isasyncgen
 from itertools import repeat
 from math import nan
-from types import AsyncGeneratorType
+from types import AsyncGeneratorType, CellType, CodeType, FunctionType, NoneType
 from typing import Any, TypeAlias
 
 Release: TypeAlias = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
+
+OF_ANY = frozenset((CodeType, FunctionType, CellType, dict, list, tuple, str, int, float, NoneType))
+"""Types of what every generator refers to, which no `async for` reads."""
 
 references: Callable[[object], float] = getattr(sys, "getrefcount", lambda _: nan)
 """How many there are to an object. PyPy counts none, and all of the row is left to it as ever."""
@@ -28,7 +31,8 @@ def close_row(
 
     What only `given`, which is closed after them, refers to is left behind as well.
     """
-    if True in map(hasattr, map(type, gc.get_referents(generator)), repeat("__aiter__")):
+    kinds = {*map(type, gc.get_referents(generator))} - OF_ANY  # mostly none, and fast [open]
+    if kinds and True in map(hasattr, kinds, repeat("__aiter__")):
         return close_all(generator, release, given)
     return release(generator.aclose)
 
