@@ -1,5 +1,6 @@
 """Plain and async iterators that are less, or more, than those of the builtins."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import Any, cast
 
@@ -206,3 +207,34 @@ async def test_what_has_only_indices_is_refused_with_what_to_write() -> None:
         with pytest.raises(TypeError, match=r"Rows object .*; pass lambda: iter\(\.\.\.\) of it"):
             await use()
     assert await Stream(lambda: iter(rows)).collect() == [1, 2]
+
+
+FILLED: dict[str, Callable[[], Any]] = {
+    "set": set[int],
+    "dict": dict[int, int],
+    "deque": deque[int],
+    "list": list[int],
+}
+
+
+@pytest.mark.parametrize("kind", FILLED)
+async def test_an_iterable_may_be_filled_by_what_is_read_before_it(kind: str) -> None:
+    failed: Any = FILLED[kind]()
+    fill = next(getattr(failed, n) for n in ("add", "append", "setdefault") if hasattr(failed, n))
+    assert await chain(Stream([1, 2]).tap(fill), failed).collect() == [1, 2, 1, 2]
+
+
+async def test_an_iterable_that_is_not_come_to_is_not_asked() -> None:
+    class Asked:
+        asked = False
+
+        def __iter__(self) -> Iterator[int]:
+            self.asked = True
+            return iter([2])
+
+    asked = Asked()
+    stream = chain([1], asked)
+    assert await stream.take(1).collect() == [1]
+    assert not asked.asked
+    assert await stream.collect() == [1, 2]
+    assert asked.asked

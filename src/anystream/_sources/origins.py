@@ -45,13 +45,22 @@ BARE = ITERABLE | {tuple}
 
 KEYS: dict[Any, Any] = {}
 CONTAINERS: tuple[Iterable[Any], ...] = (
-    *(list[Any](), tuple[Any, ...](), KEYS, KEYS.values(), KEYS.items(), set[Any]()),
-    *(range(0), range(2**64), deque[Any](), reversed(list[Any]()), count(), repeat(None)),
-    *("", "\u0100", b"", bytearray()),
+    *(list[Any](), tuple[Any, ...](), KEYS, KEYS.keys(), KEYS.values(), KEYS.items()),
+    *(set[Any](), frozenset[Any](), deque[Any](), reversed(list[Any]()), count(), repeat(None)),
+    *(range(0), range(2**64), "", "\u0100", b"", bytearray()),
 )
 
 OF_CONTAINERS = frozenset(type(iter(each)) for each in CONTAINERS)
-"""Iterators that run no code of the user's. Such code may set context variables, and reset them."""
+"""Iterators that run no code of the user's."""
+
+
+def asked_by(kind: type) -> object:
+    """The method by which one of this kind is asked for its iterator."""
+    return getattr(kind, "__iter__", None)
+
+
+INERT = frozenset(map(asked_by, (*map(type, CONTAINERS), *OF_CONTAINERS)))
+"""Those that give these. Code of the user's may set context variables, and reset them."""
 
 ENDING_ONCE = OF_CONTAINERS | {GeneratorType}
 """Iterators that are at their end for good."""
@@ -81,6 +90,7 @@ class FromIterable(SourceDefaults):
         "_checkpoint",
         "_drawn",
         "_items",
+        "_iterable",
         "_over",
         "_release",
         "_slicer",
@@ -91,9 +101,12 @@ class FromIterable(SourceDefaults):
 
     def __init__(self, iterable: Iterable[Any], owner: Owner, made: bool = False) -> None:
         self._checkpoint = owner.backend.checkpoint
-        self._items = iter(iterable)
-        self._drawn = ending_once(self._items)
-        self.any_task = type(self._items) in OF_CONTAINERS
+        self._iterable: Iterable[Any] | None = iterable  # until it is asked for its iterator
+        self._items: Iterator[Any] = EMPTY
+        self._drawn: Iterator[Any] = EMPTY
+        if hasattr(type(iterable), "__next__"):  # and so it has to be closed even without a step
+            self._begin()
+        self.any_task = asked_by(type(iterable)) in INERT
         self._release: Close | None = None  # closes what a function has made
         if made and type(iterable) not in BARE:
             self._release = closer(iterable, made)
@@ -118,10 +131,21 @@ class FromIterable(SourceDefaults):
     def hand_over(self, *, paced: bool) -> Iterator[Any]:
         if paced:
             return self.next_batch()
+        if self._iterable is not None:
+            self._begin()
         self._over = True
         return self._drawn
 
+    def _begin(self) -> None:
+        """Ask for the iterator: the iterable may be another one than when this was opened."""
+        assert self._iterable is not None
+        self._items = iter(self._iterable)
+        self._drawn = ending_once(self._items)
+        self._iterable = None
+
     def next_batch(self) -> Iterator[Any]:
+        if self._iterable is not None:
+            self._begin()
         self._slicer.start()
         return chain.from_iterable(self.pieces())
 
@@ -131,7 +155,7 @@ class FromIterable(SourceDefaults):
     async def close(self, owner: Owner) -> None:
         self._over = True
         items, self._items = self._items, EMPTY
-        self._drawn = EMPTY
+        self._drawn, self._iterable = EMPTY, None
         release, self._release = self._release, None
         if hasattr(items, "close") and isinstance(items, Generator):  # the first is fast
             owner.guard(items.close)  # once more is fine, if it is what was made
