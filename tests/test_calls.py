@@ -90,6 +90,8 @@ async def test_what_does_not_compare_is_not_compared() -> None:
         __hash__ = None  # type: ignore[assignment]
 
     assert len(await calls(Array).take(2).collect()) == 2
+    frames: Iterator[Any] = iter([Array(), Array(), None])
+    assert await calls(lambda: next(frames), until=None).count() == 2
 
 
 async def test_a_call_that_is_cancelled_is_made_again() -> None:

@@ -29,9 +29,9 @@ def calls(fn: Callable[[], T], *, until: object = MISSING, end_on: Ends = ()) ->
 def calls(fn: Callable[[], Any], *, until: object = MISSING, end_on: Ends = ()) -> Stream[Any]:
     """The results of `fn()`, which is called again whenever an item is asked for.
 
-    `fn` is plain or async. A result that equals `until` is the end and does not come, as in
-    `iter(fn, sentinel)`. So is an error of one of the types `end_on`; any other error is one of the
-    stream. Without both it goes on for ever.
+    `fn` is plain or async. A result that equals `until`, or is None if that is, is the end and does
+    not come, as in `iter(fn, sentinel)`. So is an error of one of the types `end_on`; any other
+    error is one of the stream. Without both it goes on for ever.
 
     Calls never overlap. A call that is cancelled is made again by the next step, so no item is lost
     if `fn` takes none before it returns, as `asyncio.Queue.get` and the methods of sockets. With
@@ -65,7 +65,7 @@ def calls(fn: Callable[[], Any], *, until: object = MISSING, end_on: Ends = ()) 
     def goes_on(result: Any) -> bool:
         if result is OVER or result is until:
             return False
-        return until is MISSING or not bool(until == result)
+        return until is MISSING or until is None or not bool(until == result)
 
     return Stream(
         Recipe.source(
