@@ -1,7 +1,11 @@
 """What the core takes from asyncio and from trio in the place of anyio's."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+import sys
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -11,6 +15,7 @@ from anyio.lowlevel import checkpoint
 from anystream import Stream, merge
 from anystream._core import on_asyncio
 from anystream._core.backends import backend, clock
+from anystream.testing import TrackedSource
 
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
@@ -175,21 +180,63 @@ async def test_a_group_that_is_cancelled_while_it_waits() -> None:
     assert ended == [1]
 
 
-@ON_ASYNCIO
-async def test_a_task_factory_of_ones_own_makes_the_tasks() -> None:
+Make = Callable[..., asyncio.Task[Any]]
+
+
+@contextmanager
+def task_factory(make: Make) -> Iterator[list[Any]]:
+    """What `make` is called with, meanwhile; a wrapper, which anyio does not know."""
     made: list[Any] = []
 
     def factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
         made.append(coro)
-        return asyncio.Task(coro, loop=loop, **kwargs)
+        return make(coro, loop=loop, **kwargs)
 
     loop = asyncio.get_running_loop()
     loop.set_task_factory(factory)
     try:
-        assert await merge([1], [2]).collect() == [1, 2]
+        yield made
     finally:
         loop.set_task_factory(None)
-    assert len(made) == 2
+
+
+def eager_task(coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+    return asyncio.Task(coro, eager_start=True, **kwargs)  # type: ignore[call-arg]
+
+
+@ON_ASYNCIO
+@pytest.mark.parametrize("make", [asyncio.Task, eager_task])
+async def test_a_task_factory_of_ones_own_makes_the_tasks(make: Make) -> None:
+    if make is eager_task and sys.version_info < (3, 12):
+        pytest.skip("asyncio has had eager tasks since Python 3.12")
+    with task_factory(make) as made:
+        assert await merge([1], [2]).collect() == [1, 2]
+        assert len(made) == 2
+        source = TrackedSource([1, 2], pause=1, cleanup=0.1)
+        async with Stream(source.generator).map(str, concurrency=2) as items:
+            assert await anext(items) == "1"
+        with anyio.move_on_after(1.5) as scope:
+            await Stream(source.generator).buffer(0).drain()
+        assert scope.cancelled_caught
+        assert (source.opened, source.open_runs) == (2, 0)
+
+
+def test_a_task_of_ones_own_that_is_cancelled_before_it_begins() -> None:
+    """Nothing is left that was never awaited."""
+
+    async def main() -> None:
+        before = asyncio.all_tasks()
+        with task_factory(asyncio.Task):
+            async with Stream([1]).buffer(0) as items:
+                (task,) = asyncio.all_tasks() - before
+                task.cancel()
+                await anext(items)
+
+    with pytest.raises(asyncio.CancelledError), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(main())
+    gc.collect()
+    assert caught == []
 
 
 @ON_ASYNCIO

@@ -13,10 +13,11 @@ from asyncio import (
 )
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from math import inf
+from operator import call
 from types import TracebackType, coroutine
-from typing import Any, cast
+from typing import Any
 
-from anyio import CancelScope, create_task_group
+from anyio import CancelScope
 from anyio._backends import _asyncio
 from anyio.lowlevel import checkpoint_if_cancelled as anyio_checkpoint
 
@@ -177,16 +178,24 @@ unlink: Callable[..., None] | None = getattr(asyncio, "future_discard_from_await
 """They show who waits for a task, since CPython 3.14."""
 
 
+async def called_later(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """For a task that may take its first step where it is made, as a task factory decides."""
+    await checkpoint()
+    await function()
+
+
 class AsyncioTasks:
     """Tasks without the handle, scope and event that each has in a group of anyio's.
 
     The outermost scope in each of them is the one that it opens itself.
     """
 
-    __slots__ = ("_ended", "_errors", "_host", "_running", "cancel_scope")
+    __slots__ = ("_begin", "_ended", "_errors", "_host", "_running", "cancel_scope")
 
     def __init__(self, scope: CancelScope) -> None:
         self.cancel_scope: CancelScope = scope
+        of_its_own = get_running_loop().get_task_factory() is not None
+        self._begin: Callable[..., Any] = called_later if of_its_own else call
         self._host: Any = current_task()
         self._running: set[Task[None]] = set()
         self._errors: list[BaseException] = []
@@ -198,7 +207,7 @@ class AsyncioTasks:
     def start_soon(
         self, function: Callable[[], Coroutine[Any, Any, None]], /, *, name: str
     ) -> None:
-        task = get_running_loop().create_task(function(), name=name)
+        task = get_running_loop().create_task(self._begin(function), name=name)
         self._running.add(task)
         task.add_done_callback(self._task_ended)
         if link is not None:  # pragma: no cover  # before CPython 3.14
@@ -268,10 +277,7 @@ def ours() -> Backend:
     new_scope = type(CancelScope())
 
     def new_group() -> TaskGroup:
-        """anyio's where a task factory is set: it knows how to start a task that is not eager."""
-        if get_running_loop().get_task_factory() is None:
-            return AsyncioTasks(new_scope())
-        return cast("TaskGroup", create_task_group())  # mypy misreads its variadic arguments
+        return AsyncioTasks(new_scope())
 
     return Backend(
         new_event=FutureEvent,
