@@ -8,7 +8,8 @@ most clients, that is as late as the garbage collector looks for circles.
 
 import gc
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from inspect import isasyncgen
 from itertools import repeat
 from math import nan
@@ -71,25 +72,31 @@ def may_be_of_row(value: object) -> bool:
     return kind is AsyncGeneratorType or (hasattr(kind, "__aiter__") and kind.__dictoffset__ != 0)
 
 
-def referents(value: object) -> Iterable[Any]:
+def referents(value: object) -> list[Any]:
     """What a generator refers to, or the attributes of an object."""
-    return gc.get_referents(value) if isasyncgen(value) else getattr(value, "__dict__", {}).values()
+    if isasyncgen(value):
+        return gc.get_referents(value)
+    return [*getattr(value, "__dict__", {}).values()]
 
 
 def first_orphan(row: list[Any], parts: list[Any]) -> int | None:
     """The place of the outermost generator that is garbage, but for `row` and the `parts`."""
-    inside = [id(each) for one in (*row, *parts) for each in referents(one)]
     own = count([object()], 0)
-    keys = [*map(id, row)]
-    alive = [at for at, key in enumerate(keys) if count(row, at) - own != inside.count(key)]
+    if isasyncgen(row[0]) and count(row, 0) == own:  # as in most rows
+        return 0
+    inside = Counter(id(each) for one in (*row, *parts) for each in referents(one))
+    places = {id(one): place for place, one in enumerate(row)}
+    alive = [at for key, at in places.items() if count(row, at) - own != inside[key]]
+    reached = {*alive}
     for at in alive:  # which grows by what they refer to
-        reached = [keys.index(id(each)) for each in referents(row[at]) if id(each) in keys]
-        alive += {*reached}.difference(alive)
-    orphans = [at for at, one in enumerate(row) if isasyncgen(one) and at not in alive]
+        further = {places[id(each)] for each in referents(row[at]) if id(each) in places} - reached
+        alive += further
+        reached |= further
+    orphans = [at for at, one in enumerate(row) if isasyncgen(one) and at not in reached]
     if len(orphans) < 2:
         return next(iter(orphans), None)
-    are_read = [id(each) for one in row if isasyncgen(one) for each in referents(one)]
-    return min(orphans, key=lambda at: keys[at] in are_read)
+    are_read = {id(each) for one in row if isasyncgen(one) for each in referents(one)}
+    return min(orphans, key=lambda at: id(row[at]) in are_read)
 
 
 def count(objects: list[Any], place: int) -> float:
