@@ -32,10 +32,12 @@ def close_row(
 
     What only `given`, which is closed after them, refers to is left behind as well.
     """
-    kinds = {*map(type, gc.get_referents(generator))} - OF_ANY  # mostly none, and fast [open]
-    if kinds and True in map(hasattr, kinds, repeat("__aiter__")):
-        return close_all(generator, release, given)
-    return release(generator.aclose)
+    parts = gc.get_referents(generator)
+    if OF_ANY.issuperset(map(type, parts)):  # nearly always, and fast [open]
+        return release(generator.aclose)
+    if True not in map(hasattr, map(type, parts), repeat("__aiter__")):
+        return release(generator.aclose)
+    return close_all(generator, release, given)
 
 
 async def close_all(generator: AsyncGenerator[Any, Any], release: Release, given: object) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain, count, repeat, starmap
 from types import AsyncGeneratorType, FunctionType, GeneratorType
 from typing import Any, TypeAlias, cast
-from weakref import WeakSet
+from weakref import ref
 
 from .. import _args as check
 from .. import _labels as label
@@ -608,21 +608,26 @@ def is_entered(value: object) -> bool:
     return isinstance(value, Run) and reader_of(run).opening.task is not None
 
 
-TAKEN = WeakSet[Any]()
-"""Generators that runs have taken over."""
+taken: set[ref[object]] = set()
+"""Generators that runs have taken over. A `WeakSet` would take twice as long for each [open]."""
 
 
-def take_over(value: Any) -> None:
+def take_over(value: object) -> None:
     """Raise if `value` is a generator that another run reads or has closed.
 
     Plain ones may be read by several sources, which take turns: `zip(rows, rows)` gives pairs.
     """
-    kind = type(cast("object", value))
+    kind = type(value)
     if kind is not ASYNC_GENERATOR and kind is not GeneratorType:
         return
-    if value in TAKEN and (kind is ASYNC_GENERATOR or value.gi_frame is None):
+    mark = ref(value, taken.discard)
+    if mark in taken and not takes_turns(value):
         raise consumed(value)
-    TAKEN.add(value)
+    taken.add(mark)
+
+
+def takes_turns(value: object) -> bool:
+    return isinstance(value, GeneratorType) and value.gi_frame is not None
 
 
 def consumed(value: object) -> StreamConsumedError:
