@@ -211,9 +211,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
     context manager or a listener can be read only once, so a second opening is a
     `StreamConsumedError`; opening the stream takes it over, and closes it. What a function returns
     is closed with all that it has, after its iterator: with `__aexit__`, else `aclose`, else
-    `close`, else, if it is left early, `cancel`. An iterable that was handed over
-    is closed if it has `aclose`. A context manager is entered by the first step. It is left with
-    the error of what it gave, or with `GeneratorExit` if that was left early.
+    `close`, else, if it is left early, `cancel`. An iterable that was handed over is closed if it
+    has `aclose`. A context manager is entered by the first step. It is left with the error of what
+    it gave, or with `GeneratorExit` if that was left early.
 
     Nothing runs until the stream is opened, and a stream can be opened in three ways:
 

@@ -33,9 +33,8 @@ def close_row(
     What only `given`, which is closed after them, refers to is left behind as well.
     """
     parts = gc.get_referents(generator)
-    if OF_ANY.issuperset(map(type, parts)):  # nearly always, and fast [open]
-        return release(generator.aclose)
-    if True not in map(hasattr, map(type, parts), repeat("__aiter__")):
+    is_alone = OF_ANY.issuperset(map(type, parts))  # nearly always, and fast [open]
+    if is_alone or True not in map(hasattr, map(type, parts), repeat("__aiter__")):
         return release(generator.aclose)
     return close_all(generator, release, given)
 

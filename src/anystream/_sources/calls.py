@@ -31,7 +31,7 @@ def calls(fn: Callable[[], Any], *, until: object = MISSING, end_on: Ends = ()) 
 
     `fn` is plain or async. A result that equals `until`, or is None if that is, is the end and does
     not come, as in `iter(fn, sentinel)`. So is an error of one of the types `end_on`; any other
-    error is one of the stream. Without both it goes on for ever.
+    error is one of the stream. Without both there is no end.
 
     Calls never overlap. A call that is cancelled is made again by the next step, so no item is lost
     if `fn` takes none before it returns, as `asyncio.Queue.get` and the methods of sockets. With

@@ -72,7 +72,7 @@ Close: TypeAlias = Callable[[], Awaitable[object]]
 
 
 def ending_once(items: Iterator[Any]) -> Iterator[Any]:
-    """`items`, which is not asked again after its end, where it may begin anew or block.
+    """`items`, which is not asked again after its end, where it may start over or block.
 
     A `for` loop asks no iterator again, and needs no more of it than `__next__`.
     """
@@ -633,7 +633,7 @@ def takes_turns(value: object) -> bool:
 def consumed(value: object) -> StreamConsumedError:
     return StreamConsumedError(
         f"{value!r} can be read only once, and has been opened before;"
-        " to open the stream again, pass a function that makes it anew"
+        " to open the stream again, pass a function that makes it each time"
     )
 
 

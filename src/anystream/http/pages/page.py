@@ -317,7 +317,7 @@ def lookup(data: Any, path: str) -> Any:
     `links[rel=next].href` looks in a list for the object whose `rel` is, or has among its words,
     `next`.
     """
-    if not issubclass(type(data), dict):
+    if not is_object(data):
         return MISSING
     if path in data:
         return data[path]
