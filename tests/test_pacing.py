@@ -123,6 +123,13 @@ async def test_no_more_than_so_many_in_any_window(
         assert sum(start <= time < start + per for time in times) <= n + burst - 1
 
 
+async def test_a_sum_that_is_rounded_asks_for_no_second_wait() -> None:
+    """The time that is slept until is the time at which the item passes, to the last digit."""
+    gaps = [0.5, 0, 0.5, 0, 0, 0.5, 0.125, 0.75, 1.25, 0.25, 1.125, 0.25, 0.375]
+    stream = Stream(gaps).tap(anyio.sleep).rate_limit(3, per=1.625, burst=3)
+    assert await stream.collect() == gaps
+
+
 # -- batched --------------------------------------------------------------------------------
 
 

@@ -37,12 +37,13 @@ class Paced(WaitingOperator):
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
         time = self._row.owner.backend.clock()  # `clock` would look for the backend
         grain, interval, full = self.grain, self.interval, self.full
-        most = self.ahead + 2 * grain
+        early = self.ahead + grain
         for item in items:
-            idle = time() - grain  # a whole burst may pass if it might have done so then
+            now = time()
+            idle = now - grain  # a whole burst may pass if it might have done so then
             if full <= idle:
                 full = idle + interval
-            elif full > idle + most:
+            elif full - early > now:  # as `go_on` sums it up: rounding may not ask for more
                 self.item = item
                 self.suspended()
                 return
