@@ -1,6 +1,7 @@
 """Every async test runs on asyncio and on trio, in virtual time, and is checked for leaks."""
 
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does so for background jobs
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish() -> None:
+    """Save what coverage has seen: xdist kills a worker that takes more than 10 s to exit."""
+    if "coverage" in sys.modules and (measuring := sys.modules["coverage"].Coverage.current()):
+        measuring.save()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
