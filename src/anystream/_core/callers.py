@@ -54,8 +54,9 @@ def holders() -> Iterator[FrameType]:
 def abandonable() -> int | None:
     """What identifies the async generator whose block is entered, if nothing sees to its end."""
     frame = caller(ENTERING)
-    if frame is not None and (is_generator(frame) or module(frame) == "contextlib"):
-        *_, frame = [None, *holders()]
+    if frame is None or not (is_generator(frame) or module(frame) == "contextlib"):
+        return None
+    *_, frame = [None, *holders()]
     if frame is None or not is_generator(frame):
         return None
     stepper = frame.f_back

@@ -206,7 +206,8 @@ def awaits(function: F) -> F:
 
 def stepper(iterator: AsyncIterator[Any]) -> Step:
     """`iterator.__anext__`, giving what a function that `awaits` can `yield from`."""
-    if inspect.isasyncgen(iterator) or inspect.iscoroutinefunction(type(iterator).__anext__):
+    is_stepped = isinstance(iterator, types.AsyncGeneratorType)
+    if is_stepped or inspect.iscoroutinefunction(type(iterator).__anext__):
         return cast("Step", iterator.__anext__)
 
     async def step() -> Any:

@@ -38,29 +38,32 @@ def protected(function: F) -> F:
     return function
 
 
-def interruptible(values: Iterable[object]) -> None:
+def interruptible(values: Iterable[Any]) -> None:
     """Let Ctrl-C be raised at once in those of these that are functions of the user's."""
     for value in values:
-        code = code_of(value)
-        if code is not None and id(code) not in given:
+        while isinstance(value, (partial, MethodType)):
+            value = value.func if isinstance(value, partial) else value.__func__
+        if isinstance(value, FunctionType):
+            code = value.__code__
+        elif isinstance(value, AsyncGeneratorType):
+            code = value.ag_code
+        else:
+            continue
+        if id(code) not in given and not is_own(value):
             given[id(code)] = code
             for _, expose in marks:
                 expose(SimpleNamespace(__code__=code))
 
 
-def code_of(value: object) -> CodeType | None:
-    """The code of a function or generator that is not of one of our own packages."""
-    while isinstance(value, (partial, MethodType)):
-        value = value.func if isinstance(value, partial) else value.__func__
+def is_own(value: Any) -> bool:
+    """Whether a function or generator is of one of our own packages, or one that is over."""
     if isinstance(value, FunctionType):
-        return None if is_own(value.__module__) else value.__code__
-    if isinstance(value, AsyncGeneratorType) and value.ag_frame is not None:
-        return None if is_own(value.ag_frame.f_globals.get("__name__")) else value.ag_code
-    return None
-
-
-def is_own(module: str | None) -> bool:
-    """What `eval` has made need not be of a module."""
+        module: str | None = value.__module__
+    elif value.ag_frame is None:
+        return True
+    else:
+        module = value.ag_frame.f_globals.get("__name__")
+    # What `eval` has made need not be of a module.
     return module is not None and module.partition(".")[0] in OWN
 
 

@@ -11,15 +11,24 @@ import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from inspect import isasyncgen
-from itertools import repeat
 from math import nan
-from types import AsyncGeneratorType, CellType, CodeType, FunctionType, NoneType
+from types import (
+    AsyncGeneratorType,
+    CellType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MethodType,
+    NoneType,
+)
 from typing import Any, TypeAlias
 
 Release: TypeAlias = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
 
-OF_ANY = frozenset((CodeType, FunctionType, CellType, dict, list, tuple, str, int, float, NoneType))
-"""Types of what every generator refers to, which no `async for` reads."""
+OF_EACH = (CodeType, FrameType, FunctionType, MethodType, CellType)  # asyncio ends it by a method
+OF_MANY = (dict, list, tuple, str, bytes, int, bool, float, NoneType)
+OF_ANY = frozenset((*OF_EACH, *OF_MANY))
+"""Types of what generators refer to, which no `async for` reads."""
 
 references: Callable[[object], float] = getattr(sys, "getrefcount", lambda _: nan)
 """How many there are to an object. PyPy counts none, and all of the row is left to it as ever."""
@@ -32,11 +41,11 @@ def close_row(
 
     What only `given`, which is closed after them, refers to is left behind as well.
     """
-    parts = gc.get_referents(generator)
-    is_alone = OF_ANY.issuperset(map(type, parts))  # nearly always, and fast [open]
-    if is_alone or True not in map(hasattr, map(type, parts), repeat("__aiter__")):
-        return release(generator.aclose)
-    return close_all(generator, release, given)
+    for part in gc.get_referents(generator):
+        kind = type(part)
+        if kind not in OF_ANY and hasattr(kind, "__aiter__"):  # to ask all takes longer [open]
+            return close_all(generator, release, given)
+    return release(generator.aclose)
 
 
 async def close_all(generator: AsyncGenerator[Any, Any], release: Release, given: object) -> None:

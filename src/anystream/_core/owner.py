@@ -16,9 +16,8 @@ from .contracts import GRACE, Openable, Owner, Source, Task
 from .driver import iterate
 from .locating import hide_frames, locate
 from .observing import TrackedRun
-from .siblings import attach, is_of_cleanup, mark_as_of_cleanup
+from .siblings import attach, is_of_cleanup, mark_as_of_cleanup, parted
 from .statistics import waited_for
-from .trio_scopes import parted
 
 
 def without(

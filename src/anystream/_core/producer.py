@@ -36,8 +36,8 @@ from .interrupts import protected
 from .observing import TrackedRun
 from .opening import Opening
 from .owner import TaskOwner
+from .siblings import parted
 from .statistics import waited_for
-from .trio_scopes import Unwinding, are_known, is_told, parted
 
 OWN: "dict[int, Producer]" = {}  # by what identifies them
 """The tasks of this library that run: none of them begins to read what somebody else has opened."""
@@ -100,7 +100,7 @@ class Producer(TaskOwner):
         self._spared: bool = False  # `Task.cancel()` has come, and holds
         self._state: ProducerState = NEW
         self._wake: Slot | None = None  # what PARKED holds
-        self._unwinding: Unwinding | None = None  # what UNWINDING holds
+        self._unwinding: Any = None  # what UNWINDING holds
 
     # -- what the kinds of producers differ in ------------------------------------------------
 
@@ -539,6 +539,8 @@ class Producer(TaskOwner):
 
     def _unwind_on(self, send: Callable[[Any], Any], outcome: Any, inner: CancelScope) -> Any:
         """Resume an interrupted body on trio until it suspends again; what it waits for."""
+        from .trio_scopes import Unwinding, are_known, is_told  # asyncio may be alone here
+
         if not are_known():
             return self._unwind_late(send, outcome, inner)
         unwinding = self._unwinding

@@ -28,6 +28,17 @@ def bare(error: BaseException) -> BaseException:
     return error
 
 
+def parted(
+    error: BaseException, kind: type[BaseException]
+) -> tuple[BaseException | None, BaseException | None]:
+    """What of the error is of this kind, and what is not: of a group it may be both."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        matching, rest = group.split(kind)
+        return (None, group) if matching is None else (matching, rest)  # it may be known elsewhere
+    return (error, None) if isinstance(error, kind) else (None, error)
+
+
 def attach(
     error: BaseException, others: tuple[BaseException, ...], when: str = "at the same time"
 ) -> None:

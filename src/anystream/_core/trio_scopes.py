@@ -8,9 +8,13 @@ cancelled then: a nursery by every exception in it, also by our own, and others 
 import warnings
 from functools import cache
 from types import CodeType
-from typing import Any, cast
+from typing import Any
+
+import trio
+from trio.lowlevel import current_task
 
 from .contracts import Innermost
+from .siblings import parted
 
 TASK = ("_cancel_status",)
 STATUS = ("effectively_cancelled", "_scope", "parent", "children", "recalculate")
@@ -26,8 +30,6 @@ def private(owner: Any, name: str) -> Any:
 @cache
 def are_known() -> bool:
     """Whether trio has all of these names; asked once, in the task of a producer."""
-    from trio.lowlevel import current_task
-
     try:
         task: Any = current_task()
         for owner, names in (
@@ -57,8 +59,6 @@ def is_marked(code: CodeType) -> bool:
 
     If that is not to be found out it counts as marked: then Ctrl-C comes later, and no worse.
     """
-    import trio
-
     try:
         marks: Any = trio
         for name in MARKS:
@@ -76,21 +76,8 @@ def exits(nursery: Any) -> bool:
     return not nursery._nested_child_running
 
 
-def parted(
-    error: BaseException, kind: type[BaseException]
-) -> tuple[BaseException | None, BaseException | None]:
-    """What of the error is of this kind, and what is not: of a group it may be both."""
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        matching, rest = group.split(kind)
-        return (None, group) if matching is None else (matching, rest)  # it may be known elsewhere
-    return (error, None) if isinstance(error, kind) else (None, error)
-
-
 def is_innermost(scope: Any) -> bool:
     """Whether no scope is open in this task that was entered after this one."""
-    from trio.lowlevel import current_task
-
     inner: Any = getattr(scope, "_CancelScope__original", scope)  # that of a nursery is trio's own
     try:
         return bool(private(current_task(), *TASK) is private(inner, *TASK))
@@ -100,8 +87,6 @@ def is_innermost(scope: Any) -> bool:
 
 def innermost() -> Innermost:
     """What tells this task, and the scope that it is in, from all others."""
-    from trio.lowlevel import current_task
-
     task = current_task()
     try:
         return task, private(task, *TASK)
@@ -140,8 +125,6 @@ def is_told(outcome: Any, kind: type[BaseException]) -> bool:
     `sleep` has to end itself. And nothing is thrown into a task while it waits for the children of
     a nursery. It leaves that with their cancellation.
     """
-    from trio.lowlevel import current_task  # who runs on asyncio may not have it
-
     task = current_task()
     if any(status._scope.shield for status in open_in(task)):
         return False
@@ -167,9 +150,6 @@ class Unwinding:
     __slots__ = ("held", "opened")
 
     def __init__(self) -> None:
-        from trio import CancelScope
-        from trio.lowlevel import current_task
-
         task: Any = current_task()
         nurseries: dict[Any, Any] = {each.cancel_scope: each for each in task.child_nurseries}
         self.opened: list[tuple[Any, Any]] = [
@@ -178,7 +158,7 @@ class Unwinding:
         self.held: list[tuple[Any, Any]] = []
         for scope, nursery in nurseries.items():
             self.held.append((nursery, scope))
-            nursery.cancel_scope = CancelScope()
+            nursery.cancel_scope = trio.CancelScope()
 
     def goes_on(self) -> None:
         """The task is about to resume, and may leave scopes: let none of them catch.

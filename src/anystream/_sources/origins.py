@@ -172,7 +172,7 @@ class FromAsync(SyncDriver, SourceDefaults):
         super().__init__()
         self._within = owner
         self._checkpoint = owner.backend.checkpoint
-        self._iterator = aiter(iterable)
+        self._iterator: Any = aiter(iterable)
         self._aclose = method(self._iterator, "aclose")
         self._release: Close | None = None  # gives back what the iterator is of
         if self._aclose is None or self._iterator is not iterable:
@@ -272,7 +272,7 @@ class FromAsync(SyncDriver, SourceDefaults):
         self.stop()
         aclose, self._aclose = self._aclose, None
         if aclose is not None and not self.finished():
-            if inspect.isasyncgen(self._iterator):
+            if isinstance(self._iterator, ASYNC_GENERATOR):
                 release = partial(owner.release, scopes=True)
                 await close_row(self._iterator, release, self._given)
             else:
@@ -659,7 +659,7 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if type(source) is FunctionType:
         return lambda owner: Deferred(source, owner)
-    if isinstance(source, (AsyncIterator, Iterator)):
+    if type(source) is ASYNC_GENERATOR or isinstance(source, (AsyncIterator, Iterator)):
         return OneShot(source, as_source)
     if has_items(source) or queue_type(source) is not None:
         return lambda owner: as_source(source, owner)
