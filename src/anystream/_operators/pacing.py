@@ -27,6 +27,7 @@ class Paced(WaitingOperator):
         self.ahead = (burst - 1) * interval
         self.grain = grain
         self.full = 0.0
+        self.time = clock()
         self.item: Any = None  # the one that has to wait
         self.upstream: Iterator[Any] = EMPTY
 
@@ -35,8 +36,7 @@ class Paced(WaitingOperator):
         return self.passing(batch)
 
     def passing(self, items: Iterator[Any]) -> Iterator[Any]:
-        time = self._row.owner.backend.clock()  # `clock` would look for the backend
-        grain, interval, full = self.grain, self.interval, self.full
+        time, grain, interval, full = self.time, self.grain, self.interval, self.full
         early = self.ahead + grain
         for item in items:
             now = time()
@@ -63,8 +63,11 @@ class Timestamp(Operator):
 
     leaves_frame = False
 
+    def __init__(self) -> None:
+        self.time = clock()
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        time = clock()
+        time = self.time
         return ((time(), item) for item in batch)
 
 
@@ -72,10 +75,11 @@ class Elapsed(Operator):
     """Pairs of the seconds since the item before, or since the opening, and the item."""
 
     def __init__(self) -> None:
-        self.last = clock()()
+        self.time = clock()
+        self.last = self.time()
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
-        time = clock()
+        time = self.time
         for item in batch:
             last, self.last = self.last, time()
             yield self.last - last, item
