@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import trio
-from anyio import CancelScope, Event, create_task_group, fail_after
+from anyio import CancelScope, Event, create_task_group, current_time, fail_after
 from anyio.lowlevel import checkpoint
 from measure import Case, Work
 
@@ -37,6 +37,11 @@ async def hops(count: int, event: Callable[[], Any]) -> None:
         group.start_soon(turns, 1)
 
 
+async def asked(count: int, clock: Callable[[], float]) -> None:
+    for _ in range(count):
+        clock()
+
+
 async def entered(count: int, make: Callable[[], Any]) -> None:
     for _ in range(count):
         block = make()
@@ -46,6 +51,10 @@ async def entered(count: int, make: Callable[[], Any]) -> None:
         else:
             with block:
                 pass
+
+
+def asyncio_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def any_task() -> None:
@@ -77,11 +86,13 @@ def primitive(name: str, what: str, anys: Any, own: tuple[Any, Any], run: Any = 
     return Case(f"any-{name}", what, "primitives", 2_000, sides, quick=200, remark=remark)
 
 
+CLOCKS = asyncio_time, trio.current_time
 CHECKPOINTS = partial(asyncio.sleep, 0), trio.lowlevel.checkpoint
 SCOPES = partial(asyncio.timeout, None), trio.CancelScope
 TIMEOUTS = partial(asyncio.timeout, 1), partial(trio.fail_after, 1)
 CASES = [
     primitive("checkpoint", "a checkpoint", checkpoint, CHECKPOINTS),
+    primitive("clock", "the time of the event loop", current_time, CLOCKS, asked),
     primitive("scope", "a cancel scope", CancelScope, SCOPES, entered),
     primitive("timeout", "a timeout that is left", partial(fail_after, 1), TIMEOUTS, entered),
     primitive("event", "an event that wakes a task", Event, (asyncio.Event, trio.Event), hops),
