@@ -21,7 +21,7 @@ LACKING = {
 }
 NO_WHEEL = "_multiprocessing|httpx2_jsfetch|msgspec|orjson|pydantic_core|resource|uvloop"
 ABSENT = re.compile(
-    rf"No module named '(?:{NO_WHEEL})'"
+    rf"(?:No module named|Unsupported platform for standard library module) '(?:{NO_WHEEL})'"
     r"|module 'socket' has no attribute 'AF_UNIX'"
     r"|emscripten does not support processes"
     r"|build lacks multiprocessing"
