@@ -1,11 +1,9 @@
 """What the core takes from asyncio and from trio in the place of anyio's."""
 
 import asyncio
-import gc
 import sys
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import anyio
@@ -130,6 +128,24 @@ async def test_a_slot_may_be_answered_when_its_task_has_left() -> None:
     assert scope.cancelled_caught
 
 
+class Given:
+    done = False
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+
+    async def run(self) -> None:
+        try:
+            await self.function()
+        finally:
+            self.done = True
+
+
+def given(function: Callable[[], Any]) -> Any:
+    """All of a task that a group looks at."""
+    return Given(function)
+
+
 async def test_a_group_waits_for_its_tasks() -> None:
     ended: list[int] = []
 
@@ -141,8 +157,8 @@ async def test_a_group_waits_for_its_tasks() -> None:
         pass
     group = backend().new_group()
     async with group:
-        group.start_soon(task, name="a task")
-        group.start_soon(task, name="a task")
+        group.start(given(task), name="a task")
+        group.start(given(task), name="a task")
         assert backend().is_innermost(group.cancel_scope)
         with anyio.CancelScope():  # noqa: ASYNC100  # only to be there
             assert not backend().is_innermost(group.cancel_scope)
@@ -159,7 +175,7 @@ async def test_an_error_of_a_task_comes_out_of_its_group() -> None:
     group = backend().new_group()
     with pytest.raises(ExceptionGroup) as caught:
         async with group:
-            group.start_soon(fail, name="a task")
+            group.start(given(fail), name="a task")
     assert caught.group_contains(ZeroDivisionError)
 
 
@@ -174,7 +190,7 @@ async def test_a_group_that_is_cancelled_while_it_waits() -> None:
     with anyio.CancelScope() as scope:
         group = backend().new_group()
         async with group:
-            group.start_soon(task, name="a task")
+            group.start(given(task), name="a task")
             await anyio.sleep(1)
             scope.cancel()
     assert ended == [1]
@@ -221,22 +237,55 @@ async def test_a_task_factory_of_ones_own_makes_the_tasks(make: Make) -> None:
         assert (source.opened, source.open_runs) == (2, 0)
 
 
-def test_a_task_of_ones_own_that_is_cancelled_before_it_begins() -> None:
-    """Nothing is left that was never awaited."""
+@ON_ASYNCIO
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("of_its_own", [False, True], ids=["plain task", "task factory"])
+async def test_a_task_that_is_cancelled_before_it_begins_is_told_at_its_first_wait(
+    times: int, of_its_own: bool
+) -> None:
+    seen: list[str] = []
 
-    async def main() -> None:
-        before = asyncio.all_tasks()
-        with task_factory(asyncio.Task):
-            async with Stream([1]).buffer(0) as items:
-                (task,) = asyncio.all_tasks() - before
-                task.cancel()
-                await anext(items)
+    async def task() -> None:
+        seen.append("begun")
+        try:
+            await anyio.sleep(1)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
 
-    with pytest.raises(asyncio.CancelledError), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        asyncio.run(main())
-    gc.collect()
-    assert caught == []
+    def cancel_new() -> None:
+        for each in asyncio.all_tasks() - before:
+            each.cancel()
+
+    before = asyncio.all_tasks()
+    with task_factory(asyncio.Task) if of_its_own else nullcontext():
+        group = backend().new_group()
+        async with group:
+            group.start(given(task), name="a task")
+            cancel_new()
+            if times == 2:
+                asyncio.get_running_loop().call_soon(cancel_new)
+        backend().start_alone(task)
+        cancel_new()
+        await anyio.sleep(2)
+    assert seen == ["begun", "cancelled"] * 2
+
+
+@ON_ASYNCIO
+async def test_a_cancelled_task_that_waits_for_nothing_runs_once() -> None:
+    ran: list[int] = []
+
+    async def task() -> None:
+        ran.append(1)
+
+    before = asyncio.all_tasks()
+    group = backend().new_group()
+    async with group:
+        group.start(given(task), name="a task")
+        backend().start_alone(task)
+        for each in asyncio.all_tasks() - before:
+            each.cancel()
+        await anyio.sleep(1)
+    assert ran == [1, 1]
 
 
 @ON_ASYNCIO
@@ -275,7 +324,7 @@ async def test_a_group_whose_scope_is_cancelled_ends_there() -> None:
 
     group = backend().new_group()
     async with group:
-        group.start_soon(task, name="a task")
+        group.start(given(task), name="a task")
         await checkpoint()
         group.cancel_scope.cancel()
         await anyio.sleep(0.5)
@@ -304,7 +353,7 @@ async def test_a_group_waits_through_all_of_asyncios_own_cancellations() -> None
     async def wait() -> None:
         group = backend().new_group()
         async with group:
-            group.start_soon(task, name="a task")
+            group.start(given(task), name="a task")
 
     waiting = asyncio.ensure_future(wait())
     for _ in range(2):

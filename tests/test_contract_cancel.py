@@ -279,6 +279,32 @@ async def test_closing_ends_a_step_of_another_task(row: Row) -> None:
         assert source.open_runs == 0
 
 
+@ON_ASYNCIO
+@pytest.mark.parametrize("number", [0, 1, None], ids=["first", "second", "all"])
+@EACH_KIND
+@IN_TASKS
+async def test_a_task_that_is_cancelled_before_its_first_step(
+    row: Row, kind: str, number: int | None
+) -> None:
+    """By `Task.cancel()`; the reader hears that it was, or gets all if that one was not needed."""
+    source = TrackedSource(ITEMS, pause=1, cleanup=0.5)
+    before = asyncio.all_tasks()
+    got: list[Any] = []
+    async with row.over(Stream(getattr(source, kind))) as items:
+        new = sorted(asyncio.all_tasks() - before, key=asyncio.Task.get_name)
+        for task in new if number is None else new[number : number + 1]:
+            task.cancel()
+        try:
+            async for item in items:
+                got.append(item)
+        except StreamInterruptedError as error:
+            assert "was cancelled from outside" in str(error)  # noqa: PT017
+        else:
+            row.check(got, row.wanted(ITEMS), True)
+    assert source.open_runs == 0
+    assert asyncio.all_tasks() == before
+
+
 # -- context variables ----------------------------------------------------------------------
 
 setting: ContextVar[int] = ContextVar("setting", default=0)

@@ -10,6 +10,7 @@ done      the task is over
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextvars import Context
 from functools import partial
 from time import perf_counter
 from types import TracebackType
@@ -102,9 +103,7 @@ class TaskGroup(Protocol):
         /,
     ) -> bool | None: ...
 
-    def start_soon(
-        self, function: Callable[[], Coroutine[Any, Any, None]], /, *, name: str
-    ) -> object: ...
+    def start(self, task: "Startable", /, *, name: str) -> object: ...
 
 
 Innermost: TypeAlias = tuple[object, object]
@@ -124,7 +123,11 @@ class Backend(NamedTuple):
     new_scope: type[CancelScope]
     new_group: Callable[[], TaskGroup]
     start_alone: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
-    """Run a function in a task that nobody waits for, with the context of the caller."""
+    """Run a function in a task that nobody waits for, with the context of the caller.
+
+    On asyncio, one that is cancelled before its first step is told at its first wait instead, and
+    so is one of a group: others wait for what it does at its end.
+    """
     checkpoint: Callable[[], Awaitable[object]]
     checkpoint_if_cancelled: Callable[[], Awaitable[object]]
     new_alarm: Callable[[Callable[[], float], Callable[[], None]], Alarm]
@@ -324,6 +327,22 @@ class Task(Protocol):
 
     async def join(self) -> None:
         """Wait until it is done."""
+        ...
+
+
+class Startable(Task, Protocol):
+    """A task, as what starts it knows it."""
+
+    async def run(self) -> None:
+        """The whole life of the task; it raises nothing."""
+        ...
+
+    def context(self) -> Context:
+        """What it begins with a copy of."""
+        ...
+
+    def name(self) -> str:
+        """What it is called among the tasks of the event loop."""
         ...
 
 

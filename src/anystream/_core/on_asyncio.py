@@ -12,6 +12,7 @@ from asyncio import (
     get_running_loop,
 )
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from functools import partial
 from math import inf
 from operator import call
 from types import TracebackType, coroutine
@@ -21,7 +22,7 @@ from anyio import CancelScope
 from anyio._backends import _asyncio
 from anyio.lowlevel import checkpoint_if_cancelled as anyio_checkpoint
 
-from .contracts import Backend, Innermost, Slot, TaskGroup
+from .contracts import Backend, Innermost, Slot, Startable, TaskGroup
 
 
 def answer(waiter: Future[Any], value: object = None) -> None:
@@ -184,6 +185,14 @@ async def called_later(function: Callable[[], Coroutine[Any, Any, None]]) -> Non
     await function()
 
 
+async def cancelled(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """For a second task, as the first one was cancelled before it began: told at its first wait."""
+    task = current_task()
+    assert task is not None
+    task.cancel()
+    await function()
+
+
 class AsyncioTasks:
     """Tasks without the handle, scope and event that each has in a group of anyio's.
 
@@ -197,18 +206,21 @@ class AsyncioTasks:
         of_its_own = get_running_loop().get_task_factory() is not None
         self._begin: Callable[..., Any] = called_later if of_its_own else call
         self._host: Any = current_task()
-        self._running: set[Task[None]] = set()
+        self._running: dict[Task[None], Startable] = {}
         self._errors: list[BaseException] = []
         self._ended: Future[None] | None = None  # for which the block waits
 
     async def __aenter__(self) -> None:
         self.cancel_scope.__enter__()
 
-    def start_soon(
-        self, function: Callable[[], Coroutine[Any, Any, None]], /, *, name: str
+    def start(self, task: Startable, /, *, name: str) -> None:
+        self._start(task, task.run, name)
+
+    def _start(
+        self, of: Startable, function: Callable[[], Coroutine[Any, Any, None]], name: str
     ) -> None:
         task = get_running_loop().create_task(self._begin(function), name=name)
-        self._running.add(task)
+        self._running[task] = of
         task.add_done_callback(self._task_ended)
         if link is not None:  # pragma: no cover  # before CPython 3.14
             link(task, self._host)
@@ -216,14 +228,15 @@ class AsyncioTasks:
     def _task_ended(self, task: Task[None]) -> None:
         if unlink is not None:  # pragma: no cover  # as above
             unlink(task, self._host)
-        self._running.remove(task)
-        if not self._running and self._ended is not None:
-            answer(self._ended)
+        of = self._running.pop(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._errors.append(error)
-        if error is not None or task.cancelled():  # before its first step
             self.cancel_scope.cancel()
+        elif not of.done:  # it was cancelled before its first step
+            self._start(of, partial(cancelled, of.run), task.get_name())
+        if not self._running and self._ended is not None:
+            answer(self._ended)
 
     async def __aexit__(
         self,
@@ -267,9 +280,21 @@ ALONE: set[Task[None]] = set()
 
 
 def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    task = get_running_loop().create_task(function())
+    begun = False
+
+    async def begin() -> None:
+        nonlocal begun
+        begun = True
+        await function()
+
+    def ended(task: Task[None]) -> None:
+        ALONE.discard(task)
+        if not begun:
+            start_alone(partial(cancelled, function))
+
+    task = get_running_loop().create_task(begin())
     ALONE.add(task)
-    task.add_done_callback(ALONE.discard)
+    task.add_done_callback(ended)
 
 
 def ours() -> Backend:

@@ -22,7 +22,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from .contracts import Backend, Slot
+from .contracts import Backend, Slot, Startable
 from .interrupts import mark_by
 from .trio_scopes import has_entered_since, innermost, is_innermost, is_marked, is_shielded
 
@@ -140,10 +140,8 @@ class TrioTasks:
         self._nursery = await self._manager.__aenter__()
         self.cancel_scope = cast("CancelScope", self._nursery.cancel_scope)  # no other names
 
-    def start_soon(
-        self, function: Callable[[], Coroutine[Any, Any, None]], /, *, name: str
-    ) -> None:
-        self._nursery.start_soon(function, name=name)
+    def start(self, task: Startable, /, *, name: str) -> None:
+        self._nursery.start_soon(task.run, name=name)
 
     @enable_ki_protection
     async def __aexit__(

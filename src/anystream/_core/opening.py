@@ -36,6 +36,7 @@ from .contracts import (
     Openable,
     Owner,
     Source,
+    Startable,
     Task,
     depth_of,
     grace_of,
@@ -44,7 +45,7 @@ from .interrupts import protected
 from .observing import TrackedRun
 from .owner import TaskOwner
 from .statistics import Picture, RunStatistics, picture
-from .tasks import Startable, Tasks
+from .tasks import Tasks
 
 LATER: "dict[int, list[Opening]]" = {}
 """By task, what is closed, but has not left its scope, since something was entered after it."""

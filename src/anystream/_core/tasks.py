@@ -2,28 +2,11 @@
 
 from collections.abc import Sequence
 from contextvars import Context, copy_context
-from typing import Protocol
 
 from anyio import CancelScope
 
 from .backends import Home
-from .contracts import Backend, Task
-
-
-class Startable(Task, Protocol):
-    """A task, as what starts it knows it."""
-
-    async def run(self) -> None:
-        """The whole life of the task; it raises nothing."""
-        ...
-
-    def context(self) -> Context:
-        """What it begins with a copy of."""
-        ...
-
-    def name(self) -> str:
-        """What it is called among the tasks of the event loop."""
-        ...
+from .contracts import Backend, Startable
 
 
 class Tasks:
@@ -68,7 +51,7 @@ class Tasks:
     def start(self, task: Startable) -> None:
         name = task.name()  # which may fail, and then it was not started
         self._running.add(task)
-        task.context().run(self._group.start_soon, task.run, name=name)
+        task.context().run(self._group.start, task, name=name)
 
     def was_started(self, task: Startable) -> bool:
         """Whether it runs, and is not done."""
