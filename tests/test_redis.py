@@ -1,5 +1,6 @@
 """`anystream.redis` against a real server: the stream, its messages, and what becomes of them."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 import pytest
+from contract import ON_ASYNCIO
 from redis_server import NEEDED, RedisServer, pending, redis_server
 
 from anystream import (
@@ -22,6 +25,7 @@ from anystream import (
     Retry,
     Stream,
     StreamClosedError,
+    StreamInterruptedError,
     async_range,
     merge,
     redis,
@@ -691,6 +695,23 @@ async def test_a_server_that_goes_ends_a_sink() -> None:
             await target.aclose()
 
 
+@ON_ASYNCIO
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_sink_whose_task_is_cancelled_from_outside(orders: Group, begun: bool) -> None:
+    target = redis.sink(orders.name, url=orders.server.url)
+    before = asyncio.all_tasks()
+    await target.send({"n": 0})
+    if begun:
+        await anyio.sleep(0.1)
+    cancel_task("live", before)
+    with pytest.raises(StreamInterruptedError, match=r"^stream 'orders\d+' at .* cancelled from"):
+        for _ in range(1000):
+            await target.send({"n": 1})
+            await anyio.lowlevel.checkpoint()
+    with pytest.raises(StreamInterruptedError, match="cancelled from outside"):
+        await target.aclose()
+
+
 async def test_an_item_that_is_no_entry(orders: Group) -> None:
     url = orders.server.url
     with pytest.raises(TypeError, match="an item must be a mapping with at least one field, got 1"):
@@ -966,6 +987,30 @@ async def test_closing_does_not_wait_for_a_server_that_has_gone() -> None:
 
 
 # -- cancellation -------------------------------------------------------------------------------
+
+
+def cancel_task(function: str, before: set[Any]) -> None:
+    """That of a function of the library's."""
+    for task in asyncio.all_tasks() - before:
+        if task.get_coro().__qualname__.endswith(function) or task.get_name().endswith(function):
+            assert task.cancel()
+            return
+    raise AssertionError(f"no task of {function}")
+
+
+@ON_ASYNCIO
+@pytest.mark.parametrize("function", ["live", "read_on", "tell_on"])
+async def test_a_task_of_a_group_that_is_cancelled_from_outside(
+    orders: Group, function: str
+) -> None:
+    await orders.fill(1)
+    before = asyncio.all_tasks()
+    with anyio.fail_after(30), pytest.raises(StreamInterruptedError, match=r"group 'g' at .* canc"):
+        async with orders() as messages:
+            (await anext(messages)).ack()
+            cancel_task(function, before)
+            await anext(messages)
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_cancelled_step_loses_nothing(orders: Group) -> None:

@@ -12,7 +12,7 @@ from asyncio import (
     get_running_loop,
 )
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from functools import partial
+from functools import partial, wraps
 from math import inf
 from operator import call
 from types import TracebackType, coroutine
@@ -282,6 +282,7 @@ ALONE: set[Task[None]] = set()
 def start_alone(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
     begun = False
 
+    @wraps(function)  # for what shows tasks
     async def begin() -> None:
         nonlocal begun
         begun = True

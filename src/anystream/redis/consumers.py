@@ -24,7 +24,7 @@ from .._core.siblings import bare
 from .._operators.recover import in_except
 from .._retry import Backoff
 from .._stream import Stream
-from .errors import RedisConnectionError, refusal
+from .errors import RedisConnectionError, interrupted, refusal
 from .holdings import Holdings
 from .memberships import Membership
 from .messages import Message
@@ -135,6 +135,9 @@ class Consumer(SourceDefaults):
                     tasks.cancel_scope.cancel()
         except Exception as exc:
             self.failure = cast("Exception", bare(exc))
+        except self.backend.cancelled:
+            self.failure = interrupted(self.plan.place)
+            raise
         finally:
             self.done.set()
             self.holdings.news.ring()

@@ -2,7 +2,7 @@
 
 from .. import _labels as label
 from .._core.siblings import bare
-from .._errors import StreamError
+from .._errors import StreamError, StreamInterruptedError
 
 MOST = 2000
 """Characters of what the server says."""
@@ -67,6 +67,11 @@ def refusal(error: BaseException, place: StreamPlace) -> RedisRefusedError | Non
     """What is raised in the place of an error, if the server has refused a command."""
     found = named(error, place)
     return found if isinstance(found, RedisRefusedError) else None
+
+
+def interrupted(place: StreamPlace) -> StreamInterruptedError:
+    """What is raised in the place of a native cancellation of the task behind a stream."""
+    return StreamInterruptedError(f"{place}: its task was cancelled from outside")
 
 
 def client_error() -> type[Exception]:

@@ -1,12 +1,14 @@
 """One connection of a consumer: what is read by it, kept by it, and told by it."""
 
 import random
-from collections.abc import Sequence
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
 
-from .errors import is_of_a_group_that_is_there
+from .._core.backends import is_native
+from .errors import interrupted, is_of_a_group_that_is_there
 from .holdings import Holdings
 from .links import Link
 from .messages import Message, Raw
@@ -46,12 +48,21 @@ class Membership:
         holdings = self.holdings
         async with anyio.create_task_group() as tasks:
             for loop in (self.read_on, self.tell_on):
-                tasks.start_soon(loop)
+                tasks.start_soon(self.run, loop, name=loop.__qualname__)
             await holdings.stopping.wait()
             await self.end_reading()
             await holdings.closing.wait()
             tasks.cancel_scope.cancel()
         await self.leave()
+
+    async def run(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """In a task, whose native cancellation would end the loop alone, and tell nobody."""
+        try:
+            await loop()
+        except CancelledError as exc:
+            if is_native(exc):
+                raise interrupted(self.plan.place) from exc
+            raise
 
     async def join(self) -> None:
         """Be a consumer of the group, with what was pending for it before."""

@@ -11,7 +11,7 @@ from .. import _args as check
 from .._core.backends import backend
 from .._core.owner import until
 from .._core.siblings import bare
-from .errors import StreamPlace
+from .errors import StreamPlace, interrupted
 from .groups import URL, checked_length, checked_name
 from .links import Connect, Link, checked_server
 from .messages import Raw, flat
@@ -62,7 +62,7 @@ class Sink:
         else:
             fields = flat("the result of encode", self._encode(item))
         if self._writing is None:
-            self._writing = Writing(self._connect, self._command)
+            self._writing = Writing(self._connect, self._command, self._place)
         await self._writing.add(fields)
 
     async def aclose(self) -> None:
@@ -81,10 +81,11 @@ class Sink:
 class Writing:
     """The task of a sink, from its first entry on."""
 
-    def __init__(self, connect: Connect, command: list[Any]) -> None:
+    def __init__(self, connect: Connect, command: list[Any], place: StreamPlace) -> None:
         self.backend: Backend = backend()
         self.connect = connect
         self.command = command
+        self.place = place
         self.entries: deque[Raw] = deque()
         self.sent: int = 0  # and not confirmed
         self.changed: AsyncEvent = self.backend.new_event()  # something is to be sent, or the end
@@ -130,6 +131,9 @@ class Writing:
                         await self.flush(link)
         except Exception as exc:
             self.failure = bare(exc)
+        except self.backend.cancelled:
+            self.failure = interrupted(self.place)
+            raise
         finally:
             self.done.set()
             self.room.set()
