@@ -135,11 +135,12 @@ def test_a_traceback_shows_where_to_import_an_error_from(name: str) -> None:
         ),
         anystream.redis.RedisRefusedError("no", "orders", "billing"),
         anystream.net.RecordDataError("line", 3, "a file", "no UTF-8", 5),
+        anystream.testing.Deadlock(["a task waits", "another one waits"]),
     ],
     ids=lambda error: f"{type(error).__name__} {error}",
 )
 @pytest.mark.parametrize("form", [copy.copy, *range(pickle.HIGHEST_PROTOCOL + 1)])
-def test_an_error_can_cross_to_another_process(error: StreamError, form: Any) -> None:
+def test_an_error_can_cross_to_another_process(error: BaseException, form: Any) -> None:
     error.add_note("a note")
     again = form(error) if callable(form) else pickle.loads(pickle.dumps(error, form))
     assert type(again) is type(error)
@@ -147,10 +148,17 @@ def test_an_error_can_cross_to_another_process(error: StreamError, form: Any) ->
 
 
 @pytest.mark.parametrize(
-    "value", [Event("added", "1"), Header("Link"), PageNumber("p"), Retry(random=float)]
+    "value", [Event("added", "1"), Header("Link"), PageNumber("p"), Retry(), Retry(random=float)]
 )
 def test_a_value_can_cross_to_another_process(value: object) -> None:
-    assert pickle.loads(pickle.dumps(value)) == value
+    again = pickle.loads(pickle.dumps(value))
+    assert again == value
+    assert repr(again) == repr(value)
+
+
+def test_a_stream_cannot_cross_to_another_process() -> None:
+    with pytest.raises(TypeError, match=r"^Stream\(\[1\]\)\.map\(str\) cannot be pickled; make"):
+        pickle.dumps(Stream([1]).map(str))
 
 
 # -- what is told, and shown ----------------------------------------------------------------

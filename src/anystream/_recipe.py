@@ -5,7 +5,7 @@ A recipe is put together once and opened many times. Nothing here is opened or c
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
 
 from ._core.batches import Segment
 from ._core.contracts import (
@@ -228,6 +228,14 @@ class Recipe(Openable, AsyncIterable[Any]):
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return Run(self, bare=True)
+
+    def __deepcopy__(self, memo: object) -> "Recipe":
+        return self  # nothing changes it
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be pickled; make the stream in the process in which it is read"
+        )
 
     def __repr__(self) -> str:
         return shortened(str(self.text))

@@ -10,6 +10,14 @@ from . import _labels as label
 from ._core.siblings import add_notes
 
 
+def evenly() -> float:
+    """`random.random`, which would be pickled with the state of its generator.
+
+    So clients in other processes would all draw the same pauses.
+    """
+    return random.random()
+
+
 @dataclass(frozen=True, repr=False)
 class Retry:
     """When `Stream.retry` opens its source again.
@@ -60,7 +68,7 @@ class Retry:
     jitter: bool = True
     hook: Callable[[int, Exception, float], object] | None = None
     reset: bool = True
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = evenly
 
     def __post_init__(self) -> None:
         if self.times is not None:

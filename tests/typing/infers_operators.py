@@ -200,6 +200,7 @@ def recovery(ints: Stream[int]) -> None:
     assert_type(ints.retry(5), Stream[int])
     assert_type(ints.retry(Retry(None, on=(OSError, KeyError), hook=waits_for)), Stream[int])
     assert_type(ints.retry(Retry(on=lambda error: "later" in str(error))), Stream[int])
+    assert_type(Retry().random(), float)
     assert_type(ints.retry(resume=words), Stream[int | str])
     assert_type(ints.retry(2, resume=later_words), Stream[int | str])
     assert_type(ints.retry(2, resume=async_range), Stream[int])

@@ -66,6 +66,10 @@ class Deadlock(BaseException):
         hint = "(a test that waits for a socket, a process or an executor must be marked real_time)"
         super().__init__("\n  ".join([title, *lines[:SHOWN], *more, hint]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As `StreamError`: `BaseException` would call the class with the text.
+        return type(self).__new__, (type(self), *self.args), vars(self)
+
 
 def blocked_tasks() -> list[str]:
     """Say of each task of the current run where it waits, besides those of the runtime itself."""
