@@ -5,12 +5,14 @@ the steps of any task.
 """
 
 import itertools
+import types
 from typing import Any, cast
 
 import anyio
 import pytest
 import test_contract_cancel
 import test_interrupts
+from anyio.lowlevel import checkpoint
 from contract import (
     BACKENDS,
     BOUNDED,
@@ -269,6 +271,20 @@ async def test_errors_of_the_body_and_of_the_cleanup_come_together(row: Row) -> 
         async with row.over(Stream(source.iterator())) as items:
             await anext(items, None)
             raise KeyError("body")
+
+
+@CALLING
+async def test_a_coroutine_that_is_a_generator_is_awaited(row: Row) -> None:
+    def form(fn: Function) -> Function:
+        @types.coroutine
+        def call(*args: Any) -> Any:
+            yield from checkpoint().__await__()
+            return fn(*args)
+
+        return call
+
+    async with row.over(Stream(ITEMS), form) as items:
+        row.check([item async for item in items], row.wanted(ITEMS), True)
 
 
 @CALLING

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
+from types import coroutine
 from typing import Any
 
 import anyio
@@ -326,3 +327,16 @@ async def test_an_awaitable_whose_steps_are_a_plain_iterator() -> None:
         await hooked.collect()
     with pytest.raises(TypeError, match="got None"):
         await Stream(lambda: Steps()).collect()
+
+
+async def test_a_coroutine_that_is_a_generator_may_give_what_is_read() -> None:
+    @coroutine
+    def numbers(*_: object) -> Any:
+        yield from checkpoint().__await__()
+        return [1, 2]
+
+    assert await Stream(numbers).collect() == [1, 2]
+    assert await Stream([0]).flat_map(numbers).collect() == [1, 2]
+    assert await Stream([0]).flat_map(numbers, concurrency=2).collect() == [1, 2]
+    with pytest.raises(TypeError, match=r"^on must be a plain function, got <function "):
+        Retry(on=numbers)

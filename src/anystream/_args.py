@@ -16,12 +16,15 @@ def function(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a function, plain or async, got {value!r}")
 
 
+OF_COROUTINES = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
+
+
 def is_async(value: Any) -> bool:
     """Whether a call gives a coroutine or an async generator, as far as that can be told before."""
     while isinstance(value, partial):
         value = value.func
     return callable(value) and (
-        has_flag(value, inspect.CO_COROUTINE, inspect.iscoroutinefunction)
+        has_flag(value, OF_COROUTINES, inspect.iscoroutinefunction)
         or has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction)
     )
 
@@ -97,7 +100,10 @@ def called_function(name: str, value: Any, instead: str = "flat_map") -> None:
 
 
 def is_generator(value: Any) -> bool:
-    """Whether a call of it gives a plain generator."""
+    """Whether a call of it gives a plain generator, and not what `types.coroutine` makes of one."""
+    code: Any = getattr(value, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        return False
     return has_flag(value, inspect.CO_GENERATOR, inspect.isgeneratorfunction)
 
 

@@ -26,6 +26,8 @@ Expose: TypeAlias = Callable[[], None]
 STEPPED: Any = (types.CoroutineType, types.GeneratorType)
 """What is awaited by its own steps; `SyncDriver.awaited` gives the second kind."""
 
+GENERATOR: type = types.GeneratorType
+
 EMPTY: Iterator[Any] = iter(())
 
 
@@ -217,7 +219,10 @@ def stepper(iterator: AsyncIterator[Any]) -> Step:
 
 
 def is_awaitable(value: object) -> bool:
-    return hasattr(type(value), "__await__")
+    kind = type(value)
+    if kind is GENERATOR:
+        return inspect.isawaitable(value)  # if it is of a function that is a `types.coroutine`
+    return hasattr(kind, "__await__")
 
 
 async def resolved(value: Any, owner: Owner | None = None) -> Any:

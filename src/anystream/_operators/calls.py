@@ -107,10 +107,10 @@ class Call(WaitingOperator, SyncDriver):
         for item in batch:
             result = self.call(item)
             self.awaits = self.is_awaited(result)
-            self.refuse(result)
             if self.awaits:
                 yield from self.awaiting(chain((item,), batch), result)
             else:
+                self.refuse(result)
                 yield from self.emit(item, result)
                 yield from self.rest(batch) if self.done else self.plain(batch)
                 self.leaves_frame = not self.in_c  # from now on `plain` stands there alone
