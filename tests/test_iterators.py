@@ -2,8 +2,10 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
+import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
@@ -177,6 +179,46 @@ async def test_nor_is_one_that_another_stream_has_closed() -> None:
     assert await Stream(rest).take(2).collect() == [0, 1]
     with pytest.raises(StreamConsumedError, match="can be read only once, and has been opened"):
         await Stream(rest).collect()
+
+
+class Closable:
+    """An async iterator of numbers that is closed by whoever has read it."""
+
+    def __init__(self) -> None:
+        self.rest = iter(range(4))
+        self.closes = 0
+
+    def __aiter__(self) -> "Closable":
+        return self
+
+    async def __anext__(self) -> int:
+        await checkpoint()
+        return next(self.rest)
+
+    async def aclose(self) -> None:
+        self.closes += 1
+
+
+@pytest.mark.parametrize("name", ["zip", "merge", "chain", "method"])
+async def test_what_another_stream_reads_and_closes_is_not_opened(
+    name: str, tmp_path: Path
+) -> None:
+    closable = Closable()
+    sender, receiver = anyio.create_memory_object_stream[int](1)
+    file = await anyio.open_file(tmp_path / "lines", "w+")
+    for given in (closable, receiver, file):
+        with pytest.raises(StreamConsumedError, match="is read by another stream, which closes it"):
+            await JOINED[name](given).collect()
+    assert closable.closes == 1
+    assert receiver.statistics().open_receive_streams == 0
+    assert file.wrapped.closed
+    sender.close()
+
+
+async def test_what_is_closed_and_can_still_be_read_is_opened_by_another_stream() -> None:
+    closable = Closable()
+    assert await Stream(closable).take(2).collect() == [0, 1]
+    assert await Stream(closable).take(2).collect() == [2, 3]
 
 
 async def test_what_the_user_has_read_himself_is_no_error() -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain, count, repeat, starmap
 from types import AsyncGeneratorType, FunctionType, GeneratorType
 from typing import Any, TypeAlias, cast
-from weakref import ref
+from weakref import WeakValueDictionary, ref
 
 from .. import _args as check
 from .. import _labels as label
@@ -525,9 +525,11 @@ def has_items(value: object) -> bool:
 
 
 def is_of_anyio(value: object, *names: str) -> bool:
-    """Whether it is of one of these classes of `anyio.abc`, some of which take long to import."""
+    """Whether it is of one of these classes of anyio's, some of which take long to import."""
     kinds = type(value).__mro__
-    return any(kind.__module__ == "anyio.abc" and kind.__name__ in names for kind in kinds)
+    return any(
+        kind.__name__ in names and kind.__module__.partition(".")[0] == "anyio" for kind in kinds
+    )
 
 
 class Refused(SourceDefaults):
@@ -637,6 +639,22 @@ def consumed(value: object) -> StreamConsumedError:
     )
 
 
+readers: WeakValueDictionary[int, Source] = WeakValueDictionary()
+"""What reads and closes a value that is read only once, by what identifies the value."""
+
+
+def unless_read(value: object) -> None:
+    """Raise if another run reads `value`: the first of them to end would close it for both."""
+    reader = readers.get(id(value))
+    if reader is not None and reader.holds:
+        remedy = "make one stream of it, and share() that among several readers"
+        if hasattr(value, "clone"):
+            remedy = "give each stream a clone() of it, to share out its items"
+        raise StreamConsumedError(
+            f"{label.value(value)} is read by another stream, which closes it; {remedy}"
+        )
+
+
 class OneShot:
     """A source that can be read only once: the run that opens it owns it, started or not."""
 
@@ -646,11 +664,17 @@ class OneShot:
         self.taken = False
 
     def __call__(self, owner: Owner) -> Source:
+        value = self.value
         if self.taken:
-            raise consumed(self.value)
-        take_over(self.value)
+            raise consumed(value)
+        take_over(value)
+        known = type(value) is ASYNC_GENERATOR  # by `take_over`
+        if not known:
+            unless_read(value)
         self.taken = True
-        source = self.open_it(self.value, owner)
+        source = self.open_it(value, owner)
+        if not known and source.closes and not isinstance(value, Iterator):
+            readers[id(value)] = source
         owner.takes_over(source)
         return source
 
@@ -660,6 +684,8 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     if type(source) is FunctionType:
         return lambda owner: Deferred(source, owner)
     if type(source) is ASYNC_GENERATOR or isinstance(source, (AsyncIterator, Iterator)):
+        return OneShot(source, as_source)
+    if is_of_anyio(source, "AsyncFile"):
         return OneShot(source, as_source)
     if has_items(source) or queue_type(source) is not None:
         return lambda owner: as_source(source, owner)
