@@ -21,6 +21,7 @@ from anystream import (
     stream,
     stream_data,
 )
+from anystream._core import on_asyncio
 from anystream.net import lines
 
 
@@ -451,3 +452,26 @@ async def test_a_group_of_tasks_around_it_ends(way: Any) -> None:
 
     await until_late(rows().drain())
     assert anyio.current_time() == 0.1
+
+
+@ON_ASYNCIO
+@DELEGATES
+async def test_without_what_anyio_keeps_of_a_task_another_one_is_told_more_often(
+    way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By anyio, which ends its cleanup; all else ends as it does otherwise."""
+    monkeypatch.setattr(on_asyncio, "states", {})
+    rows = Delegating(way)
+    await until_late(Stream(rows).buffer(0).drain())
+    assert (rows.closed, anyio.current_time()) == (0, 0.1)
+
+
+@ON_ASYNCIO
+async def test_what_names_no_task_is_not_passed_on() -> None:
+    class Scope:
+        """One of an anyio that has other names."""
+
+    scope: Any = Scope()
+    assert not on_asyncio.is_passed_on(scope)
+    scope._host_task = object()
+    assert not on_asyncio.is_passed_on(scope)
