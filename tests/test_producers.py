@@ -342,6 +342,15 @@ def test_what_is_no_function_is_refused(fn: Any) -> None:
         producer()(fn)
 
 
+async def test_a_method_is_refused_but_for_one_of_an_object() -> None:
+    async def send(self: Any, sender: Sender[int]) -> None:
+        await sender.send(self)
+
+    with pytest.raises(TypeError, match=r"whose first one is self; call producer\(self\.send\) in"):
+        producer(send)
+    assert await producer(send.__get__(5))().collect() == [5]
+
+
 def test_an_async_generator_function_is_for_the_other_decorator() -> None:
     async def generate(sender: Sender[int]) -> Any:
         yield 1

@@ -122,6 +122,13 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
                 f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
                 " @stream is for async generator functions"
             )
+        first = next(iter(inspect.signature(fn).parameters), None)
+        name = getattr(fn, "__name__", "method")
+        if first in ("self", "cls"):
+            raise TypeError(
+                f"@producer needs a function whose first argument is a Sender, got {fn!r}, whose"
+                f" first one is {first}; call producer({first}.{name}) in another method"
+            )
 
         def make(text: label.Label, call: SendingFunction) -> Stream[Any]:
             def open_source(owner: Owner) -> Source:
