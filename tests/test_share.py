@@ -28,6 +28,7 @@ from anystream import (
     merge,
     race,
     stream,
+    ticker,
     zip,
 )
 from anystream._core.channel import OVERFLOWS
@@ -456,10 +457,12 @@ TOGETHER: dict[str, Ways] = {
     "zip in a zip": lambda true, false: zip(zip(true, async_range(99)), false),
     "zip in a task": lambda true, false: zip(true, false).buffer(0),
     "chain": lambda true, false: chain(false, true),
+    "with ticks": lambda true, false: chain(false.with_latest_from(ticker(0.1)), true),
+    "beside ticks": lambda true, false: chain(false.concurrently(ticker(0.1)), true),
 }
 
 
-@pytest.mark.parametrize("way", ["zip", "zip of buffers", "zip in a zip", "zip in a task", "chain"])
+@pytest.mark.parametrize("way", TOGETHER)
 async def test_parts_that_an_operator_reads_together_are_a_deadlock_too(way: str) -> None:
     with pytest.raises(StreamDeadlockError), anyio.fail_after(60):
         async with async_range(99).partition(lambda n: n < 50, 5) as (true, false):

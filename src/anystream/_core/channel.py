@@ -144,6 +144,9 @@ class Lane:
     part = ""
     """What its task does for the channel, if it brings no items."""
 
+    suffices = True
+    """Whether what comes by it, and by no other lane, may be what a reader waits for."""
+
     __slots__ = (
         "_items",
         "_low",

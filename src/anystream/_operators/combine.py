@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import _args as check
-from .._core.channel import Channel, Lane
+from .._core.channel import Channel, DropOldest, Lane
 from .._core.contracts import (
     MISSING,
     Backend,
@@ -255,6 +255,14 @@ class Sampled(Latest):
                 yield (item, *self.latest[1:])
 
 
+class Companion(DropOldest):
+    """A lane for the newest item, which waits for one of the first stream."""
+
+    __slots__ = ()
+
+    suffices = False
+
+
 def sampled(lead: Openable, others: Sequence[Openable]) -> Callable[[Owner], Source]:
     """The tagged items of `lead`, on demand, and the newest ones of the others at any time."""
 
@@ -266,7 +274,9 @@ def sampled(lead: Openable, others: Sequence[Openable]) -> Callable[[Owner], Sou
         for other in others:
             mover = Mover(owner)
             mover.read(other)
-            mover.fill(channel.lane(1, "drop_oldest"))
+            companion = Companion(channel, 1)
+            channel.add(companion)
+            mover.fill(companion)
         return channel
 
     return open_source

@@ -78,6 +78,7 @@ class Drain(NonBlocking):
     __slots__ = ()
 
     part = "background"
+    suffices = False
 
     def fill(self, batch: Iterator[Any]) -> bool:
         deque[Any](maxlen=0).extend(batch)

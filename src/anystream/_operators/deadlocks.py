@@ -34,8 +34,13 @@ def is_empty_for_ever(channel: Channel, waiting: Waiting) -> bool:
     """Whether a reader waits for what neither a task brings nor the clock."""
     if not channel.wanted or channel.looks_again():
         return False
-    tasks = [task for task in channel.tasks if not task.done]
+    tasks = [task for task in channel.tasks if not task.done and suffices(task)]
     return bool(tasks) and all(is_stuck(task, waiting) for task in tasks)
+
+
+def suffices(task: Task) -> bool:
+    """Whether what it brings may be what a reader of its channel waits for."""
+    return not isinstance(task, LaneProducer) or task.lane.suffices
 
 
 def who_reads(channel: Channel) -> Task | int | None:
