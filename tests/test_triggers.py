@@ -191,17 +191,22 @@ async def test_an_event_of_trio() -> None:
         assert await seconds().take_until(event).collect() == []
 
 
-@pytest.mark.parametrize("turn", range(4))
-async def test_of_an_event_that_is_set_already(turn: int) -> None:
-    """Nothing comes before it, so that the source is not even asked."""
+def that_is_set() -> anyio.Event:
     event = anyio.Event()
     event.set()
+    return event
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("make", [that_is_set, int], ids=["event", "time"])
+async def test_of_a_trigger_that_has_come_already(make: Callable[[], Any], turn: int) -> None:
+    """Nothing comes before it, so that the source is not even asked."""
     source = TrackedSource(range(3))
     for kind in (source.iterator, source.generator):
-        assert await Stream(kind).take_until(event).collect() == []
+        assert await Stream(kind).take_until(make()).collect() == []
         assert source.steps == 0
         assert source.open_runs == 0
-    assert await Stream(source.iterator).skip_until(event).collect() == [0, 1, 2]
+    assert await Stream(source.iterator).skip_until(make()).collect() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("turn", range(8))

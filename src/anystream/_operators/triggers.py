@@ -27,6 +27,10 @@ class Signal(SourceDefaults):
     def __init__(self, wait: Callable[[], Any]) -> None:
         self.wait = wait
 
+    def has_come(self) -> bool:
+        """Whether it is there already at the opening."""
+        return False
+
     async def batch(self) -> Iterator[Any] | None:
         await self.wait()
         return iter((None,))  # and nobody asks for more
@@ -38,6 +42,20 @@ class Raised(Signal):
     def __init__(self, event: Any) -> None:
         super().__init__(event.wait)
         self.event = event
+
+    def has_come(self) -> bool:
+        return bool(self.event.is_set())
+
+
+class Timed(Signal):
+    """The same for a time."""
+
+    def __init__(self, time: float) -> None:
+        super().__init__(lambda: sleep_until(time))
+        self.time = time
+
+    def has_come(self) -> bool:
+        return current_time() >= self.time
 
 
 class Awaited(Signal):
@@ -56,7 +74,7 @@ def signal(trigger: Any) -> Callable[[Owner], Source]:
     """Seconds since the opening, an event or an awaitable, as a source for each run."""
     if isinstance(trigger, (int, float)) and not isinstance(trigger, bool):
         seconds = check.seconds("trigger", trigger)
-        return lambda _: timer(current_time() + seconds)
+        return lambda _: Timed(current_time() + seconds)
     if hasattr(trigger, "is_set") and hasattr(trigger, "wait"):
         return lambda _: Raised(trigger)
     if is_awaitable(trigger):
@@ -64,10 +82,6 @@ def signal(trigger: Any) -> Callable[[Owner], Source]:
     raise TypeError(
         f"trigger must be a number of seconds, an event, an awaitable or a stream, got {trigger!r}"
     )
-
-
-def timer(time: float) -> Signal:
-    return Signal(lambda: sleep_until(time))
 
 
 class Triggered(Channel):
@@ -187,7 +201,7 @@ def triggered(
             mover = Mover(owner)
             mover.read(stream)
             mover.fill(items)
-            if isinstance(source, Raised) and source.event.is_set():
+            if isinstance(source, Signal) and source.has_come():
                 channel.heard(None)  # before anything is asked for
             return channel
 
