@@ -1,12 +1,16 @@
 """Operators that space their items or gather them, beyond the table of rows."""
 
 import itertools
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from odd import Byte
 from recovering import outcome
 from timed import INF, NAN, lasting, polled
 
@@ -182,6 +186,13 @@ async def test_by_number_and_weight(
         stream = Stream(given_items)
         batches = stream.batched(n, weight=lambda item: item, max_weight=most, **within)
         assert await batches.collect() == wanted
+
+
+@WITHIN
+@pytest.mark.parametrize("kind", [Byte, Decimal, Fraction])
+async def test_weights_of_any_kind_of_number(within: Any, kind: Callable[[int], Any]) -> None:
+    stream = Stream([60, 200, 20, 30, 50]).batched(weight=kind, max_weight=99.5, **within)
+    assert await stream.collect() == [(60,), (200,), (20, 30), (50,)]
 
 
 @WITHIN

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from typing import Any, Literal
 from unittest.mock import Mock
@@ -27,7 +28,7 @@ COUNTED = [
 
 
 @the(TIMED)
-def test_refuses_bad_seconds(row: ClockRow) -> None:
+def test_takes_seconds_and_refuses_bad_ones(row: ClockRow) -> None:
     seconds = row.seconds
     assert seconds is not None
     least = "at least 0" if seconds.zero else "more than 0"
@@ -37,6 +38,7 @@ def test_refuses_bad_seconds(row: ClockRow) -> None:
             seconds.call(async_range(3), value)
     if seconds.zero:
         seconds.call(async_range(3), 0)
+    seconds.call(async_range(3), Fraction(1, 2))
     if seconds.name != "trigger":  # which may be something else
         for value in ("1", True, [1], object(), 1j):
             with pytest.raises(TypeError, match=rf"^{seconds.name} must be a number of seconds, "):

@@ -6,6 +6,7 @@ import operator
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
+from numbers import Real
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -142,13 +143,19 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
 
 def amount(name: str, value: Any, least: int = 0, *, more: bool = False, unit: str = "") -> float:
     """`value` must be a finite number of at least `least`, or of `more` than that."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         kind = f"number of {unit}" if unit else "number"
         raise TypeError(f"{name} must be a {kind}, got {value!r}")
-    if not is_finite(value) or value < least or (more and value == least):
+    number = value if isinstance(value, (int, float)) else float(value)
+    if not is_finite(number) or number < least or (more and number == least):
         bound = f"{'more than' if more else 'at least'} {least} {unit}".rstrip()
         raise ValueError(f"{name} must be finite and {bound}, got {value!r}")
-    return value
+    return number
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a real number, also one of numpy's."""
+    return isinstance(value, (int, float, Real)) and not isinstance(value, bool)
 
 
 def is_finite(value: float) -> bool:

@@ -57,14 +57,16 @@ class Batch:
         return items
 
 
-def checked(weight: float) -> float:
+def checked(weight: Any) -> float:
+    """As a number of Python's: one of numpy's wraps round, and a Decimal cannot be added to it."""
     try:
         valid = weight >= 0
+        number = weight if isinstance(weight, (int, float)) else float(weight)
     except TypeError:
         raise TypeError(f"weight must return a number of at least 0, got {weight!r}") from None
     if not valid:  # nor is NaN
         raise ValueError(f"weight must return a number of at least 0, got {weight!r}")
-    return weight
+    return number
 
 
 class Batched(Operator):

@@ -72,7 +72,7 @@ class Awaited(Signal):
 
 def signal(trigger: Any) -> Callable[[Owner], Source]:
     """Seconds since the opening, an event or an awaitable, as a source for each run."""
-    if isinstance(trigger, (int, float)) and not isinstance(trigger, bool):
+    if check.is_number(trigger):
         seconds = check.seconds("trigger", trigger)
         return lambda _: Timed(current_time() + seconds)
     if hasattr(trigger, "is_set") and hasattr(trigger, "wait"):
