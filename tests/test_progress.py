@@ -492,7 +492,7 @@ finally:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((3,), TypeError, "description must be a str, got 3"),
+        ((3,), TypeError, "description must be a str or a function, got 3"),
         (("x", "3"), TypeError, "total must be a number, got '3'"),
         (("x", True), TypeError, "total must be a number, got True"),
         (("x", -1), ValueError, "total must be finite and at least 0, got -1"),

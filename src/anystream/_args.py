@@ -126,12 +126,15 @@ def unread(name: str, value: object, given: str, instead: str = "flat_map") -> T
     return TypeError(f"{name} gives {given}, whose items nobody would read{advice}, got {value!r}")
 
 
-def integer(name: str, value: Any, least: int | None = None) -> int:
-    """`value` must be an integer; a count is at least `least`, and no more than there can be."""
+def integer(name: str, value: Any, least: int | None = None, *, more: str = "") -> int:
+    """`value` must be an integer; a count is at least `least`, and no more than there can be.
+
+    `more` goes into the message, for what else it may be.
+    """
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+        raise TypeError(f"{name} must be {more}an integer, got {value!r}") from None
     if least is None:
         return number
     if number < least:
@@ -192,10 +195,10 @@ def items(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a stream, an async iterable or an iterable, got {value!r}")
 
 
-def text(name: str, value: Any) -> None:
-    """`value` must be a string."""
+def text(name: str, value: Any, more: str = "") -> None:
+    """`value` must be a string; `more` goes into the message, for what else it may be."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, got {value!r}")
+        raise TypeError(f"{name} must be a str{more}, got {value!r}")
 
 
 def flag(name: str, value: Any) -> None:
@@ -204,7 +207,8 @@ def flag(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
-def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """`value` must be one of `allowed`."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+def choice(name: str, value: object, allowed: tuple[str, ...], *, more: str = "") -> None:
+    """`value` must be one of `allowed`; `more` goes into the message, for what else it may be."""
+    if not isinstance(value, str) or value not in allowed:
+        words = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be one of {words}{more}, got {value!r}")

@@ -74,10 +74,10 @@ class Retry:
         if self.times is not None:
             check.integer("times", self.times, 0)
         on: Any = self.on
-        if isinstance(on, (type, tuple)):
-            exception_types("on", on)
-        else:
+        if callable(on) and not isinstance(on, type):
             check.called_plain("on", on)
+        else:
+            exception_types("on", on, ", or a plain function")
         check.seconds("first", self.first)
         check.seconds("cap", self.cap)
         check.amount("factor", self.factor, 1)
@@ -140,12 +140,15 @@ class Backoff:
         return least + (self.longest - least) * (policy.random() if policy.jitter else 1)
 
 
-def exception_types(name: str, value: Any) -> None:
-    """`value` must be a class of exceptions, or a tuple of them; cancellations are none."""
+def exception_types(name: str, value: Any, more: str = "") -> None:
+    """`value` must be a class of exceptions, or a tuple of them; cancellations are none.
+
+    `more` goes into the message, for what else it may be.
+    """
     kinds: Any = value
     for kind in kinds if isinstance(value, tuple) else (value,):
         if not isinstance(kind, type) or not issubclass(kind, Exception):
             raise TypeError(
-                f"{name} must be a class derived from Exception, or a tuple of such classes,"
-                f" got {value!r}"
+                f"{name} must be a class derived from Exception, or a tuple of such"
+                f" classes{more}, got {value!r}"
             )

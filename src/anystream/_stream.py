@@ -195,7 +195,7 @@ def handler_of(on_error: Any) -> Callable[[Exception, Any], Any]:
         check.result_function("on_error", on_error, "")
         handler: Callable[[Exception, Any], Any] = on_error
         return handler
-    check.choice("on_error", on_error, ("raise", "skip"))
+    check.choice("on_error", on_error, ("raise", "skip"), more=", or a function")
     return transform.skipped
 
 
@@ -732,7 +732,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         if callable(description):
             check.called_plain("description", description)
         elif description is not None:
-            check.text("description", description)
+            check.text("description", description, " or a function")
         if total is not None:
             check.amount("total", total)
         progress.shown()  # or says what is missing
@@ -2055,7 +2055,7 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         ['1a', '1b', '3c']
         """
         if not isinstance(policy, Retry):
-            policy = Retry(times=check.integer("policy", policy, 0))
+            policy = Retry(times=check.integer("policy", policy, 0, more="a Retry or "))
         if resume is not None:
             check.function("resume", resume)
         way = layouts.REPEATED if resume is None else layouts.RESUMED
