@@ -446,7 +446,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"headers": {"a": 1}}, "headers must be a mapping of str to str"),
     ({"headers": "a: b"}, "headers must be a mapping of str to str"),
     ({"params": [("a", 1)]}, "params must be a mapping of names to values"),
-    ({"into": 5}, "into must be a function"),
+    ({"into": 5}, "into must be a plain function of an item, got 5"),
     ({"loads": 5}, "loads must be a plain function from bytes to a value, got 5"),
     ({"loads": later}, "loads must be a plain function from bytes to a value, got <function"),
     ({"into": int, "texts": True}, "texts=True gives the texts as they are, so into must not"),

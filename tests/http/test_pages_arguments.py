@@ -1,5 +1,6 @@
 """Bad arguments of `fetch_all_pages` and of its schemes are errors of the call."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -8,12 +9,22 @@ import pytest
 from anystream.http import Cursor, LinkHeader, NextURL, Offset, PageNumber, fetch_all_pages
 
 
+async def later(given: Any) -> Any: ...
+
+
+def several(given: Any) -> Iterator[Any]:
+    yield given
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "problem"),
     [
         ({"next": "next"}, TypeError, "next must be a scheme such as .* got 'next'"),
         ({"next": LinkHeader}, TypeError, "next must be a scheme such as"),
-        ({"items": 7}, TypeError, "items must be a function, plain or async, got 7"),
+        ({"items": 7}, TypeError, "items must be a plain function of the body, or a path in it"),
+        ({"items": later}, TypeError, "items must be a plain function of the body, or a path in"),
+        ({"into": later}, TypeError, "into must be a plain function of an item, got <"),
+        ({"into": several}, TypeError, "into must not be a generator function, got <"),
         ({"method": "GET /"}, ValueError, "method must be an HTTP method .* got 'GET /'"),
         (
             {"page_size": 10},
@@ -33,20 +44,39 @@ from anystream.http import Cursor, LinkHeader, NextURL, Offset, PageNumber, fetc
         ),
         ({"concurrency": 2, "next": NextURL()}, ValueError, r"and next=NextURL\(\)"),
         ({"rate": 0}, ValueError, "rate must be finite and more than 0, got 0"),
-        ({"dedupe": 7}, TypeError, "dedupe must be a function"),
+        ({"dedupe": 7}, TypeError, "dedupe must be a plain function of an item, or a path in it"),
+        ({"dedupe": later}, TypeError, "dedupe must be a plain function of an item, or a path in"),
         ({"on_page": 7}, TypeError, "on_page must be a function"),
+        ({"on_page": several}, TypeError, "on_page gives generators, whose items nobody would"),
+        ({"loads": several}, TypeError, "loads must not be a generator function"),
+        ({"ordered": None}, TypeError, "ordered must be True or False, got None"),
+        ({"same_origin": "http://t"}, TypeError, "same_origin must be True or False, got 'http"),
+        ({"texts": 1}, TypeError, "texts must be True or False, got 1"),
+        ({"retry_methods": None}, TypeError, "retry_methods must be a collection of methods"),
         ({"retry": 3}, TypeError, "retry must be a Retry or None, got 3"),
         ({"max_retry_after": -1}, ValueError, "max_retry_after must be finite and at least 0"),
         ({"allow_origins": ["t"]}, ValueError, "allow_origins must hold origins .* got 't'"),
         ({"allow_origins": ["http://t/x"]}, ValueError, "allow_origins must hold origins"),
         ({"allow_origins": ["http://t:x"]}, ValueError, "allow_origins must hold origins"),
         ({"allow_origins": "http://t"}, TypeError, "allow_origins must be a collection of origins"),
+        ({"allow_origins": None}, TypeError, "allow_origins must be a collection of origins"),
+        ({"allow_origins": [1]}, TypeError, "allow_origins must be a collection of origins"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], kind: type[Exception], problem: str) -> None:
     client: Any = httpx.AsyncClient  # the interface is all that is looked at
     with pytest.raises(kind, match=problem):
         fetch_all_pages("http://t/", client=client, **options)
+
+
+@pytest.mark.parametrize("name", ["total", "total_pages"])
+def test_a_place_in_a_page_is_found_by_a_plain_function(name: str) -> None:
+    options: dict[str, Any] = {name: later}
+    with pytest.raises(TypeError, match=f"^{name} must be a plain function of the page, got <"):
+        PageNumber(**options)
+    wrong: Any = several
+    with pytest.raises(TypeError, match=r"^more must not be a generator function, got <"):
+        NextURL(more=wrong)
 
 
 @pytest.mark.parametrize("options", [{}, {"param": "a", "body": "b"}])

@@ -27,7 +27,7 @@ Loads = Callable[[bytes], Any]
 
 def checked_loads(value: Any) -> Loads | None:
     if value is not None:
-        check.plain("loads", value, " from bytes to a value")
+        check.called_plain("loads", value, " from bytes to a value")
     found: Loads | None = value
     return found
 

@@ -1,6 +1,7 @@
 """URLs: their origins, and how they may be shown."""
 
 import re
+from collections.abc import Collection
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -40,9 +41,16 @@ def origin(url: URL) -> Origin:
 
 
 def checked_origins(allow_origins: Any) -> frozenset[Origin]:
-    if isinstance(allow_origins, str):
+    if not are_texts(allow_origins):
         raise TypeError(f"allow_origins must be a collection of origins, got {allow_origins!r}")
     return frozenset(map(checked_origin, allow_origins))
+
+
+def are_texts(value: Any) -> bool:
+    """Whether it is a collection of texts, and not a text itself."""
+    given: Any = value
+    is_one = isinstance(value, str) or not isinstance(value, Collection)
+    return not is_one and all(isinstance(each, str) for each in given)
 
 
 def checked_origin(value: str) -> Origin:

@@ -28,7 +28,7 @@ from .._clients import (
     pairs_of,
     place,
 )
-from .._urls import checked_origins, safe
+from .._urls import are_texts, checked_origins, safe
 from .known import Known, restored
 from .page import Asked, Page, Step, lookup
 from .reading import Finder, checked_finder
@@ -285,6 +285,8 @@ def fetch_all_pages(
     check_client(client)
     check_headers(headers)
     check_url(base_url)
+    for name, flag in (("ordered", ordered), ("same_origin", same_origin), ("texts", texts)):
+        check.flag(name, flag)
     maker = checked_into(into, loads, texts)
     given = checked_mapping("params", params)
     every: Step = {} if page_size is None or scheme is None else scheme.sized(page_size)
@@ -332,7 +334,7 @@ def fetch_all_pages(
     if key is not None or limit is not None:
         pages = pages.also(lambda _: Trim(key, limit))
     if on_page is not None:
-        check.function("on_page", on_page)
+        check.called_function("on_page", on_page, "")
         pages = pages.also(lambda _: Tap(on_page))
     return PageStream(Stream[Any](pages), reading.begin, ordered or tasks == 1, maker)
 
@@ -382,7 +384,7 @@ def digest(ask: Ask, scheme: Scheme | None, items: Finder) -> str:
 
 
 def checked_methods(methods: Any) -> frozenset[str]:
-    if isinstance(methods, str) or not all(isinstance(each, str) for each in methods):
+    if not are_texts(methods):
         raise TypeError(
             "retry_methods must be a collection of methods such as ('GET', 'POST'),"
             f" got {methods!r}"
@@ -414,7 +416,7 @@ def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | N
         raise ValueError(f"texts=True gives the texts as they are, so {name} must not be given")
     checked_loads(loads)
     if into is not None:
-        check.function("into", into)
+        check.called_plain("into", into, " of an item")
     made: Callable[[Any], Any] | None = getattr(into, "model_validate", into)
     return made
 
@@ -422,7 +424,7 @@ def checked_into(into: Any, loads: Any, texts: bool) -> Callable[[Any], Any] | N
 def checked_key(dedupe: Any) -> Callable[[Any], Any]:
     if isinstance(dedupe, str):
         return partial(key_at, dedupe)
-    check.function("dedupe", dedupe)
+    check.called_plain("dedupe", dedupe, " of an item, or a path in it")
     found: Callable[[Any], Any] = dedupe
     return found
 

@@ -414,6 +414,6 @@ def is_plain(target: str, url: Any) -> bool:
 
 def checked_finder(value: Any) -> Finder:
     if value is not None and not isinstance(value, str):
-        check.function("items", value)
+        check.called_plain("items", value, " of the body, or a path in it")
     found: Finder = value
     return found

@@ -750,7 +750,10 @@ def check_statuses(statuses: Any) -> None:
 
 def place_or_none(scheme: Scheme, name: str) -> None:
     value = getattr(scheme, name, None)
-    if value is not None and not isinstance(value, str | Header) and not callable(value):
+    if value is None or isinstance(value, str | Header):
+        return
+    if not callable(value):
         raise TypeError(
             f"{name} must be a path in the body, a Header or a function of the page, got {value!r}"
         )
+    check.called_plain(name, value, " of the page")
