@@ -1,8 +1,9 @@
 """`anystream.asgi` against the protocol: all that a server does, without sockets."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -269,6 +270,10 @@ async def test_events() -> None:
     assert client.parts == ['data: {"a":1}\n\n']
 
 
+def one_by_one(given: Any) -> Iterator[Any]:
+    yield given
+
+
 async def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match=r"^heartbeat must be"):
         EventResponse([], heartbeat=0)
@@ -279,9 +284,25 @@ async def test_arguments_are_checked() -> None:
             kind([], dumps=anyio.sleep)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^on_error must be"):
         EventResponse([], on_error=1)  # type: ignore[arg-type]
+    for content in (lambda: [1], lambda a, b: [], partial(one_by_one, 1)):
+        with pytest.raises(TypeError, match=r"^content must be a function of one argument, the La"):
+            EventResponse(content)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^on_error gives generators, whose items nobody would"):
+        EventResponse([], on_error=one_by_one)
+    with pytest.raises(TypeError, match=r"^dumps must not be a generator function, got <"):
+        JSONLinesResponse([], dumps=one_by_one)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     for kind in (StreamResponse, JSONLinesResponse, EventResponse):
         with pytest.raises(TypeError):
             kind(1)  # type: ignore[arg-type]
+        for headers in (1, ["a: b"], {"a": 1}, {1: "b"}):
+            with pytest.raises(TypeError, match=r"^headers must be a mapping of str to str, got a"):
+                kind([], headers=headers)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^status_code must be an integer, got '404'$"):
+            kind([], "404")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"^status_code must be at least 100, got 0$"):
+            kind([], 0)
+        with pytest.raises(TypeError, match=r"^media_type must be a str, got b'text/plain'$"):
+            kind([], media_type=b"text/plain")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])

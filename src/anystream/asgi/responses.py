@@ -1,8 +1,8 @@
 """The responses. Where Starlette is installed they are responses of its kind as well."""
 
+import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import _args as check
@@ -39,7 +39,8 @@ class StreamResponse(Base):
     response; the end is sent when the stream has closed. HEAD gets the headers alone, and opens
     nothing.
 
-    Raises `TypeError` if `content` is none of these. A call raises `ValueError` for another scope
+    Raises `TypeError` if `content` is none of these, or another argument of another type, and
+    `ValueError` if `status_code` is less than 100. A call raises `ValueError` for another scope
     than that of an HTTP request.
 
     >>> import httpx
@@ -73,11 +74,12 @@ class StreamResponse(Base):
         background: "BackgroundTask | None",
     ) -> None:
         self._source: Stream[Any] = Stream(content)
-        self.status_code: int = status_code
+        self.status_code: int = check.integer("status_code", status_code, 100)
         if media_type is not None:
+            check.text("media_type", media_type)
             self.media_type = media_type
         self.background: BackgroundTask | None = background
-        self.raw_headers: list[tuple[bytes, bytes]] = raw(headers or {}, self._own_headers())
+        self.raw_headers: list[tuple[bytes, bytes]] = raw(headers, self._own_headers())
 
     def _own_headers(self) -> dict[str, str]:
         """Those that are sent unless others of their names are given."""
@@ -148,7 +150,7 @@ class JSONLinesResponse(StreamResponse):
         *,
         dumps: Callable[[Any], str | bytes] = compact,
     ) -> None:
-        check.plain("dumps", dumps)
+        check.called_plain("dumps", dumps)
         self._dumps: Dumps = dumps
         self._prepare(content, status_code, headers, media_type, background)
 
@@ -180,7 +182,8 @@ class EventResponse(StreamResponse):
     item, or nothing if that is None, and then the error is raised. The default is an event of the
     type `error` that tells nothing else. All else is as with `StreamResponse`.
 
-    Raises `ValueError` if `heartbeat` is not positive.
+    Raises `ValueError` if `heartbeat` is not positive, and `TypeError` if `content` is a function
+    that does not take the one argument.
 
     >>> import httpx
     >>> from anystream.asgi import EventResponse
@@ -206,8 +209,8 @@ class EventResponse(StreamResponse):
         dumps: Callable[[Any], str | bytes] = compact,
         on_error: Callable[[Exception], object] = internal,
     ) -> None:
-        check.plain("dumps", dumps)
-        check.function("on_error", on_error)
+        check.called_plain("dumps", dumps)
+        check.called_function("on_error", on_error, "")
         if heartbeat is not None:
             check.seconds("heartbeat", heartbeat, zero=False)
         self._dumps: Dumps = dumps
@@ -228,7 +231,7 @@ class EventResponse(StreamResponse):
         source = self._source
         if self._make is not None:
             made = self._make(last_event_id(scope))
-            source = made_of(await made if isawaitable(made) else made)
+            source = made_of(await made if inspect.isawaitable(made) else made)
         events = source.map(self._encode)
         return events if self._heartbeat is None else events.heartbeat(self._heartbeat, PING)
 
@@ -237,7 +240,7 @@ class EventResponse(StreamResponse):
 
     async def _last_words(self, error: Exception) -> bytes:
         event = self._on_error(error)
-        if isawaitable(event):
+        if inspect.isawaitable(event):
             event = await event
         return b"" if event is None else self._encode(event)
 
@@ -245,8 +248,23 @@ class EventResponse(StreamResponse):
 def maker(content: Any) -> Callable[[str], Any] | None:
     """The function that makes the stream, if this is no stream."""
     if callable(content) and not isinstance(content, (AsyncIterable, Iterable)):
+        check_takes_id(content)
         return cast("Callable[[str], Any]", content)
     return None
+
+
+def check_takes_id(content: Any) -> None:
+    """A function of a stream for `Stream` takes no argument, and one of a response this one."""
+    try:
+        signature = inspect.signature(content)
+    except ValueError:  # of some that are written in C
+        return
+    try:
+        signature.bind("")
+    except TypeError:
+        raise TypeError(
+            f"content must be a function of one argument, the Last-Event-ID, got {content!r}"
+        ) from None
 
 
 def made_of(given: Any) -> Stream[Any]:
@@ -260,10 +278,21 @@ async def nothing() -> Stream[bytes]:
     return Stream[bytes](())
 
 
-def raw(given: Mapping[str, str], own: dict[str, str]) -> list[tuple[bytes, bytes]]:
+def raw(given: Mapping[str, str] | None, own: dict[str, str]) -> list[tuple[bytes, bytes]]:
     """The headers as ASGI has them."""
-    headers = own | {name.lower(): value for name, value in given.items()}
+    check_headers(given)
+    headers = own | {name.lower(): value for name, value in (given or {}).items()}
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def check_headers(headers: Any) -> None:
+    """`headers` must be names and values; what these are is not shown, as it may be a secret."""
+    given: Any = {} if headers is None else headers
+    if not isinstance(headers, Mapping | None) or not all(
+        isinstance(text, str) for pair in given.items() for text in pair
+    ):
+        kind: str = given.__class__.__name__
+        raise TypeError(f"headers must be a mapping of str to str, got a {kind} that is none")
 
 
 def last_event_id(scope: Scope) -> str:
