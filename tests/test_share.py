@@ -1248,6 +1248,41 @@ async def test_a_reader_that_is_dropped_is_noticed() -> None:
                 break
 
 
+async def leave_early(stream: Stream[Any]) -> None:
+    """By a bare loop, which nothing tells of the `break`."""
+    with pytest.warns(ResourceWarning, match="was dropped before it was closed"):
+        async for _ in stream:
+            break
+        gc.collect()
+
+
+async def test_a_reader_that_is_dropped_holds_up_no_other() -> None:
+    source = TrackedSource(range(99))
+    async with Stream(source.generator).share(1) as shared, shared as items:
+        assert await anext(items) == 0
+        await leave_early(shared)
+        assert await items.collect() == [*range(1, 99)]
+    async with Stream(source.generator).partition(odd, 1) as (odds, evens):
+        await leave_early(odds)
+        assert await evens.collect() == [*range(0, 99, 2)]
+    async with Stream(source.generator).group_by(third, 1) as groups:
+        async for _, group in groups:
+            await leave_early(group)
+            del group
+    assert source.open_runs == 0
+
+
+async def test_the_source_goes_with_the_last_reader_although_that_is_dropped() -> None:
+    source = TrackedSource(range(9), cleanup=0.5)
+    async with Stream(source.generator).share(1) as shared:
+        for _ in range(2):
+            await leave_early(shared)
+            await anyio.sleep(1)
+            assert source.open_runs == 0
+        assert await shared.count() == 9
+    assert source.opened == source.closes_finished == 3
+
+
 async def test_nothing_is_read_from_the_owner_itself() -> None:
     owner = async_range(9).share()
     async with owner as shared:

@@ -1,5 +1,6 @@
 """Callbacks as streams."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -450,6 +451,31 @@ async def test_a_registration_that_is_dropped_warns() -> None:
     with pytest.warns(ResourceWarning, match=r"from_callback\(one, buffer=1\) was dropped"):
         await read()
     assert api.ended == 1
+
+
+@pytest.mark.real_time
+async def test_a_thread_that_waits_for_room_is_let_go_by_a_run_that_is_dropped() -> None:
+    answers: list[bool] = []
+    full = threading.Event()
+
+    def register(push: Push[int]) -> None:
+        def produce() -> None:
+            for n in range(4):
+                if n == 2:
+                    full.set()
+                answers.append(push(n))
+
+        thread.append(threading.Thread(target=produce))
+        thread[0].start()
+
+    thread: list[threading.Thread] = []
+    async for n in from_callback(register, buffer=1, overflow="wait"):
+        assert n == 0
+        await anyio.to_thread.run_sync(full.wait)
+        break
+    gc.collect()
+    await anyio.to_thread.run_sync(thread[0].join)
+    assert answers == [True, True, False, False]
 
 
 async def test_bad_arguments_of_from_callback() -> None:

@@ -204,10 +204,14 @@ class Callbacks(Channel):
             if clock() > due:
                 return
 
-    async def close(self, owner: Owner) -> None:
+    def abandon(self) -> None:
+        """Let go of the threads that wait for room."""
         with self.changed:
             self.over = True
             self.changed.notify_all()
+
+    async def close(self, owner: Owner) -> None:
+        self.abandon()
         self.cut()
         self.stop()
         hook, self.hook = self.hook, None

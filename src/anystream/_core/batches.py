@@ -215,6 +215,9 @@ class Segment:
         self._heads = [head for head in self._heads if head >= place]
         self._complete = True
 
+    def abandon(self) -> None:
+        self.let_go()
+
     def let_go(self) -> tuple[Operator, ...]:
         """Drop the operators, which refer to this in turn, and return them."""
         operators, self._operators, self._waiting = self._operators, (), None

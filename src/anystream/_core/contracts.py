@@ -227,6 +227,10 @@ class Source(Protocol):
         """
         ...
 
+    def abandon(self) -> None:
+        """Nobody will read or close it; said in any thread, and in the middle of anything."""
+        ...
+
     def close(self, owner: "Owner") -> Awaitable[None]:
         """Give everything back through `owner.release`; again is fine."""
         ...
@@ -271,6 +275,9 @@ class SourceDefaults:
 
     def read_whole(self, *, kept: bool) -> None:
         """It makes no difference."""
+
+    def abandon(self) -> None:
+        """Nobody else waits for it."""
 
     def close(self, owner: "Owner") -> Awaitable[None]:
         """There is nothing to give back."""

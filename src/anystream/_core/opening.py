@@ -453,13 +453,12 @@ class Opening(TaskOwner):
         sources = [*([] if self._segment is None else [self._segment]), *self._lost, *self._owned]
         return any(source.holds for source in sources)
 
-    def let_go(self) -> None:
+    def abandon(self) -> None:
         """Nobody can read this: drop its operators at once, and not with the garbage."""
         sources = [] if self._segment is None or self._tasks is not None else [self._segment]
         for source in sources:  # which grows
             sources += source.reads()
-            if isinstance(source, Segment):
-                source.let_go()
+            source.abandon()
 
     @property
     def busy(self) -> bool:

@@ -367,4 +367,4 @@ class Reader:
                     stacklevel=3,
                 )
         finally:
-            opening.let_go()
+            opening.abandon()

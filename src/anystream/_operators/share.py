@@ -93,6 +93,9 @@ class Subscription(Channel):
             self.replay = None
         return await super().batch()
 
+    def abandon(self) -> None:
+        self.distributor.loop.soon(partial(self.distributor.forget, self))
+
     async def close(self, owner: Owner) -> None:
         if not self.closed:
             await super().close(owner)
@@ -111,6 +114,7 @@ class Distributor(ABC):
         self.dealer = Dealer(owner, self)
         self.source, self.behind = owner.open_later(lambda: self.dealer.open_part(stream))
         self.subscriptions: dict[Subscription, Any] = {}  # in their order, with their keys
+        self.loop = Loop()
         self.started = False
         self.before: set[int] = owner.backend.parentless()  # those that are there at the opening
         self.over = False
@@ -152,9 +156,20 @@ class Distributor(ABC):
 
     async def left(self, subscription: Subscription, owner: Owner) -> None:
         """The reader of a subscription has left; the source stops with the last one."""
-        del self.subscriptions[subscription]
+        self.remove(subscription)
         if self.started and not self.subscriptions:
             await owner.stop([self.dealer])
+
+    def forget(self, subscription: Subscription) -> None:
+        """The same for one that is not closed, since its bare loop has left it."""
+        if not (subscription.closed or self.owner.over):
+            subscription.stop()
+            self.remove(subscription)
+            if self.started and not self.subscriptions:
+                self.dealer.interrupt()
+
+    def remove(self, subscription: Subscription) -> None:
+        del self.subscriptions[subscription]
 
     async def deal_all(self) -> None:
         while await self.demand():
@@ -486,7 +501,6 @@ class Groups(Sorter):
         self.outer = Subscription(self, size, "wait")
         self.subscriptions[self.outer] = None
         self.groups: dict[Any, Subscription | None] = {}
-        self.loop = Loop()
 
     def opened(self) -> Source:
         return self.outer.opened()
@@ -510,7 +524,10 @@ class Groups(Sorter):
         if subscription is self.outer:
             await self.close(owner)
         else:
-            del self.groups[self.subscriptions.pop(subscription)]
+            self.remove(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        del self.groups[self.subscriptions.pop(subscription)]
 
     def drop(self, group: Subscription) -> None:
         """Nobody can open this one any more; said in any thread, and in the middle of anything."""
