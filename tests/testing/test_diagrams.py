@@ -106,8 +106,8 @@ def test_a_source_knows_of_no_leaving(diagram: str, place: int) -> None:
     assert str(error.value).endswith(f"\n  {diagram}\n  {' ' * place}^")
 
 
-@pytest.mark.parametrize("symbol", ["", "ab", "-", "|", "#", "!", "(", ")", " ", "\n"])
-async def test_a_symbol_is_one_printable_character(symbol: str) -> None:
+@pytest.mark.parametrize("symbol", ["", "ab", "-", "|", "#", "!", "(", ")", " ", "\n", 1, None])
+async def test_a_symbol_is_one_printable_character(symbol: Any) -> None:
     rule = "each symbol in values must be one printable character, and none of - ( ) | # !"
     fault = f"{rule}, got {symbol!r}"
     with pytest.raises(ValueError, match=re.escape(fault)):

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from anystream import Stream
-from anystream.testing import TrackedSource, cancel_everywhere, check_operator
+from anystream.testing import Cut, TrackedSource, cancel_everywhere, check_operator
 from anystream.testing.tasks import in_trio
 
 outcomes = Counter[str]()
@@ -232,6 +232,23 @@ def test_backends_are_several() -> None:
     for check in checks:
         with pytest.raises(TypeError, match=r"several names, such as \['trio'\], got 'trio'$"):
             check(backends="trio")
+
+
+def test_modes_are_some_of_the_two() -> None:
+    one: Any = "native"
+    with pytest.raises(TypeError, match=r"^modes must be several names, such as \['native'\], got"):
+        cancel_everywhere(three_sleeps, modes=one)
+    wrong: Any = ["scopes"]
+    with pytest.raises(ValueError, match=r"^mode must be one of 'scope', 'native', got 'scopes'$"):
+        cancel_everywhere(three_sleeps, modes=wrong)
+
+
+async def test_the_mode_of_a_cut_is_one_of_the_two() -> None:
+    wrong: Any = "scopes"
+    sleep = three_sleeps()
+    with pytest.raises(ValueError, match=r"^mode must be one of 'scope', 'native', got 'scopes'$"):
+        await Cut(1).run(sleep, wrong)
+    sleep.close()
 
 
 def test_a_stream_survives_it() -> None:

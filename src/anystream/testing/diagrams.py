@@ -289,8 +289,10 @@ def room(pieces: Sequence[tuple[int, str]]) -> int:
 # -- symbols --------------------------------------------------------------------------------------
 
 
-def is_symbol(text: str) -> bool:
-    return len(text) == 1 and text.isprintable() and text not in SYNTAX + " "
+def is_symbol(text: object) -> bool:
+    return (
+        isinstance(text, str) and len(text) == 1 and text.isprintable() and text not in SYNTAX + " "
+    )
 
 
 def checked(values: Values | None) -> Values:

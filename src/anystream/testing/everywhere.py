@@ -6,15 +6,17 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
 
+from .. import _args as check
 from .clock import backend
 from .leaks import leaving_nothing
 from .sweep import MODES, SEEDS, Cut, Mode
 from .waits import place_of
 
+S = TypeVar("S", bound=str)
 Program: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
 
 
@@ -54,7 +56,8 @@ def cancel_everywhere(
         AssertionError: if a run failed in any way. It names each bad point, by the line
             that waited there, and its error; its cause is the first of these errors.
         RuntimeError: in an event loop.
-        TypeError: if ``program`` is no async function, or ``backends`` a single name.
+        TypeError: if ``program`` is no async function, or ``backends`` or ``modes`` a single name.
+        ValueError: if one of the ``modes`` is neither of the two.
 
     It costs as many runs as there are points, of some milliseconds each.
 
@@ -151,7 +154,8 @@ class _Kind:
 def _kinds(
     modes: Iterable[Mode], seeds: Iterable[int], backends: Iterable[str] | None
 ) -> Iterator[_Kind]:
-    for name, mode in itertools.product(chosen(backends), modes):
+    for name, mode in itertools.product(chosen(backends), several("modes", modes)):
+        check.choice("mode", mode, MODES)
         if name != "trio":
             yield _Kind(name, mode, None)
         elif mode != "native":
@@ -168,9 +172,15 @@ def begun(program: Program) -> Coroutine[Any, Any, object]:
 
 def chosen(backends: Iterable[str] | None) -> list[str]:
     """The backends to run on, by default every one that is installed."""
-    if isinstance(backends, str):
-        raise TypeError(f"backends must be several names, such as [{backends!r}], got {backends!r}")
-    return list(anyio.get_available_backends() if backends is None else backends)
+    if backends is None:
+        return list(anyio.get_available_backends())
+    return list(several("backends", backends))
+
+
+def several(name: str, given: Iterable[S]) -> Iterable[S]:
+    if isinstance(given, str):
+        raise TypeError(f"{name} must be several names, such as [{given!r}], got {given!r}")
+    return given
 
 
 def no_verdicts() -> tuple[type[BaseException], ...]:

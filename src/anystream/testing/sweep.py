@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import anyio
 
+from .. import _args as check
 from .tasks import Task, in_trio, running_tasks, task_name
 
 T = TypeVar("T")
@@ -203,7 +204,11 @@ class Cut:
             mode: "scope" cancels an anyio scope around the program; "native" runs it in a task
                 of its own and calls the ``cancel()`` of that task, which only asyncio has (the
                 test is skipped on trio).
+
+        Raises:
+            ValueError: if ``mode`` is neither of the two.
         """
+        check.choice("mode", mode, MODES)
         tasks_before = running_tasks()
         with self._watching():
             if mode == "scope":
