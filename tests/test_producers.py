@@ -1,5 +1,6 @@
 """`producer`: functions that send, each in a task of its own."""
 
+import inspect
 from collections import deque
 from typing import Any
 
@@ -349,6 +350,30 @@ async def test_a_method_is_refused_but_for_one_of_an_object() -> None:
     with pytest.raises(TypeError, match=r"whose first one is self; call producer\(self\.send\) in"):
         producer(send)
     assert await producer(send.__get__(5))().collect() == [5]
+
+
+def test_a_function_without_a_place_for_the_sender_is_refused() -> None:
+    async def none() -> None: ...
+
+    async def named(*, sender: Sender[int]) -> None: ...
+
+    for fn in (none, named):
+        wrong: Any = fn
+        with pytest.raises(TypeError, match="needs an async function whose first argument is a Se"):
+            producer(wrong)
+
+
+def test_the_signature_is_that_of_a_call() -> None:
+    @producer
+    async def letters(sender: Sender[str], text: str, *, times: int = 1) -> None: ...
+
+    @producer
+    async def anything(*given: Any) -> None: ...
+
+    names = [*inspect.signature(letters).parameters]
+    assert names == ["text", "times"]
+    assert [*inspect.signature(anything).parameters] == ["given"]
+    assert inspect.signature(letters).parameters["times"].default == 1
 
 
 def test_an_async_generator_function_is_for_the_other_decorator() -> None:

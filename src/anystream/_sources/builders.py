@@ -106,7 +106,16 @@ def returning_stream(
         text = label.call_of(fn, *args, **kwargs)
         return make(text, lambda *first: fn(*first, *args, **kwargs))
 
+    if given:
+        cast("Any", function).__signature__ = without_first(signature, len(given))
     return function
+
+
+def without_first(signature: inspect.Signature, count: int) -> inspect.Signature:
+    """What is left to be given, which `help` shows and frameworks look at."""
+    first, rest = [*signature.parameters.values()][:count], [*signature.parameters.values()][count:]
+    kept = [each for each in first if each.kind is each.VAR_POSITIONAL]
+    return signature.replace(parameters=[*kept, *rest])
 
 
 @overload

@@ -117,7 +117,7 @@ def producer(fn: Callable[..., Any] | None = None, /, *, buffer: int = 0) -> Any
 
 def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[Any]]]:
     def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
-        if not callable(fn) or inspect.isasyncgenfunction(fn) or check.is_generator(fn):
+        if not callable(fn) or is_generator(fn) or not takes_sender(fn):
             raise TypeError(
                 f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
                 " @stream is for async generator functions"
@@ -141,6 +141,19 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
         return returning_stream(fn, make, None)
 
     return decorate
+
+
+def is_generator(fn: Any) -> bool:
+    return inspect.isasyncgenfunction(fn) or check.is_generator(fn)
+
+
+def takes_sender(fn: Callable[..., Any]) -> bool:
+    """Whether there is an argument for it."""
+    try:
+        inspect.signature(fn).bind_partial(None)
+    except TypeError:
+        return False
+    return True
 
 
 class Sent(Channel):
