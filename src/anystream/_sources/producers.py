@@ -117,18 +117,7 @@ def producer(fn: Callable[..., Any] | None = None, /, *, buffer: int = 0) -> Any
 
 def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[Any]]]:
     def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
-        if not callable(fn) or is_generator(fn) or not takes_sender(fn):
-            raise TypeError(
-                f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
-                " @stream is for async generator functions"
-            )
-        first = next(iter(inspect.signature(fn).parameters), None)
-        name = getattr(fn, "__name__", "method")
-        if first in ("self", "cls"):
-            raise TypeError(
-                f"@producer needs a function whose first argument is a Sender, got {fn!r}, whose"
-                f" first one is {first}; call producer({first}.{name}) in another method"
-            )
+        check_sending(fn)
 
         def make(text: label.Label, call: SendingFunction) -> Stream[Any]:
             def open_source(owner: Owner) -> Source:
@@ -143,8 +132,21 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
     return decorate
 
 
-def is_generator(fn: Any) -> bool:
-    return inspect.isasyncgenfunction(fn) or check.is_generator(fn)
+def check_sending(fn: Any) -> None:
+    """`fn` must be a function of a Sender, and async, as far as that can be told before."""
+    generator = inspect.isasyncgenfunction(fn) or check.is_generator(fn)
+    if not callable(fn) or generator or not takes_sender(fn):
+        raise TypeError(
+            f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
+            " @stream is for async generator functions"
+        )
+    first = next(iter(inspect.signature(fn).parameters))
+    if first in ("self", "cls"):
+        name = getattr(fn, "__name__", "method")
+        raise TypeError(
+            f"@producer needs a function whose first argument is a Sender, got {fn!r}, whose"
+            f" first one is {first}; call producer({first}.{name}) in another method"
+        )
 
 
 def takes_sender(fn: Callable[..., Any]) -> bool:
