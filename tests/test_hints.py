@@ -479,3 +479,23 @@ def test_no_answer_stands_in_for_a_type(kind: type) -> None:
     for method in filter(inspect.isfunction, vars(kind).values()):
         assert isinstance(inspect.signature(method), inspect.Signature)
     assert typing.get_origin(inspect.signature(Run.collect).return_annotation) is list
+
+
+@pytest.mark.parametrize("source", [range(4), range(2000)], ids=["short", "long"])
+async def test_a_coroutine_that_nobody_would_await_is_an_error(source: range) -> None:
+    """Where the function is called for what it does, it would have done nothing."""
+    saved: list[int] = []
+
+    async def save(n: int) -> None:
+        saved.append(n)
+
+    def sometimes(n: int) -> Awaitable[None] | None:
+        return None if n < source[-1] else save(n)
+
+    message = f"sometimes.* returned no awaitable for an earlier item but .*{save.__name__}"
+    for call in (Stream(source).for_each, lambda fn: Stream(source).tap(fn).drain()):
+        with pytest.raises(TypeError, match=message):
+            await call(sometimes)
+    assert saved == []
+    await Stream(source).for_each(sometimes, concurrency=2)
+    assert saved == [source[-1]]

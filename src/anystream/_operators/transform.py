@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import chain, starmap
-from types import AsyncGeneratorType
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any, cast
 
 from anyio.lowlevel import checkpoint
@@ -15,7 +15,7 @@ from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
 from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source, must_await
-from .calls import Call, instead_of
+from .calls import Call, instead_of, of_user
 from .recover import in_except
 
 
@@ -38,7 +38,16 @@ class Map(Call):
 class ForEach(Map):
     """`map` for what the function does."""
 
+    in_c = False
     refuse = Call.refuse
+
+    def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
+        fn = self.fn
+        for item in batch:
+            result = fn(item)
+            if type(result) is CoroutineType:
+                raise late(cast("Any", result), self.fn)
+        yield from ()
 
 
 class ToStreams(Map):
@@ -127,10 +136,21 @@ class StarMap(Map):
         return starmap(self.fn, batch)
 
 
+def late(result: Coroutine[Any, Any, Any], fn: Callable[..., Any]) -> TypeError:
+    """The error for a coroutine that nobody would await, since the first result was none."""
+    result.close()
+    return TypeError(
+        f"{of_user(fn)!r} returned no awaitable for an earlier item but {result!r} for this one;"
+        " an async function returns one for each"
+    )
+
+
 class Tap(Call):
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         for item in batch:
-            self.fn(item)
+            result = self.fn(item)
+            if type(result) is CoroutineType:
+                raise late(cast("Any", result), self.fn)
             yield item
 
     def emit(self, item: Any, result: Any) -> Iterable[Any]:
