@@ -162,7 +162,7 @@ class Distributor(ABC):
 
     def forget(self, subscription: Subscription) -> None:
         """The same for one that is not closed, since its bare loop has left it."""
-        if not (subscription.closed or self.owner.over):
+        if subscription in self.subscriptions and not self.owner.over:
             subscription.stop()
             self.remove(subscription)
             if self.started and not self.subscriptions:
