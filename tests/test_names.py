@@ -14,6 +14,7 @@ from anystream import (
     Stream,
     StreamConsumedError,
     async_range,
+    combine_latest,
     from_thread,
     merge,
     producer,
@@ -124,6 +125,22 @@ async def test_the_tasks_of_share_and_of_inner_streams_are_named_too() -> None:
     async with inner as items:
         await anext(items)
         assert {"buffer(1)", "buffer(2)"} < {*of_streams(before)}
+
+
+async def test_the_name_of_a_task_does_not_grow_with_the_number_of_streams() -> None:
+    names: list[str] = []
+
+    async def own() -> AsyncIterator[int]:
+        names.append(str(anyio.get_current_task().name))
+        yield 1
+
+    lists = [[n] for n in range(1000)]
+    for join in (merge, combine_latest):
+        await join(own, *lists).drain()
+    await Stream(own).buffer(1).named("n" * 1000).drain()
+    assert len(names) == 3
+    assert max(map(len, names)) < 250
+    assert names[0].startswith("merge(")
 
 
 class Stop(BaseException):

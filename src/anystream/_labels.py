@@ -158,10 +158,11 @@ class Label:
     def short(self) -> str:
         """Its name, or else the call alone, without the streams that it joins.
 
-        It is asked for at each opening [open].
+        It is asked for at each opening [open], and each task of the call has it in its name, so it
+        does not grow with the number of arguments.
         """
         if self._short is None:
-            self._short = self.title or self._brief(self.call[0].name, brief)
+            self._short = shortened(self.title or self._brief(self.call[0].name, brief))
         return self._short
 
     def plain(self) -> str:
