@@ -75,6 +75,20 @@ def test_refuses_bad_counts(name: str, least: int) -> None:
             operator_of(value)
 
 
+class HasNoText:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("name", ["take", "timeout", "debounce", "map", "named"])
+def test_a_bad_argument_is_shown_in_short_if_it_can_be(name: str) -> None:
+    operator_of = getattr(async_range(3), name)
+    for value in (b"x" * 100_000, [*range(100_000)], -(10**5000), HasNoText()):
+        with pytest.raises((TypeError, ValueError), match=r"(n|seconds|fn|name) must be") as raised:
+            operator_of(value)
+        assert len(str(raised.value)) < 500
+
+
 def test_refuses_a_bad_start_and_bad_parts() -> None:
     with pytest.raises(TypeError, match="start must be an integer, got 'a'"):
         async_range(3).enumerate("a")  # type: ignore[arg-type]

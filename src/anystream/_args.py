@@ -10,11 +10,13 @@ from numbers import Real
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
+from ._labels import whole
+
 
 def function(name: str, value: object) -> None:
     """`value` must be callable."""
     if not callable(value):
-        raise TypeError(f"{name} must be a function, plain or async, got {value!r}")
+        raise TypeError(f"{name} must be a function, plain or async, got {whole(value)}")
 
 
 OF_COROUTINES = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
@@ -36,14 +38,14 @@ def plain(name: str, value: object, more: str = "") -> None:
     `more` goes into the message, behind "function".
     """
     if not callable(value) or is_async(value):
-        raise TypeError(f"{name} must be a plain function{more}, got {value!r}")
+        raise TypeError(f"{name} must be a plain function{more}, got {whole(value)}")
 
 
 def called_plain(name: str, value: object, more: str = "") -> None:
     """The same, and a call must run it, which that of a generator function does not."""
     plain(name, value, more)
     if is_generator(value):
-        raise TypeError(f"{name} must not be a generator function, got {value!r}")
+        raise TypeError(f"{name} must not be a generator function, got {whole(value)}")
 
 
 def handler(name: str, value: object, instead: str) -> None:
@@ -51,7 +53,8 @@ def handler(name: str, value: object, instead: str) -> None:
     function(name, value)
     if isinstance(value, type) and issubclass(value, BaseException):
         raise TypeError(
-            f"{name} must be a function that is called with the error, got {value!r}; {instead}"
+            f"{name} must be a function that is called with the error, got {whole(value)};"
+            f" {instead}"
         )
 
 
@@ -59,8 +62,8 @@ def default(value: object, call: str) -> None:
     """`value` must not be a function, by which other libraries choose the item."""
     if isinstance(value, FUNCTIONS):
         raise TypeError(
-            f"default must not be a function, got {value!r}: filter(fn).{call}() gives an item for"
-            f" which it is true, and default_if_empty(fn).{call}() the function itself"
+            f"default must not be a function, got {whole(value)}: filter(fn).{call}() gives an item"
+            f" for which it is true, and default_if_empty(fn).{call}() the function itself"
         )
 
 
@@ -80,7 +83,7 @@ def listens(name: str, value: Any) -> bool:
         except TypeError:
             continue
         return bool(arguments)
-    raise TypeError(f"{name} must take no argument, or one, got {value!r}")
+    raise TypeError(f"{name} must take no argument, or one, got {whole(value)}")
 
 
 def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
@@ -123,7 +126,9 @@ WITHOUT_FLAGS = (type, BuiltinFunctionType)
 
 def unread(name: str, value: object, given: str, instead: str = "flat_map") -> TypeError:
     advice = f": use {instead}" if instead else ""
-    return TypeError(f"{name} gives {given}, whose items nobody would read{advice}, got {value!r}")
+    return TypeError(
+        f"{name} gives {given}, whose items nobody would read{advice}, got {whole(value)}"
+    )
 
 
 def integer(name: str, value: Any, least: int | None = None, *, more: str = "") -> int:
@@ -134,13 +139,13 @@ def integer(name: str, value: Any, least: int | None = None, *, more: str = "") 
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be {more}an integer, got {value!r}") from None
+        raise TypeError(f"{name} must be {more}an integer, got {whole(value)}") from None
     if least is None:
         return number
     if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+        raise ValueError(f"{name} must be at least {least}, got {whole(value)}")
     if number > sys.maxsize:
-        raise ValueError(f"{name} must be at most {sys.maxsize}, got {value!r}")
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {whole(value)}")
     return number
 
 
@@ -148,11 +153,11 @@ def amount(name: str, value: Any, least: int = 0, *, more: bool = False, unit: s
     """`value` must be a finite number of at least `least`, or of `more` than that."""
     if not is_number(value):
         kind = f"number of {unit}" if unit else "number"
-        raise TypeError(f"{name} must be a {kind}, got {value!r}")
+        raise TypeError(f"{name} must be a {kind}, got {whole(value)}")
     number = value if isinstance(value, (int, float)) else float(value)
     if not is_finite(number) or number < least or (more and number == least):
         bound = f"{'more than' if more else 'at least'} {least} {unit}".rstrip()
-        raise ValueError(f"{name} must be finite and {bound}, got {value!r}")
+        raise ValueError(f"{name} must be finite and {bound}, got {whole(value)}")
     return number
 
 
@@ -192,23 +197,25 @@ def is_iterable(value: object) -> bool:
 def items(name: str, value: object) -> None:
     """`value` must be something that items come from."""
     if not (isinstance(value, AsyncIterable) or is_iterable(value)):
-        raise TypeError(f"{name} must be a stream, an async iterable or an iterable, got {value!r}")
+        raise TypeError(
+            f"{name} must be a stream, an async iterable or an iterable, got {whole(value)}"
+        )
 
 
 def text(name: str, value: Any, more: str = "") -> None:
     """`value` must be a string; `more` goes into the message, for what else it may be."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str{more}, got {value!r}")
+        raise TypeError(f"{name} must be a str{more}, got {whole(value)}")
 
 
 def flag(name: str, value: Any) -> None:
     """`value` must be true or false itself, since a number may be meant for something else."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {whole(value)}")
 
 
 def choice(name: str, value: object, allowed: tuple[str, ...], *, more: str = "") -> None:
     """`value` must be one of `allowed`; `more` goes into the message, for what else it may be."""
     if not isinstance(value, str) or value not in allowed:
         words = ", ".join(map(repr, allowed))
-        raise ValueError(f"{name} must be one of {words}{more}, got {value!r}")
+        raise ValueError(f"{name} must be one of {words}{more}, got {whole(value)}")

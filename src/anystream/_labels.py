@@ -277,7 +277,10 @@ def value(arg: Any) -> str:
 
 def whole(arg: Any) -> str:
     """Its `repr`, but for the middle of a long one, which may be all of a conversation."""
-    text = repr(arg)
+    try:
+        text = repr(arg)
+    except Exception:
+        text = short.repr(arg)
     return text if len(text) <= 300 else f"{text[:200]}...{text[-97:]}"
 
 

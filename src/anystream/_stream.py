@@ -2173,7 +2173,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         [0, 1, 2]
         """
         if not hasattr(send_stream, "send") or not hasattr(send_stream, "aclose"):
-            raise TypeError(f"send_stream must have send() and aclose(), got {send_stream!r}")
+            raise TypeError(
+                f"send_stream must have send() and aclose(), got {label.whole(send_stream)}"
+            )
         check.flag("close", close)
         await _terminals.into(self, send_stream, close=close)
 

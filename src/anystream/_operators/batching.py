@@ -8,6 +8,7 @@ from typing import Any
 from .._core.backends import clock
 from .._core.channel import Channel, Lane
 from .._core.contracts import MISSING, Backend, Operator
+from .._labels import whole
 from .timing import Clocked
 from .triggers import Triggered
 
@@ -63,9 +64,9 @@ def checked(weight: Any) -> float:
         valid = weight >= 0
         number = weight if isinstance(weight, (int, float)) else float(weight)
     except TypeError:
-        raise TypeError(f"weight must return a number of at least 0, got {weight!r}") from None
+        raise TypeError(f"weight must return a number of at least 0, got {whole(weight)}") from None
     if not valid:  # nor is NaN
-        raise ValueError(f"weight must return a number of at least 0, got {weight!r}")
+        raise ValueError(f"weight must return a number of at least 0, got {whole(weight)}")
     return number
 
 

@@ -16,6 +16,7 @@ from .._core.channel import Channel, Lane, NonBlocking
 from .._core.contracts import Backend, Openable, Owner, Source, SourceDefaults
 from .._core.driver import is_awaitable
 from .._core.producer import Mover
+from .._labels import whole
 from .._sources.origins import OneShot
 
 
@@ -80,7 +81,8 @@ def signal(trigger: Any) -> Callable[[Owner], Source]:
     if is_awaitable(trigger):
         return OneShot(trigger, lambda awaitable, _: Awaited(awaitable))
     raise TypeError(
-        f"trigger must be a number of seconds, an event, an awaitable or a stream, got {trigger!r}"
+        "trigger must be a number of seconds, an event, an awaitable or a stream,"
+        f" got {whole(trigger)}"
     )
 
 
