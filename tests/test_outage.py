@@ -3,7 +3,10 @@
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -12,6 +15,7 @@ from contract import ON_ASYNCIO
 
 import anystream
 from anystream import Retry, Stream, combine_latest, merge, net, race
+from anystream._core.siblings import attach, siblings
 
 
 class Line:
@@ -256,6 +260,44 @@ async def test_an_error_that_allows_no_attributes_tells_of_others_too() -> None:
     error = await in_an_outage(line, WAYS["merge"](line).drain)
     assert type(error) is Frozen
     assert len(error.__siblings__) == len(error.__notes__[1:]) == 7
+
+
+def calls_to_attach(count: int) -> int:
+    """How many functions of Python are called, or continued, to attach errors one by one."""
+    error, calls = ValueError(), 0
+
+    def see(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(see)
+    try:
+        for number in range(count):
+            attach(error, (ValueError(number),))
+    finally:
+        sys.setprofile(None)
+    assert [str(each) for each in siblings(error)] == [*map(str, range(count))]
+    return calls
+
+
+def test_each_of_many_errors_costs_the_same() -> None:
+    before = sys.getprofile()
+    few, many = calls_to_attach(10), calls_to_attach(1000)
+    sys.setprofile(before)
+    assert many <= 100 * few
+
+
+async def test_a_long_text_of_another_error_is_cut() -> None:
+    line = Line()
+    line.fetch = partial(fail_at_once, line.cut)  # type: ignore[method-assign]
+    error = await in_an_outage(line, WAYS["map"](line).drain)
+    assert len(error.__siblings__) == 7
+    assert max(map(len, error.__notes__)) < 500
+
+
+async def fail_at_once(cut: anyio.Event, number: int, *_: Any) -> int:
+    await cut.wait()
+    raise ValueError("x" * 100_000)
 
 
 class GivesNone(ConnectionError):

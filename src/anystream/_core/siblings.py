@@ -43,13 +43,12 @@ def attach(
     error: BaseException, others: tuple[BaseException, ...], when: str = "at the same time"
 ) -> None:
     """Let `error` tell of `others`, and of `when` they have happened."""
-    known = [*all_of(error)]
-    fresh: list[BaseException] = []
-    for other in (each for given in others for each in all_of(given)):
-        if not any(other is each for each in (*known, *fresh)):
-            fresh.append(other)
-    object.__setattr__(error, ATTRIBUTE, (*siblings(error), *fresh))
-    add_notes(error, *(f"{when}: {shown(other)}" for other in fresh))
+    known = siblings(error)
+    ids = {id(error), *map(id, known)}  # in C: a thousand tasks may attach theirs one by one
+    found = {id(each): each for given in others for each in all_of(given)}
+    fresh = [each for key, each in found.items() if key not in ids]
+    object.__setattr__(error, ATTRIBUTE, (*known, *fresh))
+    add_notes(error, *(f"{when}: {label.whole(other)}" for other in fresh))
 
 
 def add_notes(error: BaseException, *notes: str) -> None:
@@ -61,13 +60,6 @@ def add_notes(error: BaseException, *notes: str) -> None:
 def attribute(error: BaseException, name: str, default: Any) -> Any:
     """What was set on `error`, past its own `__getattr__`, which may give or raise anything."""
     return object.__getattribute__(error, "__dict__").get(name, default)
-
-
-def shown(error: BaseException) -> str:
-    try:
-        return repr(error)
-    except Exception:
-        return label.short.repr(error)
 
 
 def mark_as_of_cleanup(error: BaseException) -> None:
@@ -88,6 +80,10 @@ def siblings(error: BaseException) -> tuple[BaseException, ...]:
 def all_of(error: BaseException) -> Iterator[BaseException]:
     """`error`, and all that has happened at the same time."""
     found = [error]
+    ids = {id(error)}
     for each in found:
         yield each
-        found += [other for other in siblings(each) if not any(other is known for known in found)]
+        for other in siblings(each):
+            if id(other) not in ids:
+                ids.add(id(other))
+                found.append(other)
