@@ -25,6 +25,7 @@ from anystream import (
     to_sync,
     zip,
 )
+from anystream._core import locating
 
 pytest_plugins = ["pytester"]
 
@@ -320,6 +321,27 @@ async def test_a_builtin_iterator_that_fails_is_the_source() -> None:
 
     (found,) = await notes_of(Stream(numbers).map(grow).map(same))
     assert found == "in Stream({1: 1, 2: 1}), the source"
+
+
+async def test_an_error_that_is_raised_again_and_again_costs_the_same_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It keeps the traceback of each time, as in any loop."""
+    error, hidden, attempts = ValueError("always the same"), 0, 1000
+
+    def hide(frame: Any) -> None:
+        nonlocal hidden
+        hidden += 1
+
+    monkeypatch.setattr(locating, "hide", hide)
+
+    async def failing() -> AsyncIterator[int]:
+        raise error
+        yield 1
+
+    with pytest.raises(ValueError, match="always the same"):
+        await Stream(failing).retry(Retry(attempts, first=0)).drain()
+    assert attempts < hidden < 1100 * attempts
 
 
 async def test_catch_and_retry_see_the_note() -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from inspect import CO_COROUTINE, CO_ITERABLE_COROUTINE
+from itertools import chain, islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any, NamedTuple
 
@@ -39,6 +40,9 @@ LONG = range(sys.maxsize + 1)
 KINDS: tuple[Iterable[Any], ...] = ([], (), range(0), LONG, "", "\xff", b"")
 COUNTED = tuple({type(iter(kind)) for kind in KINDS})
 """Iterators of C that say how many items they have given, and cannot fail."""
+
+FRAMES = 1000
+"""As many as a task has, by default. An object that is raised again has those of before as well."""
 
 # Before Python 3.13 the local variables of a frame are a copy that the frame keeps. It would keep
 # alive what the frame has let go of, such as the error itself.
@@ -173,8 +177,8 @@ def trace(error: Exception) -> Trace:
     codes: set[CodeType] = set()
     combines = False
     stop = error.__cause__  # which Python or this library has put an error in the place of
-    stopped = [*entries(stop)] if isinstance(stop, (StopIteration, StopAsyncIteration)) else []
-    for depth, entry in enumerate([*entries(error), *stopped]):
+    stopped = entries(stop) if isinstance(stop, (StopIteration, StopAsyncIteration)) else ()
+    for depth, entry in enumerate(chain(entries(error), stopped)):
         codes.add(entry.tb_frame.f_code)
         if not is_ours(entry.tb_frame):
             break
@@ -316,7 +320,7 @@ def hide_frames(error: BaseException) -> None:
     It is done to a frame once it has failed, and to those that have called it, so that no function
     has to assign a variable for it.
     """
-    for entry in entries(error):
+    for entry in islice(entries(error), FRAMES):
         hide(entry.tb_frame)
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # documented
     while frame is not None and is_ours(frame):
