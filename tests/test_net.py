@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from insides import opening_of
@@ -28,6 +29,7 @@ from anystream import (
     StreamInterruptedError,
     net,
 )
+from anystream._operators.transform import FlattenLists
 from anystream._records.chunks import File, as_chunks
 from anystream.net import ProcessExitError, RecordDataError, RecordSizeError
 from anystream.testing import cancel_everywhere, every_cut
@@ -103,6 +105,42 @@ texts = st.lists(pieces, max_size=20).map(b"".join)
 @settings(max_examples=50)
 async def test_lines_in_any_chunks(chunks: list[bytes]) -> None:
     assert await net.lines(chunks).collect() == reference(b"".join(chunks))
+
+
+@pytest.mark.parametrize(("read", "data"), [(net.lines, b"\n"), (net.json_seq, b"\x1e[]\n")])
+async def test_a_long_chunk_is_read_in_parts(
+    read: Any, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that neither the event loop nor memory has to bear all of it at once."""
+    sizes: list[int] = []
+
+    def enter(self: Any, item: list[Any]) -> None:
+        sizes.append(len(item))
+        enter_list(self, item)
+
+    enter_list = FlattenLists.enter
+    monkeypatch.setattr(FlattenLists, "enter", enter)
+    assert await read([data * 300_000, data]).count() == 300_001
+    assert max(sizes) <= 65_536
+
+
+async def test_a_long_chunk_of_nothing_gives_others_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("anystream._core.batches.QUANTUM", 0)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(others)
+        assert await net.ndjson([b"\n" * 60_000]).count() == 0
+        group.cancel_scope.cancel()
+    assert turns > 100
 
 
 async def test_what_has_not_ended_is_bounded() -> None:

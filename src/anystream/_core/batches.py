@@ -43,13 +43,19 @@ class TimeSlicer:
         """Whether the event loop is to get its turn."""
         return clock() >= self._due
 
-    def pieces(self, items: Iterator[Any]) -> Generator[Iterable[Any], None, bool]:
-        """Pieces of `items`; returns True if they are exhausted, False if the time is over."""
+    def pieces(
+        self, items: Iterator[Any], fresh: bool = False
+    ) -> Generator[Iterable[Any], None, bool]:
+        """Pieces of `items`; returns True if they are exhausted, False if the time is over.
+
+        To find that there are none takes its time as well, if these are not looked at again.
+        """
         took = PIECE
         while True:
             first = next(items, MISSING)
             if first is MISSING:
-                return True
+                return not fresh or clock() < self._due
+            fresh = False
             if took < PIECE / 2:  # and the last piece was full, since something came after it
                 self._size *= 2
             began = clock()

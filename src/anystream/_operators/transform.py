@@ -371,16 +371,18 @@ class FlattenBase(WaitingOperator):
         return chain.from_iterable(self.pieces())
 
     def pieces(self) -> Iterator[Iterable[Any]]:
+        fresh = False  # whether `current` is new in this batch
         while True:
             if self.paced:  # its batches are short, and one may end within a step
                 yield self.current
                 self.suspended()
                 return
-            if not (yield from self.pace.pieces(self.current)) or self.awaits:
+            if not (yield from self.pace.pieces(self.current, fresh)) or self.awaits:
                 self.suspended()
                 return
             for item in self.upstream:
                 self.enter(item)
+                fresh = True
                 break
             else:
                 return

@@ -8,7 +8,7 @@ from typing import Any
 from .. import _args as check
 from .._core.contracts import Operator
 from .._operators.transform import FlattenLists
-from .lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, as_bytes
+from .lines import LineSplitter, RecordDataError, RecordError, RecordSizeError, Row, pieces
 from .strict import decode, document
 
 SEPARATOR = b"\x1e"
@@ -100,7 +100,7 @@ class Tokens(Operator):
     leaves_frame = False
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[list[bytes]]:
-        return map(re.compile(b"(" + SEPARATOR + b")").split, map(as_bytes, batch))
+        return map(re.compile(b"(" + SEPARATOR + b")").split, pieces(batch))
 
 
 class Texts(Operator):

@@ -16,6 +16,9 @@ from .._operators.transform import FlattenLists
 MAX = 1_048_576
 """Bytes of a line or a text by default."""
 
+PIECE = 65_536
+"""Bytes that are read at a time, at most."""
+
 BUFFERS: Any = (bytearray, memoryview)
 
 Row = tuple[Callable[[Owner], Operator], ...]
@@ -68,6 +71,16 @@ def as_bytes(chunk: Any) -> bytes:
     raise TypeError(f"source must yield bytes, got {label.value(chunk)}; {hint}")
 
 
+def pieces(chunks: Iterable[Any]) -> Iterator[bytes]:
+    """The chunks as bytes, a long one in parts: the event loop gets its turn between them."""
+    for chunk in chunks:
+        data = as_bytes(chunk)
+        if len(data) <= PIECE:
+            yield data
+        else:
+            yield from (data[at : at + PIECE] for at in range(0, len(data), PIECE))
+
+
 class LineSplitter(Operator):
     """From chunks of bytes to lists of lines, or of what is made of them."""
 
@@ -79,8 +92,8 @@ class LineSplitter(Operator):
         self.size = 0  # of these together
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[list[Any]]:
-        for chunk in batch:
-            yield from self.split(as_bytes(chunk))
+        for piece in pieces(batch):
+            yield from self.split(piece)
 
     def split(self, chunk: bytes) -> Iterator[list[Any]]:
         end = chunk.rfind(b"\n") + 1
