@@ -1,5 +1,6 @@
 """What goes on after an end, what lets single items go, and what asks again and again."""
 
+import gc
 import itertools
 import sys
 from collections import Counter
@@ -138,6 +139,14 @@ forms = st.sampled_from(FORMS)
 def over(items: list[int], kind: str) -> Stream[int]:
     source = TrackedSource(items)
     return Stream(items) if kind == "list" else Stream(getattr(source, kind))
+
+
+async def test_the_windows_that_are_not_full_are_made_one_by_one() -> None:
+    async with Stream(range(500)).window(500, partial=True) as windows:
+        await anext(windows)
+        await anext(windows)
+        made = [each for each in gc.get_objects() if type(each) is tuple and each[-1:] == (499,)]
+    assert len(made) < 10
 
 
 @given(numbers, kinds, st.integers(1, 5), st.integers(1, 5), st.booleans())

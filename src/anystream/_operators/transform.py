@@ -309,7 +309,7 @@ class Window(Operator):
         if not self.partial:
             return ()
         items = [*self.items]
-        return [tuple(items[-n:]) for n in range(self.size - self.left, 0, -self.step)]
+        return (tuple(items[-n:]) for n in range(self.size - self.left, 0, -self.step))
 
 
 class OnClose(Operator):
