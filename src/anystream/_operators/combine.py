@@ -1,5 +1,6 @@
 """Operators that join streams item by item: chain, zip, combine_latest, with_latest_from."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ class Chain(SourceDefaults):
     """Sources one after the other; each is closed when it has ended, before the next one starts."""
 
     def __init__(self, parts: list[Source], streams: Sequence[Openable], owner: Owner) -> None:
-        self.parts = parts
+        self.parts = deque(parts)
         self.streams = streams  # that were opened as these
         self.owner = owner
         self.closes: bool = any(part.closes for part in parts)
@@ -46,14 +47,14 @@ class Chain(SourceDefaults):
         return self.parts
 
     def draws_from(self) -> Parts:
-        return [*zip(reversed(self.parts), reversed(self.streams), strict=False)][-1:]
+        return [(self.parts[0], self.streams[-len(self.parts)])] if self.parts else []
 
     async def batch(self) -> Iterator[Any] | None:
         while self.parts:
             batch = await self.parts[0].batch()
             if batch is not None:
                 return batch
-            await self.owner.finish(self.parts.pop(0))
+            await self.owner.finish(self.parts.popleft())
             self.owner.unless_over()
         return None
 
@@ -145,7 +146,8 @@ class Zipped(SourceDefaults):
     def rows(self) -> Iterator[Any]:
         row, batches = self.row, self.batches
         while True:
-            for batch in batches[len(row) :] if row else batches:
+            places = range(len(row), len(batches))
+            for batch in map(batches.__getitem__, places) if row else batches:
                 item = next(batch, MISSING)
                 if item is MISSING:
                     return
