@@ -284,7 +284,7 @@ def test_each_of_many_errors_costs_the_same() -> None:
     before = sys.getprofile()
     few, many = calls_to_attach(10), calls_to_attach(1000)
     sys.setprofile(before)
-    assert many <= 100 * few
+    assert many < 200 * few  # and not 10,000: a hundred times as many, and what finalisers call
 
 
 async def test_a_long_text_of_another_error_is_cut() -> None:
