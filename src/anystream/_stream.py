@@ -1197,8 +1197,9 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
 
         This stream is read as fast as it comes, in a task of its own, and of items that are there
         at once only the last counts. The old inner stream has closed before the new one begins. An
-        inner stream is asked for an item only while a reader waits. The end comes with that of the
-        last inner stream; any error ends it all.
+        inner stream is asked for an item only while a reader waits. If items keep coming faster
+        than their inner streams give a first item, nothing comes through: `throttle` the source
+        then. The end comes with that of the last inner stream; any error ends it all.
 
         >>> async def search(text):
         ...     yield f"results for {text}"
