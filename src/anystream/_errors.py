@@ -136,7 +136,7 @@ class StreamDeadlockError(StreamError):
 class StreamDepthError(StreamError, RecursionError):
     """There are more operators in a row, or streams one inside the other, than Python can call.
 
-    It is raised where the stream would be opened, and nothing is open then.
+    It is raised where the stream would be opened, and nothing is open then, or drawn.
     """
 
 

@@ -3,6 +3,7 @@
 It is made of what was noted down when the stream was built: nothing is opened or called.
 """
 
+import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from ._core.channel import StageOrigin
 from ._core.contracts import Openable, needs_tasks
 from ._core.statistics import Picture, RunStatistics, StageStatistics
+from ._errors import StreamDepthError
 from ._labels import Label, in_a_line
 from ._layouts import AGAIN, Layout
 from ._recipe import recipe_of
@@ -72,6 +74,17 @@ class DrawnSegment:
 
 def explained(stream: Openable, format: str, picture: Picture | None = None) -> str:
     """A drawing of `stream`, with the numbers of a run of it."""
+    try:
+        return drawing(stream, format, picture)
+    except RecursionError:
+        raise StreamDepthError(
+            f"{stream!r} has too many streams one inside the other to be drawn with a recursion"
+            f" limit of {sys.getrecursionlimit()}: draw one of those, or raise the limit with"
+            " sys.setrecursionlimit()"
+        ) from None
+
+
+def drawing(stream: Openable, format: str, picture: Picture | None) -> str:
     segment = segment_of(stream, "caller's task", NONE)
     if picture is None:
         last = summary(segment, needs_tasks(stream))

@@ -462,7 +462,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         Nothing is opened, called or used up. The tasks of inner streams, which functions will give,
         are not counted, and of `concurrency` all are, though each starts only when it is needed.
 
-        Raises `ValueError` if `format` is none of the three.
+        Raises `ValueError` if `format` is none of the three, and `StreamDepthError` if there are
+        more streams one inside the other, some 200, than Python's recursion limit lets it draw.
 
         >>> print(merge(ticker(1), async_range(9).map(str)).buffer(64).take(10).explain())
         caller's task  take(10)
