@@ -53,10 +53,12 @@ async def test_a_stream_of_a_reader_has_its_bytes_as_they_come() -> None:
 
 async def test_a_stream_of_a_connection_closes_it() -> None:
     async with serving(stays=True) as (connect, closed):
-        for made in (Stream(connect), Stream(await connect())):
+        pairs = Stream([await connect()])
+        inner = pairs.flatten(), Stream([1]).flat_map(lambda _: connect())
+        for made in (Stream(connect), Stream(await connect()), *inner):
             async with made as items:
                 assert await anext(items)
-        await are_closed(closed, 2)
+        await are_closed(closed, 4)
 
 
 async def test_a_reader_can_be_read_once() -> None:

@@ -31,7 +31,9 @@ from .._errors import StreamConsumedError, StreamInterruptedError
 from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
 
-PLAIN = frozenset({list, range, dict, set, frozenset})
+KEYS: dict[Any, Any] = {}
+VIEWS = map(type, (KEYS.keys(), KEYS.values(), KEYS.items()))
+PLAIN = frozenset({list, range, dict, set, frozenset, deque, str, bytes, *VIEWS})
 """What has nothing to close, and whose iterators run no code of the user's."""
 
 ITERABLE = PLAIN | {GeneratorType}
@@ -43,7 +45,6 @@ A tuple is none: it may be the two ends of a connection.
 BARE = ITERABLE | {tuple}
 """What has nothing to close beside itself, as most of what functions make."""
 
-KEYS: dict[Any, Any] = {}
 CONTAINERS: tuple[Iterable[Any], ...] = (
     *(list[Any](), tuple[Any, ...](), KEYS, KEYS.keys(), KEYS.values(), KEYS.items()),
     *(set[Any](), frozenset[Any](), deque[Any](), reversed(list[Any]()), count(), repeat(None)),
@@ -66,6 +67,12 @@ ENDING_ONCE = OF_CONTAINERS | {GeneratorType}
 """Iterators that are at their end for good."""
 
 ASYNC_GENERATOR: Any = AsyncGeneratorType  # of whatever items
+
+
+def is_plain(value: object) -> bool:
+    """Whether it is of such a type, or a tuple that is not the two ends of a connection."""
+    kind = type(value)
+    return kind in PLAIN or (kind is tuple and in_bytes(value) is value)
 
 
 Close: TypeAlias = Callable[[], Awaitable[object]]
