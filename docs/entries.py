@@ -19,7 +19,7 @@ FACTS = re.compile(
 OWNERS = re.compile(r"~(?:\w+\.)*~?")  # of a type, where autodoc does not know how to leave it out
 REPRS = {
     "<class 'Exception'>": "Exception",
-    "<built-in method random of Random object>": "random.random",
+    "<function evenly>": "random.random",
 }
 CONSTANT = re.compile(r"(?:\w+\.)?[A-Z][A-Z_]+")
 

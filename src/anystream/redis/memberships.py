@@ -61,7 +61,7 @@ class Membership:
             await loop()
         except CancelledError as exc:
             if is_native(exc):
-                raise interrupted(self.plan.place) from exc
+                raise interrupted(self.plan.place) from exc  # noqa: ASYNC104  # it is no scope's
             raise
 
     async def join(self) -> None:
