@@ -14,7 +14,8 @@ from .._core.contracts import MISSING, Openable, Operator, Owner, Source, Waitin
 from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
-from .._sources.origins import FromAsync, FromIterable, as_source, is_plain, must_await
+from .._sources.of_asyncio import in_bytes
+from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source, must_await
 from .calls import Call, instead_of, of_user
 from .recover import in_except
 
@@ -434,8 +435,8 @@ class Flatten(FlattenBase):
         return () if self.inner is None else (self.inner,)
 
     def enter(self, item: Any) -> None:
-        if is_plain(item):
-            self.current = iter(item)
+        if type(item) in PLAIN or (type(item) is tuple and in_bytes(item) is item):
+            self.current = iter(item)  # pyright: ignore[reportUnknownArgumentType]
             return
         self.inner = inner = as_source(item, self.owner, self.made)
         if isinstance(inner, FromIterable) and not inner.holds:

@@ -69,12 +69,6 @@ ENDING_ONCE = OF_CONTAINERS | {GeneratorType}
 ASYNC_GENERATOR: Any = AsyncGeneratorType  # of whatever items
 
 
-def is_plain(value: object) -> bool:
-    """Whether it is of such a type, or a tuple that is not the two ends of a connection."""
-    kind = type(value)
-    return kind in PLAIN or (kind is tuple and in_bytes(value) is value)
-
-
 Close: TypeAlias = Callable[[], Awaitable[object]]
 
 
