@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import aclosing
 from contextvars import copy_context
-from functools import partial
 from time import perf_counter as clock
 from types import CoroutineType, coroutine
 from typing import Any, TypeAlias
@@ -48,9 +47,17 @@ def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
         return
 
 
-async def apart(function: Function, start: Start) -> None:
-    with CancelScope(shield=True), CancelScope():
-        await watched(function(start))
+class Apart:
+    """A task, as a group starts it, whose function nothing interrupts."""
+
+    def __init__(self, function: Function, start: Start) -> None:
+        self.body = function(start)
+        self.done = False
+
+    async def run(self) -> None:
+        with CancelScope(shield=True), CancelScope():
+            await watched(self.body)
+        self.done = True
 
 
 async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
@@ -58,8 +65,7 @@ async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncG
     group, context = backend().new_group(), copy_context()
 
     def start(function: Function) -> None:
-        body = partial(apart, function, start)
-        context.copy().run(group.start_soon, body, name="by hand")
+        context.copy().run(group.start, Apart(function, start), name="by hand")
 
     async with group:
         for function in functions:
