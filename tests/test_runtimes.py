@@ -344,6 +344,16 @@ def test_what_knows_itself_what_may_be_interrupted_is_left_as_it_is(own: Any) ->
     assert id(own.__code__) not in given
 
 
+def test_a_generator_that_is_over_is_left_as_it_is() -> None:
+    async def none() -> AsyncIterator[int]:
+        yield 1
+
+    over: Any = none()
+    trio.run(over.aclose)
+    interruptible((over,))
+    assert id(over.ag_code) not in given
+
+
 def test_what_is_imported_when_trio_runs_is_protected_too() -> None:
     async def main() -> bool:
         await Stream([1]).collect()
