@@ -3,7 +3,6 @@
 import signal
 import sys
 from collections import Counter
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -34,17 +33,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does so for background jobs
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """Trace the next test too: a `RecursionError` in the tracer of coverage ends that for good."""
-    tracer = sys.gettrace()
-    try:
-        return (yield)
-    finally:
-        if sys.gettrace() is not tracer:
-            sys.settrace(tracer)
 
 
 def pytest_sessionfinish() -> None:

@@ -1,7 +1,7 @@
 """Rows that are longer than Python's stack: built in time, and refused before anything is open."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -92,14 +92,6 @@ async def test_a_long_row_is_built_in_time_and_written_down() -> None:
     assert len(repr(items)) == 200
     assert repr(items).startswith("Stream([1]).map(str)")
     assert repr(items).endswith(".map(str)")
-
-
-@pytest.mark.parametrize("format", ["text", "mermaid", "svg"])
-def test_what_is_too_deep_to_be_drawn_says_so(format: Literal["text", "mermaid", "svg"]) -> None:
-    for name in ("chain", "buffer", "inside"):
-        assert row([1], name, 60).explain(format)
-        with pytest.raises(StreamDepthError, match="to be drawn with a recursion limit of"):
-            row([1], name, 1_000).explain(format)
 
 
 async def test_streams_that_grow_by_one_are_fine() -> None:

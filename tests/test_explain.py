@@ -25,6 +25,7 @@ from anystream import (
     Push,
     Run,
     Stream,
+    StreamDepthError,
     async_range,
     chain,
     from_callback,
@@ -588,3 +589,17 @@ async def test_stages_of_one_name_have_their_own_numbers() -> None:
         lines = items.explain().splitlines()
         assert lines[2] == "       ^ channel  buffer(2): at most 2 items"
         assert lines[-1].endswith("; in inner streams: buffer(2)")
+
+
+@pytest.mark.parametrize("format", ["text", "mermaid", "svg"])
+def test_what_is_too_deep_to_be_drawn_says_so(format: Any) -> None:
+    deeper: list[Any] = [lambda s: chain(s, [1]), lambda s: s.buffer(0), Stream]
+    for make in deeper:
+        items: Stream[int] = async_range(2)
+        for _ in range(60):
+            items = make(items)
+        assert items.explain(format)
+        for _ in range(1_000):
+            items = make(items)
+        with pytest.raises(StreamDepthError, match="to be drawn with a recursion limit of"):
+            items.explain(format)

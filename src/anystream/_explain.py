@@ -76,7 +76,7 @@ def explained(stream: Openable, format: str, picture: Picture | None = None) -> 
     """A drawing of `stream`, with the numbers of a run of it."""
     try:
         return drawing(stream, format, picture)
-    except RecursionError:  # pragma: no cover  # in which a tracer may end
+    except RecursionError:
         raise StreamDepthError(
             f"{stream!r} has too many streams one inside the other to be drawn with a recursion"
             f" limit of {sys.getrecursionlimit()}: draw one of those, or raise the limit with"
