@@ -287,6 +287,7 @@ async def test_arguments_are_checked() -> None:
     for content in (lambda: [1], lambda a, b: [], partial(one_by_one, 1)):
         with pytest.raises(TypeError, match=r"^content must be a function of one argument, the La"):
             EventResponse(content)  # type: ignore[arg-type]
+    assert EventResponse(dict).status_code == 200  # which does not tell what it takes
     with pytest.raises(TypeError, match=r"^on_error gives generators, whose items nobody would"):
         EventResponse([], on_error=one_by_one)
     with pytest.raises(TypeError, match=r"^dumps must not be a generator function, got <"):

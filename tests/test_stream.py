@@ -5,7 +5,8 @@ import itertools
 import math
 import operator
 import sys
-from collections.abc import AsyncIterator
+import types
+from collections.abc import AsyncIterator, Generator
 from typing import Any, NamedTuple
 from unittest.mock import ANY
 
@@ -381,3 +382,15 @@ async def test_a_number_that_is_too_large(number: int) -> None:
 def test_a_time_that_is_too_large() -> None:
     with pytest.raises(ValueError, match="must be finite"):
         Stream([1]).timeout(10**400)
+
+
+async def test_a_generator_that_is_a_coroutine_is_called_for_what_it_does() -> None:
+    called: list[int] = []
+
+    @types.coroutine
+    def note(number: int) -> Generator[Any, Any, None]:
+        yield from checkpoint().__await__()
+        called.append(number)
+
+    await async_range(3).tap(note).for_each(note)
+    assert called == [0, 0, 1, 1, 2, 2]
