@@ -14,10 +14,9 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from insides import opening_of
+from insides import opening_of, turns_of
 from records import Case, is_true
 from splits import Wire, in_chunks, one_by_one
 
@@ -128,19 +127,11 @@ async def test_a_long_chunk_of_nothing_gives_others_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("anystream._core.batches.QUANTUM", 0)
-    turns = 0
 
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            await checkpoint()
-            turns += 1
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(others)
+    async def read() -> None:
         assert await net.ndjson([b"\n" * 60_000]).count() == 0
-        group.cancel_scope.cancel()
-    assert turns > 100
+
+    assert await turns_of(read) > 100
 
 
 async def test_what_has_not_ended_is_bounded() -> None:

@@ -26,8 +26,6 @@ Expose: TypeAlias = Callable[[], None]
 STEPPED: Any = (types.CoroutineType, types.GeneratorType)
 """What is awaited by its own steps; `SyncDriver.awaited` gives the second kind."""
 
-GENERATOR: type = types.GeneratorType
-
 EMPTY: Iterator[Any] = iter(())
 
 
@@ -220,7 +218,7 @@ def stepper(iterator: AsyncIterator[Any]) -> Step:
 
 def is_awaitable(value: object) -> bool:
     kind = type(value)
-    if kind is GENERATOR:
+    if kind is types.GeneratorType:
         return inspect.isawaitable(value)  # if it is of a function that is a `types.coroutine`
     return hasattr(kind, "__await__")
 

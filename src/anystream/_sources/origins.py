@@ -32,8 +32,8 @@ from .of_asyncio import in_bytes, is_process
 from .queues import queue_type
 
 KEYS: dict[Any, Any] = {}
-VIEWS = map(type, (KEYS.keys(), KEYS.values(), KEYS.items()))
-PLAIN = frozenset({list, range, dict, set, frozenset, deque, str, bytes, *VIEWS})
+VIEWS = frozenset(map(type, (KEYS.keys(), KEYS.values(), KEYS.items())))
+PLAIN = VIEWS | {list, range, dict, set, frozenset, deque, str, bytes}
 """What has nothing to close, and whose iterators run no code of the user's."""
 
 ITERABLE = PLAIN | {GeneratorType}
@@ -684,9 +684,11 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if type(source) is FunctionType:
         return lambda owner: Deferred(source, owner)
-    if type(source) is ASYNC_GENERATOR or isinstance(source, (AsyncIterator, Iterator)):
-        return OneShot(source, as_source)
-    if is_of_anyio(source, "AsyncFile"):
+    if (
+        type(source) is ASYNC_GENERATOR
+        or isinstance(source, (AsyncIterator, Iterator))
+        or is_of_anyio(source, "AsyncFile")
+    ):
         return OneShot(source, as_source)
     if has_items(source) or queue_type(source) is not None:
         return lambda owner: as_source(source, owner)

@@ -287,12 +287,13 @@ def raw(given: Mapping[str, str] | None, own: dict[str, str]) -> list[tuple[byte
 
 def check_headers(headers: Any) -> None:
     """`headers` must be names and values; what these are is not shown, as it may be a secret."""
-    given: Any = {} if headers is None else headers
-    if not isinstance(headers, Mapping | None) or not all(
-        isinstance(text, str) for pair in given.items() for text in pair
-    ):
+    if headers is None:
+        return
+    given: Any = headers
+    is_mapping = isinstance(headers, Mapping)
+    if not is_mapping or not all(isinstance(each, str) for pair in given.items() for each in pair):
         kind: str = given.__class__.__name__
-        raise TypeError(f"headers must be a mapping of str to str, got a {kind} that is none")
+        raise TypeError(f"headers must be a mapping of str to str, got a {kind} that is not one")
 
 
 def last_event_id(scope: Scope) -> str:
