@@ -234,8 +234,13 @@ class Lane:
             self.wakes_at = max(1, (self.bound or self.channel.asks) // 2)
 
     def fill(self, batch: Iterator[Any]) -> bool:
-        """Move as many items as there is room for; True if the batch is exhausted."""
+        """Move as many items as there is room for; False if there is no room, True if some is left.
+
+        Then the batch is exhausted.
+        """
         room = self.room()
+        if room < 1:
+            return False
         if room == 1:  # as always with a bound of 0
             for item in batch:
                 self.put(item)
@@ -253,7 +258,7 @@ class Lane:
             self.channel.passed += after - before
             if not before and after:
                 self.channel.arrived(self)
-            if before < self.wakes_at <= after and self.wakes_at > 1:
+            if self.wakes_at > 1 and before < self.wakes_at <= after:
                 self.channel.wake()
         return after - before
 
@@ -433,6 +438,9 @@ class Channel(SourceDefaults):
     begins_at_once = True
     """Whether a task may take its first item as soon as a reader waits for one."""
 
+    ends_early = False
+    """Whether it may have ended while a lane is open."""
+
     def __init__(self, backend: Backend, feeds: "Channel | None" = None) -> None:
         self.backend = backend
         self._feeds = feeds  # what its items are worked on for, if that is the same call
@@ -609,8 +617,11 @@ class Channel(SourceDefaults):
     def arrived(self, lane: Lane) -> None:
         """The first item has come into a lane."""
         self._ready.append(lane)
-        if lane.wakes_at == 1 and not self._news:  # as `wake`, whose call costs more [merge]
-            self.wake()
+        if lane.wakes_at == 1:
+            if self._waiting is None:  # as `wake`, whose call costs more [merge]
+                self._news = True
+            else:
+                self.wake()
 
     def finished(self, lane: Lane, error: BaseException | None) -> None:
         """Nothing more will come through a lane."""
@@ -689,8 +700,9 @@ class Channel(SourceDefaults):
             await self.backend.checkpoint()  # before the take; waiting is a checkpoint, too
             there = self.available()
         while not there:
-            if self.is_over():
-                return None
+            if self._open_lanes <= 0 or self._state is not OPEN or self.ends_early:
+                if self.is_over():  # whose call costs more than the look [buffer-64]
+                    return None
             if self._on_demand:
                 await self.backend.checkpoint_if_cancelled()  # in a cancelled scope ask for nothing
             self._news = False

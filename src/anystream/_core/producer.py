@@ -595,16 +595,15 @@ class LaneProducer(Producer):
 
         A `batch` that is there comes first. It may go on for ever where this waits for each item.
         """
-        lane, full = self.lane, False
-        while self._state < STOPPED and (
-            (not full and lane.takes()) or await self.wait_for_room(lane)
-        ):
-            full = not lane.fill(batch)
-            if not full:
+        lane = self.lane
+        while self._state < STOPPED:
+            if lane.fill(batch):
                 following = await source.batch()
                 if following is None:
                     return
                 batch = following
+            elif not await self.wait_for_room(lane):
+                break
         await self.end_step(source)
 
     def name(self) -> str:

@@ -141,6 +141,8 @@ class BatchQueue(BatchLane):
         return self.since + self.within if self.batch.items else inf
 
     def fill(self, batch: Iterator[Any]) -> bool:
+        if not self.takes():
+            return False
         begun = bool(self.batch.items)
         if self.channel.read and self.time() >= self.due():
             self.batch.full = True  # what comes at the instant at which it is due is too late
@@ -198,6 +200,8 @@ class UntilQueue(BatchLane):
         self.before = 0  # how many came before that
 
     def fill(self, batch: Iterator[Any]) -> bool:
+        if not self.takes():
+            return False
         now = self.time()
         if now > self.instant:
             self.instant, self.before = now, len(self.batch.items)

@@ -76,6 +76,8 @@ class Rows(Channel):
 
     __slots__ = ("_exhausted", "_filled")
 
+    ends_early = True
+
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         self._filled = 0  # lanes with an item

@@ -324,6 +324,8 @@ class Hands(Lane):
         return self._results is None or self._results.takes()
 
     def fill(self, batch: Iterator[Any]) -> bool:
+        if not self.takes():
+            return False
         waiting, results, timing = self._waiting, self._results, self._crew.channel.timing
         room = maxsize if results is None else results.room()
         before = self._taken

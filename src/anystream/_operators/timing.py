@@ -116,6 +116,7 @@ class Timeout(IdleClock):
 
     __slots__ = ("fatal", "stream")
 
+    ends_early = True
     what = "yielded nothing for"
 
     def __init__(self, backend: Backend, seconds: float, stream: Openable, fails: bool) -> None:
@@ -190,7 +191,7 @@ class Later(Lane):
         return self.time() + self.seconds
 
     def fill(self, batch: Iterator[Any]) -> bool:
-        room = self.room()
+        room = max(0, self.room())
         return self.extend((self.due(), item) for item in islice(batch, room)) < room
 
     def waiting(self) -> int:
