@@ -1,39 +1,45 @@
-"""What one writes by hand to keep the promises of a case with tasks: the floor with all of them.
+"""What one writes by hand to keep the promises of a case: the floor with all of them.
 
 A source is read in one task, behind scopes that keep the cancellations of the reader away, and no
 more than what is asked for; what comes of its items is in their order, and the tasks end first. No
 function sees what the one before it has set in the context of its task, or holds the event loop
-without a warning, and what was taken and given is counted.
+without a warning, and what was taken and given is counted. A step of the reader's that is cancelled
+loses nothing and may be made again, and no other task may make one meanwhile.
 """
 
+import gc
+import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import aclosing
 from contextvars import copy_context
+from inspect import CO_ASYNC_GENERATOR
+from math import inf
+from sys import _getframe as frame  # pyright: ignore[reportPrivateUsage]  # documented
 from time import perf_counter as clock
-from types import CoroutineType, coroutine
-from typing import Any, TypeAlias
+from types import CoroutineType, TracebackType, coroutine
+from typing import Any, ClassVar, Self, TypeAlias
 from warnings import warn
 
 from anyio import CancelScope
-from anyio.lowlevel import checkpoint
 
 from anystream._core.backends import backend  # the names of which are the backend's own
 from anystream._core.contexts import watch_context
 
 from .table import numbers
 
-END = object()
+NOTHING, END = object(), object()
 BLOCKING = 0.1
+GRACE = 5.0
+FAIR = 64
+"""Items between two checkpoints of a reader that need not wait."""
 COROUTINE: type = CoroutineType
-Function: TypeAlias = Callable[["Start"], Coroutine[Any, Any, None]]
-Start: TypeAlias = Callable[[Function], None]
-"""What starts another task, in the context of the first ones."""
+Function: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 @coroutine
-def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
-    """Await `body`, and be there when it is cancelled."""
+def watched(body: Coroutine[Any, Any, None], inner: CancelScope) -> Generator[Any, Any, None]:
+    """Await `body`, and let it clean up behind a shield once it was cancelled."""
     try:
         trap = body.send(None)
         while True:
@@ -41,6 +47,7 @@ def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
                 answer = yield trap
             except BaseException as exc:  # noqa: ASYNC103  # it goes into `body`
                 trap = body.throw(exc)
+                inner.shield, inner.deadline = True, backend().clock()() + GRACE
             else:
                 trap = body.send(answer)
     except StopIteration:
@@ -48,64 +55,136 @@ def watched(body: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
 
 
 class Apart:
-    """A task, as a group starts it, whose function nothing interrupts."""
+    """A task, as a group starts it, which only its own end, or `stop`, interrupts."""
 
-    def __init__(self, function: Function, start: Start) -> None:
-        self.body = function(start)
-        self.done = False
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.outer = CancelScope(shield=True)
+        self.done = self.begun = self.stopped = False
 
     async def run(self) -> None:
-        with CancelScope(shield=True), CancelScope():
-            await watched(self.body)
+        self.begun = True
+        if not self.stopped:
+            with self.outer, CancelScope() as inner:
+                await watched(self.function(), inner)
         self.done = True
 
+    def stop(self) -> None:
+        self.stopped = True
+        if self.begun and not self.done:
+            self.outer.cancel()
 
-async def results(*functions: Function, of: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    """What comes of that while these run in tasks of their own, which end by themselves."""
-    group, context = backend().new_group(), copy_context()
 
-    def start(function: Function) -> None:
-        context.copy().run(group.start, Apart(function, start), name="by hand")
+class Steps:
+    """A block whose items come one step at a time, in the event loop and task that it is of."""
 
-    async with group:
-        for function in functions:
-            start(function)
-        async for item in of:
-            yield item  # noqa: ASYNC119  # read to its end
-        group.cancel_scope.shield = True
+    def __init__(self, take: Callable[[], Any], wait: Callable[[], Awaitable[object]]) -> None:
+        self.take, self.wait = take, wait
+        self.busy = False
+        self.in_a_row = 0
+
+    def begin(self) -> None:
+        """Note what the block is of, and refuse one that anyone may end."""
+        of = backend()
+        self.event_loop, self.task_id = of.event_loop, of.task_id
+        self.loop, self.host = of.event_loop(), of.task_id()
+        if frame(2).f_code.co_flags & CO_ASYNC_GENERATOR:
+            warn("a block inside an async generator", stacklevel=3)
+
+    def unless_elsewhere(self) -> None:
+        if self.task_id() != self.host:
+            raise RuntimeError("a block is left in the task that has entered it")
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self.busy or self.event_loop() is not self.loop:
+            raise RuntimeError("one task at a time makes a step, in the event loop of the block")
+        self.in_a_row += 1
+        if self.in_a_row == FAIR:
+            self.in_a_row = 0
+            await backend().checkpoint()
+        while (item := self.take()) is NOTHING:
+            self.in_a_row = 0
+            self.busy = True
+            try:
+                await self.wait()
+            finally:
+                self.busy = False
+        if item is END:
+            raise StopAsyncIteration
+        return item
+
+
+class Tasks(Steps):
+    """The same of what tasks give, which end by themselves, or are stopped."""
+
+    def __init__(
+        self, functions: list[Function], take: Callable[[], Any], wait: Callable[[], Any]
+    ) -> None:
+        super().__init__(take, wait)
+        self.functions = functions
+        self.tasks: list[Apart] = []
+
+    def start(self, function: Function) -> None:
+        task = Apart(function)
+        self.tasks.append(task)
+        self.context.copy().run(self.group.start, task, name="by hand")
+
+    async def __aenter__(self) -> Self:
+        self.begin()
+        self.group, self.context = backend().new_group(), copy_context()
+        await self.group.__aenter__()
+        for function in self.functions:
+            self.start(function)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.unless_elsewhere()
+        self.take = lambda: END
+        self.group.cancel_scope.shield = True
+        for task in self.tasks:
+            task.stop()
+        await self.group.__aexit__(None, None, None)
 
 
 Wait = Callable[[Any], Awaitable[Any]]
 
 
-def rendezvous(source: Any, wait: Wait | None = None) -> AsyncGenerator[Any, None]:
+def rendezvous(source: Any, wait: Wait | None = None) -> Tasks:
     """A task takes an item when one is asked for, which may be no plain `wait`."""
     new, answer = backend().new_slot, backend().answer
-    asked, given = new(), new()
+    asked, news = new(), new()
+    came: list[Any] = []
 
-    async def read(_: Start) -> None:
+    async def read() -> None:
         nonlocal asked
         async with aclosing(source):
             await asked
             async for item in source:
+                came.append(item)
+                answer(news)
                 asked = new()
-                answer(given, item)
                 await asked
-        answer(given, END)
+        came.append(END)
+        answer(news)
 
-    async def items() -> AsyncGenerator[Any, None]:
-        nonlocal given
-        while True:
-            answer(asked)
-            if (item := await (given if wait is None else wait(given))) is END:
-                return
-            given = new()
-            yield item
+    def take() -> Any:
+        return came.pop() if came else NOTHING
 
-    return results(read, of=items())
+    async def more() -> None:
+        nonlocal news
+        news = new()
+        answer(asked)
+        await (news if wait is None else wait(news))
+
+    return Tasks([read], take, more)
 
 
-def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGenerator[Any, None]:
+def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> Tasks:
     """A task gives each item to the one that has waited longest of so many others."""
     new, answer = backend().new_slot, backend().answer
     hungry: deque[Any] = deque()
@@ -113,7 +192,7 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
     asked, news = new(), new()
     taken = given_back = 0
 
-    async def read(_: Start) -> None:
+    async def read() -> None:
         nonlocal asked, taken
         async with aclosing(source):
             while True:
@@ -130,7 +209,7 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
             answer(given, END)
         answer(news)
 
-    async def work(start: Start) -> None:
+    async def work() -> None:
         nonlocal given_back
         context_has_changed = watch_context()
         while not slots or slots[-1][0] is not END:
@@ -149,26 +228,28 @@ def crew(source: Any, fn: Callable[[Any], Awaitable[Any]], ways: int) -> AsyncGe
             if slots[0][1]:
                 answer(news)
             if context_has_changed():
-                start(work)
+                tasks.start(work)
                 return
 
-    async def items() -> AsyncGenerator[Any, None]:
+    def take() -> Any:
+        if not slots or not slots[0][1]:
+            return NOTHING
+        item = slots[0][0]
+        if item is not END:
+            slots.popleft()
+            answer(asked)
+        return item
+
+    async def more() -> None:
         nonlocal news
-        while True:
-            while slots and slots[0][1]:
-                if slots[0][0] is END:
-                    return
-                yield slots.popleft()[0]
-                answer(asked)
-            news = new()
-            await news
+        news = new()
+        await news
 
-    return results(read, *[work] * ways, of=items())
+    tasks = Tasks([read, *[work] * ways], take, more)
+    return tasks
 
 
-def spread(
-    source: Any, fn: Callable[[Any], Any], ways: int, room: int
-) -> AsyncGenerator[Any, None]:
+def spread(source: Any, fn: Callable[[Any], Any], ways: int, room: int) -> Tasks:
     """Each of so many tasks reads what `fn` makes of an item, at most `room` items at a time."""
     new, answer = backend().new_slot, backend().answer
     asked, news = new(), new()
@@ -177,7 +258,7 @@ def spread(
     came: deque[Any] = deque()
     left = ways
 
-    async def read(_: Start) -> None:
+    async def read() -> None:
         nonlocal asked
         async with aclosing(source):
             while True:
@@ -192,7 +273,7 @@ def spread(
         hungry.clear()
         hungry.append(END)
 
-    async def work(_: Start) -> None:
+    async def work() -> None:
         nonlocal left
         while END not in hungry:
             hungry.append(given := new())
@@ -211,28 +292,29 @@ def spread(
         left -= 1
         answer(news)
 
-    async def items() -> AsyncGenerator[Any, None]:
+    def take() -> Any:
+        if came:
+            return came.popleft()
+        return NOTHING if left else END
+
+    async def more() -> None:
         nonlocal news
-        while left or came:
-            while came:
-                yield came.popleft()
-            for given in parked:
-                answer(given)
-            parked.clear()
-            if left and not came:
-                news = new()
-                await news
+        news = new()
+        for given in parked:
+            answer(given)
+        parked.clear()
+        await news
 
-    return results(read, *[work] * ways, of=items())
+    return Tasks([read, *[work] * ways], take, more)
 
 
-def buffered(source: Any, room: int) -> AsyncGenerator[Any, None]:
+def buffered(source: Any, room: int) -> Tasks:
     """A task is at most so many items ahead."""
     new, answer = backend().new_slot, backend().answer
     free, news = new(), new()
     came: deque[Any] = deque()
 
-    async def read(_: Start) -> None:
+    async def read() -> None:
         nonlocal free
         async with aclosing(source):
             async for item in source:
@@ -244,46 +326,120 @@ def buffered(source: Any, room: int) -> AsyncGenerator[Any, None]:
         came.append(END)
         answer(news)
 
-    async def items() -> AsyncGenerator[Any, None]:
-        nonlocal news
-        while True:
-            while came:
-                if (item := came.popleft()) is END:
-                    return
-                yield item
-            answer(free)
-            news = new()
-            await news
+    def take() -> Any:
+        return came.popleft() if came else NOTHING
 
-    return results(read, of=items())
+    async def more() -> None:
+        nonlocal news
+        news = new()
+        answer(free)
+        await news
+
+    return Tasks([read], take, more)
 
 
 async def opened(count: int) -> None:
-    """A task, woken to stop, and waited for behind a shield."""
+    """A task that is stopped, and waited for behind a shield."""
     for _ in range(count):
-        stop = backend().new_event()
-
-        async def wait(_: Start, stop: Any = stop) -> None:
-            await stop.wait()
-
-        async for _ in results(wait, of=stopping(stop)):
+        async with buffered(numbers(1), 1):
             pass
 
 
-async def stopping(stop: Any) -> AsyncGenerator[Any, None]:
-    stop.set()
-    return
-    yield
+class Alone(Steps):
+    """A generator that `make` gives is read in the task of the block, and closed there in time.
+
+    A step that is cancelled ends it, which the next one says. What it reads is closed after it.
+    """
+
+    taken: ClassVar[set[Any]] = set()
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        super().__init__(self.pop, self.step)
+        self.make = make
+        self.generator: Any = None
+        self.came: list[Any] = []
+        self.interrupted = False
+
+    async def __aenter__(self) -> Self:
+        self.begin()
+        self.scope = CancelScope()
+        self.scope.__enter__()
+        return self
+
+    def pop(self) -> Any:
+        return self.came.pop() if self.came else NOTHING
+
+    async def made(self) -> Any:
+        made = self.make()
+        if hasattr(type(made), "__await__"):
+            made = await made
+        mark = weakref.ref(made, self.taken.discard)
+        if mark in self.taken:
+            raise RuntimeError("a generator is read once")
+        self.taken.add(mark)
+        return made
+
+    async def step(self) -> None:
+        if self.interrupted:
+            raise RuntimeError("a step was cancelled, which has ended the generator")
+        if self.generator is None:
+            self.generator = await self.made()
+            await backend().checkpoint()
+        try:
+            self.came.append(await anext(self.generator))
+        except StopAsyncIteration:
+            self.came.append(END)
+        except BaseException:
+            self.interrupted = self.generator.ag_frame is None
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.unless_elsewhere()
+        self.scope.shield = True
+        failures = [] if error is None else [error]
+        if self.generator is not None:
+            await self.close(failures)
+        if not backend().is_innermost(self.scope):
+            raise RuntimeError("a scope was entered after the block, and is left after it")
+        self.scope.__exit__(kind, error, at)
+        if len(failures) > (error is not None):
+            raise BaseExceptionGroup("cleanup", failures)
+
+    async def close(self, failures: list[BaseException]) -> None:
+        """Close it, and what it reads, and add the errors of that."""
+        inner = [each for each in gc.get_referents(self.generator) if hasattr(each, "__aiter__")]
+        for each in (self.generator, *inner):
+            try:
+                await self.in_time(each.aclose())
+            except BaseException as exc:
+                failures.append(exc)
+
+    @coroutine
+    def in_time(self, close: Any) -> Generator[Any, Any, None]:
+        """Await `close`, whose time begins when it has to wait."""
+        try:
+            trap = close.send(None)
+            self.scope.deadline = backend().clock()() + GRACE
+            while True:
+                trap = close.send((yield trap))
+        except StopIteration:
+            return
+        finally:
+            self.scope.deadline = inf
+
+    def __del__(self) -> None:
+        if self.generator is not None and self.generator.ag_frame is not None:
+            warn("a generator was dropped before it was closed", ResourceWarning, stacklevel=2)
 
 
 async def first_of_generator(count: int) -> int:
-    """A scope around all, a checkpoint, and a close behind a shield."""
     result = 0
     for _ in range(count):
-        with CancelScope() as scope:
-            await checkpoint()
-            generator = numbers(9)
-            result += await anext(generator)
-            scope.shield = True
-            await generator.aclose()
+        async with Alone(lambda: numbers(9)) as items:
+            result += await anext(items)
     return result

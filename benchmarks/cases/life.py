@@ -77,7 +77,7 @@ OPENING = [
             BY_HAND: guarded.opened,
         },
         limits={"floor": (1.4, 1.4, 1.5)},
-        remark="the floor is a task group with one child; by hand: with scopes, and a shield",
+        remark="the floor is a task group with one child; by hand: a task that is stopped",
     ),
     opening(
         "open-plain-read",
@@ -99,7 +99,7 @@ OPENING = [
             BY_HAND: guarded.first_of_generator,
         },
         limits={"floor": 6.0},
-        remark="the floor is aclosing; by hand: in a scope, behind a shield, with a checkpoint",
+        remark="the floor is aclosing; by hand: in a scope, with the same checks and cleanup",
     ),
 ]
 

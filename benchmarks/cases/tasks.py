@@ -144,7 +144,8 @@ def channels(
 
 def by_hand(made: Callable[[int], Any]) -> Work:
     async def work(count: int) -> int:
-        return await total(made(count))
+        async with made(count) as items:
+            return await total(items)
 
     return work
 

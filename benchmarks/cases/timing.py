@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from measure import BY_HAND
+from measure import BY_HAND, Work
 
-from . import byhand
+from . import byhand, guarded
 from .table import KINDS, TOTAL, Fold, Makes, Row, Rows, cases, waiting
-from .tasks import rendezvous_total
+from .tasks import by_hand, rendezvous_total
 
 SECOND = timedelta(seconds=1)
 
@@ -21,12 +21,22 @@ async def batch_total(batches: AsyncIterable[Any]) -> int:
     return result
 
 
-def clock(name: str, what: str, makes: Makes, fold: Fold = TOTAL, **options: Any) -> Rows:
-    return {
-        Row(f"clock-{name}{kind}", what + words, 2_000, 500, of, fold, held=True, **options): makes
-        for kind, (words, of) in KINDS.items()
-        if kind != "-ready"
-    }
+def clock(
+    name: str,
+    what: str,
+    makes: Makes,
+    fold: Fold = TOTAL,
+    hand: Work | None = None,
+    **options: Any,
+) -> Rows:
+    """`hand` is what one writes by hand for a source that waits."""
+
+    def row(kind: str) -> Row:
+        words, of = KINDS[kind]
+        return Row(f"clock-{name}{kind}", what + words, 2_000, 500, of, fold, held=True, **options)
+
+    slow = makes if hand is None else {**makes, BY_HAND: hand}
+    return {row(""): makes, row("-waiting"): slow}
 
 
 CLOCKS: Rows = {
@@ -40,6 +50,7 @@ CLOCKS: Rows = {
             "streamable": lambda s, _, __: s.throttle(10**9, per=SECOND),
             "fpstreams": lambda s, _, __: s.throttle(10**9, per=1),
         },
+        hand=by_hand(lambda n: guarded.Alone(lambda: byhand.spaced(1e-9, waiting(n)))),
         limits={"streamable": (0.85, 0.85, 1.15)},
     ),
     **clock(
@@ -59,8 +70,8 @@ CLOCKS: Rows = {
             "anystream, fpstreams": lambda s, _, __: s.timeout(1),
             "generators": lambda s, m, _: m.within(1, s),
             "aiostream": lambda s, a, _: a.timeout(s, 1),
-            BY_HAND: rendezvous_total(waiting, partial(byhand.in_time, 1)),
         },
+        hand=rendezvous_total(waiting, partial(byhand.in_time, 1)),
         limits={"aiostream": 1.0},
     ),
 }

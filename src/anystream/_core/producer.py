@@ -375,6 +375,9 @@ class Producer(TaskOwner):
         own = self._opening.backend.task_id()
         OWN[own] = self
         try:
+            if self.stopped and not self._awaits:  # before its first step; to close takes none
+                await self._body()
+                return
             with self._outer:
                 if self._state is NEW:
                     self._state = RUNNING
