@@ -700,9 +700,9 @@ class Channel(SourceDefaults):
             await self.backend.checkpoint()  # before the take; waiting is a checkpoint, too
             there = self.available()
         while not there:
-            if self._open_lanes <= 0 or self._state is not OPEN or self.ends_early:
-                if self.is_over():  # whose call costs more than the look [buffer-64]
-                    return None
+            may_be_over = self._open_lanes <= 0 or self._state is not OPEN or self.ends_early
+            if may_be_over and self.is_over():  # whose call costs more than the look [buffer-64]
+                return None
             if self._on_demand:
                 await self.backend.checkpoint_if_cancelled()  # in a cancelled scope ask for nothing
             self._news = False

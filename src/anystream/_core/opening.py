@@ -264,7 +264,7 @@ class Opening(TaskOwner):
         """
         unless_too_deep(self._stream)
         try:
-            segment, tasks = self.open_later(partial(self.open_part, self._stream))
+            segment, tasks = self.open_later(self._stream._open, self)  # pyright: ignore[reportPrivateUsage]  # hidden from users only
             self._segment = segment
             if whole:
                 segment.read_whole(kept=kept)
@@ -295,14 +295,14 @@ class Opening(TaskOwner):
             self._lacks_group = self._opens_more
 
     @property
+    def is_new(self) -> bool:
+        """Whether it was neither entered, nor read, nor closed."""
+        return self._segment is None and self._task is None and not self._closed
+
+    @property
     def was_entered(self) -> bool:
         """Whether a task has entered it, or it is closed: no other one may."""
         return self._task is not None or self._closed
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its sources are open, since it was entered or read."""
-        return self._segment is not None
 
     def is_entered(self) -> int:
         """Let no task but this one leave, as long as it runs; what identifies that."""
@@ -342,11 +342,13 @@ class Opening(TaskOwner):
             " `async with stream as items` and flat_map"
         )
 
-    def open_later(self, make: Callable[[], Source]) -> tuple[Source, Sequence[Startable]]:
+    def open_later(
+        self, make: Callable[..., Source], *given: Any
+    ) -> tuple[Source, Sequence[Startable]]:
         outer, self._beginning = self._beginning, Beginning()
         begun = self._beginning
         try:
-            source = make()
+            source = make(*given)
             if outer is not None:
                 outer.parts.append(source)
             return source, begun.tasks
@@ -528,9 +530,11 @@ class Opening(TaskOwner):
         bottom = self.bottom
         return bottom is not None and bottom.ends_waits and not self.busy
 
-    async def leave(self, *, busy: bool) -> None:
+    async def leave(self, *, busy: bool, unshielded: bool = False) -> None:
         """Close what is still open, unless a task is `busy` with it, and leave the scope."""
         left_behind = self.is_left_behind
+        if not busy and (unshielded or left_behind):
+            await self.close_shielded()
         if left_behind:
             self.unless_abroad()
             self._scope = None

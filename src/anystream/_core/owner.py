@@ -230,22 +230,22 @@ class TaskOwner(Owner):
         try:
             if shield is None:
                 await close()
-            else:
-                await self._in_time(close(), shield, grace)
+                return
+            steps = iterate(close())
+            try:
+                trap = steps.send(None)
+            except StopIteration:  # without a wait, as most
+                return
+            await self._in_time(steps, trap, shield, grace)
         except BaseException as exc:
             cut = shield is not None and shield.cancel_called
             self._collect(named(exc, self.stream), grace if cut else None)
 
     @coroutine
     def _in_time(
-        self, close: Awaitable[object], shield: CancelScope, grace: float
+        self, steps: Generator[Any, Any, Any], trap: Any, shield: CancelScope, grace: float
     ) -> Generator[Any, Any, None]:
-        """Await `close`; its time begins when it has to wait, which most never do."""
-        steps = iterate(close)
-        try:
-            trap = steps.send(None)
-        except StopIteration:
-            return
+        """Await a close that has to wait, as `trap` says: its time begins now."""
         shield.deadline = self.now() + grace
         try:
             while True:

@@ -115,12 +115,8 @@ class Reader:
         if any task may leave that.
         """
         opening = self._opening
-        if opening.was_entered:
-            raise StreamBusyError(f"{self!r} can be entered only once: open the stream again")
-        if opening.is_open:
-            raise StreamBusyError(
-                f"{self!r} was read before it was entered: enter a run before its first step"
-            )
+        if not opening.is_new:
+            raise self._not_new()
         self._bare = False
         self._inside_of = abandonable()
         await opening.enter(scoped=self._inside_of is None)
@@ -138,6 +134,13 @@ class Reader:
             return task
         return -self._inside_of
 
+    def _not_new(self) -> StreamBusyError:
+        if self._opening.was_entered:
+            return StreamBusyError(f"{self!r} can be entered only once: open the stream again")
+        return StreamBusyError(
+            f"{self!r} was read before it was entered: enter a run before its first step"
+        )
+
     async def exit(self, error: BaseException | None) -> None:
         """Close in the task that has entered; `error` is propagating, and continues."""
         if self._elsewhere():
@@ -152,9 +155,7 @@ class Reader:
             self._opening.is_left_by(error)
         self.items = EMPTY
         unshielded = self._inside_of is not None and self._is_ended(error)
-        if not busy and (unshielded or self._opening.is_left_behind):
-            await self._opening.close_shielded()
-        await self._opening.leave(busy=busy)
+        await self._opening.leave(busy=busy, unshielded=unshielded)
         if busy:
             raise self._busy()
         self._raise_collected(error)

@@ -251,23 +251,23 @@ class FromAsync(SyncDriver, SourceDefaults):
     @awaits
     def steps(self) -> Generator[Any, Any, None]:
         step = stepper(self._iterator)
-        try:
-            while True:
-                self._in_await = True
+        while True:
+            self._in_await = True
+            try:
                 item: Any = yield from step()
+            except StopAsyncIteration:
                 self._in_await = False
-                yield item
-        except StopAsyncIteration:
-            self._over = True
-            self.stop()
-        except BaseException as exc:
-            self.stop()
-            if self._in_await:  # else nobody wants any more
+                self._over = True
+                self.stop()
+                return
+            except BaseException as exc:
+                self._in_await = False
+                self.stop()
                 unless_foreign(exc, self._iterator)
                 self._killed = self.finished()
-            raise
-        finally:
+                raise
             self._in_await = False
+            yield item  # outside of the rest, where it costs little to drop [open]
 
     async def close(self, owner: Owner) -> None:
         self.stop()
@@ -506,7 +506,7 @@ def must_await(made: object) -> bool:
 
     What can be iterated as well, such as a cursor of asyncpg, is iterated as it is, or entered.
     """
-    return is_awaitable(made) and not hasattr(type(made), "__aiter__")
+    return not hasattr(type(made), "__aiter__") and is_awaitable(made)
 
 
 async def readable(made: Any) -> Any:
