@@ -23,7 +23,31 @@ async def test_the_clock_and_the_task_are_those_of_anyio() -> None:
     await anyio.sleep(3)
     assert clock()() == anyio.current_time()
     assert backend().task_id() == anyio.get_current_task().id
+    assert backend().now() == anyio.current_time()
     assert backend().cancelled is anyio.get_cancelled_exc_class()
+
+
+class OwnTime(asyncio.SelectorEventLoop):
+    def time(self) -> float:
+        return super().time() + 1000
+
+
+def changed() -> asyncio.SelectorEventLoop:
+    loop = asyncio.SelectorEventLoop()
+    loop.time = lambda: 1000.0  # type: ignore[method-assign]
+    return loop
+
+
+@pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, OwnTime, changed])
+def test_the_clock_is_that_of_the_event_loop(
+    make: Callable[[], asyncio.SelectorEventLoop],
+) -> None:
+    async def ask() -> tuple[float, float, float]:
+        return asyncio.get_running_loop().time(), clock()(), backend().now()
+
+    with asyncio.Runner(loop_factory=make) as runner:
+        before, told, now = runner.run(ask())
+    assert before <= told <= now < before + 1
 
 
 async def test_the_tasks_without_a_parent_are_among_those_that_are_told() -> None:

@@ -47,7 +47,7 @@ def watched(body: Coroutine[Any, Any, None], inner: CancelScope) -> Generator[An
                 answer = yield trap
             except BaseException as exc:  # noqa: ASYNC103  # it goes into `body`
                 trap = body.throw(exc)
-                inner.shield, inner.deadline = True, backend().clock()() + GRACE
+                inner.shield, inner.deadline = True, backend().now() + GRACE
             else:
                 trap = body.send(answer)
     except StopIteration:
@@ -424,7 +424,7 @@ class Alone(Steps):
         """Await `close`, whose time begins when it has to wait."""
         try:
             trap = close.send(None)
-            self.scope.deadline = backend().clock()() + GRACE
+            self.scope.deadline = backend().now() + GRACE
             while True:
                 trap = close.send((yield trap))
         except StopIteration:

@@ -452,7 +452,7 @@ class Channel(SourceDefaults):
         self.passed = 0  # items that have come, be they read, waiting or dropped
         self.dropped = 0
         self.gone = NOBODY
-        self.opened_at = backend.clock()()
+        self.opened_at = backend.now()
         self.timing: Timing | None = None  # once somebody has asked
         self._state = OPEN
         self._error: BaseException | None = None

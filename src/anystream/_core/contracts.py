@@ -134,6 +134,8 @@ class Backend(NamedTuple):
     """One that asks the first function when it is due, and may call the second one then."""
     clock: Callable[[], Callable[[], float]]
     """What gives the time of the event loop that runs, while it does."""
+    now: Callable[[], float]
+    """That time, for who asks once."""
     task_id: Callable[[], int]
     """As `anyio.get_current_task().id`."""
     parentless: Callable[[], set[int]]

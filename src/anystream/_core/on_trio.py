@@ -187,6 +187,7 @@ def ours() -> Backend:
         checkpoint=checkpoint,
         checkpoint_if_cancelled=checkpoint_if_cancelled,
         clock=lambda: trio.current_time,
+        now=trio.current_time,
         task_id=task_id,
         parentless=parentless,
         watch_task=watch_task,

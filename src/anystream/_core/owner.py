@@ -109,7 +109,7 @@ class TaskOwner(Owner):
 
     def now(self) -> float:
         """The time of the event loop."""
-        return self.backend.clock()()
+        return self.backend.now()
 
     def closing_shield(self) -> CancelScope | None:
         """The scope, entered before the first step, that shields what is closed now."""
