@@ -203,9 +203,9 @@ class Closable:
 async def test_what_another_stream_reads_and_closes_is_not_opened(
     name: str, tmp_path: Path
 ) -> None:
+    file = await anyio.open_file(tmp_path / "lines", "w+")  # first: without threads this is skipped
     closable = Closable()
     sender, receiver = anyio.create_memory_object_stream[int](1)
-    file = await anyio.open_file(tmp_path / "lines", "w+")
     for given, remedy in ((closable, "share"), (receiver, "clone"), (file, "share")):
         with pytest.raises(StreamConsumedError, match=rf"is read by another stream.*{remedy}\("):
             await JOINED[name](given).collect()
