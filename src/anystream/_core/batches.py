@@ -5,7 +5,7 @@ iterator, or None at the end. A batch holds no item: it computes each one when i
 dropping it, or cancelling around it, loses nothing. A batch may be empty, and may end at any time.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
@@ -171,6 +171,10 @@ class Segment:
 
     def read_whole(self, *, kept: bool) -> None:
         """Its operators may end it, or call functions of the user's."""
+
+    def asker(self) -> Callable[[int], None] | None:
+        asker = self.source.asker()
+        return asker if all(operator.at_most_one for operator in self._operators) else None
 
     def wait_for(self, operator: WaitingOperator) -> None:
         """The batch ends here because `operator` has to wait: its `go_on` is called."""

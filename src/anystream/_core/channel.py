@@ -674,6 +674,16 @@ class Channel(SourceDefaults):
         if type(self) is Channel:  # others do something about each item as it comes
             self.spare(kept)
 
+    def asker(self) -> Callable[[int], None] | None:
+        return self.ask_for if type(self) is Channel and self._on_demand else None
+
+    def ask_for(self, items: int) -> None:
+        """Whoever reads has room for so many, which its lanes may bring together."""
+        self.asks = max(1, min(items, AT_A_TIME) // max(1, self._open_lanes))
+        if 0 < self.wanted < self.asks:  # while it waits
+            self.wanted = self.asks
+            self.wake_all(self.demand)
+
     def spare(self, kept: bool) -> None:
         """Wake a reader who takes all that comes less often; ask for more at a time if it keeps it.
 
@@ -706,7 +716,7 @@ class Channel(SourceDefaults):
             if self._on_demand:
                 await self.backend.checkpoint_if_cancelled()  # in a cancelled scope ask for nothing
             self._news = False
-            self.wanted += self.asks
+            self.wanted = self.asks
             if self.demand:
                 self.wake_all(self.demand)  # of lanes with a bound of 0, which take an item now
             try:
@@ -715,7 +725,7 @@ class Channel(SourceDefaults):
                 if not self._news:
                     await self._wait()
             finally:
-                self.wanted -= self.asks  # also if it is cancelled
+                self.wanted = 0  # also if it is cancelled
             there = self.available()
         return self._all() if self._sparing else self.items()
 

@@ -222,6 +222,10 @@ class Source(Protocol):
         """Its reader takes all that comes, and calls nothing of the user's; all may be `kept`."""
         ...
 
+    def asker(self) -> Callable[[int], None] | None:
+        """What to tell, before each batch, for how many items there is room, if it is to know."""
+        ...
+
     def hand_over(self, *, paced: bool) -> Iterator[Any]:
         """The first batch, for who has just passed a checkpoint; or an empty one.
 
@@ -277,6 +281,9 @@ class SourceDefaults:
 
     def read_whole(self, *, kept: bool) -> None:
         """It makes no difference."""
+
+    def asker(self) -> Callable[[int], None] | None:
+        return None
 
     def abandon(self) -> None:
         """Nobody else waits for it."""
@@ -651,6 +658,8 @@ class Operator(ABC):
     any_task: bool = True
     flattens: bool = False
     """Whether it gives the items of each item."""
+    at_most_one: bool = False
+    """Whether it gives an item or none for each, and never ends the row."""
     draws_by_call: bool = False
     """Whether it also draws items by calls, and not only in a `for` or `yield from`."""
     leaves_frame: bool = True

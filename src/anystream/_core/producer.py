@@ -598,9 +598,11 @@ class LaneProducer(Producer):
 
         A `batch` that is there comes first. It may go on for ever where this waits for each item.
         """
-        lane = self.lane
+        lane, ask_for = self.lane, source.asker()
         while self._state < STOPPED:
             if lane.fill(batch):
+                if ask_for is not None:
+                    ask_for(lane.room())
                 following = await source.batch()
                 if following is None:
                     return

@@ -103,6 +103,12 @@ class Crew(ABC):
     def worker(self, seat: int) -> Worker:
         """Another one, which begins."""
 
+    def vacant(self) -> int:
+        """How many others may be hired, as far as there is room for what comes of their items."""
+        results = self.results()
+        vacant = self.size - self._hired
+        return vacant if results is None else min(vacant, max(0, results.room()))
+
     def _hire_another(self) -> None:
         self._hired += 1
         self._hire(self._hired)
@@ -200,6 +206,7 @@ class SteppedInTurn(Supply):
         super().__init__(source, crew)
         self.now, self.next = self._now, self._next
         self._stream = stream  # that was opened as the source
+        self._ask_for = source.asker()
         self._new_event = crew.owner.backend.new_event
         self._items: Iterator[Any] = EMPTY
         self._taken = 0  # items
@@ -256,6 +263,7 @@ class SteppedInTurn(Supply):
     async def _wait(self) -> None:
         """Wait for what another worker gets."""
         self._waiting += 1
+        self._ask()
         try:
             await self._queue.wait(self._new_event, self._is_stepping)
         finally:
@@ -263,6 +271,7 @@ class SteppedInTurn(Supply):
 
     async def _refill(self) -> None:
         self._stepping = True
+        self._ask()
         try:
             batch = await self.source.batch()
         finally:
@@ -270,6 +279,11 @@ class SteppedInTurn(Supply):
             self._queue.wake()
         self._over = batch is None
         self._items = EMPTY if batch is None else batch
+
+    def _ask(self) -> None:
+        """Ask for an item for each worker that waits, or that one may be hired for."""
+        if self._ask_for is not None:
+            self._ask_for(1 + self._waiting + self._crew.vacant())
 
     def _is_stepping(self) -> bool:
         return self._stepping
@@ -322,6 +336,9 @@ class Hands(Lane):
         if not self._waiting or self.stopped:
             return False
         return self._results is None or self._results.takes()
+
+    def room(self) -> int:
+        return len(self._waiting) + self._crew.vacant()
 
     def fill(self, batch: Iterator[Any]) -> bool:
         if not self.takes():

@@ -70,6 +70,8 @@ class Counted(Operator):
     ) -> Callable[[], None]:
         """Show it, until what this returns is called or this is dropped."""
 
+    at_most_one = True
+
     def bind(self, row: Row, place: int) -> None:
         """Does not refer to the segment: if that is dropped, so is this, and its bar goes too."""
 

@@ -11,6 +11,7 @@ from .calls import Call
 
 
 class Filter(Call):
+    at_most_one = True
     in_c = True
 
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
@@ -23,6 +24,7 @@ class Filter(Call):
 class Kept(Operator):
     """The items of pairs of a result and an item whose result is true."""
 
+    at_most_one = True
     leaves_frame = False
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
@@ -44,6 +46,7 @@ class TakeWhile(Call):
 
 
 class SkipWhile(Call):
+    at_most_one = True
     leaves_frame = False
 
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
@@ -67,6 +70,8 @@ class SkipWhile(Call):
 
 class New(Call):
     """The items whose key, which a function gives, is new to a memory."""
+
+    at_most_one = True
 
     def __init__(self, fn: Callable[[Any], Any], new: Callable[[Any], bool]) -> None:
         super().__init__(fn)
@@ -129,6 +134,8 @@ class LastKey:
 class Dedupe(Operator):
     """The items that differ from the one before them."""
 
+    at_most_one = True
+
     def __init__(self) -> None:
         self.last = MISSING
 
@@ -180,6 +187,7 @@ class Take(Operator):
 
 
 class Skip(Operator):
+    at_most_one = True
     leaves_frame = False
 
     def __init__(self, count: int) -> None:

@@ -172,11 +172,18 @@ class Distributor(ABC):
         del self.subscriptions[subscription]
 
     async def deal_all(self) -> None:
+        ask_for = self.source.asker()
         while await self.demand():
+            if ask_for is not None:
+                ask_for(self.places())
             batch = await self.source.batch()
             if batch is None or self.dealer.stopped:
                 return
             await self.deal(batch)
+
+    def places(self) -> int:
+        """How many items may be dealt out now; it is known where each goes."""
+        return 1
 
     def end(self, error: BaseException | None) -> bool:
         """Tell all readers; False if there is none."""
@@ -416,9 +423,12 @@ class Broadcast(Distributor):
             subscription.way for subscription in self.subscriptions if not subscription.way.stopped
         )
 
+    def places(self) -> int:
+        return max(1, min((way.room() for way in self.ways()), default=1))
+
     async def deal(self, batch: Iterator[Any]) -> None:
         while await self.demand():
-            wanted = max(1, min((way.room() for way in self.ways()), default=1))
+            wanted = self.places()
             items: list[Any] = []
             try:
                 items.extend(islice(batch, wanted))

@@ -98,6 +98,9 @@ class IdleClock(Clocked):
             self.answered()
         return bool(self._ready)
 
+    def asker(self) -> Callable[[int], None]:
+        return self.ask_for
+
     def due(self) -> float:
         return self.asked + self.seconds
 

@@ -21,6 +21,7 @@ from .recover import in_except
 
 
 class Map(Call):
+    at_most_one = True
     in_c = True
     gives_result = True
 
@@ -121,6 +122,8 @@ def is_given(result: Any) -> bool:
 class Keyed(Call):
     """Pairs of the function's result and the item."""
 
+    at_most_one = True
+
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         for item in batch:
             yield self.fn(item), item
@@ -147,6 +150,8 @@ def late(result: Coroutine[Any, Any, Any], fn: Callable[..., Any]) -> TypeError:
 
 
 class Tap(Call):
+    at_most_one = True
+
     def plain(self, batch: Iterator[Any]) -> Iterator[Any]:
         for item in batch:
             result = self.fn(item)
@@ -159,6 +164,8 @@ class Tap(Call):
 
 
 class Accumulate(Call):
+    at_most_one = True
+
     def __init__(self, fn: Callable[[Any, Any], Any], initial: Any) -> None:
         super().__init__(fn)
         self.initial = self.total = initial
@@ -189,6 +196,8 @@ class Accumulate(Call):
 
 
 class Enumerate(Operator):
+    at_most_one = True
+
     def __init__(self, start: int) -> None:
         self.count = start
 
@@ -214,6 +223,8 @@ class Intersperse(Operator):
 
 
 class Pairwise(Operator):
+    at_most_one = True
+
     def __init__(self) -> None:
         self.last = MISSING
 

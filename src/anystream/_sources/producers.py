@@ -180,6 +180,9 @@ class Sent(Channel):
     def read_whole(self, *, kept: bool) -> None:
         self.spare(kept)
 
+    def asker(self) -> Callable[[int], None] | None:
+        return self.ask_for if self._on_demand else None
+
     def finished(self, lane: Lane, error: BaseException | None) -> None:
         super().finished(lane, error)
         if self.is_open and self.ended():
