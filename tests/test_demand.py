@@ -38,6 +38,8 @@ SOURCES: dict[str, Callable[[], Stream[Any]]] = {
     "timeout": lambda: Stream(numbers).timeout(60),
     "deadline": lambda: Stream(numbers).deadline(60),
     "heartbeat": lambda: Stream(numbers).heartbeat(60, lambda: -1),
+    "concurrently": lambda: Stream(numbers).concurrently([]),
+    "until": lambda: merge(numbers(), Stream(anyio.sleep_forever).flatten(), until="any"),
     "mapped": lambda: halves().map(int).filter(lambda _: True).tap(hash),
     "twice": lambda: Stream(numbers).buffer(0).buffer(0),
 }

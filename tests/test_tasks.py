@@ -915,12 +915,19 @@ async def test_a_run_is_entered_once() -> None:
 # -- who takes everything -------------------------------------------------------------------
 
 
+async def generated() -> AsyncGenerator[int, None]:
+    for number in range(400):
+        yield number
+
+
 @pytest.mark.parametrize(
     "stream",
     [
         async_range(400).buffer(0),
         merge(*[async_range(100)] * 4),
         async_range(20).flat_map(lambda _: async_range(20), concurrency=4),
+        Stream(generated).timeout(60),
+        Stream(generated).deadline(60, on_timeout="end"),
     ],
 )
 async def test_what_is_kept_is_asked_for_several_at_a_time(stream: Stream[int]) -> None:

@@ -14,11 +14,11 @@ CAUSES = {
     ),
     "A scope on trio is a node in a tree of cancel statuses, on asyncio a set of tasks; a deadline"
     " is a timer besides, which uvloop has in C.": "any-scope any-timeout open-generator",
-    "It asks the event loop for the time, which takes asyncio two calls, uvloop one in C, and trio"
-    " four [any-clock].": "any-clock clock-*",
+    "It asks for the time, which takes trio four calls. The method of asyncio's event loop takes two,"
+    " and uvloop's is one in C [any-clock].": "any-clock clock-*",
     "It wakes another task, by an event: a future on asyncio, which uvloop calls back from C, and a"
     " set of parked tasks on trio [any-event].": (
-        "any-event buffer-* merge-* by-*buffer by-readers share* statistics thread"
+        "any-event buffer-* merge-* by-*buffer by-readers share* statistics thread demand"
         " flat-map-at-once-*"
     ),
     "Nothing waits: the backends run the same code, and what differs is the noise of the run.": (

@@ -189,7 +189,19 @@ async def timed(count: int, ask: bool = True) -> int:
         return sum([item async for item in items])
 
 
+async def demanded(count: int, room: int = 0) -> int:
+    """Workers behind `buffer(0)` are as many readers, and ask for an item each."""
+    stream = stream_of(numbers(count)).buffer(room).map(waits_once, concurrency=WAYS)
+    async with stream as items:
+        return sum([item async for item in items])
+
+
+DEMAND = f"map, {WAYS} at a time, behind buffer(0), over a generator that is ready"
 BUFFERS: Rows = {
+    Row("demand", DEMAND, 2_000, 500, limits={"buffer(10)": 2.2}): {
+        "anystream": demanded,
+        "buffer(10)": partial(demanded, room=10),
+    },
     Row("statistics", "buffer(0), timed", 3_000, 750, limits={"untimed": 1.2}): {
         "anystream": timed,
         "untimed": partial(timed, ask=False),

@@ -15,6 +15,9 @@ class UntilAny(Channel):
 
     __slots__ = ()
 
+    def asker(self) -> Callable[[int], None] | None:
+        return self.ask_for if self._on_demand else None
+
     def finished(self, lane: Lane, error: BaseException | None) -> None:
         super().finished(lane, error)
         if error is None and self._open_lanes >= 0:  # the first, and none of those it has stopped

@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from .. import _args as check
 from .._core.backends import clock
-from .._core.channel import Channel, Lane, NonBlocking
+from .._core.channel import AT_A_TIME, Channel, Lane, NonBlocking
 from .._core.contracts import MISSING, Backend, Openable, Owner, Slot, Source
 from .._core.producer import Mover
 
@@ -100,6 +100,10 @@ class IdleClock(Clocked):
 
     def asker(self) -> Callable[[int], None]:
         return self.ask_for
+
+    def read_whole(self, *, kept: bool) -> None:
+        if kept:
+            self.ask_for(AT_A_TIME)
 
     def due(self) -> float:
         return self.asked + self.seconds
