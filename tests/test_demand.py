@@ -8,7 +8,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from insides import turns_of
 
-from anystream import Sender, Stream, merge, producer
+from anystream import Run, Sender, Stream, merge, producer
 from anystream.testing import TrackedSource
 
 ITEMS = 240
@@ -70,6 +70,40 @@ READERS: dict[str, Callable[[Stream[Any]], Any]] = {
 async def test_who_has_room_for_several_asks_for_several(reader: str, source: str) -> None:
     turns = await turns_of(lambda: READERS[reader](SOURCES[source]()))
     assert turns < ITEMS  # one at a time takes two for each, and of `merge` one
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_several_tasks_that_read_one_run_are_as_many_readers(source: str) -> None:
+    async def read(items: Run[Any]) -> None:
+        async for item in items:
+            await once(item)
+
+    async def read_all() -> None:
+        async with SOURCES[source]() as items, anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(read, items)
+
+    assert await turns_of(read_all) < ITEMS
+
+
+async def test_a_task_that_waits_no_more_takes_its_demand_back() -> None:
+    source = TrackedSource(range(9), pause=1)
+    found: list[int] = []
+    async with Stream(source.iterator).buffer(0) as items, anyio.create_task_group() as tasks:
+
+        async def read(seconds: float) -> None:
+            with anyio.move_on_after(seconds):
+                found.append(await anext(items))
+
+        for seconds in (5, 0.5, 0.5):
+            tasks.start_soon(read, seconds)
+        await anyio.sleep(30)
+        assert found == [0]
+        assert source.steps == 1
+        tasks.start_soon(read, 5)
+        tasks.start_soon(read, 5)
+        await anyio.sleep(30)
+        assert (sorted(found), source.steps) == ([0, 1, 2], 3)
 
 
 @pytest.mark.parametrize("source", ["buffer", "merge", "timeout", "mapped"])

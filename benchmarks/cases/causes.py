@@ -14,8 +14,8 @@ CAUSES = {
     ),
     "A scope on trio is a node in a tree of cancel statuses, on asyncio a set of tasks; a deadline"
     " is a timer besides, which uvloop has in C.": "any-scope any-timeout open-generator",
-    "It asks for the time, which takes trio four calls. The method of asyncio's event loop takes two,"
-    " and uvloop's is one in C [any-clock].": "any-clock clock-*",
+    "It asks for the time, which takes trio four calls. asyncio's event loop takes two to tell it,"
+    " and uvloop one in C [any-clock].": "any-clock clock-*",
     "It wakes another task, by an event: a future on asyncio, which uvloop calls back from C, and a"
     " set of parked tasks on trio [any-event].": (
         "any-event buffer-* merge-* by-*buffer by-readers share* statistics thread demand"

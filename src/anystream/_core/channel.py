@@ -680,7 +680,7 @@ class Channel(SourceDefaults):
     def ask_for(self, items: int) -> None:
         """Whoever reads has room for so many, which its lanes may bring together."""
         self.asks = max(1, min(items, AT_A_TIME) // max(1, self._open_lanes))
-        if 0 < self.wanted < self.asks:  # while it waits
+        if self.wanted:  # it waits
             self.wanted = self.asks
             self.wake_all(self.demand)
 

@@ -214,10 +214,12 @@ class Reader:
                 raise self._busy()
             if self._queue is None:
                 self._queue = FairQueue()
-            await self._queue.wait(opening.backend.new_event, lambda: self._stepping)
+            await self._wait_for_turn(self._queue)
             return self.items  # what the others have left
         self.items = EMPTY
         self._stepping = True
+        if self._queue is not None:
+            self._ask(1 + len(self._queue))
         try:
             try:
                 items = await segment.batch()
@@ -234,6 +236,20 @@ class Reader:
         else:
             self.items = items
         return items
+
+    async def _wait_for_turn(self, queue: FairQueue) -> None:
+        self._ask(2 + len(queue))
+        try:
+            await queue.wait(self._opening.backend.new_event, lambda: self._stepping)
+        except BaseException:
+            self._ask(1 + len(queue))
+            raise
+
+    def _ask(self, tasks: int) -> None:
+        """Ask for an item for each of the tasks that read this."""
+        ask_for = self.top().asker()
+        if ask_for is not None:
+            ask_for(tasks)
 
     async def consume(self, take: Callable[[Iterator[Any]], object]) -> None:
         """Give each batch to `take`, until it returns something true or the stream ends.

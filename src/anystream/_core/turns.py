@@ -17,6 +17,10 @@ class FairQueue:
     def __init__(self) -> None:
         self._events: list[AsyncEvent] = []
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._events)
+
     def wake(self) -> None:
         """Wake the task that has waited longest."""
         for event in self._events[:1]:
