@@ -681,8 +681,9 @@ class Channel(SourceDefaults):
         """Whoever reads has room for so many, which its lanes may bring together."""
         self.asks = max(1, min(items, AT_A_TIME) // max(1, self._open_lanes))
         if self.wanted:  # it waits
-            self.wanted = self.asks
-            self.wake_all(self.demand)
+            wanted, self.wanted = self.wanted, self.asks
+            if wanted < self.asks:
+                self.wake_all(self.demand)
 
     def spare(self, kept: bool) -> None:
         """Wake a reader who takes all that comes less often; ask for more at a time if it keeps it.
