@@ -62,6 +62,8 @@ READERS: dict[str, Callable[[Stream[Any]], Any]] = {
     "flat_map": lambda stream: stream.flat_map(lambda item: [item], concurrency=10).drain(),
     "buffer": lambda stream: stream.buffer(10).drain(),
     "share": drained,
+    "batched": lambda stream: stream.batched(10).drain(),
+    "window": lambda stream: stream.window(10, step=10).drain(),
 }
 
 
@@ -129,6 +131,25 @@ async def test_no_more_items_are_taken_than_there_are_workers(source: str) -> No
     taken = sum(each.steps for each in sources)
     waiting = 2 if source == "merge" else 0  # those of the other streams, as for one reader
     assert 10 <= taken <= 10 + waiting
+
+
+GATHERED: dict[str, Callable[[Stream[Any]], Stream[Any]]] = {
+    "batched": lambda stream: stream.batched(7),
+    "mapped": lambda stream: stream.map(int).batched(7),
+    "in time": lambda stream: stream.batched(7, within=60),
+    "window": lambda stream: stream.window(7, step=7),
+}
+
+
+@pytest.mark.parametrize("gathered", GATHERED)
+async def test_what_gathers_items_asks_for_those_that_it_lacks(gathered: str) -> None:
+    source = TrackedSource(range(ITEMS))
+    async with GATHERED[gathered](Stream(source.iterator).buffer(0)) as batches:
+        for number in range(1, 5):
+            assert await anext(batches) == (*range(7 * number - 7, 7 * number),)
+            ahead = 7 if gathered == "in time" else 0  # the next one gathers meanwhile
+            await anyio.sleep(1)
+            assert source.steps == 7 * number + ahead
 
 
 @pytest.mark.parametrize("workers", [1, 3, 10])

@@ -5,7 +5,7 @@ iterator, or None at the end. A batch holds no item: it computes each one when i
 dropping it, or cancelling around it, loses nothing. A batch may be empty, and may end at any time.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -73,9 +73,11 @@ class Segment:
     """A source and a row of operators, stepped by one task at a time."""
 
     __slots__ = (
+        "_ask_for",
         "_complete",
         "_failure",
         "_flushing",
+        "_gatherer",
         "_heads",
         "_operators",
         "_waiting",
@@ -87,7 +89,7 @@ class Segment:
     ends_waits = False
 
     def __init__(
-        self, source: Source, row: Iterable[Operator], owner: Owner, stream: Openable
+        self, source: Source, row: Sequence[Operator], owner: Owner, stream: Openable
     ) -> None:
         self.owner: Owner = owner
         self.stream: Openable = stream  # that was opened as this
@@ -102,6 +104,9 @@ class Segment:
         ]
         for place, operator in enumerate(self._operators):
             operator.bind(self, place)
+        self._ask_for = source.asker()
+        if self._ask_for is not None:
+            self._gatherer = next((each for each in row if not each.at_most_one), None)
 
     @property
     def failure(self) -> BaseException | None:
@@ -160,6 +165,8 @@ class Segment:
             place = self._heads.pop()
             return self._through(self._operators[place].head(), place + 1)
         if self._flushing is None:
+            if self._ask_for is not None and self._gatherer is not None:
+                self._ask_for(self._gatherer.lacks)
             batch = await self.source.batch()
             if batch is not None:
                 return self._through(batch, 0) if self._operators else batch

@@ -688,6 +688,11 @@ class Operator(ABC):
         return ()
 
     @property
+    def lacks(self) -> int:
+        """How many items it has to get before it gives one."""
+        return 1
+
+    @property
     def function(self) -> object:
         """What it gives to an iterator of C to call, or else None."""
         return None

@@ -26,6 +26,13 @@ class Batch:
         self.next: Any = MISSING  # which was too heavy for this batch
         self.full = False
 
+    @property
+    def lacks(self) -> int:
+        """How many items there have to be more, as far as that is known."""
+        if self.weight is not None or self.size == inf:
+            return 1
+        return max(1, int(self.size) - len(self.items))
+
     def gather(self, source: Iterator[Any]) -> bool:
         """Take what fits in; True if the batch is full."""
         if self.weight is None:
@@ -82,6 +89,10 @@ class Batched(Operator):
     def function(self) -> object:
         return self.batch.weight
 
+    @property
+    def lacks(self) -> int:
+        return self.batch.lacks
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         while self.batch.gather(batch):
             yield self.batch.empty()
@@ -112,6 +123,9 @@ class BatchLane(Lane):
 
     def waiting(self) -> int:
         return len(self.batch.items) + (self.batch.next is not MISSING)
+
+    def room(self) -> int:
+        return self.batch.lacks if self.takes() else 0
 
     def gather(self, items: Iterator[Any]) -> bool:
         """Take what fits in; True if the batch is full."""

@@ -304,6 +304,10 @@ class Window(Operator):
         self.items = deque[Any](maxlen=size)
         self.left = size  # how many items the next tuple lacks
 
+    @property
+    def lacks(self) -> int:
+        return self.left
+
     def __call__(self, batch: Iterator[Any]) -> Iterator[Any]:
         items = self.items
         added = map(items.append, batch)
