@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from numbers import Real
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, WrapperDescriptorType
 from typing import Any
 
 from ._labels import whole
@@ -19,17 +19,9 @@ def function(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a function, plain or async, got {whole(value)}")
 
 
-OF_COROUTINES = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
-
-
 def is_async(value: Any) -> bool:
     """Whether a call gives a coroutine or an async generator, as far as that can be told before."""
-    while isinstance(value, partial):
-        value = value.func
-    return callable(value) and (
-        has_flag(value, OF_COROUTINES, inspect.iscoroutinefunction)
-        or has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction)
-    )
+    return bool(flags(value) & (OF_COROUTINES | inspect.CO_ASYNC_GENERATOR))
 
 
 def plain(name: str, value: object, more: str = "") -> None:
@@ -92,7 +84,7 @@ def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
     The operator `instead` reads these, if there is one. A plain generator is a result like others.
     """
     function(name, value)
-    if has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction):
+    if is_async_generator(value):
         raise unread(name, value, "async generators", instead)
 
 
@@ -103,24 +95,42 @@ def called_function(name: str, value: Any, instead: str = "flat_map") -> None:
         raise unread(name, value, "generators", instead)
 
 
+def is_async_generator(value: Any) -> bool:
+    """Whether a call of it gives an async generator."""
+    return bool(flags(value) & inspect.CO_ASYNC_GENERATOR)
+
+
 def is_generator(value: Any) -> bool:
     """Whether a call of it gives a plain generator, and not what `types.coroutine` makes of one."""
-    code: Any = getattr(value, "__code__", None)
-    if code is not None and code.co_flags & inspect.CO_ITERABLE_COROUTINE:
-        return False
-    return has_flag(value, inspect.CO_GENERATOR, inspect.isgeneratorfunction)
+    return flags(value) & (inspect.CO_GENERATOR | OF_COROUTINES) == inspect.CO_GENERATOR
 
 
-def has_flag(value: Any, flag: int, has: Callable[[Any], bool]) -> bool:
-    """Whether a function has a flag of its code, for which `has` looks, but takes its time."""
-    if type(value) in WITHOUT_FLAGS:
-        return False
+def flags(value: Any) -> int:
+    """The flags of the code that a call of `value` runs, as far as they can be told."""
+    while isinstance(value, WRAPPERS):
+        value = value.func if isinstance(value, partial) else value.__func__
+    if isinstance(value, WITHOUT_FLAGS) or not callable(value):
+        return 0
     if isinstance(value, FunctionType) and not value.__dict__:  # where a mark would be
-        return bool(value.__code__.co_flags & flag)
-    return any(map(has, (value, type(value).__call__)))
+        return value.__code__.co_flags
+    marked = sum(flag for flag, has in OF_MARKS.items() if has(value))
+    if isinstance(value, FunctionType):
+        return marked | value.__code__.co_flags
+    return marked | flags(type(value).__call__)
 
 
-WITHOUT_FLAGS = (type, BuiltinFunctionType)
+OF_COROUTINES = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
+
+OF_MARKS: dict[int, Callable[[Any], bool]] = {
+    inspect.CO_COROUTINE: inspect.iscoroutinefunction,
+    inspect.CO_ASYNC_GENERATOR: inspect.isasyncgenfunction,
+    inspect.CO_GENERATOR: inspect.isgeneratorfunction,
+}
+"""What has no code of Python's may tell in another way, as functions of Cython and mocks do."""
+
+WRAPPERS = (partial, MethodType, staticmethod)
+
+WITHOUT_FLAGS = (type, BuiltinFunctionType, WrapperDescriptorType)
 """A call of a class gives an instance, and that of a function in C a result."""
 
 

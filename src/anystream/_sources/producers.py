@@ -134,7 +134,7 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
 
 def check_sending(fn: Any) -> None:
     """`fn` must be a function of a Sender, and async, as far as that can be told before."""
-    generator = inspect.isasyncgenfunction(fn) or check.is_generator(fn)
+    generator = check.is_async_generator(fn) or check.is_generator(fn)
     if not callable(fn) or generator or not takes_sender(fn):
         raise TypeError(
             f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
