@@ -94,7 +94,7 @@ class Retry:
 def checked_retry(value: Any) -> Retry | None:
     """The policy of `retry=`; None is never to try again."""
     if value is not None and not isinstance(value, Retry):
-        raise TypeError(f"retry must be a Retry or None, got {value!r}")
+        raise TypeError(f"retry must be a Retry or None, got {label.whole(value)}")
     return value
 
 
@@ -150,5 +150,5 @@ def exception_types(name: str, value: Any, more: str = "") -> None:
         if not isinstance(kind, type) or not issubclass(kind, Exception):
             raise TypeError(
                 f"{name} must be a class derived from Exception, or a tuple of such"
-                f" classes{more}, got {value!r}"
+                f" classes{more}, got {label.whole(value)}"
             )

@@ -16,7 +16,7 @@ from .._core.driver import resolved
 from .._core.interrupts import protected
 from .._core.threads import Loop, WakeUp
 from .._errors import StreamOverflowError
-from .._labels import Label
+from .._labels import Label, whole
 from .._recipe import Recipe, named_call
 from .._stream import Stream
 
@@ -62,7 +62,7 @@ class Push(Generic[T_contra]):
         """Nothing more will come but this error."""
         given: Any = error
         if not isinstance(given, BaseException):
-            raise TypeError(f"error must be an exception, got {error!r}")
+            raise TypeError(f"error must be an exception, got {whole(error)}")
         self._finish(error)
 
 
@@ -185,7 +185,7 @@ class Callbacks(Channel):
             self._busy = False
         self.register = None  # it may lead to the callbacks, and these lead here
         if hook is not None and not callable(hook):
-            raise TypeError(f"register must return a function or None, got {hook!r}")
+            raise TypeError(f"register must return a function or None, got {whole(hook)}")
         if hook is not None:
             check.called_function("what register returned", hook, "")
         self.hook = hook

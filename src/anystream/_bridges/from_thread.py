@@ -18,7 +18,7 @@ from .._core.contracts import MISSING, Owner, Source, SourceDefaults
 from .._core.driver import EMPTY
 from .._core.producer import LaneProducer
 from .._core.threads import Loop, WakeUp, in_a_thread
-from .._labels import Label
+from .._labels import Label, whole
 from .._recipe import Recipe, named_call
 from .._sources.origins import OneShot, advice, is_maker, method
 from .._sources.queues import queue_type
@@ -88,7 +88,9 @@ def from_thread(
     elif check.is_iterable(iterable) or is_maker(iterable):
         reader = partial(reads, iterable)
     elif queue_type(iterable) is not None:
-        raise TypeError(f"iterable must not be a queue, got {iterable!r}; Stream(queue) reads it")
+        raise TypeError(
+            f"iterable must not be a queue, got {whole(iterable)}; Stream(queue) reads it"
+        )
     else:
         raise TypeError(
             f"iterable must be an iterable, or a function that returns one, got {advice(iterable)}"
@@ -276,5 +278,5 @@ def returned(value: Any) -> str:
     """What a function has given instead of an iterable, and what to do with that."""
     if iscoroutine(value):
         value.close()  # which would be never awaited
-        return f"{value!r}; Stream takes async functions"
-    return repr(value)
+        return f"{whole(value)}; Stream takes async functions"
+    return whole(value)

@@ -74,8 +74,9 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
         if not inspect.isasyncgenfunction(fn):
             raise TypeError(
-                f"@stream needs an async generator function, got {fn!r}; for another function that"
-                " returns an async generator, such as a decorated one, use Stream(lambda: fn(...))"
+                f"@stream needs an async generator function, got {label.whole(fn)}; for another"
+                " function that returns an async generator, such as a decorated one, use"
+                " Stream(lambda: fn(...))"
             )
 
         def make(text: label.Label, call: Callable[[], Any]) -> Stream[Any]:
@@ -376,7 +377,7 @@ class Data(SourceDefaults):
         if read is None or self.leave is None:
             raise TypeError(
                 "a connection needs read() or receive(), and aclose() or close(),"
-                f" got {connection!r}"
+                f" got {label.whole(connection)}"
             )
         return cast("Callable[[], Any]", read)
 

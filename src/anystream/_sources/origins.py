@@ -222,9 +222,9 @@ class FromAsync(SyncDriver, SourceDefaults):
         """What there is without waiting."""
         if self._killed:
             raise StreamInterruptedError(
-                f"a step inside {self._iterator!r} was cancelled; cancelling it finalised the"
-                " generator, so its remaining items are lost. Add .buffer(0) so that cancellation"
-                " does not reach it"
+                f"a step inside {label.whole(self._iterator)} was cancelled; cancelling it"
+                " finalised the generator, so its remaining items are lost. Add .buffer(0) so that"
+                " cancellation does not reach it"
             )
         if self._over:
             return None
@@ -413,8 +413,8 @@ class Managed(Wrapper):
     async def enter(self) -> None:
         if self.began:
             raise StreamInterruptedError(
-                f"entering {self.manager!r} was interrupted, and it cannot be entered again;"
-                " to try again, pass a function that makes it"
+                f"entering {label.whole(self.manager)} was interrupted, and it cannot be entered"
+                " again; to try again, pass a function that makes it"
             )
         self.began = True
         given = await sheltered(self.kind.__aenter__(self.manager), self.owner)
@@ -635,7 +635,7 @@ def takes_turns(value: object) -> bool:
 
 def consumed(value: object) -> StreamConsumedError:
     return StreamConsumedError(
-        f"{value!r} can be read only once, and has been opened before;"
+        f"{label.whole(value)} can be read only once, and has been opened before;"
         " to open the stream again, pass a function that makes it each time"
     )
 

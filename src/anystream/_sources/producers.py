@@ -137,15 +137,15 @@ def check_sending(fn: Any) -> None:
     generator = check.is_async_generator(fn) or check.is_generator(fn)
     if not callable(fn) or generator or not takes_sender(fn):
         raise TypeError(
-            f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
-            " @stream is for async generator functions"
+            "@producer needs an async function whose first argument is a Sender, got"
+            f" {label.whole(fn)}; @stream is for async generator functions"
         )
     first = next(iter(inspect.signature(fn).parameters))
     if first in ("self", "cls"):
         name = getattr(fn, "__name__", "method")
         raise TypeError(
-            f"@producer needs a function whose first argument is a Sender, got {fn!r}, whose"
-            f" first one is {first}; call producer({first}.{name}) in another method"
+            f"@producer needs a function whose first argument is a Sender, got {label.whole(fn)},"
+            f" whose first one is {first}; call producer({first}.{name}) in another method"
         )
 
 
@@ -225,7 +225,7 @@ class Sending(LaneProducer):
         given = self.call(Sender(self.send, self.start_another))
         if not is_awaitable(given):
             raise TypeError(
-                f"a function of {self.stream!r} must be async, but it returned {given!r}"
+                f"a function of {self.stream!r} must be async, but it returned {label.whole(given)}"
             )
         await given
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import _args as check
+from .._labels import whole
 from .._recipe import Items
 from .._stream import Stream
 from ..http.bodies.events import Comment, Event
@@ -263,7 +264,7 @@ def check_takes_id(content: Any) -> None:
         signature.bind("")
     except TypeError:
         raise TypeError(
-            f"content must be a function of one argument, the Last-Event-ID, got {content!r}"
+            f"content must be a function of one argument, the Last-Event-ID, got {whole(content)}"
         ) from None
 
 

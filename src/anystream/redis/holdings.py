@@ -99,7 +99,9 @@ class Holdings:
     def give_back(self, message: Message[Any], after: float) -> None:
         lease = self.plan.lease
         if not 0 <= after <= lease:
-            raise ValueError(f"after must be between 0 and the lease, {lease:g} s, got {after!r}")
+            raise ValueError(
+                f"after must be between 0 and the lease, {lease:g} s, got {label.whole(after)}"
+            )
         if self.settles(message):
             self.release(message, after, message.attempt)
 

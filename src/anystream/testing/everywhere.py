@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import anyio
 
 from .. import _args as check
+from .._labels import whole
 from .clock import backend
 from .leaks import leaving_nothing
 from .sweep import MODES, SEEDS, Cut, Mode
@@ -166,7 +167,9 @@ def begun(program: Program) -> Coroutine[Any, Any, object]:
     """What a call of the program gives to await."""
     made = program() if callable(program) else None
     if made is None or not inspect.isawaitable(made):
-        raise TypeError(f"program must be an async function without parameters, got {program!r}")
+        raise TypeError(
+            f"program must be an async function without parameters, got {whole(program)}"
+        )
     return made
 
 
@@ -179,7 +182,9 @@ def chosen(backends: Iterable[str] | None) -> list[str]:
 
 def several(name: str, given: Iterable[S]) -> Iterable[S]:
     if isinstance(given, str):
-        raise TypeError(f"{name} must be several names, such as [{given!r}], got {given!r}")
+        raise TypeError(
+            f"{name} must be several names, such as [{whole(given)}], got {whole(given)}"
+        )
     return given
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import anyio
 
 from .._core.backends import is_native
+from .._labels import whole
 from .._stream import Stream
 from .clock import backend
 from .everywhere import cancel_everywhere, chosen
@@ -144,7 +145,7 @@ class Case:
 
     def over(self, source: TrackedSource[Any]) -> Stream[Any]:
         stream = self.operator(Stream(getattr(source, self.kind)))
-        assert isinstance(stream, Stream), f"operator must return a stream, got {stream!r}"
+        assert isinstance(stream, Stream), f"operator must return a stream, got {whole(stream)}"
         return stream
 
     def is_closed(self, source: TrackedSource[Any]) -> None:
