@@ -1,9 +1,11 @@
 """What is said of a wrong argument, for each parameter of everything that users call."""
 
 import inspect
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from math import inf, nan
 from typing import Any, cast
 from unittest import mock
 
@@ -205,3 +207,53 @@ def test_an_error_shows_no_more_than_the_ends_of_a_long_value(name: str, paramet
     for kind, make in LONG_VALUES.items():
         error = refused(name, parameter, make())
         assert len(str(error)) < 1500, kind
+
+
+# -- wrong values -------------------------------------------------------------------------------
+
+ANYTHING = {
+    "default",
+    "initial",
+    "item",
+    "json",
+    "separator",
+    "value",
+    "anystream.Stream.pipe args",
+    "anystream.Stream.sum start",
+    "anystream.calls until",
+    "anystream.http.Comment text",  # which `encode` checks, as the other attributes of an event
+    "anystream.http.Event data",
+    "anystream.http.Event id",
+    "anystream.http.Event type",
+    "anystream.testing.Cut.collect into",
+    "anystream.testing.Cut.collect iterator",
+    "anystream.testing.Cut.run program",
+}
+"""Parameters that take any object, or are looked at later."""
+
+
+@pytest.mark.parametrize("value", [-1, inf, nan, "1"])
+def test_a_source_of_tests_checks_its_times(value: Any) -> None:
+    for parameter in {"pause", "cleanup"} - ({"cleanup"} if value == inf else set()):
+        error = refused("anystream.testing.TrackedSource", parameter, value)
+        assert f"{parameter} must be" in str(error)
+
+
+def test_what_a_container_holds_is_checked() -> None:
+    for errors in ({-1: OSError()}, {"0": OSError()}, {0: OSError}, {0: "OSError"}):
+        error = refused("anystream.testing.TrackedSource", "errors", errors)
+        assert re.match(r"an (index|error) in errors must be", str(error))
+    error = refused("anystream.redis.ack", "messages", [1])
+    assert str(error) == "messages must be of a consumer group, got 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [case for case in CASES if ANYTHING.isdisjoint((case[1], " ".join(case)))],
+)
+def test_an_object_that_does_not_fit_is_refused_at_the_call(name: str, parameter: str) -> None:
+    error = refused(name, parameter, given := object())
+    assert isinstance(error, TypeError | ValueError)
+    if name != "anystream.async_range":  # which says what `range` does
+        shown = rf"got ({parameter}=)?{re.escape(repr(given))}|got an? object that|got object$"
+        assert re.search(shown, str(error))  # the kind alone where a value may be a secret

@@ -36,6 +36,8 @@ from anystream import (
 )
 from anystream._hints import FOREIGN
 from anystream._operators import workers
+from anystream.asgi import StreamResponse
+from anystream.http import fetch_all_pages
 
 GUIDE = Path(__file__).parents[1] / "docs" / "migration.md"
 
@@ -297,6 +299,10 @@ NEVER_READ: dict[str, Callable[[Any], Any]] = {
     "weight": lambda fn: async_range(3).batched(weight=fn, max_weight=1),
     "stop": lambda fn: from_thread([1], stop=fn),
     "description": lambda fn: async_range(3).progress(fn),
+    "register": lambda fn: from_callback(fn, buffer=1),
+    "next": lambda fn: fetch_all_pages("http://a.example", next=fn),
+    "executor": lambda fn: async_range(3).map(str, executor=fn, concurrency=1),
+    "background": lambda fn: StreamResponse([], background=fn),
     "fn": lambda fn: starting(fn),
     "what register returned": lambda fn: from_callback(lambda push: fn, buffer=1),
 }

@@ -4,7 +4,7 @@ import inspect
 import math
 import operator
 import sys
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import partial
 from numbers import Real
 from types import BuiltinFunctionType, FunctionType, MethodType, WrapperDescriptorType
@@ -210,6 +210,24 @@ def items(name: str, value: object) -> None:
         raise TypeError(
             f"{name} must be a stream, an async iterable or an iterable, got {whole(value)}"
         )
+
+
+def iterable(name: str, value: object) -> None:
+    """`value` must be what a plain `for` reads."""
+    if not is_iterable(value):
+        raise TypeError(f"{name} must be an iterable, got {whole(value)}")
+
+
+def exception(name: str, value: object) -> None:
+    """`value` must be an instance of an exception."""
+    if not isinstance(value, BaseException):
+        raise TypeError(f"{name} must be an exception, got {whole(value)}")
+
+
+def mapping(name: str, value: object) -> None:
+    """`value` must be a mapping, such as a dictionary."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, got {whole(value)}")
 
 
 def text(name: str, value: Any, more: str = "") -> None:

@@ -62,8 +62,8 @@ def from_thread(
     dropped.
 
     The stream needs a task that waits for the thread: it is opened by `async with` or by a terminal
-    call. Raises `TypeError` if `iterable` is neither an iterable nor a function, or `stop` is no
-    function, and `ValueError` if `buffer` is negative.
+    call. Raises `TypeError` if `iterable` is neither an iterable nor a plain function, or `stop` is
+    no function, and `ValueError` if `buffer` is negative.
 
     >>> import os
     >>> def lines():
@@ -85,6 +85,11 @@ def from_thread(
 
     if isinstance(iterable, Iterator):
         reader: Callable[[Owner], Source] = OneShot(iterable, reads)
+    elif check.is_async(iterable):
+        raise TypeError(
+            "iterable must be an iterable, or a plain function that returns one, got"
+            f" {whole(iterable)}; Stream takes async functions"
+        )
     elif check.is_iterable(iterable) or is_maker(iterable):
         reader = partial(reads, iterable)
     elif queue_type(iterable) is not None:

@@ -55,7 +55,9 @@ def to_sync(
 
     Several threads may iterate at the same time; each item comes to one of them. Raises
     `StreamConsumedError` if the same object is entered twice, `StreamClosedError` if it is iterated
-    outside of its block, and `StreamBusyError` if it is iterated by the stream itself.
+    outside of its block, and `StreamBusyError` if it is iterated by the stream itself. Raises
+    `TypeError` if nothing can be read from `stream` or `backend_options` is not a mapping, and
+    `ValueError` if `backend` is no backend of anyio.
 
     >>> with to_sync(async_range(10).map(lambda n: n * n)) as items:
     ...     for item in items:
@@ -65,6 +67,8 @@ def to_sync(
     16
     """
     check.choice("backend", backend, anyio.get_all_backends())
+    if backend_options is not None:
+        check.mapping("backend_options", backend_options)
     return SyncRun[T](recipe_of(stream), backend, backend_options)
 
 

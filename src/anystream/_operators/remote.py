@@ -70,7 +70,7 @@ class Plan(NamedTuple):
         own = makes_pool(executor)
         if not own:
             checked_pool(executor)
-        elif check.is_async(executor):
+        elif check.is_async(executor) or check.is_generator(executor):
             raise TypeError(
                 f"executor must be made by a plain function, got {label.whole(executor)}"
             )

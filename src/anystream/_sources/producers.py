@@ -153,7 +153,7 @@ def takes_sender(fn: Callable[..., Any]) -> bool:
     """Whether there is an argument for it."""
     try:
         inspect.signature(fn).bind_partial(None)
-    except TypeError:
+    except (TypeError, ValueError):  # some of those in C have no signature, and are not async
         return False
     return True
 

@@ -79,6 +79,8 @@ class StreamResponse(Base):
         if media_type is not None:
             check.text("media_type", media_type)
             self.media_type = media_type
+        if background is not None:
+            check.called_function("background", background, "")
         self.background: BackgroundTask | None = background
         self.raw_headers: list[tuple[bytes, bytes]] = raw(headers, self._own_headers())
 

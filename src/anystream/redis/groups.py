@@ -142,7 +142,9 @@ class GroupStream(Stream[Message[T_co]]):
         """
         check.called_function("fn", fn)
         check.integer("concurrency", concurrency, 1)
-        if not callable(on_error):
+        if callable(on_error):
+            check.called_function("on_error", on_error, "")
+        else:
             check.choice("on_error", on_error, ("release", "raise"))
         target = None if into is None else checked_name("into", into)
         longest = checked_length(maxlen)

@@ -57,7 +57,8 @@ def cancel_everywhere(
         AssertionError: if a run failed in any way. It names each bad point, by the line
             that waited there, and its error; its cause is the first of these errors.
         RuntimeError: in an event loop.
-        TypeError: if ``program`` is no async function, or ``backends`` or ``modes`` a single name.
+        TypeError: if ``program`` is no async function, ``backends`` or ``modes`` is a single name
+            or not an iterable, ``seeds`` is not an iterable, or ``anywhere`` is not a bool.
         ValueError: if one of the ``modes`` is neither of the two.
 
     It costs as many runs as there are points, of some milliseconds each.
@@ -77,6 +78,8 @@ def cancel_everywhere(
         True
     """
     __tracebackhide__ = True
+    check.flag("anywhere", anywhere)
+    check.iterable("seeds", seeds)
     runs = [
         run
         for kind in _kinds(modes, seeds if anywhere else [0], backends)
@@ -185,6 +188,7 @@ def several(name: str, given: Iterable[S]) -> Iterable[S]:
         raise TypeError(
             f"{name} must be several names, such as [{whole(given)}], got {whole(given)}"
         )
+    check.iterable(name, given)
     return given
 
 

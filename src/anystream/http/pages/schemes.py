@@ -730,6 +730,7 @@ def scheme_of(value: Any) -> Scheme | None:
     if value is None or isinstance(value, Scheme):
         return value
     if callable(value) and not isinstance(value, type):
+        check.called_function("next", value, "")
         return Function(value)
     raise TypeError(
         "next must be a scheme such as LinkHeader() or PageNumber(), a function of the page,"
