@@ -1,6 +1,7 @@
 """The functions that make a stream from nothing: async_range, ticker, poll, stream_data, ..."""
 
 import inspect
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
@@ -238,7 +239,8 @@ class Ticks(SourceDefaults):
         await anyio.sleep_until(self.start + self.tick * self.interval)
         now = anyio.current_time()
         if self.skip:
-            self.tick = max(self.tick, int((now - self.start) / self.interval))
+            due = min((now - self.start) / self.interval, sys.maxsize)  # may overflow to infinity
+            self.tick = max(self.tick, int(due))
         self.tick += 1
         if self.left is not None:
             self.left -= 1
