@@ -368,8 +368,13 @@ class Deferred(Wrapper):
         if must_await(made):
             made = await resolved(made, self.owner)
         take_over(made)
+        once = type(made) is not ASYNC_GENERATOR and reads_once(made)
+        if once:
+            unless_read(made)
         await self.begin(made, self.owner)
         assert self.source is not None
+        if once and self.source.closes:
+            readers[id(made)] = self.source
         return await self.source.batch()
 
 
@@ -656,6 +661,11 @@ def unless_read(value: object) -> None:
         )
 
 
+def reads_once(value: object) -> bool:
+    """Whether reading an async iterable leaves nothing for another reader."""
+    return isinstance(value, AsyncIterator) or is_of_anyio(value, "AsyncFile")
+
+
 class OneShot:
     """A source that can be read only once: the run that opens it owns it, started or not."""
 
@@ -684,11 +694,7 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if type(source) is FunctionType:
         return lambda owner: Deferred(source, owner)
-    if (
-        type(source) is ASYNC_GENERATOR
-        or isinstance(source, (AsyncIterator, Iterator))
-        or is_of_anyio(source, "AsyncFile")
-    ):
+    if type(source) is ASYNC_GENERATOR or isinstance(source, Iterator) or reads_once(source):
         return OneShot(source, as_source)
     if has_items(source) or queue_type(source) is not None:
         return lambda owner: as_source(source, owner)
