@@ -114,6 +114,16 @@ async def test_only_errors_that_are_worth_it_are_retried(on: Any) -> None:
     assert other.__notes__ == ["in Stream(<lambda>), the source"]
 
 
+async def test_a_function_that_turns_out_to_be_async_does_not_choose_errors() -> None:
+    async def never(error: Exception) -> bool:
+        return False
+
+    wrong: Any = lambda error: never(error)  # noqa: E731  # what a decorator makes looks like it
+    stream = openings(raising(OSError)).retry(steady(5, on=wrong))
+    error = (await outcome(stream))[1]
+    assert str(error).startswith("on must be a plain function, but it returned <coroutine object")
+
+
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_hook_is_called_before_each_pause(form: Function) -> None:
     log = Log()

@@ -40,6 +40,15 @@ def called_plain(name: str, value: object, more: str = "") -> None:
         raise TypeError(f"{name} must not be a generator function, got {whole(value)}")
 
 
+def unless_awaitable(name: str, value: Any) -> Any:
+    """`value`, which a function has returned that is called without waiting for it."""
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()  # which would be never awaited
+        raise TypeError(f"{name} must be a plain function, but it returned {whole(value)}")
+    return value
+
+
 def handler(name: str, value: object, instead: str) -> None:
     """`value` must be a function that gives something in the place of an error."""
     function(name, value)

@@ -126,7 +126,9 @@ class Backoff:
     def wants(self, error: Exception) -> bool:
         """Whether `error` is one of those that are worth another attempt."""
         on: Any = self.policy.on
-        return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
+        if isinstance(on, (type, tuple)):
+            return isinstance(error, on)
+        return bool(check.unless_awaitable("on", on(error)))
 
     def pause(self, first: float | None = None, least: float = 0.0) -> float:
         """Seconds before this attempt; at least `least`, even beyond the cap and the jitter.

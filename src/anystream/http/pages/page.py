@@ -389,7 +389,7 @@ def find(page: Page[Any], place: Place) -> Any:
         return lookup(page.data, place)
     if isinstance(place, Header):
         return page.response.headers.get(place.name, MISSING)
-    return place(page)
+    return check.unless_awaitable("a function of the page", place(page))
 
 
 def number_at(page: Page[Any], place: Place | None) -> int | None:
