@@ -150,8 +150,10 @@ def unread(name: str, value: object, given: str, instead: str = "flat_map") -> T
     )
 
 
-def integer(name: str, value: Any, least: int | None = None, *, more: str = "") -> int:
-    """`value` must be an integer; a count is at least `least`, and no more than there can be.
+def integer(
+    name: str, value: Any, least: int | None = None, most: int = sys.maxsize, *, more: str = ""
+) -> int:
+    """`value` must be an integer; a count is at least `least` and at most `most`.
 
     `more` goes into the message, for what else it may be.
     """
@@ -163,8 +165,8 @@ def integer(name: str, value: Any, least: int | None = None, *, more: str = "") 
         return number
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {whole(value)}")
-    if number > sys.maxsize:
-        raise ValueError(f"{name} must be at most {sys.maxsize}, got {whole(value)}")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, got {whole(value)}")
     return number
 
 
