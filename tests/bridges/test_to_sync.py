@@ -600,10 +600,12 @@ def test_a_process_that_was_forked_closes_nothing_at_the_exit(backend: str) -> N
 
 @BACKEND
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
-def test_a_process_that_was_forked_has_no_event_loop_to_ask(backend: str) -> None:
+@pytest.mark.parametrize("asking", [False, True])  # another thread, when it is forked
+def test_a_process_that_was_forked_has_no_event_loop_to_ask(backend: str, asking: bool) -> None:
     code = (
         "with to_sync(numbers) as items:\n"
         "    next(items)\n"
+        f"    {asking} and items.lock.acquire()\n"
         "    if not os.fork():\n"
         "        list(items)\n"
         "    print(os.wait()[1] >> 8)\n"

@@ -107,7 +107,7 @@ class SyncRun(Generic[T_co]):
         self.loop: Loop | None = None
         self.thread: threading.Thread | None = None  # of the event loop
         self.opener: threading.Thread
-        self.process: int  # a fork has no thread of the event loop
+        self.process: int | None = None  # a fork has no thread of the event loop
         self.cancel: Callable[[], object]
         self.demand: anyio.Event
         self.in_await = False
@@ -191,6 +191,11 @@ class SyncRun(Generic[T_co]):
     def refill(self) -> None:
         if self.loop is not None and self.loop.here:
             raise StreamBusyError(f"{self!r} cannot be iterated in its own event loop")
+        if self.process not in (None, os.getpid()) and not self.over:
+            raise StreamClosedError(
+                f"the event loop of {self!r} runs in the process that has forked this one;"
+                " call to_sync in this one"
+            )
         with self.lock:
             while not self.items:
                 self.more()
@@ -208,11 +213,6 @@ class SyncRun(Generic[T_co]):
                 raise StopIteration if error is None else error
             finally:
                 del error  # which refers to this frame
-        if self.process != os.getpid():
-            raise StreamClosedError(
-                f"the event loop of {self!r} runs in the process that has forked this one;"
-                " call to_sync in this one"
-            )
         if not self.asked:
             self.loop.soon(self.ask)
             self.asked = True
