@@ -36,7 +36,7 @@ from anystream import (
 )
 from anystream._hints import FOREIGN
 from anystream._operators import workers
-from anystream.asgi import StreamResponse
+from anystream.asgi import EventResponse, StreamResponse
 from anystream.http import fetch_all_pages
 
 GUIDE = Path(__file__).parents[1] / "docs" / "migration.md"
@@ -285,6 +285,16 @@ async def test_what_a_function_is_shows_through_what_is_wrapped_around_it(wrappe
 def test_a_mock_of_a_coroutine_function_is_async() -> None:
     with pytest.raises(TypeError, match=r"^on must be a plain function"):
         Retry(on=mock.AsyncMock())
+
+
+@pytest.mark.parametrize("of", [len, twice, nothing, letters, partial(len), [].append, Twice()])
+async def test_a_mock_of_a_function_is_called_as_any_other(of: Any) -> None:
+    fn = mock.Mock(spec=of, return_value=5)
+    assert await async_range(2).map(fn).tap(fn).filter(fn).on_close(fn).collect() == [5, 5]
+    assert await async_range(2).max(key=fn) == 0
+    assert "map(" in repr(async_range(2).map(fn))
+    assert fn.call_count == 9
+    EventResponse(fn)
 
 
 @producer

@@ -76,7 +76,7 @@ def listens(name: str, value: Any) -> bool:
     called_function(name, value)
     try:
         signature = inspect.signature(value)
-    except ValueError:  # of some that are written in C
+    except (TypeError, ValueError):  # of mocks, and of some that are written in C
         return False
     for arguments in ((), (None,)):
         try:
@@ -116,15 +116,18 @@ def is_generator(value: Any) -> bool:
 
 def flags(value: Any) -> int:
     """The flags of the code that a call of `value` runs, as far as they can be told."""
-    while isinstance(value, WRAPPERS):
+    while issubclass(type(value), WRAPPERS):
         value = value.func if isinstance(value, partial) else value.__func__
     if isinstance(value, WITHOUT_FLAGS) or not callable(value):
         return 0
-    if isinstance(value, FunctionType) and not value.__dict__:  # where a mark would be
+    if type(value) is FunctionType and not value.__dict__:  # where a mark would be
         return value.__code__.co_flags
-    marked = sum(flag for flag, has in OF_MARKS.items() if has(value))
-    if isinstance(value, FunctionType):
-        return marked | value.__code__.co_flags
+    try:
+        marked = sum(flag for flag, has in OF_MARKS.items() if has(value))
+        if isinstance(value, FunctionType):
+            return marked | value.__code__.co_flags
+    except Exception:  # of a mock, which says that it is a function
+        return 0
     return marked | flags(type(value).__call__)
 
 
