@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import partial
 from numbers import Real
 from types import BuiltinFunctionType, FunctionType, MethodType, WrapperDescriptorType
-from typing import Any
+from typing import Any, cast
 
 from ._labels import whole
 
@@ -21,7 +21,7 @@ def function(name: str, value: object) -> None:
 
 def is_async(value: Any) -> bool:
     """Whether a call gives a coroutine or an async generator, as far as that can be told before."""
-    return bool(flags(value) & (OF_COROUTINES | inspect.CO_ASYNC_GENERATOR))
+    return (flags(value) & GIVES) not in (0, inspect.CO_GENERATOR)
 
 
 def plain(name: str, value: object, more: str = "") -> None:
@@ -99,8 +99,11 @@ def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
 
 def called_function(name: str, value: Any, instead: str = "flat_map") -> None:
     """`value` must be a function that a call runs, which that of a generator function does not."""
-    result_function(name, value, instead)
-    if is_generator(value):
+    function(name, value)
+    given = flags(value) & GIVES
+    if given & inspect.CO_ASYNC_GENERATOR:
+        raise unread(name, value, "async generators", instead)
+    if given == inspect.CO_GENERATOR:
         raise unread(name, value, "generators", instead)
 
 
@@ -111,17 +114,18 @@ def is_async_generator(value: Any) -> bool:
 
 def is_generator(value: Any) -> bool:
     """Whether a call of it gives a plain generator, and not what `types.coroutine` makes of one."""
-    return flags(value) & (inspect.CO_GENERATOR | OF_COROUTINES) == inspect.CO_GENERATOR
+    return flags(value) & GIVES == inspect.CO_GENERATOR
 
 
 def flags(value: Any) -> int:
     """The flags of the code that a call of `value` runs, as far as they can be told."""
-    while issubclass(type(value), WRAPPERS):
-        value = value.func if isinstance(value, partial) else value.__func__
-    if isinstance(value, WITHOUT_FLAGS) or not callable(value):
-        return 0
     if type(value) is FunctionType and not value.__dict__:  # where a mark would be
         return value.__code__.co_flags
+    if issubclass(type(value), WITHOUT_FLAGS) or not callable(value):
+        return 0
+    if issubclass(type(value), WRAPPERS):
+        around: Any = cast("Any", value)
+        return flags(around.func if isinstance(value, partial) else around.__func__)
     try:
         marked = sum(flag for flag, has in OF_MARKS.items() if has(value))
         if isinstance(value, FunctionType):
@@ -131,7 +135,13 @@ def flags(value: Any) -> int:
     return marked | flags(type(value).__call__)
 
 
-OF_COROUTINES = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
+GIVES = (
+    inspect.CO_COROUTINE
+    | inspect.CO_ITERABLE_COROUTINE  # of `types.coroutine`, beside that of a generator
+    | inspect.CO_ASYNC_GENERATOR
+    | inspect.CO_GENERATOR
+)
+"""The flags of code that a call does not run: it gives what has to be awaited or read."""
 
 OF_MARKS: dict[int, Callable[[Any], bool]] = {
     inspect.CO_COROUTINE: inspect.iscoroutinefunction,
