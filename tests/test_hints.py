@@ -6,10 +6,11 @@ import gc
 import inspect
 import re
 import time
+import types
 import typing
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,6 +36,8 @@ from anystream import (
 )
 from anystream._hints import FOREIGN
 from anystream._operators import workers
+from anystream.asgi import EventResponse, StreamResponse
+from anystream.http import fetch_all_pages
 
 GUIDE = Path(__file__).parents[1] / "docs" / "migration.md"
 
@@ -226,6 +229,74 @@ async def test_a_generator_is_a_result_of_map(way: str) -> None:
     assert await async_range(2).map(lambda n: twice(n)).flatten().count() == 4
 
 
+def method(fn: Any) -> Any:
+    class Holder:
+        held = fn
+
+    return Holder().held
+
+
+def with_call(fn: Any) -> Any:
+    return type("WithCall", (), {"__call__": fn})()
+
+
+def with_attribute(fn: Any) -> Any:
+    copied = types.FunctionType(fn.__code__, fn.__globals__)
+    copied.attribute = 1  # type: ignore[attr-defined]
+    return copied
+
+
+WRAPPED: dict[str, Callable[[Any], Any]] = {
+    "partial": partial,
+    "partial of a partial": lambda fn: partial(partial(fn), ()),
+    "method": method,
+    "partial of a method": lambda fn: partial(method(fn)),
+    "partialmethod": lambda fn: method(partialmethod(fn)),
+    "static method": staticmethod,
+    "class method": lambda fn: method(classmethod(fn)),
+    "object": with_call,
+    "partial of an object": lambda fn: partial(with_call(fn)),
+    "object with an object": lambda fn: with_call(with_call(fn)),
+    "bound call": lambda fn: with_call(fn).__call__,
+    "attribute": with_attribute,
+}
+
+
+async def nothing(*items: object) -> None:
+    await checkpoint()
+
+
+@types.coroutine
+def old_style(*items: object) -> Iterator[Any]:
+    return (yield from checkpoint().__await__())
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+async def test_what_a_function_is_shows_through_what_is_wrapped_around_it(wrapped: Any) -> None:
+    for fn in (nothing, old_style):
+        assert await async_range(2).tap(wrapped(fn)).collect() == [0, 1]
+        with pytest.raises(TypeError, match=r"^into must be a plain function"):
+            await async_range(2).collect(wrapped(fn))
+    for fn, given in ((twice, "generators"), (letters, "async generators")):
+        with pytest.raises(TypeError, match=rf"^fn gives {given}, whose items nobody"):
+            async_range(2).tap(wrapped(fn))
+
+
+def test_a_mock_of_a_coroutine_function_is_async() -> None:
+    with pytest.raises(TypeError, match=r"^on must be a plain function"):
+        Retry(on=mock.AsyncMock())
+
+
+@pytest.mark.parametrize("of", [len, twice, nothing, letters, partial(len), [].append, Twice()])
+async def test_a_mock_of_a_function_is_called_as_any_other(of: Any) -> None:
+    fn = mock.Mock(spec=of, return_value=5)
+    assert await async_range(2).map(fn).tap(fn).filter(fn).on_close(fn).collect() == [5, 5]
+    assert await async_range(2).max(key=fn) == 0
+    assert "map(" in repr(async_range(2).map(fn))
+    assert fn.call_count == 9
+    EventResponse(fn)
+
+
 @producer
 async def starting(sender: Sender[Any], fn: Any) -> None:
     sender.start_soon(fn)
@@ -238,6 +309,10 @@ NEVER_READ: dict[str, Callable[[Any], Any]] = {
     "weight": lambda fn: async_range(3).batched(weight=fn, max_weight=1),
     "stop": lambda fn: from_thread([1], stop=fn),
     "description": lambda fn: async_range(3).progress(fn),
+    "register": lambda fn: from_callback(fn, buffer=1),
+    "next": lambda fn: fetch_all_pages("http://a.example", next=fn),
+    "executor": lambda fn: async_range(3).map(str, executor=fn, concurrency=1),
+    "background": lambda fn: StreamResponse([], background=fn),
     "fn": lambda fn: starting(fn),
     "what register returned": lambda fn: from_callback(lambda push: fn, buffer=1),
 }

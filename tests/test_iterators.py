@@ -160,6 +160,7 @@ JOINED: dict[str, Callable[[Any], Stream[Any]]] = {
     "merge": lambda items: merge(items, items),
     "chain": lambda items: chain(items, items),
     "method": lambda items: Stream(items).zip(items),
+    "functions": lambda items: merge(lambda: items, lambda: items),
     "retry": lambda items: Stream(lambda: items).take(1).repeat(2),
 }
 
@@ -199,7 +200,7 @@ class Closable:
         self.closes += 1
 
 
-@pytest.mark.parametrize("name", ["zip", "merge", "chain", "method"])
+@pytest.mark.parametrize("name", ["zip", "merge", "chain", "method", "functions"])
 async def test_what_another_stream_reads_and_closes_is_not_opened(
     name: str, tmp_path: Path
 ) -> None:

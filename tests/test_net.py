@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
+from unittest import mock
 
 import anyio
 import pytest
@@ -386,6 +387,16 @@ async def test_the_path_of_a_file(path: Path, kind: Any) -> None:
     stream = net.lines(kind(path))
     assert await stream.collect() == TEXT.decode().splitlines()
     assert await stream.count() == 20_000
+
+
+async def test_a_path_that_is_a_number_as_well_is_a_path(path: Path) -> None:
+    reads, writes = os.pipe()
+    mocked = mock.MagicMock()  # `open` takes the number of one
+    mocked.__index__.return_value = reads
+    mocked.__fspath__.return_value = str(path)
+    assert await net.lines(mocked).collect() == await net.lines(path).collect()
+    for end in (reads, writes):
+        os.close(end)  # which nobody else has done
 
 
 async def test_a_file(path: Path) -> None:

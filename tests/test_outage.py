@@ -6,6 +6,7 @@ import struct
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -285,6 +286,21 @@ def test_each_of_many_errors_costs_the_same() -> None:
     few, many = calls_to_attach(10), calls_to_attach(1000)
     sys.setprofile(before)
     assert many < 200 * few  # and not 10,000: a hundred times as many, and what finalisers call
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_the_first_of_many_errors_have_a_note_and_the_others_are_counted(at_once: int) -> None:
+    error = ValueError()
+    error.add_note("of the user")
+    numbers = iter(range(1000))
+    while some := tuple(ValueError(number) for number in islice(numbers, at_once)):
+        attach(error, some)
+    assert len(siblings(error)) == 1000
+    assert error.__notes__ == [
+        "of the user",
+        *(f"at the same time: ValueError({number})" for number in range(15)),
+        "and 985 more errors in __siblings__",
+    ]
 
 
 async def test_a_long_text_of_another_error_is_cut() -> None:

@@ -337,7 +337,7 @@ async def test_a_step_that_is_cancelled_leaves_the_function_alone() -> None:
             assert await anext(items) == letter
 
 
-@pytest.mark.parametrize("fn", [5, None, "name"])
+@pytest.mark.parametrize("fn", [5, None, "name", dict])
 def test_what_is_no_function_is_refused(fn: Any) -> None:
     with pytest.raises(TypeError, match="needs an async function whose first argument is a Sender"):
         producer()(fn)

@@ -114,6 +114,22 @@ async def test_only_errors_that_are_worth_it_are_retried(on: Any) -> None:
     assert other.__notes__ == ["in Stream(<lambda>), the source"]
 
 
+class Later:
+    def __await__(self) -> Iterator[Any]:
+        yield from ()
+
+
+async def never(error: Exception) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("answer", [never, lambda error: Later()], ids=["coroutine", "awaitable"])
+async def test_a_function_that_turns_out_to_be_async_does_not_choose_errors(answer: Any) -> None:
+    stream = openings(raising(OSError)).retry(steady(5, on=lambda error: answer(error)))
+    error = (await outcome(stream))[1]
+    assert str(error).startswith("on must be a plain function, but it returned <")
+
+
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_hook_is_called_before_each_pause(form: Function) -> None:
     log = Log()

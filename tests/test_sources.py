@@ -20,6 +20,7 @@ from anystream import (
     Stream,
     StreamConsumedError,
     async_range,
+    poll,
     stream,
     stream_data,
     ticker,
@@ -160,6 +161,13 @@ async def test_ticker_without_a_tick() -> None:
 def test_ticker_refuses_an_interval(interval: float) -> None:
     with pytest.raises(ValueError, match="interval must be finite and more than 0 seconds"):
         ticker(interval)
+
+
+@pytest.mark.parametrize("missed", ["skip", "burst"])
+async def test_an_interval_so_short_that_no_number_counts_the_ticks(missed: Any) -> None:
+    values, _ = await ticks(ticker(5e-324, 3, missed=missed), [1, 2])
+    assert values == [0, 1, 3]
+    assert await poll(lambda: 1, 5e-324, count=3).collect() == [1, 1, 1]
 
 
 def test_ticker_refuses_other_arguments() -> None:

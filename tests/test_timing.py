@@ -235,6 +235,10 @@ async def test_a_sample_is_taken_at_ticks_that_count_from_the_opening() -> None:
     await assert_marbles(marbles("-ab---c----d|").sample(3), "---b-----c--(d|)")
 
 
+async def test_a_sample_at_an_interval_so_short_that_no_number_counts_the_ticks() -> None:
+    assert await async_range(3, delay=1).sample(5e-324).collect() == [0, 1, 2]
+
+
 # -- on real clocks -------------------------------------------------------------------------
 
 

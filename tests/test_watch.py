@@ -524,6 +524,12 @@ async def test_a_port_that_is_taken() -> None:
     assert WATCH.users == 0
 
 
+@pytest.mark.parametrize("port", [-1, 65536, "8765", None])
+async def test_what_is_no_port(port: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=rf"^port must be .*, got {port!r}$"):
+        await watch.serve(port)
+
+
 async def test_a_server_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("uvicorn", "hypercorn", "hypercorn.trio", "hypercorn.config"):
         monkeypatch.setitem(sys.modules, name, None)

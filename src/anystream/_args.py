@@ -4,11 +4,11 @@ import inspect
 import math
 import operator
 import sys
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import partial
 from numbers import Real
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any
+from types import BuiltinFunctionType, FunctionType, MethodType, WrapperDescriptorType
+from typing import Any, cast
 
 from ._labels import whole
 
@@ -19,17 +19,9 @@ def function(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a function, plain or async, got {whole(value)}")
 
 
-OF_COROUTINES = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
-
-
 def is_async(value: Any) -> bool:
     """Whether a call gives a coroutine or an async generator, as far as that can be told before."""
-    while isinstance(value, partial):
-        value = value.func
-    return callable(value) and (
-        has_flag(value, OF_COROUTINES, inspect.iscoroutinefunction)
-        or has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction)
-    )
+    return (flags(value) & GIVES) not in (0, inspect.CO_GENERATOR)
 
 
 def plain(name: str, value: object, more: str = "") -> None:
@@ -46,6 +38,15 @@ def called_plain(name: str, value: object, more: str = "") -> None:
     plain(name, value, more)
     if is_generator(value):
         raise TypeError(f"{name} must not be a generator function, got {whole(value)}")
+
+
+def unless_awaitable(name: str, value: Any) -> Any:
+    """`value`, which a function has returned that is called without waiting for it."""
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()  # which would be never awaited
+        raise TypeError(f"{name} must be a plain function, but it returned {whole(value)}")
+    return value
 
 
 def handler(name: str, value: object, instead: str) -> None:
@@ -75,7 +76,7 @@ def listens(name: str, value: Any) -> bool:
     called_function(name, value)
     try:
         signature = inspect.signature(value)
-    except ValueError:  # of some that are written in C
+    except (TypeError, ValueError):  # of mocks, and of some that are written in C
         return False
     for arguments in ((), (None,)):
         try:
@@ -92,35 +93,66 @@ def result_function(name: str, value: Any, instead: str = "flat_map") -> None:
     The operator `instead` reads these, if there is one. A plain generator is a result like others.
     """
     function(name, value)
-    if has_flag(value, inspect.CO_ASYNC_GENERATOR, inspect.isasyncgenfunction):
+    if is_async_generator(value):
         raise unread(name, value, "async generators", instead)
 
 
 def called_function(name: str, value: Any, instead: str = "flat_map") -> None:
     """`value` must be a function that a call runs, which that of a generator function does not."""
-    result_function(name, value, instead)
-    if is_generator(value):
+    function(name, value)
+    given = flags(value) & GIVES
+    if given & inspect.CO_ASYNC_GENERATOR:
+        raise unread(name, value, "async generators", instead)
+    if given == inspect.CO_GENERATOR:
         raise unread(name, value, "generators", instead)
+
+
+def is_async_generator(value: Any) -> bool:
+    """Whether a call of it gives an async generator."""
+    return bool(flags(value) & inspect.CO_ASYNC_GENERATOR)
 
 
 def is_generator(value: Any) -> bool:
     """Whether a call of it gives a plain generator, and not what `types.coroutine` makes of one."""
-    code: Any = getattr(value, "__code__", None)
-    if code is not None and code.co_flags & inspect.CO_ITERABLE_COROUTINE:
-        return False
-    return has_flag(value, inspect.CO_GENERATOR, inspect.isgeneratorfunction)
+    return flags(value) & GIVES == inspect.CO_GENERATOR
 
 
-def has_flag(value: Any, flag: int, has: Callable[[Any], bool]) -> bool:
-    """Whether a function has a flag of its code, for which `has` looks, but takes its time."""
-    if type(value) in WITHOUT_FLAGS:
-        return False
-    if isinstance(value, FunctionType) and not value.__dict__:  # where a mark would be
-        return bool(value.__code__.co_flags & flag)
-    return any(map(has, (value, type(value).__call__)))
+def flags(value: Any) -> int:
+    """The flags of the code that a call of `value` runs, as far as they can be told."""
+    if type(value) is FunctionType and not value.__dict__:  # where a mark would be
+        return value.__code__.co_flags
+    if issubclass(type(value), WITHOUT_FLAGS) or not callable(value):
+        return 0
+    if issubclass(type(value), WRAPPERS):
+        around: Any = cast("Any", value)
+        return flags(around.func if isinstance(value, partial) else around.__func__)
+    try:
+        marked = sum(flag for flag, has in OF_MARKS.items() if has(value))
+        if isinstance(value, FunctionType):
+            return marked | value.__code__.co_flags
+    except Exception:  # of a mock, which says that it is a function
+        return 0
+    return marked | flags(type(value).__call__)
 
 
-WITHOUT_FLAGS = (type, BuiltinFunctionType)
+GIVES = (
+    inspect.CO_COROUTINE
+    | inspect.CO_ITERABLE_COROUTINE  # of `types.coroutine`, beside that of a generator
+    | inspect.CO_ASYNC_GENERATOR
+    | inspect.CO_GENERATOR
+)
+"""The flags of code that a call does not run: it gives what has to be awaited or read."""
+
+OF_MARKS: dict[int, Callable[[Any], bool]] = {
+    inspect.CO_COROUTINE: inspect.iscoroutinefunction,
+    inspect.CO_ASYNC_GENERATOR: inspect.isasyncgenfunction,
+    inspect.CO_GENERATOR: inspect.isgeneratorfunction,
+}
+"""What has no code of Python's may tell in another way, as functions of Cython and mocks do."""
+
+WRAPPERS = (partial, MethodType, staticmethod)
+
+WITHOUT_FLAGS = (type, BuiltinFunctionType, WrapperDescriptorType)
 """A call of a class gives an instance, and that of a function in C a result."""
 
 
@@ -131,8 +163,10 @@ def unread(name: str, value: object, given: str, instead: str = "flat_map") -> T
     )
 
 
-def integer(name: str, value: Any, least: int | None = None, *, more: str = "") -> int:
-    """`value` must be an integer; a count is at least `least`, and no more than there can be.
+def integer(
+    name: str, value: Any, least: int | None = None, most: int = sys.maxsize, *, more: str = ""
+) -> int:
+    """`value` must be an integer; a count is at least `least` and at most `most`.
 
     `more` goes into the message, for what else it may be.
     """
@@ -144,8 +178,8 @@ def integer(name: str, value: Any, least: int | None = None, *, more: str = "") 
         return number
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {whole(value)}")
-    if number > sys.maxsize:
-        raise ValueError(f"{name} must be at most {sys.maxsize}, got {whole(value)}")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, got {whole(value)}")
     return number
 
 
@@ -200,6 +234,24 @@ def items(name: str, value: object) -> None:
         raise TypeError(
             f"{name} must be a stream, an async iterable or an iterable, got {whole(value)}"
         )
+
+
+def iterable(name: str, value: object) -> None:
+    """`value` must be what a plain `for` reads."""
+    if not is_iterable(value):
+        raise TypeError(f"{name} must be an iterable, got {whole(value)}")
+
+
+def exception(name: str, value: object) -> None:
+    """`value` must be an instance of an exception."""
+    if not isinstance(value, BaseException):
+        raise TypeError(f"{name} must be an exception, got {whole(value)}")
+
+
+def mapping(name: str, value: object) -> None:
+    """`value` must be a mapping, such as a dictionary."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, got {whole(value)}")
 
 
 def text(name: str, value: Any, more: str = "") -> None:

@@ -269,7 +269,7 @@ def instance(made: Any) -> str:
 
 
 def value(arg: Any) -> str:
-    if isinstance(arg, partial):
+    if issubclass(type(arg), partial):
         return str(call("partial", arg.func, *arg.args, **arg.keywords))
     name = defined_name(arg)
     return short.repr(arg) if name is None else name
@@ -299,7 +299,7 @@ def plain(arg: Any) -> str:
         return str(arg)
     if issubclass(type(arg), AsyncIterable):
         return "..."
-    if isinstance(arg, partial):
+    if issubclass(type(arg), partial):
         return f"partial{HIDDEN}"
     name = defined_name(arg) if callable(arg) else None
     return HIDDEN if name is None else name

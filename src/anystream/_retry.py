@@ -94,7 +94,7 @@ class Retry:
 def checked_retry(value: Any) -> Retry | None:
     """The policy of `retry=`; None is never to try again."""
     if value is not None and not isinstance(value, Retry):
-        raise TypeError(f"retry must be a Retry or None, got {value!r}")
+        raise TypeError(f"retry must be a Retry or None, got {label.whole(value)}")
     return value
 
 
@@ -126,7 +126,9 @@ class Backoff:
     def wants(self, error: Exception) -> bool:
         """Whether `error` is one of those that are worth another attempt."""
         on: Any = self.policy.on
-        return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
+        if isinstance(on, (type, tuple)):
+            return isinstance(error, on)
+        return bool(check.unless_awaitable("on", on(error)))
 
     def pause(self, first: float | None = None, least: float = 0.0) -> float:
         """Seconds before this attempt; at least `least`, even beyond the cap and the jitter.
@@ -150,5 +152,5 @@ def exception_types(name: str, value: Any, more: str = "") -> None:
         if not isinstance(kind, type) or not issubclass(kind, Exception):
             raise TypeError(
                 f"{name} must be a class derived from Exception, or a tuple of such"
-                f" classes{more}, got {value!r}"
+                f" classes{more}, got {label.whole(value)}"
             )

@@ -185,7 +185,7 @@ def unless_of_executor(chunk: object, attempts: object) -> None:
     """Nothing may be said of an executor where there is none."""
     for name, value in (("chunk", chunk), ("attempts", attempts)):
         if value != 1:
-            raise TypeError(f"{name} needs executor, got {name}={value!r} alone")
+            raise TypeError(f"{name} needs executor, got {name}={label.whole(value)} alone")
 
 
 def handler_of(on_error: Any) -> Callable[[Exception, Any], Any]:
@@ -1573,7 +1573,8 @@ class Stream(Openable, AsyncIterable[T_co], Generic[T_co]):
         time = check.seconds("every", every, zero=False, why="there would be no end of beats")
         if check.is_async(value):
             raise TypeError(
-                f"value must be an item or a plain function that returns one, got {value!r}"
+                "value must be an item or a plain function that returns one, got"
+                f" {label.whole(value)}"
             )
         beat: Callable[[], Any] = value if callable(value) else lambda: value
         return self._idle_timed(lambda event: timing.Heartbeat(event, time, beat))
@@ -2357,8 +2358,9 @@ def triggering(trigger: Any) -> Recipe:
         return recipe_of(trigger)
     if type(trigger).__module__ in ("threading", "multiprocessing.synchronize"):
         raise TypeError(
-            f"trigger must not be an event of threads, got {trigger!r}; set an anyio.Event with"
-            " anyio.from_thread.run_sync, or use poll(event.is_set, 0.1).filter(None)"
+            f"trigger must not be an event of threads, got {label.whole(trigger)}; set an"
+            " anyio.Event with anyio.from_thread.run_sync, or use poll(event.is_set, 0.1)"
+            ".filter(None)"
         )
     return Recipe.source(triggers.signal(trigger), text=label.call("trigger", trigger))
 

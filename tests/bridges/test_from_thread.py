@@ -409,10 +409,10 @@ def test_what_is_read_in_other_ways() -> None:
 
 
 async def test_an_async_function_is_not_for_threads() -> None:
-    with pytest.raises(
-        TypeError, match=r"Stream takes async functions\nin from_thread\(checkpoint\)$"
-    ):
-        await from_thread(checkpoint).collect()  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^iterable must be .* Stream takes async functions$"):
+        from_thread(checkpoint)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Stream takes async functions\nin from_thread\(<lambda>"):
+        await from_thread(lambda: checkpoint()).collect()  # type: ignore[arg-type, return-value]
 
 
 def test_from_thread_needs_tasks() -> None:

@@ -598,6 +598,23 @@ def test_a_process_that_was_forked_closes_nothing_at_the_exit(backend: str) -> N
     assert (done.returncode, done.stdout) == (0, "0\nclosed\n")
 
 
+@BACKEND
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+@pytest.mark.parametrize("asking", [False, True])  # another thread, when it is forked
+def test_a_process_that_was_forked_has_no_event_loop_to_ask(backend: str, asking: bool) -> None:
+    code = (
+        "with to_sync(numbers) as items:\n"
+        "    next(items)\n"
+        f"    {asking} and items.lock.acquire()\n"
+        "    if not os.fork():\n"
+        "        list(items)\n"
+        "    print(os.wait()[1] >> 8)\n"
+    )
+    done = run(code, backend)
+    assert (done.returncode, done.stdout) == (0, "1\nclosed\n")
+    assert "StreamClosedError: the event loop of to_sync(" in done.stderr
+
+
 def test_bad_arguments_of_to_sync() -> None:
     with pytest.raises(TypeError, match="source must be"):
         to_sync(5)  # type: ignore[arg-type]

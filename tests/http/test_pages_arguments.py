@@ -79,6 +79,15 @@ def test_a_place_in_a_page_is_found_by_a_plain_function(name: str) -> None:
         NextURL(more=wrong)
 
 
+async def test_a_place_that_an_async_function_turns_out_to_find_is_an_error() -> None:
+    wrong: Any = lambda page: later(page)  # noqa: E731  # what a decorator makes looks like it
+    answers = httpx.MockTransport(lambda request: httpx.Response(200, json={"items": [1]}))
+    async with httpx.AsyncClient(transport=answers) as client:
+        for scheme in (NextURL(more=wrong), PageNumber(total_pages=wrong)):
+            with pytest.raises(TypeError, match=r"^a function of the page must be a plain fun"):
+                await fetch_all_pages("http://t/", client=client, next=scheme).drain()
+
+
 @pytest.mark.parametrize("options", [{}, {"param": "a", "body": "b"}])
 def test_a_cursor_is_sent_in_one_place(options: dict[str, str]) -> None:
     with pytest.raises(TypeError, match="Cursor needs exactly one of param="):

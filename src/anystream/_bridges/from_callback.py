@@ -16,7 +16,7 @@ from .._core.driver import resolved
 from .._core.interrupts import protected
 from .._core.threads import Loop, WakeUp
 from .._errors import StreamOverflowError
-from .._labels import Label
+from .._labels import Label, whole
 from .._recipe import Recipe, named_call
 from .._stream import Stream
 
@@ -60,9 +60,7 @@ class Push(Generic[T_contra]):
 
     def fail(self, error: BaseException) -> None:
         """Nothing more will come but this error."""
-        given: Any = error
-        if not isinstance(given, BaseException):
-            raise TypeError(f"error must be an exception, got {error!r}")
+        check.exception("error", error)
         self._finish(error)
 
 
@@ -91,8 +89,9 @@ def from_callback(
     cannot be blocked: a push there that finds no room is itself a `StreamOverflowError`.
 
     A cancelled step loses nothing. Many pushes cost one wake-up of the event loop. Raises
-    `TypeError` if `register` is not a function, or, at the first step, if it returns something
-    else, and `ValueError` if `buffer` is less than 1 or `overflow` is none of these.
+    `TypeError` if `register` is not a function, or is a generator function, or, at the first step,
+    if it returns something else, and `ValueError` if `buffer` is less than 1 or `overflow` is none
+    of these.
 
     >>> import threading
     >>> def register(push):
@@ -104,7 +103,7 @@ def from_callback(
     >>> anyio.run(main)
     tick
     """
-    check.function("register", register)
+    check.called_function("register", register, "")
     bound = check.integer("buffer", buffer, 1)
     check.choice("overflow", overflow, OVERFLOWS)
     call = Label()
@@ -185,7 +184,7 @@ class Callbacks(Channel):
             self._busy = False
         self.register = None  # it may lead to the callbacks, and these lead here
         if hook is not None and not callable(hook):
-            raise TypeError(f"register must return a function or None, got {hook!r}")
+            raise TypeError(f"register must return a function or None, got {whole(hook)}")
         if hook is not None:
             check.called_function("what register returned", hook, "")
         self.hook = hook

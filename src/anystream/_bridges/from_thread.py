@@ -18,7 +18,7 @@ from .._core.contracts import MISSING, Owner, Source, SourceDefaults
 from .._core.driver import EMPTY
 from .._core.producer import LaneProducer
 from .._core.threads import Loop, WakeUp, in_a_thread
-from .._labels import Label
+from .._labels import Label, whole
 from .._recipe import Recipe, named_call
 from .._sources.origins import OneShot, advice, is_maker, method
 from .._sources.queues import queue_type
@@ -62,8 +62,8 @@ def from_thread(
     dropped.
 
     The stream needs a task that waits for the thread: it is opened by `async with` or by a terminal
-    call. Raises `TypeError` if `iterable` is neither an iterable nor a function, or `stop` is no
-    function, and `ValueError` if `buffer` is negative.
+    call. Raises `TypeError` if `iterable` is neither an iterable nor a plain function, or `stop` is
+    no function, and `ValueError` if `buffer` is negative.
 
     >>> import os
     >>> def lines():
@@ -85,10 +85,17 @@ def from_thread(
 
     if isinstance(iterable, Iterator):
         reader: Callable[[Owner], Source] = OneShot(iterable, reads)
+    elif check.is_async(iterable):
+        raise TypeError(
+            "iterable must be an iterable, or a plain function that returns one, got"
+            f" {whole(iterable)}; Stream takes async functions"
+        )
     elif check.is_iterable(iterable) or is_maker(iterable):
         reader = partial(reads, iterable)
     elif queue_type(iterable) is not None:
-        raise TypeError(f"iterable must not be a queue, got {iterable!r}; Stream(queue) reads it")
+        raise TypeError(
+            f"iterable must not be a queue, got {whole(iterable)}; Stream(queue) reads it"
+        )
     else:
         raise TypeError(
             f"iterable must be an iterable, or a function that returns one, got {advice(iterable)}"
@@ -276,5 +283,5 @@ def returned(value: Any) -> str:
     """What a function has given instead of an iterable, and what to do with that."""
     if iscoroutine(value):
         value.close()  # which would be never awaited
-        return f"{value!r}; Stream takes async functions"
-    return repr(value)
+        return f"{whole(value)}; Stream takes async functions"
+    return whole(value)

@@ -1,6 +1,7 @@
 """to_sync: from a stream to code that is not async, over an event loop in a thread of its own."""
 
 import atexit
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -54,8 +55,11 @@ def to_sync(
     come at once. While nobody asks for items, nothing is read.
 
     Several threads may iterate at the same time; each item comes to one of them. Raises
-    `StreamConsumedError` if the same object is entered twice, `StreamClosedError` if it is iterated
-    outside of its block, and `StreamBusyError` if it is iterated by the stream itself.
+    `StreamConsumedError` if the same object is entered twice, `StreamClosedError` if it is
+    iterated outside of its block or in a process that was forked inside of it, and
+    `StreamBusyError` if it is iterated by the stream itself. Raises `TypeError` if nothing can be
+    read from `stream` or `backend_options` is not a mapping, and `ValueError` if `backend` is no
+    backend of anyio.
 
     >>> with to_sync(async_range(10).map(lambda n: n * n)) as items:
     ...     for item in items:
@@ -65,6 +69,8 @@ def to_sync(
     16
     """
     check.choice("backend", backend, anyio.get_all_backends())
+    if backend_options is not None:
+        check.mapping("backend_options", backend_options)
     return SyncRun[T](recipe_of(stream), backend, backend_options)
 
 
@@ -101,6 +107,7 @@ class SyncRun(Generic[T_co]):
         self.loop: Loop | None = None
         self.thread: threading.Thread | None = None  # of the event loop
         self.opener: threading.Thread
+        self.process: int | None = None  # a fork has no thread of the event loop
         self.cancel: Callable[[], object]
         self.demand: anyio.Event
         self.in_await = False
@@ -117,6 +124,7 @@ class SyncRun(Generic[T_co]):
         if self.thread is not None:
             raise StreamConsumedError(f"{self!r} can be entered only once: call to_sync again")
         self.opener = threading.current_thread()
+        self.process = os.getpid()
         self.thread = threading.Thread(
             target=Context().run, args=(self.live, copy_context()), name=repr(self), daemon=True
         )
@@ -183,6 +191,11 @@ class SyncRun(Generic[T_co]):
     def refill(self) -> None:
         if self.loop is not None and self.loop.here:
             raise StreamBusyError(f"{self!r} cannot be iterated in its own event loop")
+        if self.process not in (None, os.getpid()) and not self.over:
+            raise StreamClosedError(
+                f"the event loop of {self!r} runs in the process that has forked this one;"
+                " call to_sync in this one"
+            )
         with self.lock:
             while not self.items:
                 self.more()

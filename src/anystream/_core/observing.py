@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
 from .._errors import WrongTaskError
+from .._labels import whole
 from .backends import Home
 from .contracts import Openable, written
 from .statistics import Picture, RunStatistics
@@ -201,7 +202,7 @@ def observe(observer: Watcher) -> AbstractContextManager[Watcher]:
     left async_range(9).buffer(2, 'drop_oldest') [7]
     """
     if not isinstance(observer, Observer):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"observer must be an anystream.Observer, got {observer!r}")
+        raise TypeError(f"observer must be an anystream.Observer, got {whole(observer)}")
     return registered(observer)
 
 

@@ -2,8 +2,9 @@
 
 When several tasks of a pipeline fail at the same time, as all of them do when a server goes away,
 the first error in order is the error, bare. Each other one is attached to it: in the tuple
-`__siblings__`, and as a note. It counts as an error of the same time if its task had not heard of
-the first one. An error that comes after its task was interrupted is one of the cleanup.
+`__siblings__`, and the first fifteen as notes. It counts as an error of the same time if its task
+had not heard of the first one. An error that comes after its task was interrupted is one of the
+cleanup.
 
 `catch` and `retry` look at all of them, and act only if each is one of theirs.
 
@@ -19,6 +20,11 @@ from .. import _labels as label
 
 ATTRIBUTE = "__siblings__"
 CLEANUP = "__of_cleanup__"
+
+MORE = f"and {{}} more errors in {ATTRIBUTE}"
+
+MOST_NOTES = 15
+"""As many errors as Python prints of a group: a thousand tasks may fail with a server."""
 
 
 def bare(error: BaseException) -> BaseException:
@@ -48,7 +54,20 @@ def attach(
     found = {id(each): each for given in others for each in all_of(given)}
     fresh = [each for key, each in found.items() if key not in ids]
     object.__setattr__(error, ATTRIBUTE, (*known, *fresh))
-    add_notes(error, *(f"{when}: {label.whole(other)}" for other in fresh))
+    noted = fresh[: max(0, MOST_NOTES - len(known))]
+    add_notes(error, *(f"{when}: {label.whole(other)}" for other in noted))
+    if len(noted) < len(fresh):
+        before = max(0, len(known) - MOST_NOTES)
+        tell_how_many_more(error, before, before + len(fresh) - len(noted))
+
+
+def tell_how_many_more(error: BaseException, before: int, more: int) -> None:
+    """Let a note tell of `more` siblings without one of their own; it told of those `before`."""
+    said, says = MORE.format(before), MORE.format(more)
+    notes: list[str] = [*attribute(error, "__notes__", ())]
+    place = notes.index(said) if said in notes else len(notes)
+    notes[place : place + 1] = [says]
+    object.__setattr__(error, "__notes__", notes)
 
 
 def add_notes(error: BaseException, *notes: str) -> None:

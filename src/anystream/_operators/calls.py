@@ -10,6 +10,7 @@ from .._args import unread
 from .._core.backends import unless_foreign
 from .._core.contracts import Owner, WaitingOperator
 from .._core.driver import SyncDriver, awaits, is_awaitable, iterate
+from .._labels import whole
 
 
 def instead_of(fn: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,8 +131,8 @@ class Call(WaitingOperator, SyncDriver):
                 if type(made) is not CoroutineType:
                     if not self.is_awaited(made):
                         raise TypeError(
-                            f"{of_user(self.fn)!r} returned an awaitable for an earlier item"
-                            f" but {made!r} for this one"
+                            f"{whole(of_user(self.fn))} returned an awaitable for an earlier item"
+                            f" but {whole(made)} for this one"
                         )
                     steps = iterate(made)
                 self._in_await = True

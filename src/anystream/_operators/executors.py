@@ -4,6 +4,7 @@ from types import AsyncGeneratorType, CoroutineType
 from typing import Any, cast
 
 from .. import _args as check
+from .._labels import whole
 
 
 def makes_pool(executor: Any) -> bool:
@@ -17,17 +18,17 @@ def checked_pool(executor: Any) -> Any:
     """`executor`, if that is one."""
     if hasattr(executor, "get_executor"):
         raise TypeError(
-            f"executor must have the submit() of concurrent.futures, got {executor!r};"
+            f"executor must have the submit() of concurrent.futures, got {whole(executor)};"
             " give client.get_executor(pure=False)"
         )
     if not hasattr(executor, "submit"):
         raise TypeError(
             "executor must be a concurrent.futures.Executor or something else that has submit(),"
-            f" or a function that makes one, got {executor!r}"
+            f" or a function that makes one, got {whole(executor)}"
         )
     if type(executor).__name__ == "ClientExecutor" and is_pure(executor):
         raise ValueError(
-            f"{executor!r} computes equal items only once, as pure=True says;"
+            f"{whole(executor)} computes equal items only once, as pure=True says;"
             " give client.get_executor(pure=False)"
         )
     return executor
@@ -42,7 +43,7 @@ def is_pure(executor: Any) -> bool:
 def not_plain(fn: Any) -> TypeError:
     """The error of a function that only an event loop can call."""
     return TypeError(
-        f"fn must be a plain function, which a worker of the executor calls, got {fn!r};"
+        f"fn must be a plain function, which a worker of the executor calls, got {whole(fn)};"
         " without executor= an async function is awaited here"
     )
 

@@ -70,8 +70,10 @@ class Plan(NamedTuple):
         own = makes_pool(executor)
         if not own:
             checked_pool(executor)
-        elif check.is_async(executor):
-            raise TypeError(f"executor must be made by a plain function, got {executor!r}")
+        elif check.is_async(executor) or check.is_generator(executor):
+            raise TypeError(
+                f"executor must be made by a plain function, got {label.whole(executor)}"
+            )
         if check.is_async(fn):
             raise not_plain(fn)
         if concurrency is None:
@@ -328,7 +330,8 @@ class Calls:
         future: Future[Any] = executor.submit(call, self.plan.fn, items, every, self._home)
         if not hasattr(future, "add_done_callback"):
             raise TypeError(
-                f"submit() of an executor must return a concurrent.futures.Future, got {future!r}"
+                "submit() of an executor must return a concurrent.futures.Future, got"
+                f" {label.whole(future)}"
             )
         return future
 
@@ -488,8 +491,8 @@ class RemoteCaller(Caller):
             fn = self.calls.plan.fn
             if isinstance(error, UNSENDABLE) and not is_sendable(fn):
                 raise pickle.PicklingError(
-                    f"{fn!r} cannot be sent to a worker: give a function of a module, no lambda,"
-                    " no function inside another one, and none that wrapt has decorated"
+                    f"{label.whole(fn)} cannot be sent to a worker: give a function of a module,"
+                    " no lambda, no function inside another one, and none that wrapt has decorated"
                 ) from error
             add_notes(error, f"in the call for {chunk}")
             raise

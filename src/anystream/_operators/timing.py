@@ -5,6 +5,7 @@ decides is worked out where an item comes in and where the reader looks, from th
 that nothing depends on which of two tasks runs first at one and the same instant.
 """
 
+import sys
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
@@ -385,8 +386,8 @@ class Sample(RateFilter):
 
     def arrive(self, item: Any, now: float) -> None:
         if self.held is MISSING:
-            ticks = floor((now - self.start) / self.seconds) + 1
-            self.hold(item, self.start + ticks * self.seconds)
+            past = min((now - self.start) / self.seconds, sys.maxsize)  # may overflow to infinity
+            self.hold(item, self.start + (floor(past) + 1) * self.seconds)
         else:
             self.held = item
 

@@ -14,6 +14,7 @@ from .._core.contracts import MISSING, Openable, Operator, Owner, Source, Waitin
 from .._core.driver import EMPTY, Attempt, is_awaitable, resolved
 from .._core.locating import locate_in
 from .._core.opening import unless_too_deep
+from .._labels import whole
 from .._sources.of_asyncio import in_bytes
 from .._sources.origins import PLAIN, FromAsync, FromIterable, as_source, must_await
 from .calls import Call, instead_of, of_user
@@ -144,8 +145,8 @@ def late(result: Coroutine[Any, Any, Any], fn: Callable[..., Any]) -> TypeError:
     """The error for a coroutine that nobody would await, since the first result was none."""
     result.close()
     return TypeError(
-        f"{of_user(fn)!r} returned no awaitable for an earlier item but {result!r} for this one;"
-        " an async function returns one for each"
+        f"{whole(of_user(fn))} returned no awaitable for an earlier item but {whole(result)} for"
+        " this one; an async function returns one for each"
     )
 
 

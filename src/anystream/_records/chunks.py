@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from anyio import AsyncFile, to_thread, wait_readable
@@ -66,7 +67,7 @@ def as_chunks(value: Any, owner: Owner) -> Source:
     """A source of the bytes of a path, a file, a process or a reader of asyncio's."""
     given = value  # which the checks narrow to types that are only half known
     if isinstance(value, (str, os.PathLike)):
-        return File(lambda: open(given, "rb", buffering=0, opener=opened_at_once))
+        return File(partial(opened, given))
     if isinstance(value, AsyncFile):
         return File(lambda: None, given.wrapped)
     if (reader := reader_of(given)) is not None:
@@ -177,6 +178,11 @@ class File(SourceDefaults):
         self.over = True
         if self.holds or self.ready.locked():  # by a thread that was left alone
             await owner.release(lambda: to_thread.run_sync(self.shut))
+
+
+def opened(path: "str | os.PathLike[str]") -> Any:
+    """A file by its path; `open` itself takes a mock for a number, which is that of the output."""
+    return open(os.fspath(path), "rb", buffering=0, opener=opened_at_once)
 
 
 def opened_at_once(path: str, flags: int) -> int:

@@ -1,6 +1,7 @@
 """The functions that make a stream from nothing: async_range, ticker, poll, stream_data, ..."""
 
 import inspect
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
@@ -74,8 +75,9 @@ def decorated(size: int | None) -> Callable[[Callable[..., Any]], Callable[..., 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Stream[Any]]:
         if not inspect.isasyncgenfunction(fn):
             raise TypeError(
-                f"@stream needs an async generator function, got {fn!r}; for another function that"
-                " returns an async generator, such as a decorated one, use Stream(lambda: fn(...))"
+                f"@stream needs an async generator function, got {label.whole(fn)}; for another"
+                " function that returns an async generator, such as a decorated one, use"
+                " Stream(lambda: fn(...))"
             )
 
         def make(text: label.Label, call: Callable[[], Any]) -> Stream[Any]:
@@ -237,7 +239,8 @@ class Ticks(SourceDefaults):
         await anyio.sleep_until(self.start + self.tick * self.interval)
         now = anyio.current_time()
         if self.skip:
-            self.tick = max(self.tick, int((now - self.start) / self.interval))
+            due = min((now - self.start) / self.interval, sys.maxsize)  # may overflow to infinity
+            self.tick = max(self.tick, int(due))
         self.tick += 1
         if self.left is not None:
             self.left -= 1
@@ -376,7 +379,7 @@ class Data(SourceDefaults):
         if read is None or self.leave is None:
             raise TypeError(
                 "a connection needs read() or receive(), and aclose() or close(),"
-                f" got {connection!r}"
+                f" got {label.whole(connection)}"
             )
         return cast("Callable[[], Any]", read)
 

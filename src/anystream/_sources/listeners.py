@@ -11,6 +11,7 @@ from anyio.abc import Listener, SocketAttribute, SocketListener, SocketStream, U
 from anyio.streams.stapled import MultiListener
 
 from .._core.contracts import Owner, SourceDefaults
+from .._labels import whole
 
 
 class FromListener(SourceDefaults):
@@ -78,8 +79,8 @@ def parts_of(listener: Listener[Any]) -> Sequence[SocketListener]:
     for part in parts:
         if not isinstance(part, SocketListener):
             raise TypeError(
-                f"a listener must be one of TCP or UNIX sockets, got {part!r}; for TLS, read the"
-                " listener beneath it and wrap each connection with TLSStream.wrap()"
+                f"a listener must be one of TCP or UNIX sockets, got {whole(part)}; for TLS, read"
+                " the listener beneath it and wrap each connection with TLSStream.wrap()"
             )
     return parts
 

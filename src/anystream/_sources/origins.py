@@ -222,9 +222,9 @@ class FromAsync(SyncDriver, SourceDefaults):
         """What there is without waiting."""
         if self._killed:
             raise StreamInterruptedError(
-                f"a step inside {self._iterator!r} was cancelled; cancelling it finalised the"
-                " generator, so its remaining items are lost. Add .buffer(0) so that cancellation"
-                " does not reach it"
+                f"a step inside {label.whole(self._iterator)} was cancelled; cancelling it"
+                " finalised the generator, so its remaining items are lost. Add .buffer(0) so that"
+                " cancellation does not reach it"
             )
         if self._over:
             return None
@@ -368,8 +368,13 @@ class Deferred(Wrapper):
         if must_await(made):
             made = await resolved(made, self.owner)
         take_over(made)
+        once = type(made) is not ASYNC_GENERATOR and reads_once(made)
+        if once:
+            unless_read(made)
         await self.begin(made, self.owner)
         assert self.source is not None
+        if once and self.source.closes:
+            readers[id(made)] = self.source
         return await self.source.batch()
 
 
@@ -413,8 +418,8 @@ class Managed(Wrapper):
     async def enter(self) -> None:
         if self.began:
             raise StreamInterruptedError(
-                f"entering {self.manager!r} was interrupted, and it cannot be entered again;"
-                " to try again, pass a function that makes it"
+                f"entering {label.whole(self.manager)} was interrupted, and it cannot be entered"
+                " again; to try again, pass a function that makes it"
             )
         self.began = True
         given = await sheltered(self.kind.__aenter__(self.manager), self.owner)
@@ -635,7 +640,7 @@ def takes_turns(value: object) -> bool:
 
 def consumed(value: object) -> StreamConsumedError:
     return StreamConsumedError(
-        f"{value!r} can be read only once, and has been opened before;"
+        f"{label.whole(value)} can be read only once, and has been opened before;"
         " to open the stream again, pass a function that makes it each time"
     )
 
@@ -654,6 +659,11 @@ def unless_read(value: object) -> None:
         raise StreamConsumedError(
             f"{label.value(value)} is read by another stream, which closes it; {remedy}"
         )
+
+
+def reads_once(value: object) -> bool:
+    """Whether reading an async iterable leaves nothing for another reader."""
+    return isinstance(value, AsyncIterator) or is_of_anyio(value, "AsyncFile")
 
 
 class OneShot:
@@ -684,11 +694,7 @@ def opener_of(source: Any) -> Callable[[Owner], Source]:
     """A function that opens `source` for a run."""
     if type(source) is FunctionType:
         return lambda owner: Deferred(source, owner)
-    if (
-        type(source) is ASYNC_GENERATOR
-        or isinstance(source, (AsyncIterator, Iterator))
-        or is_of_anyio(source, "AsyncFile")
-    ):
+    if type(source) is ASYNC_GENERATOR or isinstance(source, Iterator) or reads_once(source):
         return OneShot(source, as_source)
     if has_items(source) or queue_type(source) is not None:
         return lambda owner: as_source(source, owner)

@@ -134,18 +134,18 @@ def decorated(size: int) -> Callable[[Callable[..., Any]], Callable[..., Stream[
 
 def check_sending(fn: Any) -> None:
     """`fn` must be a function of a Sender, and async, as far as that can be told before."""
-    generator = inspect.isasyncgenfunction(fn) or check.is_generator(fn)
+    generator = check.is_async_generator(fn) or check.is_generator(fn)
     if not callable(fn) or generator or not takes_sender(fn):
         raise TypeError(
-            f"@producer needs an async function whose first argument is a Sender, got {fn!r};"
-            " @stream is for async generator functions"
+            "@producer needs an async function whose first argument is a Sender, got"
+            f" {label.whole(fn)}; @stream is for async generator functions"
         )
     first = next(iter(inspect.signature(fn).parameters))
     if first in ("self", "cls"):
         name = getattr(fn, "__name__", "method")
         raise TypeError(
-            f"@producer needs a function whose first argument is a Sender, got {fn!r}, whose"
-            f" first one is {first}; call producer({first}.{name}) in another method"
+            f"@producer needs a function whose first argument is a Sender, got {label.whole(fn)},"
+            f" whose first one is {first}; call producer({first}.{name}) in another method"
         )
 
 
@@ -153,7 +153,7 @@ def takes_sender(fn: Callable[..., Any]) -> bool:
     """Whether there is an argument for it."""
     try:
         inspect.signature(fn).bind_partial(None)
-    except TypeError:
+    except (TypeError, ValueError):  # some of those in C have no signature, and are not async
         return False
     return True
 
@@ -228,7 +228,7 @@ class Sending(LaneProducer):
         given = self.call(Sender(self.send, self.start_another))
         if not is_awaitable(given):
             raise TypeError(
-                f"a function of {self.stream!r} must be async, but it returned {given!r}"
+                f"a function of {self.stream!r} must be async, but it returned {label.whole(given)}"
             )
         await given
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .._core.batches import TimeSlicer
 from .._core.contracts import Owner, SourceDefaults
+from .._labels import whole
 
 
 class FromQueue(SourceDefaults):
@@ -38,7 +39,7 @@ class AsyncioQueue(FromQueue):
 
     def __init__(self, queue: Any, owner: Owner) -> None:
         if not owner.backend.cancelled.__module__.startswith("asyncio"):
-            raise TypeError(f"a queue of asyncio's can be read on asyncio only, got {queue!r}")
+            raise TypeError(f"a queue of asyncio's can be read on asyncio only, got {whole(queue)}")
         super().__init__(queue, owner)
         self._shut_down: Any = getattr(sys.modules["asyncio"], "QueueShutDown", ())
 

@@ -11,6 +11,7 @@ from anyio import Event
 
 from .._core.contracts import Owner, SourceDefaults
 from .._core.threads import Loop, WakeUp
+from .._labels import whole
 from .._recipe import Recipe, named_call
 from .._stream import Stream
 
@@ -42,7 +43,7 @@ def signals(*numbers: signal.Signals) -> Stream[signal.Signals]:
         raise TypeError("signals needs at least one, such as signals(signal.SIGTERM)")
     for each in cast("tuple[object, ...]", numbers):
         if not isinstance(each, signal.Signals):
-            raise TypeError(f"numbers must be of signal.Signals, got {each!r}")
+            raise TypeError(f"numbers must be of signal.Signals, got {whole(each)}")
     return Stream(Recipe.source(lambda owner: Received(numbers, owner)))
 
 

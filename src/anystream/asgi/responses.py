@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import _args as check
+from .._labels import whole
 from .._recipe import Items
 from .._stream import Stream
 from ..http.bodies.events import Comment, Event
@@ -78,6 +79,8 @@ class StreamResponse(Base):
         if media_type is not None:
             check.text("media_type", media_type)
             self.media_type = media_type
+        if background is not None:
+            check.called_function("background", background, "")
         self.background: BackgroundTask | None = background
         self.raw_headers: list[tuple[bytes, bytes]] = raw(headers, self._own_headers())
 
@@ -257,13 +260,13 @@ def check_takes_id(content: Any) -> None:
     """A function of a stream for `Stream` takes no argument, and one of a response this one."""
     try:
         signature = inspect.signature(content)
-    except ValueError:  # of some that are written in C
+    except (TypeError, ValueError):  # of mocks, and of some that are written in C
         return
     try:
         signature.bind("")
     except TypeError:
         raise TypeError(
-            f"content must be a function of one argument, the Last-Event-ID, got {content!r}"
+            f"content must be a function of one argument, the Last-Event-ID, got {whole(content)}"
         ) from None
 
 

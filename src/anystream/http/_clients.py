@@ -10,6 +10,7 @@ from anyio import to_thread
 
 from .. import _args as check
 from .._core.contracts import Owner
+from .._labels import whole
 from ._errors import is_named
 from ._urls import safe
 
@@ -144,7 +145,7 @@ def check_client(client: object) -> None:
     is_sync = hasattr(client, "close") and not hasattr(client, "aclose")
     if is_sync or not (hasattr(client, "build_request") and hasattr(client, "send")):
         raise TypeError(
-            f"client must be an httpx.AsyncClient or have the same interface, got {client!r}"
+            f"client must be an httpx.AsyncClient or have the same interface, got {whole(client)}"
         )
 
 
@@ -167,7 +168,9 @@ def check_method(method: Any) -> None:
         return
     check.text("method", method)
     if not METHOD.fullmatch(method):
-        raise ValueError(f"method must be an HTTP method such as 'GET' or 'POST', got {method!r}")
+        raise ValueError(
+            f"method must be an HTTP method such as 'GET' or 'POST', got {whole(method)}"
+        )
 
 
 METHOD = re.compile("[A-Za-z][A-Za-z-]*")

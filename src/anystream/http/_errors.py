@@ -28,7 +28,7 @@ from typing import Any
 
 from .._core.siblings import add_notes
 from .._errors import StreamError
-from .._labels import visible
+from .._labels import visible, whole
 from ._urls import safe
 
 __all__ = [
@@ -162,7 +162,7 @@ class GraphQLError(PageDataError):
     """The response holds GraphQL errors. `errors` is their list, as the server has sent it."""
 
     def __init__(self, errors: object, where: Any, page: int) -> None:
-        super().__init__(f"GraphQL errors: {errors!r}", where, page)
+        super().__init__(f"GraphQL errors: {whole(errors)}", where, page)
         self.errors = errors
 
 

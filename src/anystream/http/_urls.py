@@ -5,6 +5,8 @@ from collections.abc import Collection
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from .._labels import whole
+
 PORTS = {"http": 80, "https": 443}
 
 SECRET = re.compile(
@@ -42,7 +44,9 @@ def origin(url: URL) -> Origin:
 
 def checked_origins(allow_origins: Any) -> frozenset[Origin]:
     if not are_texts(allow_origins):
-        raise TypeError(f"allow_origins must be a collection of origins, got {allow_origins!r}")
+        raise TypeError(
+            f"allow_origins must be a collection of origins, got {whole(allow_origins)}"
+        )
     return frozenset(map(checked_origin, allow_origins))
 
 
@@ -59,10 +63,10 @@ def checked_origin(value: str) -> Origin:
         parts = urlsplit(value)
         port = parts.port or PORTS.get(parts.scheme)
     except ValueError as error:
-        raise ValueError(f"allow_origins must hold origins, got {value!r} ({error})") from None
+        raise ValueError(f"allow_origins must hold origins, got {whole(value)} ({error})") from None
     if not parts.scheme or not parts.hostname or parts.path not in ("", "/"):
         raise ValueError(
-            f"allow_origins must hold origins such as 'https://api.example.com', got {value!r}"
+            f"allow_origins must hold origins such as 'https://api.example.com', got {whole(value)}"
         )
     return parts.scheme, parts.hostname, port
 

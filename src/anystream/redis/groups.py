@@ -142,12 +142,14 @@ class GroupStream(Stream[Message[T_co]]):
         """
         check.called_function("fn", fn)
         check.integer("concurrency", concurrency, 1)
-        if not callable(on_error):
+        if callable(on_error):
+            check.called_function("on_error", on_error, "")
+        else:
             check.choice("on_error", on_error, ("release", "raise"))
         target = None if into is None else checked_name("into", into)
         longest = checked_length(maxlen)
         if maxlen is not None and into is None:
-            raise TypeError(f"maxlen needs into, got maxlen={maxlen!r} alone")
+            raise TypeError(f"maxlen needs into, got maxlen={label.whole(maxlen)} alone")
         one = Handler(fn, on_error, target, longest)
         await self.map(one, concurrency=concurrency, ordered=False).drain()
 
@@ -312,7 +314,9 @@ def group(
     if consumer == RELEASED:
         raise ValueError(f"consumer must not be {RELEASED!r}, which has what was given back")
     if dead == stream:
-        raise ValueError(f"dead must be another stream, or its entries come again, got {dead!r}")
+        raise ValueError(
+            f"dead must be another stream, or its entries come again, got {label.whole(dead)}"
+        )
     if decode is not None:
         check.plain("decode", decode, " of the fields")
     policy = checked_retry(retry)
@@ -352,7 +356,9 @@ def checked_lease(lease: Any) -> float:
     seconds = check.seconds("lease", lease, zero=False)
     if not 1 <= seconds * 1000 <= AT_ONCE:
         longest = AT_ONCE // 1000
-        raise ValueError(f"lease must be between 0.001 and {longest:,} seconds, got {lease!r}")
+        raise ValueError(
+            f"lease must be between 0.001 and {longest:,} seconds, got {label.whole(lease)}"
+        )
     return seconds
 
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .. import _args as check
 from .. import _labels as label
 from .._core.contracts import AsyncEvent, Backend
 from .messages import HANDED, LOST, SETTLED, WAITING, Message, Raw, unless_closed
@@ -98,8 +99,10 @@ class Holdings:
 
     def give_back(self, message: Message[Any], after: float) -> None:
         lease = self.plan.lease
-        if not 0 <= after <= lease:
-            raise ValueError(f"after must be between 0 and the lease, {lease:g} s, got {after!r}")
+        if not (check.is_number(after) and 0 <= after <= lease):
+            raise ValueError(
+                f"after must be between 0 and the lease, {lease:g} s, got {label.whole(after)}"
+            )
         if self.settles(message):
             self.release(message, after, message.attempt)
 

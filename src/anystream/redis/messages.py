@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from .. import _args as check
 from .. import _labels as label
 from .._core.contracts import MISSING
 from .._core.siblings import add_notes
@@ -120,7 +121,13 @@ def ack(messages: Message[Any] | Iterable[Message[Any]]) -> None:
     ...     orders = redis.group("orders", group="archive", url=url)
     ...     await orders.batched(100, within=0.2).tap(print).for_each(redis.ack)
     """
-    for message in (messages,) if isinstance(messages, Message) else messages:
+    if isinstance(messages, Message):
+        messages.ack()
+        return
+    check.iterable("messages", messages)
+    for message in messages:
+        if not isinstance(cast("object", message), Message):
+            raise TypeError(f"messages must be of a consumer group, got {label.whole(message)}")
         message.ack()
 
 

@@ -41,6 +41,7 @@ def backend(name: str, *, real_time: bool = False) -> tuple[str, dict[str, Any]]
 
     Raises:
         ValueError: for another name.
+        TypeError: if ``real_time`` is not a bool.
         ImportError: for virtual time on trio, if that is not installed.
 
     Example:
@@ -48,6 +49,7 @@ def backend(name: str, *, real_time: bool = False) -> tuple[str, dict[str, Any]]
         >>> anyio.run(anyio.sleep, 3600, backend=name, backend_options=options)
     """
     check.choice("name", name, ("asyncio", "trio"))
+    check.flag("real_time", real_time)
     if real_time:
         return name, {}
     if name == "asyncio":

@@ -15,6 +15,7 @@ import anyio
 
 from .. import _args as check
 from .._core.contracts import SourceDefaults
+from .._labels import whole
 from .._recipe import Recipe, named_call
 from .._stream import Stream
 
@@ -297,12 +298,12 @@ def is_symbol(text: object) -> bool:
 
 def checked(values: Values | None) -> Values:
     if values is not None and not isinstance(cast("object", values), Mapping):
-        raise TypeError(f"values must be a mapping of symbols to items, got {values!r}")
+        raise TypeError(f"values must be a mapping of symbols to items, got {whole(values)}")
     for symbol in values or {}:
         if not is_symbol(symbol):
             raise ValueError(
                 "each symbol in values must be one printable character, and none of"
-                f" {' '.join(SYNTAX)}, got {symbol!r}"
+                f" {' '.join(SYNTAX)}, got {whole(symbol)}"
             )
     return dict(values or {})
 
@@ -324,7 +325,7 @@ def stands_for(symbol: str, item: object, values: Values) -> bool:
 def expected_error(error: Exception | None) -> Exception | None:
     # Not everybody has a type checker.
     if error is not None and not isinstance(error, Exception):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"error must be an exception, got {error!r}")
+        raise TypeError(f"error must be an exception, got {whole(error)}")
     return error
 
 
@@ -374,7 +375,7 @@ async def watched(
 ) -> list[Happened]:
     """What comes out of a stream; the last event, and no other, is a final one."""
     if not isinstance(cast("object", stream), Stream):
-        raise TypeError(f"stream must be a Stream, got {stream!r}")
+        raise TypeError(f"stream must be a Stream, got {whole(stream)}")
     events: list[Happened] = []
     start = 0.0
 
@@ -420,7 +421,7 @@ def marks_of(
         if symbol is None:
             raise ValueError(
                 f"{words(event)} at {moment(event.frame, frame)}, and has no symbol;"
-                f" pass values={{'x': {event.item!r}}} to give it one"
+                f" pass values={{'x': {whole(event.item)}}} to give it one"
             )
         marks.append(Mark(nearest, symbol))
     return marks
@@ -446,12 +447,12 @@ def difference(
 def expectation(mark: Mark, values: Values) -> str:
     item = values.get(mark.symbol, mark.symbol)
     finals = {"|": "the end", "#": "the error", "!": "nothing before the reader leaves"}
-    return finals.get(mark.symbol, f"{item!r}")
+    return finals.get(mark.symbol, whole(item))
 
 
 def words(event: Happened) -> str:
     if event.final is None:
-        return f"{event.item!r} came"
+        return f"{whole(event.item)} came"
     return {"|": "the end came", "#": "the error came", "!": "the reader left"}[event.final]
 
 

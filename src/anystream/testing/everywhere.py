@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import anyio
 
 from .. import _args as check
+from .._labels import whole
 from .clock import backend
 from .leaks import leaving_nothing
 from .sweep import MODES, SEEDS, Cut, Mode
@@ -56,7 +57,8 @@ def cancel_everywhere(
         AssertionError: if a run failed in any way. It names each bad point, by the line
             that waited there, and its error; its cause is the first of these errors.
         RuntimeError: in an event loop.
-        TypeError: if ``program`` is no async function, or ``backends`` or ``modes`` a single name.
+        TypeError: if ``program`` is no async function, ``backends`` or ``modes`` is a single name
+            or not an iterable, ``seeds`` is not an iterable, or ``anywhere`` is not a bool.
         ValueError: if one of the ``modes`` is neither of the two.
 
     It costs as many runs as there are points, of some milliseconds each.
@@ -76,6 +78,8 @@ def cancel_everywhere(
         True
     """
     __tracebackhide__ = True
+    check.flag("anywhere", anywhere)
+    check.iterable("seeds", seeds)
     runs = [
         run
         for kind in _kinds(modes, seeds if anywhere else [0], backends)
@@ -166,7 +170,9 @@ def begun(program: Program) -> Coroutine[Any, Any, object]:
     """What a call of the program gives to await."""
     made = program() if callable(program) else None
     if made is None or not inspect.isawaitable(made):
-        raise TypeError(f"program must be an async function without parameters, got {program!r}")
+        raise TypeError(
+            f"program must be an async function without parameters, got {whole(program)}"
+        )
     return made
 
 
@@ -179,7 +185,10 @@ def chosen(backends: Iterable[str] | None) -> list[str]:
 
 def several(name: str, given: Iterable[S]) -> Iterable[S]:
     if isinstance(given, str):
-        raise TypeError(f"{name} must be several names, such as [{given!r}], got {given!r}")
+        raise TypeError(
+            f"{name} must be several names, such as [{whole(given)}], got {whole(given)}"
+        )
+    check.iterable(name, given)
     return given
 
 

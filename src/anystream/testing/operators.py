@@ -8,7 +8,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import anyio
 
+from .. import _args as check
 from .._core.backends import is_native
+from .._labels import whole
 from .._stream import Stream
 from .clock import backend
 from .everywhere import cancel_everywhere, chosen
@@ -67,7 +69,9 @@ def check_operator(
     Raises:
         AssertionError: if one of them went wrong. It names the case; the cause is its error.
         RuntimeError: in an event loop.
-        TypeError: if ``backends`` is a single name.
+        TypeError: if ``operator`` is not a plain function, ``items``, ``expected`` or ``backends``
+            is not an iterable, or ``backends`` is a single name.
+        ValueError: if ``pause`` is negative or not finite.
 
     Example:
         >>> def doubled(numbers: Stream[int]) -> Stream[int]:
@@ -76,6 +80,11 @@ def check_operator(
         True
     """
     __tracebackhide__ = True
+    check.called_plain("operator", operator, " of a stream")
+    for name, value in (("items", items), ("expected", expected)):
+        check.iterable(name, value)
+    if pause is not None:
+        check.seconds("pause", pause)
     given, wanted = list(items), list(expected)
     names = chosen(backends)
     checks: list[tuple[str, Check, int]] = [
@@ -89,11 +98,11 @@ def check_operator(
         ),
     ]
     cases = 0
-    for name, kind, (text, check, number) in itertools.product(names, KINDS, checks):
-        if check is Case.cancelled_steps and kind == "generator":
+    for name, kind, (text, holds, number) in itertools.product(names, KINDS, checks):
+        if holds is Case.cancelled_steps and kind == "generator":
             continue  # which a cancelled step may end, in the task of the reader
         case = Case(operator, given, wanted, kind, pause, number)
-        case.run(partial(check, case), name, text)
+        case.run(partial(holds, case), name, text)
         cases += 1
     for kind in KINDS:
         case = Case(operator, given, wanted, kind, pause)
@@ -144,7 +153,7 @@ class Case:
 
     def over(self, source: TrackedSource[Any]) -> Stream[Any]:
         stream = self.operator(Stream(getattr(source, self.kind)))
-        assert isinstance(stream, Stream), f"operator must return a stream, got {stream!r}"
+        assert isinstance(stream, Stream), f"operator must return a stream, got {whole(stream)}"
         return stream
 
     def is_closed(self, source: TrackedSource[Any]) -> None:

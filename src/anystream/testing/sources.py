@@ -1,10 +1,12 @@
 """Sources that count what is done to them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from math import inf
 from typing import Generic, Protocol, TypeVar
 
 import anyio
 
+from .. import _args as check
 from .tasks import Task, current_task
 
 T = TypeVar("T")
@@ -37,6 +39,10 @@ class TrackedSource(Generic[T]):
         closed_by: the tasks that began a cleanup, in order.
         open_runs: runs that were begun and not closed to the end.
 
+    Raises:
+        TypeError: if ``items`` is not an iterable, or an argument is not of its type.
+        ValueError: if ``pause`` or ``cleanup`` is negative, or ``pause`` is not finite.
+
     Example:
         >>> source = TrackedSource(range(100))
         >>> anyio.run(Stream(source.generator).take(2).collect)
@@ -54,6 +60,18 @@ class TrackedSource(Generic[T]):
         cleanup: float = 0,
         cleanup_error: BaseException | None = None,
     ) -> None:
+        check.iterable("items", items)
+        if pause is not None:
+            check.seconds("pause", pause)
+        if cleanup != inf:
+            check.seconds("cleanup", cleanup)
+        if errors is not None:
+            check.mapping("errors", errors)
+            for index, error in errors.items():
+                check.integer("an index in errors", index, 0)
+                check.exception("an error in errors", error)
+        if cleanup_error is not None:
+            check.exception("cleanup_error", cleanup_error)
         self._items = list(items)
         self._pause = pause
         self._errors = errors or {}

@@ -10,6 +10,7 @@ On trio, which deals the lock by chance, the sweep is done with each of ten sche
 """
 
 import asyncio
+import itertools
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -136,6 +137,7 @@ def every_cut_anywhere(seeds: Iterable[int] = SEEDS) -> Iterator["Cut"]:
 
     Raises:
         RuntimeError: if a cut was not used.
+        TypeError: if ``seeds`` is not an iterable.
 
     Example:
         >>> async def main() -> int:
@@ -143,8 +145,11 @@ def every_cut_anywhere(seeds: Iterable[int] = SEEDS) -> Iterator["Cut"]:
         >>> anyio.run(main)  # it has one point, and then there is the run that is not cut
         2
     """
-    for seed in seeds if in_trio() else (None,):
-        yield from _sweep(partial(Cut, anywhere=True, seed=seed))
+    check.iterable("seeds", seeds)
+    schedules: Iterable[int | None] = seeds if in_trio() else (None,)
+    return itertools.chain.from_iterable(
+        _sweep(partial(Cut, anywhere=True, seed=seed)) for seed in schedules
+    )
 
 
 def _sweep(make: Callable[[int], "Cut"]) -> Iterator["Cut"]:
@@ -166,6 +171,10 @@ class Cut:
         anywhere: whether steps of any task are counted, and not the program's suspensions.
         seed: of the schedule, on trio.
 
+    Raises:
+        TypeError: if ``at`` or ``seed`` is not an integer, or ``anywhere`` is not a bool.
+        ValueError: if ``at`` is less than 1.
+
     Attributes:
         hit: whether the program got that far.
         on_hit: what to call then, just before the cancellation.
@@ -181,7 +190,10 @@ class Cut:
     """
 
     def __init__(self, at: int, *, anywhere: bool = False, seed: int | None = None) -> None:
-        self.at = at
+        self.at = check.integer("at", at, 1)
+        check.flag("anywhere", anywhere)
+        if seed is not None:
+            check.integer("seed", seed)
         self.anywhere = anywhere
         self.seed = seed
         self.used: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
+from .. import _args as check
 from .._core.backends import backend
 from .runs import watching
 from .web import ENDING, app, plain
@@ -18,6 +19,7 @@ from .web import ENDING, app, plain
 HOST = "127.0.0.1"
 LOCAL = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d*)?", re.IGNORECASE)
 PORT = 8765
+HIGHEST = 65535
 
 PATIENCE = 1
 """Seconds that open pages may take to close at the end."""
@@ -38,7 +40,8 @@ async def serve(
     and answers nobody who has come by the name of another host. The server is uvicorn on asyncio
     and hypercorn on trio.
 
-    Raises `ImportError` if that is not installed, and `OSError` if the port is taken.
+    Raises `ImportError` if that is not installed, `OSError` if the port is taken, and `TypeError`
+    or `ValueError` if `port` is not an integer from 0 to 65535.
 
     >>> import httpx
     >>> from anystream import watch
@@ -51,6 +54,7 @@ async def serve(
     >>> anyio.run(main)
     200
     """
+    check.integer("port", port, 0, HIGHEST)
     on_asyncio = backend().cancelled.__module__.startswith("asyncio")
     run = (by_uvicorn if on_asyncio else by_hypercorn)()
     with watching(), socket.create_server((HOST, port)) as listener:

@@ -10,6 +10,7 @@ from anyio import AsyncFile
 from ... import _args as check
 from ..._core.siblings import add_notes
 from ..._errors import StreamConsumedError
+from ..._labels import whole
 from ..._recipe import named_call_showing
 from .._clients import (
     REDIRECTS,
@@ -106,7 +107,7 @@ class BodyRequest:
     def check(self, name: str, client: object) -> None:
         """Raise unless this can be sent, or is a response that has come already."""
         if not (is_url(self.what) or is_request(self.what) or is_response(self.what)):
-            raise TypeError(f"{name} needs a URL, a request or a response, got {self.what!r}")
+            raise TypeError(f"{name} needs a URL, a request or a response, got {whole(self.what)}")
         check_client(client)
         check_method(self.verb)
         check_headers(self.headers)

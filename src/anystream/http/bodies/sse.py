@@ -1,13 +1,14 @@
 """A stream of server-sent events that connects again when its connection has gone."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from anyio.lowlevel import checkpoint
 
 from ... import _args as check
 from ..._core.contracts import QUANTUM, Owner, clock
 from ..._core.driver import EMPTY, Attempt
+from ..._labels import whole
 from ..._operators.transform import FlattenLists
 from ..._records.lines import MAX
 from ..._retry import Retry
@@ -117,10 +118,9 @@ def sse(
     check.text("last_event_id", last_event_id)
     if not is_sendable(last_event_id):
         raise ValueError(
-            f"last_event_id must not contain control characters, got {last_event_id!r}"
+            f"last_event_id must not contain control characters, got {whole(last_event_id)}"
         )
-    if not isinstance(cast("Any", comments), bool):
-        raise TypeError(f"comments must be True or False, got {comments!r}")
+    check.flag("comments", comments)
     request = BodyRequest(what, method, headers, content, json, read_timeout)
     request.check("sse", client)
     policy = checked_policy(request, retry, RECONNECT)

@@ -387,14 +387,14 @@ def checked_methods(methods: Any) -> frozenset[str]:
     if not are_texts(methods):
         raise TypeError(
             "retry_methods must be a collection of methods such as ('GET', 'POST'),"
-            f" got {methods!r}"
+            f" got {label.whole(methods)}"
         )
     return frozenset(each.upper() for each in methods)
 
 
 def check_url(url: Any) -> None:
     if not is_url(url):
-        raise TypeError(f"base_url must be a str or an httpx.URL, got {url!r}")
+        raise TypeError(f"base_url must be a str or an httpx.URL, got {label.whole(url)}")
 
 
 def checked_mapping(name: str, value: Any) -> dict[str, Any]:
@@ -402,7 +402,7 @@ def checked_mapping(name: str, value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a mapping of names to values, got {value!r}")
+        raise TypeError(f"{name} must be a mapping of names to values, got {label.whole(value)}")
     several: dict[str, list[Any]] = {}
     for key, each in pairs_of(value):
         several.setdefault(key, []).append(each)

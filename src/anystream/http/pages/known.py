@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from ..._labels import whole
 from .failures import Outline
 from .page import Answer
 from .schemes import Countable, Numbering, Offset, PageNumber
@@ -49,4 +50,6 @@ def restored(saved: Any) -> Known:
             scheme=scheme and COUNTABLE[scheme[0]](param=scheme[1], start=scheme[2]),
         )
     except (KeyError, TypeError, ValueError) as exc:
-        raise ValueError(f"resume_from must be the state of a run, got {saved!r} in it") from exc
+        raise ValueError(
+            f"resume_from must be the state of a run, got {whole(saved)} in it"
+        ) from exc

@@ -19,6 +19,7 @@ from typing import (
 )
 
 from ... import _args as check
+from ... import _labels as label
 from ..._core.contracts import MISSING
 from ..._core.driver import EMPTY
 from ..._operators.transform import FlattenBase
@@ -100,13 +101,15 @@ class Asked(NamedTuple):
         """`value` as a state of this."""
         given: Any = value
         if not isinstance(value, Mapping) or {*given} != {*State.__annotations__}:
-            raise ValueError(f"resume_from must be the state of a run, got {given!r}")
+            raise ValueError(f"resume_from must be the state of a run, got {label.whole(given)}")
         if given["version"] != VERSION:
-            raise ValueError(f"resume_from must be of version {VERSION}, got {given['version']!r}")
+            raise ValueError(
+                f"resume_from must be of version {VERSION}, got {label.whole(given['version'])}"
+            )
         if given["digest"] != self.digest:
             raise ValueError(
                 f"resume_from must be a state of this request, {self.url!r}, with the same"
-                f" parameters, body, next= and items=; it was saved for {given['url']!r}"
+                f" parameters, body, next= and items=; it was saved for {label.whole(given['url'])}"
             )
         step: Any = given["step"]
         if step is not None:
@@ -130,7 +133,9 @@ def is_step(value: Any) -> bool:
 
 def checked_step(name: str, value: Any) -> Step:
     if not isinstance(value, Mapping) or (value and not is_step(value)):
-        raise ValueError(f"{name} may have only the keys {', '.join(KEYS)}, got {value!r}")
+        raise ValueError(
+            f"{name} may have only the keys {', '.join(KEYS)}, got {label.whole(value)}"
+        )
     return cast("Step", {**value})
 
 
@@ -147,7 +152,7 @@ class Header:
     def __post_init__(self) -> None:
         name: Any = self.name
         if not isinstance(name, str):
-            raise TypeError(f"name must be a str, got {name!r}")
+            raise TypeError(f"name must be a str, got {label.whole(name)}")
 
     def __repr__(self) -> str:
         return f"Header({self.name!r})"
@@ -384,7 +389,7 @@ def find(page: Page[Any], place: Place) -> Any:
         return lookup(page.data, place)
     if isinstance(place, Header):
         return page.response.headers.get(place.name, MISSING)
-    return place(page)
+    return check.unless_awaitable("a function of the page", place(page))
 
 
 def number_at(page: Page[Any], place: Place | None) -> int | None:

@@ -146,7 +146,9 @@ class Countable(Scheme):
         check_statuses(self.end_statuses)
         check.integer("start", self.start)
         if self.template is not None and self.template.count("{}") != 1:
-            raise ValueError(f"template must contain {{}} exactly once, got {self.template!r}")
+            raise ValueError(
+                f"template must contain {{}} exactly once, got {label.whole(self.template)}"
+            )
 
     @abstractmethod
     def count(self, page: Page[Any]) -> int | None:
@@ -322,7 +324,8 @@ class Cursor(Scheme):
             raise TypeError(
                 "Cursor needs exactly one of param= (the parameter that sends the cursor), body="
                 " (its path in the JSON of the request) and header=, got"
-                f" param={self.param!r}, body={self.body!r} and header={self.header!r}"
+                f" param={label.whole(self.param)}, body={label.whole(self.body)} and"
+                f" header={label.whole(self.header)}"
             )
 
     def next(self, page: Page[Any]) -> Step | None:
@@ -377,8 +380,8 @@ class HeaderCursor(Scheme):
         if (self.param is None) == (self.to_header is None):
             raise TypeError(
                 "HeaderCursor needs exactly one of param= (the parameter that sends the cursor) and"
-                f" to_header= (the header that does), got param={self.param!r} and"
-                f" to_header={self.to_header!r}"
+                f" to_header= (the header that does), got param={label.whole(self.param)} and"
+                f" to_header={label.whole(self.to_header)}"
             )
 
     def next(self, page: Page[Any]) -> Step | None:
@@ -387,7 +390,7 @@ class HeaderCursor(Scheme):
 
     def missing(self, page: Page[Any]) -> str | None:
         given = self.header in page.response.headers
-        return None if given else f"the header {self.header!r}"
+        return None if given else f"the header {label.whole(self.header)}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -554,8 +557,8 @@ class LastItem(Scheme):
         if (self.param is None) == (self.body is None):
             raise TypeError(
                 "LastItem needs exactly one of param= (the parameter that sends the key) and body="
-                f" (its path in the JSON of the request), got param={self.param!r} and"
-                f" body={self.body!r}"
+                f" (its path in the JSON of the request), got param={label.whole(self.param)} and"
+                f" body={label.whole(self.body)}"
             )
 
     def next(self, page: Page[Any]) -> Step | None:
@@ -639,7 +642,7 @@ class Function(Scheme):
             return {"url": str(said)}
         raise TypeError(
             "next must return the URL of the next page, a dictionary of parameters, a Step or None,"
-            f" got {said!r}"
+            f" got {label.whole(said)}"
         )
 
     def __repr__(self) -> str:
@@ -727,10 +730,11 @@ def scheme_of(value: Any) -> Scheme | None:
     if value is None or isinstance(value, Scheme):
         return value
     if callable(value) and not isinstance(value, type):
+        check.called_function("next", value, "")
         return Function(value)
     raise TypeError(
         "next must be a scheme such as LinkHeader() or PageNumber(), a function of the page,"
-        f" or None to detect one, got {value!r}"
+        f" or None to detect one, got {label.whole(value)}"
     )
 
 
@@ -744,7 +748,8 @@ def check_statuses(statuses: Any) -> None:
     given: Any = statuses
     if not isinstance(statuses, Collection) or not all(isinstance(each, int) for each in given):
         raise TypeError(
-            f"end_statuses must be a collection of statuses such as (404,), got {statuses!r}"
+            "end_statuses must be a collection of statuses such as (404,), got"
+            f" {label.whole(statuses)}"
         )
 
 
@@ -754,6 +759,7 @@ def place_or_none(scheme: Scheme, name: str) -> None:
         return
     if not callable(value):
         raise TypeError(
-            f"{name} must be a path in the body, a Header or a function of the page, got {value!r}"
+            f"{name} must be a path in the body, a Header or a function of the page, got"
+            f" {label.whole(value)}"
         )
     check.called_plain(name, value, " of the page")
