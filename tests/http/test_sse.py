@@ -172,6 +172,16 @@ async def test_bodies_without_events_are_asked_for_more_and_more_seldom(library:
     assert server.pauses == [1, 2, 4, 5, 5, 5]
 
 
+async def test_bodies_without_events_are_no_failures(library: Any) -> None:
+    nothing = Reply(b": nothing\n\n")
+    gone = library.ReadError("gone")
+    server = Server(library, [nothing, gone, gone, nothing, nothing, nothing, gone, gone, gone])
+    with pytest.raises(library.ReadError) as raised:
+        await sse("http://test/", client=server.client, retry=FIXED).drain()
+    assert raised.value.__notes__[-1] == "retry gave up after 3 attempts"
+    assert server.pauses == [1, 2, 4, 5, 5, 5, 5, 5]
+
+
 async def test_the_time_that_the_server_asks_for(library: Any) -> None:
     error = library.ConnectError("refused")
     replies = [

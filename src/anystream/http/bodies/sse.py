@@ -231,15 +231,17 @@ class EventSource(Connected):
     def pause(self, error: Exception | None, policy: Retry) -> float:
         """How many seconds to pause; raises the error if nothing more is to be tried."""
         backoff, least = self.openings.backoff, self.decoder.retry or 0.0
-        if self.delivered and policy.reset:
-            backoff.reset()
+        ended = error is None  # which is no failure, not even without an event
+        if policy.reset and (self.delivered or ended):
+            backoff.number = 0
+        if self.delivered and (policy.reset or ended):
+            backoff.longest = 0.0
         if error is not None:
             least = max(least, self.openings.granted(error))
-        elif self.delivered:  # this is not a failure, so the next pause is the first one again
-            backoff.reset()
-        else:
-            backoff.number += 1
-        return backoff.pause(self.decoder.retry, least)
+        pause = backoff.pause(self.decoder.retry, least)
+        if self.delivered and ended:
+            backoff.longest = 0.0  # so that the first failure has the first pause again
+        return pause
 
     async def close(self, owner: Owner) -> None:
         self.over = True
