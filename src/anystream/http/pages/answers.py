@@ -24,7 +24,7 @@ from .schemes import (
     PageNumber,
     Scheme,
 )
-from .signs import PARAMS, Sign, Signs, by_nearness, names_next, squashed
+from .signs import PARAMS, SIZE_ASKED, Sign, Signs, by_nearness, names_next, squashed
 
 
 class Said(NamedTuple):
@@ -313,23 +313,40 @@ def have_come(page: Page[Any], signs: Signs, before: Scheme | None) -> int:
 
 
 def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
-    """The signs without numbers that are less than what has come, and count something else."""
+    """The signs without numbers that count something else, as those that are less than has come."""
     if not (signs.pages or signs.totals or signs.counts):
         return signs
     here, came = len(page.records), have_come(page, signs, before)
     number = numbered(page, signs, before) or (1 if page.records else 0)
     from_zero = any(base(page, echo, before) == 0 for echo in signs.page_echoes)
+    most = max((sign.value for sign in (*signs.totals, *signs.counts)), default=0)
+    of_page = here if is_full(page, signs) else -1  # a total that may be no more than that
     return replace(
         signs,
         pages=[
             sign
             for sign in signs.pages
-            if sign.value >= number and not (from_zero and LAST.search(squashed(sign.key)))
+            if sign.value >= number
+            and not (from_zero and LAST.search(squashed(sign.key)))
+            and not (sign.value == here and here * here < most)  # it is that of the items here
         ],
-        totals=[sign for sign in signs.totals if may_be_all(page, sign, max(here, came))],
+        totals=[
+            sign
+            for sign in signs.totals
+            if sign.value != of_page and may_be_all(page, sign, max(here, came))
+        ],
         # Mostly the number of items of this page, or of those that were asked for.
         counts=[sign for sign in signs.counts if sign.value > here and sign.value >= came],
     )
+
+
+def is_full(page: Page[Any], signs: Signs) -> bool:
+    """Whether the first page has as many items as were asked for, or as it says it may have."""
+    if not is_first(page) or page.response.request.method != "GET":
+        return False
+    asked = page.response.request.url.params.multi_items()
+    sizes = [value for name, value in asked if SIZE_ASKED.fullmatch(squashed(name))]
+    return str(len(page.records)) in (*sizes, *(str(sign.value) for sign in signs.sizes))
 
 
 def may_be_all(page: Page[Any], total: Sign, came: int) -> bool:
