@@ -384,16 +384,25 @@ def advised(page: Page[Any], signs: Signs) -> str:
             return f"next=HeaderCursor({sign.place.name!r}, {param!r})"
         param = sent_as(sign.key)
         where = "body" if page.response.request.method == "POST" else "param"
-        return f"next=Cursor({sign.place!r}, {where}={param!r})"
+        flag = more_by(signs)
+        more = "" if flag is None else f", more={flag!r}"  # a cursor may stay where it does not
+        return f"next=Cursor({sign.place!r}, {where}={param!r}{more})"
     for sign in signs.pages:
         return f"next=PageNumber(total_pages={sign.place!r})"
     for sign in (*signs.totals, *signs.counts):
         return f"next=Offset(total={sign.place!r})"
-    for sign in signs.yes:
-        if has_ids(page.records) and isinstance(sign.place, str):
-            more = f"!{sign.place}" if sign.value in FALSE else sign.place
-            return f"next=LastItem('id', 'after', more={more!r})"
+    flag = more_by(signs)
+    if flag is not None and has_ids(page.records):
+        return f"next=LastItem('id', 'after', more={flag!r})"
     return "next=Offset()"
+
+
+def more_by(signs: Signs) -> str | None:
+    """The place of the flag that says whether there is more, as `more=` takes it."""
+    for sign in signs.yes:
+        if isinstance(sign.place, str) and not isinstance(sign.value, list):
+            return f"!{sign.place}" if sign.value in FALSE else sign.place
+    return None
 
 
 def sent_as(key: str) -> str:

@@ -384,7 +384,7 @@ def sort_next(place: str | Header, rest: str, value: Any, signs: Signs, page: Pa
     if rest.startswith("sync"):  # which Google gives with the last page
         return
     fits = rest_of(rest)[2]
-    if value in (None, "", False) or (value in ({}, []) and fits):
+    if value in (None, "", False, -1) or (value in ({}, []) and fits):
         if fits:
             signs.nulls.append(Sign(place, value))
     elif isinstance(value, str) and is_target(rest, value, page):
