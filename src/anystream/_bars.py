@@ -131,11 +131,6 @@ class Display(Progress, RenderHook):
             self.due = now + INTERVAL
             super().refresh()
 
-    def stop(self) -> None:
-        super().stop()
-        if self.ended or self.last_lines:  # on a terminal where nothing is drawn
-            self.console.print(end="")
-
     @property
     def empty(self) -> bool:
         return not self.counts and not self.lines and not self.tables
