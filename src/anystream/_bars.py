@@ -130,6 +130,8 @@ class Display(Progress, RenderHook):
         if now >= self.due:
             self.due = now + INTERVAL
             super().refresh()
+            if self.ended or self.last_lines:  # where nothing is drawn, as on a dumb terminal
+                self.console.print(end="")
 
     @property
     def empty(self) -> bool:
