@@ -513,6 +513,21 @@ async def test_an_error_is_raised_even_if_the_client_leaves_with_it(noticed: str
     assert client.parts == ["data: a\n\n"]
 
 
+async def test_a_receive_that_never_waits_holds_nothing_up() -> None:
+    """As tests of others write it, and tools that call an application once."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = StreamResponse(["a", "b"])
+    await app(Client(app).scope, receive, send)
+    assert [message.get("body") for message in sent] == [None, b"a", b"b", b""]
+
+
 async def test_an_error_of_receive() -> None:
     source = TrackedSource(["a"] * 9, pause=1, cleanup=0.5)
     client = Client(tracked(source))

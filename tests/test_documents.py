@@ -17,6 +17,7 @@ from anystream import http, net
 from anystream.net import RecordDataError
 
 DOCUMENTS = {
+    "a byte order mark": Case(b'\xef\xbb\xbf{"a": 1}\n2\n', [{"a": 1}, 2]),
     "nothing": Case(b"", []),
     "one for each line": Case(b'{"a": 1}\n[2]\n3', [{"a": 1}, [2], 3]),
     "blank lines": Case(b"\n1\n \t\r\n\r\n2\n\n", [1, 2]),
@@ -43,6 +44,12 @@ DOCUMENTS = {
     ),
     "no UTF-8": Case(b'1\n"\xff"\n', [1], "line 2: invalid UTF-8 at byte 2"),
 }
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf" * 2 + b"1\n", b"\n\xef\xbb\xbf1\n"])
+async def test_a_byte_order_mark_elsewhere(data: bytes) -> None:
+    with pytest.raises(RecordDataError, match=r"invalid JSON, Expecting value at column 1, in .*1"):
+        await net.ndjson([data]).drain()
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

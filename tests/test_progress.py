@@ -86,7 +86,7 @@ async def test_it_is_there_from_the_opening_and_counts_what_has_passed(terminal:
     async with async_range(10).progress("ten", 10) as items:
         assert bars.BARS.display
         for taken in (0, 1, 2):
-            bars.BARS.display.refresh()
+            bars.BARS.display.live.refresh()
             assert terminal.lines[-1].startswith(f"ten {taken}/10 ")
             await anext(items)
     assert terminal.ended("ten 3/10")
@@ -174,13 +174,56 @@ async def test_several_share_one_display(terminal: Terminal) -> None:
             await anext(first)
             await anext(second)
             assert display
-            display.refresh()
+            display.live.refresh()
             assert [line.split()[0] for line in terminal.lines[-2:]] == ["first", "second"]
         assert bars.BARS.display is display
         await anext(first)
     assert terminal.ended("second 1")
     assert terminal.ended("first 2/9")
     assert terminal.getvalue().count(HIDDEN) == 1
+
+
+async def test_many_are_drawn_at_once_and_no_more_than_there_is_room_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "10")
+    monkeypatch.setattr(bars, "INTERVAL", 1e6)
+    drawings = 0
+
+    class Counting(bars.Display):
+        def get_renderables(self) -> Any:
+            nonlocal drawings
+            drawings += 1
+            return super().get_renderables()
+
+    monkeypatch.setattr(bars, "Display", Counting)
+    async with AsyncExitStack() as stack:
+        for n in range(40):
+            stream = async_range(9).progress(f"bar {n}")
+            await anext(await stack.enter_async_context(stream))
+        display = bars.BARS.display
+        assert display
+        seen = len(terminal.lines)
+        display.live.refresh()
+        assert [line.split()[1] for line in terminal.lines[seen:-1]] == [*map(str, range(9))]
+        assert terminal.lines[-1] == "..."
+    assert all(terminal.ended(f"bar {n} 1") for n in range(40))
+    assert drawings < 10
+
+
+@pytest.mark.parametrize("kind", ["dumb", "xterm"])
+async def test_the_last_state_stays_where_nothing_is_drawn(
+    kind: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", kind)
+    async with async_range(9).progress(lambda count, _: f"{count} rows"):
+        display = bars.BARS.display
+        assert display
+        async with async_range(3).progress("all", 3) as items:
+            assert [n async for n in items] == [0, 1, 2]
+            display.due = 0
+        assert any(line.startswith("all 3/3 ") for line in terminal.lines)
+    assert terminal.lines[-1] == "0 rows"
 
 
 @pytest.mark.parametrize("bar_first", [True, False])
@@ -191,7 +234,7 @@ async def test_what_is_watched_stands_below_the_bars(bar_first: bool, terminal: 
             await stack.enter_async_context(each)
         display = bars.BARS.display
         assert display
-        display.refresh()
+        display.live.refresh()
         drawn = [line.split()[0] for line in terminal.lines]
         last = drawn[-drawn[::-1].index("bar") :]
         assert (last[0], last[-1]) == ("pipeline", "buffer(3)")
@@ -213,7 +256,7 @@ async def test_rate_and_rest(terminal: Terminal, monkeypatch: pytest.MonkeyPatch
             for _ in range(1000):
                 await anext(items)
             now += 2
-            display.refresh()
+            display.live.refresh()
         assert terminal.lines[-1] == "some 3,000/9,000 500/s 0:00:06 0:00:12"
     assert "some 3,000/9,000 500/s 0:00:06" in terminal.lines
 
@@ -451,7 +494,7 @@ def report(place: str) -> None:
     if place == "log":
         lines.LOG.report()
     elif bars.BARS.display is not None:
-        bars.BARS.display.refresh()
+        bars.BARS.display.live.refresh()
 
 
 @pytest.mark.real_time
@@ -512,7 +555,7 @@ async def test_a_function_gives_the_whole_line(terminal: Terminal) -> None:
     async with async_range(9).progress(line) as items, async_range(4).progress("beside") as others:
         await anext(items)
         assert bars.BARS.display
-        bars.BARS.display.refresh()
+        bars.BARS.display.live.refresh()
         assert terminal.lines[-1].startswith("so far 1 [of] them")
         assert [n async for n in others] == [0, 1, 2, 3]
         assert bars.BARS.say("[above]")

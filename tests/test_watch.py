@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,8 @@ from anystream import Retry, Stream, async_range, merge, stream, ticker, to_sync
 from anystream.http import sse
 from anystream.watch.runs import WATCH, RunPicture
 from anystream.watch.serving import local
-from anystream.watch.web import news
+from anystream.watch.terminal import fitting
+from anystream.watch.web import MOST, news
 
 CHROMIUM = shutil.which("chromium")
 
@@ -425,10 +427,23 @@ async def test_what_the_page_is_sent() -> None:
     await Reader().read(1)
 
 
+async def test_of_very_many_the_oldest_are_shown() -> None:
+    reader = Reader()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(watch.watching())
+        for _ in range(MOST + 9):
+            await stack.enter_async_context(async_range(3).buffer(1))
+        await reader.read(1)
+        height = 20
+        assert height < fitting(height).row_count < 3 * height
+    (news,) = reader.news
+    assert (news["open"], len(news["runs"])) == (MOST + 9, MOST)
+
+
 async def test_nothing_is_watched() -> None:
     reader = Reader()
     await reader.read(1)
-    assert reader.news == [{"watching": False, "runs": []}]
+    assert reader.news == [{"watching": False, "open": 0, "runs": []}]
 
 
 # -- the server -----------------------------------------------------------------------------

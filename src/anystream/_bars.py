@@ -8,9 +8,11 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import islice
 from threading import Lock, RLock, Thread
+from time import monotonic
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleRenderable, RenderableType, RenderHook
 from rich.progress import (
     BarColumn,
     Progress,
@@ -23,6 +25,9 @@ from rich.progress import (
 )
 from rich.progress_bar import ProgressBar
 from rich.text import Text
+
+INTERVAL = 0.2
+"""Seconds between two drawings, each of which takes some milliseconds."""
 
 
 class CountColumn(ProgressColumn):
@@ -67,14 +72,23 @@ def drawn(line: Callable[[], str]) -> Text:
         return Text()
 
 
-class Display(Progress):
-    """A display that asks for the counts whenever it draws."""
+class Display(Progress, RenderHook):
+    """A display that asks for the counts whenever it draws.
+
+    Its thread draws. Where many bars begin or end at once the event loop does not wait for each.
+    """
 
     def __init__(self) -> None:
         self.counts: dict[TaskID, Callable[[], int]] = {}
         self.lines: list[Callable[[], str]] = []  # whole ones, in the place of a bar
-        self.tables: list[Callable[[], RenderableType]] = []  # below the bars
+        self.tables: list[Callable[[int], RenderableType]] = []  # below the bars
+        self.ended: list[Task] = []  # bars that were taken away, and stay above the others
+        self.last_lines: list[Text] = []  # the same of lines
         self.counting = Lock()
+        self.ending = Lock()
+        self.due = 0.0  # when the event loop may draw
+        # Who begins has looked whether it is a terminal.
+        self.screen = Console(stderr=True, force_terminal=True)
         super().__init__(
             TextColumn("{task.description}", markup=False),
             KnownBarColumn(),
@@ -82,22 +96,42 @@ class Display(Progress):
             RateColumn(),
             TimeElapsedColumn(),
             KnownRemainingColumn(),
-            console=Console(stderr=True, force_terminal=True),  # who begins has looked
-            refresh_per_second=5,  # each takes about a millisecond
+            console=self.screen,
+            refresh_per_second=1 / INTERVAL,
             transient=True,
             # It would go where the bars are, and that is not where a pipe is read.
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
+        self.screen.push_render_hook(self)
 
     def get_renderables(self) -> Iterable[RenderableType]:
+        height = self.screen.height
+        most = height + 1  # so that rich shows that there are more
         with self.counting:
-            for task, count in self.counts.items():
+            for task, count in islice(self.counts.items(), most):
                 self.update(task, completed=count())
-            lines, tables = [*map(drawn, self.lines)], [*self.tables]
-        if self.tasks:
-            yield from super().get_renderables()
+            lines, tables = [*map(drawn, self.lines[:most])], [*self.tables]
+        if tasks := self.tasks[:most]:
+            yield self.make_tasks_table(tasks)
         yield from lines
-        yield from (table() for table in tables)
+        yield from (table(height) for table in tables)
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Print what has ended with whatever is printed, above what continues."""
+        with self.ending:
+            ended, self.ended = self.ended, []
+            lines, self.last_lines = self.last_lines, []
+        bars = [self.make_tasks_table(ended)] if ended else []
+        return [*bars, *lines, *renderables]
+
+    def refresh(self) -> None:
+        """Draw, unless that was done a moment ago: then the thread does so soon."""
+        now = monotonic()
+        if now >= self.due:
+            self.due = now + INTERVAL
+            super().refresh()
+            if self.ended or self.last_lines:  # where nothing is drawn, as on a dumb terminal
+                self.console.print(end="")
 
     @property
     def empty(self) -> bool:
@@ -111,15 +145,17 @@ class Display(Progress):
     def remove_line(self, line: Callable[[], str]) -> None:
         with self.counting:
             self.lines.remove(line)
+        last = Text(line())
+        with self.ending:
+            self.last_lines.append(last)
         self.refresh()
-        self.console.print(Text(line()))
 
-    def add_table(self, table: Callable[[], RenderableType]) -> Callable[[], None]:
+    def add_table(self, table: Callable[[int], RenderableType]) -> Callable[[], None]:
         with self.counting:
             self.tables.append(table)
         return partial(self.remove_table, table)
 
-    def remove_table(self, table: Callable[[], RenderableType]) -> None:
+    def remove_table(self, table: Callable[[int], RenderableType]) -> None:
         """Take it away, and leave nothing of it."""
         with self.counting:
             self.tables.remove(table)
@@ -141,8 +177,9 @@ class Display(Progress):
         self.stop_task(task)
         ended = [each for each in self.tasks if each.id == task]
         self.remove_task(task)
+        with self.ending:
+            self.ended += ended
         self.refresh()
-        self.console.print(self.make_tasks_table(ended))
 
 
 class Bars:
@@ -162,8 +199,8 @@ class Bars:
         """The same with a line that a function gives, for as long as it does."""
         return self.begin(run, lambda display: display.add_line(line))
 
-    def add_table(self, run: object, table: Callable[[], RenderableType]) -> Callable[[], None]:
-        """The same with what a function gives, below the bars."""
+    def add_table(self, run: object, table: Callable[[int], RenderableType]) -> Callable[[], None]:
+        """The same with what a function gives for the height of the terminal, below the bars."""
         return self.begin(run, lambda display: display.add_table(table))
 
     def say(self, text: str) -> bool:

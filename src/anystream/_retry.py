@@ -104,10 +104,10 @@ class Backoff:
     def __init__(self, policy: Retry) -> None:
         self.policy = policy
         self.number: int = 0  # of the attempt that was granted last
-        self.longest: float = 0.0  # seconds of its pause, before the jitter
+        self.longest: float = 0.0  # seconds of the last pause, before the jitter; 0 at first
 
     def reset(self) -> None:
-        self.number = 0
+        self.number, self.longest = 0, 0.0
 
     def grant(self, error: Exception) -> None:
         """Count one more attempt, or raise the `error` if there is none."""
@@ -137,7 +137,7 @@ class Backoff:
         """
         policy = self.policy
         first = policy.first if first is None else first
-        longest = first if self.number <= 1 else self.longest * policy.factor
+        longest = self.longest * policy.factor or first
         self.longest = max(least, min(longest, policy.cap))
         return least + (self.longest - least) * (policy.random() if policy.jitter else 1)
 

@@ -85,6 +85,78 @@ async def test_it_goes_on_from_every_place(first: int, options: dict[str, Any]) 
     assert numbers == [1, 2, 3, 4]
 
 
+# -- totals of the page, and those that only look so --------------------------------------------
+
+SIZE = 3
+
+
+def told(
+    name: str, /, by: str = "page", size: int = SIZE, **more: Any
+) -> Callable[[httpx.Request], Any]:
+    """Pages that say how many items they have under a name that is for all; `by` is the echo."""
+
+    def answer(request: httpx.Request) -> Any:
+        asked = query(request)
+        start = int(asked.get("offset", (int(asked.get("page", 1)) - 1) * size))
+        places = {"page": start // size + 1, "offset": start}
+        items = USERS[start : start + size]
+        return {"items": items, name: len(items), **({by: places[by]} if by else {}), **more}
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("url", "answer"),
+    [
+        pytest.param("http://t/users", told("total", per_page=SIZE), id="page"),
+        pytest.param("http://t/users", told("totalCount", "offset", limit=SIZE), id="offset"),
+        pytest.param("http://t/users?limit=3", told("total", ""), id="limit asked for"),
+        pytest.param("http://t/users?page[size]=3", told("total", ""), id="size asked for"),
+        pytest.param("http://t/users", told("page_count", size=2, count=30), id="Open Food Facts"),
+    ],
+)
+async def test_a_total_of_the_page_does_not_end_it(url: str, answer: Any) -> None:
+    api = API(answer)
+    async with api.client() as client:
+        stream = fetch_all_pages(url, client=client)
+        assert await stream.collect() == USERS
+        for count in range(len(USERS)):
+            async with stream as items:
+                got = [item async for item in Stream(items).take(count)]
+                state = json.loads(json.dumps(items.state))
+            rest = fetch_all_pages(url, client=client, resume_from=state)
+            assert got + await rest.collect() == USERS
+
+
+def ignoring(request: httpx.Request) -> Any:
+    return {"items": USERS[:SIZE], "total": SIZE}
+
+
+def refusing(request: httpx.Request) -> Any:
+    return httpx.Response(400) if "page" in query(request) else ignoring(request)
+
+
+def ending(request: httpx.Request) -> Any:
+    return {"items": [] if "page" in query(request) else USERS[:SIZE], "total": SIZE}
+
+
+def repeating(request: httpx.Request) -> Any:
+    return {**ignoring(request), "page": 1, "limit": SIZE}
+
+
+@pytest.mark.parametrize("answer", [ignoring, refusing, ending, repeating])
+async def test_a_total_that_is_the_size_of_a_page_by_chance(answer: Any) -> None:
+    got, asked = await read(answer, "http://t/users?limit=3")
+    assert got == USERS[:SIZE]
+    assert len(asked) > 1
+
+
+async def test_a_total_that_is_known_to_be_that_of_the_page() -> None:
+    answer = {"deprecations": None, "objects": USERS[:SIZE], "totalResults": SIZE}  # of Weaviate
+    got, _ = await refused(lambda request: answer)
+    assert got == USERS[:SIZE]
+
+
 @pytest.mark.parametrize("first", [0, 1])
 async def test_a_cancelled_step_doubles_nothing_and_loses_nothing(first: int) -> None:
     api = API(lesson(USERS, first=first), latency=1)

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from paged_api import API, number, query
 
 from anystream.http import (
+    Cursor,
     Header,
     IncompleteWarning,
     ItemsNotFound,
@@ -69,6 +70,7 @@ MORE: list[tuple[Any, Any, str]] = [
 ]
 
 END: list[tuple[Any, Any, str]] = [
+    (around(next_offset=-1), {}, "'next_offset' is -1"),
     (around(pagination={}), {}, "'pagination' is {}"),
     (around(has_more="false", next="/2"), {}, "'has_more' is 'false'"),
     (around(isLast=True, next_token="x"), {}, "'isLast' is true"),
@@ -508,6 +510,25 @@ async def test_an_advice_is_spelled_as_the_response_is(key: str, param: str) -> 
         f"pass next=Cursor({key!r}, param={param!r}), with the API's own parameter, or max_pages"
     )
     assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(("flag", "more"), [({"has_more": True}, ""), ({"isLast": False}, "!")])
+async def test_an_advice_names_the_flag_beside_a_cursor(flag: dict[str, bool], more: str) -> None:
+    """The cursor may be there on the last page as well, as with TikTok."""
+
+    def answer(request: httpx.Request) -> Any:
+        number = int(query(request).get("cursor", 0))
+        left = {name: yes == (number < 2) for name, yes in flag.items()}
+        return {"data": {"items": [{"id": number}], "cursor": number + 1, **left}}
+
+    async with API(answer).client() as client:
+        with pytest.raises(SchemeNotFound) as caught:
+            await fetch_all_pages(HOME, client=client).drain()
+        place = f"{more}data.{next(iter(flag))}"
+        advice = f"Cursor('data.cursor', param='cursor', more={place!r})"
+        assert f"pass next={advice}, with the API's own parameter" in str(caught.value)
+        scheme = Cursor("data.cursor", param="cursor", more=place)
+        assert await fetch_all_pages(HOME, client=client, next=scheme).count() == 3
 
 
 async def test_the_advice_for_a_header_is_spelled_as_parameters_are() -> None:

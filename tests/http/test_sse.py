@@ -172,6 +172,25 @@ async def test_bodies_without_events_are_asked_for_more_and_more_seldom(library:
     assert server.pauses == [1, 2, 4, 5, 5, 5]
 
 
+async def test_bodies_without_events_are_no_failures(library: Any) -> None:
+    nothing = Reply(b": nothing\n\n")
+    gone = library.ReadError("gone")
+    server = Server(library, [nothing, gone, gone, nothing, nothing, nothing, gone, gone, gone])
+    with pytest.raises(library.ReadError) as raised:
+        await sse("http://test/", client=server.client, retry=FIXED).drain()
+    assert raised.value.__notes__[-1] == "retry gave up after 3 attempts"
+    assert server.pauses == [1, 2, 4, 5, 5, 5, 5, 5]
+
+
+async def test_a_quiet_connection_that_a_proxy_cuts_starts_the_count_again(library: Any) -> None:
+    cut = library.RemoteProtocolError("cut")
+    quiet, short = Reply(cut, pause=30), Reply(cut, pause=29)
+    server = Server(library, [short, quiet, quiet, quiet, short, quiet, short, short])
+    with pytest.raises(library.RemoteProtocolError):
+        await sse("http://test/", client=server.client, retry=FIXED).drain()
+    assert server.pauses == [29 + 1, 30 + 1, 30 + 1, 30 + 1, 29 + 2, 30 + 1, 29 + 2]
+
+
 async def test_the_time_that_the_server_asks_for(library: Any) -> None:
     error = library.ConnectError("refused")
     replies = [

@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -52,9 +53,12 @@ class Documents(LineSplitter):
     fn: Callable[[Any], Any] = staticmethod(document)
     strip: Callable[[Any], Any] = staticmethod(str.strip)
     blank: Any = BLANK
+    mark: Any = "\ufeff"
 
     def made(self, found: list[Any]) -> Iterator[list[Any]]:
         first = self.number - len(found) + 1
+        if first == 1:  # where Windows may have put a byte order mark
+            found[0] = found[0].removeprefix(self.mark)
         for start in range(0, len(found), AT_ONCE):
             yield from self.documents(found[start : start + AT_ONCE], first + start)
 
@@ -83,6 +87,7 @@ class LoadedDocuments(Documents):
 
     strip = staticmethod(bytes.strip)
     blank = BLANK.encode()
+    mark = BOM_UTF8
 
     def __init__(self, source: str, limit: int, fn: Loads) -> None:
         super().__init__(source, limit)

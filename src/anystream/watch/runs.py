@@ -121,15 +121,15 @@ class Runs(Observer):
     def closed(self, run: ObservedRun, how: str, error: BaseException | None) -> None:
         self.open.pop(run.id, None)
 
-    def pictures(self) -> list[RunPicture]:
-        """All of them, as far as their event loops have looked by now."""
+    def pictures(self, most: int | None = None) -> list[RunPicture]:
+        """All of them, or the oldest, as far as their event loops have looked by now."""
         for watched in [*self.open.values()]:
-            if watched.run.is_open:
-                watched.look()
-            else:  # it was dropped
+            if not watched.run.is_open:  # it was dropped
                 self.open.pop(watched.run.id, None)
-        pictures = [watched.picture for watched in [*self.open.values()]]
-        return [picture for picture in pictures if picture is not None]
+        shown = [*self.open.values()][:most]
+        for watched in shown:
+            watched.look()
+        return [watched.picture for watched in shown if watched.picture is not None]
 
 
 class Watch:

@@ -22,14 +22,23 @@ def table() -> "Table":
     >>> print(watch.table().row_count)
     0
     """
+    return table_of(WATCH.runs.pictures())
+
+
+def table_of(runs: list[RunPicture]) -> "Table":
     from rich.table import Table
 
     made = Table("pipeline", box=None)
     for column in COLUMNS:
         made.add_column(column, justify="right")
-    for run in WATCH.runs.pictures():
+    for run in runs:
         add(made, run)
     return made
+
+
+def fitting(height: int) -> "Table":
+    """The table as far as it is seen on a terminal of so many lines."""
+    return table_of(WATCH.runs.pictures(height))
 
 
 def add(made: "Table", run: RunPicture) -> None:
@@ -82,7 +91,7 @@ def shown() -> Generator[None, None, None]:
         if stream is None or not stream.isatty():
             yield
             return
-        end = BARS.add_table(WATCH, table)
+        end = BARS.add_table(WATCH, fitting)
         try:
             yield
         finally:

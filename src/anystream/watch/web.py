@@ -16,6 +16,9 @@ from .runs import OURS, WATCH
 INTERVAL = 0.5
 """Seconds between two pictures."""
 
+MOST = 100
+"""Runs that are shown; to look at thousands holds the event loop."""
+
 ENDING: ContextVar[Event | None] = ContextVar("the end of the server", default=None)
 """What ends the open pages, where the server is one of ours."""
 
@@ -86,6 +89,6 @@ def news(tick: float) -> dict[str, Any]:
     """What the page draws."""
     runs = [
         {**run._asdict(), "stages": [stage._asdict() for stage in run.stages]}
-        for run in WATCH.runs.pictures()
+        for run in WATCH.runs.pictures(MOST)
     ]
-    return {"watching": WATCH.users > 0, "runs": runs}
+    return {"watching": WATCH.users > 0, "open": len(WATCH.runs.open), "runs": runs}

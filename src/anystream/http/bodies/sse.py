@@ -1,8 +1,10 @@
 """A stream of server-sent events that connects again when its connection has gone."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from anyio import current_time
 from anyio.lowlevel import checkpoint
 
 from ... import _args as check
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 RECONNECT = Retry(times=10, first=1.0)
 """The policy if none is given, and only for requests that may be sent again unasked."""
+
+LASTING = 30.0
+"""Seconds after which a connection has worked, though it breaks: proxies cut quiet ones."""
 
 
 @overload
@@ -149,6 +154,7 @@ class EventSource(Connected):
         self.decoder = decoder
         self.chunks: Iterator[bytes] = EMPTY
         self.delivered: bool = False  # whether this connection has given an event
+        self.since: float = math.inf  # when it was answered
         self.over: bool = False
         self.turn: float = 0.0  # when others get theirs
 
@@ -189,7 +195,7 @@ class EventSource(Connected):
     async def connect(self) -> None:
         await self.openings.wait()
         self.decoder.connect()
-        self.delivered = False
+        self.delivered, self.since = False, math.inf
         self.body = self.connection()
 
     def prepare(self, request: Any) -> None:
@@ -215,6 +221,7 @@ class EventSource(Connected):
             raise await self.openings.refused(response)
         if media_type(response.headers.get("content-type", "")) != "text/event-stream":
             raise await other_type(response, "text/event-stream")
+        self.since = current_time()
 
     async def lost(self, error: Exception | None) -> None:
         """The connection has gone: close it, and decide when to connect again, if ever."""
@@ -231,15 +238,18 @@ class EventSource(Connected):
     def pause(self, error: Exception | None, policy: Retry) -> float:
         """How many seconds to pause; raises the error if nothing more is to be tried."""
         backoff, least = self.openings.backoff, self.decoder.retry or 0.0
-        if self.delivered and policy.reset:
-            backoff.reset()
+        ended = error is None  # which is no failure, not even without an event
+        has_worked = self.delivered or current_time() - self.since >= LASTING
+        if policy.reset and (has_worked or ended):
+            backoff.number = 0
+        if has_worked and (policy.reset or ended):
+            backoff.longest = 0.0
         if error is not None:
             least = max(least, self.openings.granted(error))
-        elif self.delivered:  # this is not a failure, so the next pause is the first one again
-            backoff.reset()
-        else:
-            backoff.number += 1
-        return backoff.pause(self.decoder.retry, least)
+        pause = backoff.pause(self.decoder.retry, least)
+        if has_worked and ended:
+            backoff.longest = 0.0  # so that the first failure has the first pause again
+        return pause
 
     async def close(self, owner: Owner) -> None:
         self.over = True

@@ -24,7 +24,7 @@ from .schemes import (
     PageNumber,
     Scheme,
 )
-from .signs import PARAMS, Sign, Signs, by_nearness, names_next, squashed
+from .signs import PARAMS, SIZE_ASKED, Sign, Signs, by_nearness, names_next, squashed
 
 
 class Said(NamedTuple):
@@ -313,23 +313,40 @@ def have_come(page: Page[Any], signs: Signs, before: Scheme | None) -> int:
 
 
 def credible(page: Page[Any], signs: Signs, before: Scheme | None) -> Signs:
-    """The signs without numbers that are less than what has come, and count something else."""
+    """The signs without numbers that count something else, as those that are less than has come."""
     if not (signs.pages or signs.totals or signs.counts):
         return signs
     here, came = len(page.records), have_come(page, signs, before)
     number = numbered(page, signs, before) or (1 if page.records else 0)
     from_zero = any(base(page, echo, before) == 0 for echo in signs.page_echoes)
+    most = max((sign.value for sign in (*signs.totals, *signs.counts)), default=0)
+    of_page = here if is_full(page, signs) else -1  # a total that may be no more than that
     return replace(
         signs,
         pages=[
             sign
             for sign in signs.pages
-            if sign.value >= number and not (from_zero and LAST.search(squashed(sign.key)))
+            if sign.value >= number
+            and not (from_zero and LAST.search(squashed(sign.key)))
+            and not (sign.value == here and here * here < most)  # it is that of the items here
         ],
-        totals=[sign for sign in signs.totals if may_be_all(page, sign, max(here, came))],
+        totals=[
+            sign
+            for sign in signs.totals
+            if sign.value != of_page and may_be_all(page, sign, max(here, came))
+        ],
         # Mostly the number of items of this page, or of those that were asked for.
         counts=[sign for sign in signs.counts if sign.value > here and sign.value >= came],
     )
+
+
+def is_full(page: Page[Any], signs: Signs) -> bool:
+    """Whether the first page has as many items as were asked for, or as it says it may have."""
+    if not is_first(page) or page.response.request.method != "GET":
+        return False
+    asked = page.response.request.url.params.multi_items()
+    sizes = [value for name, value in asked if SIZE_ASKED.fullmatch(squashed(name))]
+    return str(len(page.records)) in (*sizes, *(str(sign.value) for sign in signs.sizes))
 
 
 def may_be_all(page: Page[Any], total: Sign, came: int) -> bool:
@@ -367,16 +384,25 @@ def advised(page: Page[Any], signs: Signs) -> str:
             return f"next=HeaderCursor({sign.place.name!r}, {param!r})"
         param = sent_as(sign.key)
         where = "body" if page.response.request.method == "POST" else "param"
-        return f"next=Cursor({sign.place!r}, {where}={param!r})"
+        flag = more_by(signs)
+        more = "" if flag is None else f", more={flag!r}"  # a cursor may stay where it does not
+        return f"next=Cursor({sign.place!r}, {where}={param!r}{more})"
     for sign in signs.pages:
         return f"next=PageNumber(total_pages={sign.place!r})"
     for sign in (*signs.totals, *signs.counts):
         return f"next=Offset(total={sign.place!r})"
-    for sign in signs.yes:
-        if has_ids(page.records) and isinstance(sign.place, str):
-            more = f"!{sign.place}" if sign.value in FALSE else sign.place
-            return f"next=LastItem('id', 'after', more={more!r})"
+    flag = more_by(signs)
+    if flag is not None and has_ids(page.records):
+        return f"next=LastItem('id', 'after', more={flag!r})"
     return "next=Offset()"
+
+
+def more_by(signs: Signs) -> str | None:
+    """The place of the flag that says whether there is more, as `more=` takes it."""
+    for sign in signs.yes:
+        if isinstance(sign.place, str) and not isinstance(sign.value, list):
+            return f"!{sign.place}" if sign.value in FALSE else sign.place
+    return None
 
 
 def sent_as(key: str) -> str:

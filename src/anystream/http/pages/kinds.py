@@ -385,11 +385,12 @@ def complete(page: Page[Any]) -> str | None:
 
 
 YOUTUBE = Shape(has=("pageInfo.totalResults",), texts={"kind": "youtube#"})
+WEAVIATE = Shape(has=("deprecations", "objects", "totalResults"))
 
 
 def miscounts(page: Page[Any]) -> bool:
     """Whether a total is an estimate or that of the page, as the reference of this kind says."""
-    return YOUTUBE.fits(page) or OF_MAILJET.fits(page)
+    return any(shape.fits(page) for shape in (YOUTUBE, OF_MAILJET, WEAVIATE))
 
 
 def is_lower_bound(page: Page[Any], place: Place) -> bool:

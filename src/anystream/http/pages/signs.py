@@ -242,6 +242,14 @@ COUNT = re.compile(
     "(?:item|record|result|row|object|element|entry|hit|doc|document)?s?count"
     "|num(?:ber)?results|hits|matches"
 )
+SIZE = re.compile(
+    "(?!(?:item|record|result|row)s?per).*(?:pagesize|perpage|limit)|(?:max|num)results|pagelen"
+)
+"""How many items a page may have."""
+
+SIZE_ASKED = re.compile(f"{SIZE.pattern}|(?:page)?size|count|max|num|rows|take|top")
+"""The same as a parameter of a request."""
+
 PAGE_ECHO = re.compile("page|(?:current)?page(?:number|index|no|num)?|currentpage|pg")
 OFFSET_ECHO = re.compile("offset|start|startat|skip|from|startindex|resultoffset|firstresult")
 PARAMS = {"currentpage": "page", "currentpagenumber": "page"}
@@ -280,6 +288,7 @@ class Signs:
     totals: list[Sign] = field(default_factory=list[Sign])
     filtered: list[Sign] = field(default_factory=list[Sign])
     counts: list[Sign] = field(default_factory=list[Sign])
+    sizes: list[Sign] = field(default_factory=list[Sign])
     page_echoes: list[Sign] = field(default_factory=list[Sign])
     offset_echoes: list[Sign] = field(default_factory=list[Sign])
 
@@ -312,6 +321,7 @@ NUMBERS = (
     (COUNT, "counts"),
     (PAGE_ECHO, "page_echoes"),
     (OFFSET_ECHO, "offset_echoes"),
+    (SIZE, "sizes"),
 )
 
 
@@ -374,7 +384,7 @@ def sort_next(place: str | Header, rest: str, value: Any, signs: Signs, page: Pa
     if rest.startswith("sync"):  # which Google gives with the last page
         return
     fits = rest_of(rest)[2]
-    if value in (None, "", False) or (value in ({}, []) and fits):
+    if value in (None, "", False, -1) or (value in ({}, []) and fits):
         if fits:
             signs.nulls.append(Sign(place, value))
     elif isinstance(value, str) and is_target(rest, value, page):

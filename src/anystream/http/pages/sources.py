@@ -157,18 +157,12 @@ class OneByOne(Fetching):
         if self.last is not None and self.last.error is not None:
             raise self.last.error
         try:
-            page = await self.following(self.step)
-        except PageStatusError as error:
+            page = await self.coming(self.step)
+        except (PageStatusError, SchemeNotFound) as error:
             if not self.is_past(error):
                 raise
             self.step = None
             return None
-        if self.probed is not None:
-            if page.next is not None and self.is_first_again(self.probed, page):
-                self.repeated = True
-                self.step = page.next
-                page = await self.following(self.step)
-            page = self.told_from(self.probed, page)
         if not page.records and self.has_all():  # some APIs name a next page for ever
             page = replace(page, next=None, answer="end")
         self.check_new(page)
@@ -177,6 +171,17 @@ class OneByOne(Fetching):
         # What is wrong with the way to the next page is an error when that is asked for.
         self.step = page.next if page.error is None else page.origin.step
         return iter(self.come(page))
+
+    async def coming(self, step: Step) -> Page[Any]:
+        """The page of this step, or of the one after it where this is the first page again."""
+        page = await self.following(step)
+        if self.probed is None:
+            return page
+        if page.next is not None and self.is_first_again(self.probed, page):
+            self.repeated = True
+            self.step = page.next
+            page = await self.following(self.step)
+        return self.told_from(self.probed, page)
 
     async def following(self, step: Step) -> Page[Any]:
         """The page of this step."""
@@ -193,9 +198,10 @@ class OneByOne(Fetching):
         self.fetch = None
         return page
 
-    def is_past(self, error: PageStatusError) -> bool:
-        """Whether a page is refused as it lies behind the last one: all have come, by the total."""
-        return self.answer == "unknown" and refuses(error) and self.has_all()
+    def is_past(self, error: PageStatusError | SchemeNotFound) -> bool:
+        """Whether there is no page as the one before was the last: all have come, by the total."""
+        refused = isinstance(error, SchemeNotFound) or refuses(error)
+        return self.answer == "unknown" and refused and self.has_all()
 
     def new(self, step: Step) -> Fetch:
         """The fetching of this step, unless this run has asked for the same before.
