@@ -15,6 +15,7 @@ from .._errors import (
     StreamInterruptedError,
     WrongTaskError,
 )
+from .._labels import whole
 from .backends import is_foreign, named
 from .callers import abandonable, warn
 from .contracts import Openable, Source, drawn
@@ -286,7 +287,9 @@ class Reader:
             raise self._busy() from None
         self._over = True
         if not isinstance(error, Exception) and not is_foreign(error):
-            self._lost = f"{error!r} ended a step of {self._opening.stream!r}, and its item is lost"
+            self._lost = (
+                f"{whole(error)} ended a step of {self._opening.stream!r}, and its item is lost"
+            )
         try:
             await self._fail(error)
         finally:
