@@ -148,7 +148,7 @@ class Tasks(Steps):
         self.group.cancel_scope.shield = True
         for task in self.tasks:
             task.stop()
-        await self.group.__aexit__(None, None, None)
+        await self.group.__aexit__(None, None, None)  # noqa: ASYNC102  # its scope is shielded
 
 
 Wait = Callable[[Any], Awaitable[Any]]
@@ -403,7 +403,7 @@ class Alone(Steps):
         self.scope.shield = True
         failures = [] if error is None else [error]
         if self.generator is not None:
-            await self.close(failures)
+            await self.close(failures)  # noqa: ASYNC102  # as above
         if not backend().is_innermost(self.scope):
             raise RuntimeError("a scope was entered after the block, and is left after it")
         self.scope.__exit__(kind, error, at)
@@ -416,7 +416,7 @@ class Alone(Steps):
         for each in (self.generator, *inner):
             try:
                 await self.in_time(each.aclose())
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: ASYNC103  # they are raised together
                 failures.append(exc)
 
     @coroutine

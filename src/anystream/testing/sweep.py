@@ -190,7 +190,7 @@ class Cut:
     """
 
     def __init__(self, at: int, *, anywhere: bool = False, seed: int | None = None) -> None:
-        self.at = check.integer("at", at, 1)
+        self.at: int = check.integer("at", at, 1)
         check.flag("anywhere", anywhere)
         if seed is not None:
             check.integer("seed", seed)
