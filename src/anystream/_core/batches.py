@@ -105,6 +105,7 @@ class Segment:
         for place, operator in enumerate(self._operators):
             operator.bind(self, place)
         self._ask_for = source.asker()
+        self._gatherer: Operator | None = None  # which needs several items for one, if any does
         if self._ask_for is not None:
             self._gatherer = next((each for each in row if not each.at_most_one), None)
 

@@ -30,7 +30,7 @@ def caller(inside: int = 1) -> FrameType | None:
     costs less to skip a frame than to look at it [open].
     """
     frame: FrameType | None = sys._getframe(inside)  # pyright: ignore[reportPrivateUsage]  # documented
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("anystream."):
+    while frame is not None and module(frame).startswith("anystream."):
         frame = frame.f_back
     return frame
 
@@ -54,9 +54,7 @@ def holders() -> Iterator[FrameType]:
 def abandonable() -> int | None:
     """What identifies the async generator whose block is entered, if nothing sees to its end."""
     frame = caller(ENTERING)
-    if frame is None or not (
-        frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR or module(frame) == "contextlib"
-    ):
+    if frame is None or not (is_generator(frame) or module(frame) == "contextlib"):
         return None
     *_, frame = [None, *holders()]
     if frame is None or not is_generator(frame):

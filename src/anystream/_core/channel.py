@@ -678,7 +678,7 @@ class Channel(SourceDefaults):
         return self.ask_for if type(self) is Channel and self._on_demand else None
 
     def ask_for(self, items: int) -> None:
-        """Whoever reads has room for so many, which its lanes may bring together."""
+        """Let the lanes bring this number together, since who reads has room for that."""
         self.asks = max(1, min(items, AT_A_TIME) // max(1, self._open_lanes))
         if self.wanted:  # it waits
             wanted, self.wanted = self.wanted, self.asks

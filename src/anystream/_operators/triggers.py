@@ -130,13 +130,13 @@ class Signals(NonBlocking):
         self.triggered = channel
 
     def fill(self, batch: Iterator[Any]) -> bool:
-        while not self.stopped:  # once it has been heard the trigger is not asked again
-            for item in batch:
-                self.triggered.heard(item)
-                break
-            else:
-                return True
-        return False
+        if self.stopped:
+            return False
+        for item in batch:
+            self.triggered.heard(item)
+            if self.stopped:
+                return False  # the trigger is not asked again
+        return True
 
     def finish(self, error: BaseException | None = None) -> None:
         if error is not None:

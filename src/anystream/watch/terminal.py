@@ -37,7 +37,7 @@ def table_of(runs: list[RunPicture]) -> "Table":
 
 
 def fitting(height: int) -> "Table":
-    """The table as far as it is seen on a terminal of so many lines."""
+    """The table as far as it is seen on a terminal with this number of lines."""
     return table_of(WATCH.runs.pictures(height))
 
 
